@@ -1,0 +1,165 @@
+//! The event language: what can happen in a scenario, one event after the other.
+//!
+//! Events are taken in order by whichever task is running. This module holds types only; JSON spelling and
+//! validation are in `json`, total decoding of bytes in `decode`.
+
+use std::collections::BTreeMap;
+
+use crate::register::Register;
+
+/// Register values by name. 64-bit registers use the low half; `fpscr` is 64 bits, `vscr` and `vrsave` 32.
+pub type RegisterValues = BTreeMap<Register, u128>;
+
+/// A facility of the processor that MSR enables and the kernel switches lazily.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Facility {
+    /// FPRs and FPSCR (MSR\[FP\]).
+    Fp,
+    /// VRs and VSCR (MSR\[VEC\]).
+    Vmx,
+    /// VSRs (MSR\[VSX\]).
+    Vsx,
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// User instructions that give registers values. `f<n>` alone is written with `lfd` (needs FP only, and makes doubleword 1
+    /// zero as ISA 3.1 says); `f<n>` and `vs<n>` together, or `vs<n>` alone, with VSX instructions.
+    Set(RegisterValues),
+    /// User instructions that load every register of a facility with values made from a seed.
+    Fill {
+        /// Which registers.
+        facility: Facility,
+        /// Seed of the values; equal seeds give equal values.
+        pattern: u64,
+    },
+    /// One user computation: `register <- op(register, next register)`.
+    Compute {
+        /// The instruction.
+        op: ComputeOp,
+        /// Index 0..=31 of the target: an FPR, VSR or VR as the instruction has it.
+        register: u8,
+    },
+    /// A user instruction of the facility that changes no register, so that an unavailable facility is loaded.
+    Touch(Facility),
+    /// An interrupt between two user instructions.
+    Interrupt {
+        /// Which one.
+        vector: Interrupt,
+        /// What is pending when its handler has run.
+        pending: Pending,
+    },
+    /// A system call.
+    Syscall {
+        /// Which one, with its arguments.
+        call: Syscall,
+        /// The instruction that makes it.
+        via: Via,
+        /// What becomes pending while it runs.
+        pending: Pending,
+    },
+}
+
+/// Instructions of [`Event::Compute`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ComputeOp {
+    /// `fadd` on FPRs.
+    Fadd,
+    /// `fmul` on FPRs.
+    Fmul,
+    /// `fdiv` on FPRs.
+    Fdiv,
+    /// `fmr` on FPRs.
+    Fmr,
+    /// `xxlor` on VSRs 0-31.
+    Xxlor,
+    /// `xvadddp` on VSRs 0-31.
+    Xvadddp,
+    /// `vaddubs` on VRs; can set VSCR\[SAT\].
+    Vaddubs,
+    /// `vor` on VRs.
+    Vor,
+}
+
+/// Asynchronous interrupts, by the name of their vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Interrupt {
+    /// 0x900.
+    Decrementer,
+    /// 0x500.
+    External,
+    /// 0xa00, the IPI that `kick_process` sends.
+    Doorbell,
+}
+
+/// The instruction that enters the kernel for a system call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Via {
+    /// `sc`.
+    #[default]
+    Sc,
+    /// `scv 0`.
+    Scv,
+}
+
+/// System calls the user side can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Syscall {
+    /// `getppid`.
+    Getppid,
+    /// `sched_yield`.
+    SchedYield,
+    /// `fork`.
+    Fork,
+    /// `vfork`: the parent sleeps until the child is gone.
+    Vfork,
+    /// `clone`; with `fail` it fails after the task was duplicated (a limit is hit).
+    Clone {
+        /// Whether it fails late.
+        fail: bool,
+    },
+    /// `read` from an empty pipe blocks; above 3328 bytes the copy uses VMX.
+    Read {
+        /// Bytes asked for, 1..=8192.
+        bytes: u16,
+    },
+    /// `write` to the pipe, which wakes a reader.
+    Write {
+        /// Bytes written, 1..=8192.
+        bytes: u16,
+    },
+    /// `futex` FUTEX_WAIT: sleeps.
+    FutexWait,
+    /// `futex` FUTEX_WAKE.
+    FutexWake,
+    /// `kill(getpid(), signal)`.
+    Kill {
+        /// 10 (SIGUSR1) or 12 (SIGUSR2).
+        signal: u8,
+    },
+    /// `rt_sigreturn`; nothing happens outside a handler.
+    RtSigreturn,
+    /// `exit`.
+    Exit,
+}
+
+/// Work that is pending when the kernel is about to return to user space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Pending {
+    /// TIF_NEED_RESCHED, and who is to run next.
+    pub switch: Option<Switch>,
+    /// A signal for the running task: 10 (SIGUSR1) or 12 (SIGUSR2).
+    pub signal: Option<u8>,
+    /// The blocked io_uring worker queues `create_worker_cb` on its submitter (TWA_SIGNAL).
+    pub io_worker: bool,
+}
+
+/// Who runs after a reschedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Switch {
+    /// The next runnable task in turn.
+    Any,
+    /// The task with this index, if it can run.
+    To(u8),
+}

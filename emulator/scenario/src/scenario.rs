@@ -1,0 +1,129 @@
+//! The test case as a whole: the stage, the events, and what is expected of kernels.
+
+use crate::event::{Event, Facility, RegisterValues};
+use crate::register::Register;
+
+/// Tasks that can exist in one run, children included.
+pub const MAX_TASKS: usize = 8;
+/// Events in one scenario.
+pub const MAX_EVENTS: usize = 256;
+
+/// A test case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Scenario {
+    /// Short name, as in the corpus file's name.
+    pub name: Option<String>,
+    /// One or two sentences for people.
+    pub about: Option<String>,
+    /// What exists before the first event.
+    pub stage: Stage,
+    /// What happens, in order.
+    pub events: Vec<Event>,
+    /// What kernels are expected to do with it.
+    pub expect: Vec<Expect>,
+}
+
+/// What exists before the first event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Stage {
+    /// The tasks, 1 to [`MAX_TASKS`]; task 0 runs first.
+    pub tasks: Vec<TaskStage>,
+    /// Tasks (by index) that own an io_uring ring whose one worker is blocked.
+    pub io_uring: Vec<u8>,
+}
+
+/// One task at the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TaskStage {
+    /// Facilities the task has used, and whose registers it has loaded, before its first event.
+    pub uses: Vec<Facility>,
+    /// Seed for the registers that `registers` does not name; without it they are zero.
+    pub pattern: Option<u64>,
+    /// Registers by name; only of facilities in `uses` (`fpscr` needs FP, `vscr` VMX, `vrsave` VMX or VSX).
+    pub registers: RegisterValues,
+}
+
+/// One row of expectations.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Expect {
+    /// Kernel A, as on the command line.
+    pub a: String,
+    /// Kernel B.
+    pub b: String,
+    /// Byte orders the row holds for.
+    pub endian: Endians,
+    /// ABI policies the row holds for.
+    pub abi: Abis,
+    /// The verdict, which does not depend on the policy.
+    pub verdict: Verdict,
+    /// Whether `run` reports it under that policy (exit status 1).
+    pub reported: bool,
+    /// Every difference that is not dead.
+    pub differences: Vec<ExpectedDifference>,
+}
+
+/// Byte orders of an expectation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Endians {
+    /// ppc64le.
+    Le,
+    /// ppc64.
+    Be,
+    /// Both.
+    #[default]
+    Both,
+}
+
+/// ABI policies of an expectation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Abis {
+    /// `--abi elf`.
+    Elf,
+    /// `--abi linux`.
+    Linux,
+    /// Both.
+    #[default]
+    Both,
+}
+
+/// Who can notice a divergence, least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Nothing differs.
+    #[default]
+    None,
+    /// Something differs that nobody can see.
+    Dead,
+    /// Differs under the documented Linux system call ABI only.
+    Abi,
+    /// Differs in state that is defined under the ELF ABI.
+    Live,
+}
+
+/// Where a difference was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// A task's register at the end.
+    Register,
+    /// A child's (a task made during the run) register at the end.
+    Child,
+    /// A signal frame.
+    SignalFrame,
+    /// A `thread_struct` image that outlives the run.
+    ThreadStruct,
+    /// How the run ended.
+    End,
+}
+
+/// One expected difference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExpectedDifference {
+    /// Task index (children count on from the stage's tasks).
+    pub task: u8,
+    /// Where it is seen.
+    pub place: Place,
+    /// Which register; `None` for [`Place::End`].
+    pub register: Option<Register>,
+    /// Its own verdict.
+    pub verdict: Verdict,
+}

@@ -1,0 +1,150 @@
+//! What one kernel did with one scenario: the data that oracles compare.
+//!
+//! Not responsible for producing it (see `execute`) nor for judging it (see the triage crate).
+
+use ctxfuzz_scenario::register::Register;
+
+/// Byte order of the emulated machine and its kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Endian {
+    /// ppc64le.
+    Little,
+    /// ppc64.
+    Big,
+}
+
+/// The FP, VMX and VSX registers of one task, or an image of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RegisterFile {
+    /// VSR 0-63, doubleword 0 first. VSR 32+n is VR n.
+    pub vsr: [[u64; 2]; 64],
+    /// All 64 bits.
+    pub fpscr: u64,
+    /// VSCR.
+    pub vscr: u32,
+    /// VRSAVE (SPR 256).
+    pub vrsave: u32,
+}
+
+impl Default for RegisterFile {
+    fn default() -> Self {
+        RegisterFile { vsr: [[0; 2]; 64], fpscr: 0, vscr: 0, vrsave: 0 }
+    }
+}
+
+impl RegisterFile {
+    /// The value of one register, right-aligned.
+    pub fn get(&self, register: Register) -> u128 {
+        match register {
+            Register::F(n) => self.vsr[usize::from(n)][0].into(),
+            Register::Vs(n) => self.vsr[usize::from(n)][1].into(),
+            Register::V(n) => {
+                let [high, low] = self.vsr[32 + usize::from(n)];
+                u128::from(high) << 64 | u128::from(low)
+            }
+            Register::Fpscr => self.fpscr.into(),
+            Register::Vscr => self.vscr.into(),
+            Register::Vrsave => self.vrsave.into(),
+        }
+    }
+
+    /// Gives one register a value (right-aligned; excess bits are dropped).
+    pub fn set(&mut self, register: Register, value: u128) {
+        match register {
+            Register::F(n) => self.vsr[usize::from(n)][0] = value as u64,
+            Register::Vs(n) => self.vsr[usize::from(n)][1] = value as u64,
+            Register::V(n) => self.vsr[32 + usize::from(n)] = [(value >> 64) as u64, value as u64],
+            Register::Fpscr => self.fpscr = value as u64,
+            Register::Vscr => self.vscr = value as u32,
+            Register::Vrsave => self.vrsave = value as u32,
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Every task reached its end.
+    Completed,
+    /// The kernel died: an FP instruction with MSR\[FP\] off, a wild access, a BUG.
+    KernelFault(String),
+    /// The machine's state recurs exactly: it would never end.
+    Hang,
+    /// The emulator could not do what was asked; says nothing about the kernel.
+    EmulatorFault(String),
+    /// Out of budget (basic blocks); says nothing about the kernel.
+    Budget,
+}
+
+/// What happened, in order: the schedule, which is part of the outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum LogEntry {
+    /// A task began to run. `parent` is the forking task for a child, `None` for a task of the stage.
+    TaskStarted {
+        /// Its index.
+        task: u8,
+        /// Who made it.
+        parent: Option<u8>,
+    },
+    /// `task` is about to do event `index` of the scenario (once an event, however many operations it takes).
+    Event {
+        /// Index into the scenario's events.
+        index: u16,
+        /// Who does it.
+        task: u8,
+    },
+    /// A signal handler was entered; `frame` indexes [`Outcome::frames`].
+    SignalDelivered {
+        /// Who handles it.
+        task: u8,
+        /// Which frame.
+        frame: u16,
+    },
+    /// `task` returns from its handler with `rt_sigreturn`.
+    SigReturned {
+        /// Who returns.
+        task: u8,
+    },
+    /// `task` has dumped its final registers into [`Outcome::tasks`].
+    Dumped {
+        /// Who.
+        task: u8,
+    },
+}
+
+/// A signal frame as the handler found it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SignalFrame {
+    /// Whose.
+    pub task: u8,
+    /// MSR in `gp_regs[PT_MSR]`.
+    pub msr: u64,
+    /// Registers stored in the frame. VRs and VSCR are stored only if the frame's MSR has VEC, doubleword 1 of VSR 0-31 only if it has VSX; they are zero here otherwise.
+    pub registers: RegisterFile,
+}
+
+/// A `thread_struct` at the moment the events were over.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ThreadImage {
+    /// User index; `None` for a kernel thread.
+    pub task: Option<u8>,
+    /// `regs->msr` (0 for a kernel thread).
+    pub msr: u64,
+    /// The saved state; `vrsave` is the saved image.
+    pub registers: RegisterFile,
+}
+
+/// What one kernel did with one scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Outcome {
+    /// How it ended.
+    pub end: End,
+    /// The schedule.
+    pub log: Vec<LogEntry>,
+    /// Final registers by task index, as user code sees them; `None` for a task that never dumped.
+    pub tasks: Vec<Option<RegisterFile>>,
+    /// Signal frames in order of delivery.
+    pub frames: Vec<SignalFrame>,
+    /// `thread_struct` images, in order of the kernel's task table.
+    pub images: Vec<ThreadImage>,
+}
