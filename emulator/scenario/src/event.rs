@@ -1,10 +1,14 @@
 //! The event language: what can happen in a scenario, one event after the other.
 //!
-//! Events are taken in order by whichever task is running. This module holds types only; JSON spelling and
-//! validation are in `json`, total decoding of bytes in `decode`.
+//! Events are taken in order by whichever task is running. This module holds types only; JSON spelling is in `json`,
+//! validation in `validate`, total decoding of bytes in `decode`.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::json::optional::{self, SignalNumber};
 use crate::register::Register;
 
 /// Register values by name. 64-bit registers use the low half; `fpscr` is 64 bits, `vscr` and `vrsave` 32.
@@ -59,6 +63,31 @@ pub enum Event {
         /// What becomes pending while it runs.
         pending: Pending,
     },
+}
+
+impl Event {
+    /// Operations of the user side's interpreter that the event takes (see `docs/internals.md`, section 3).
+    pub fn operations(&self) -> usize {
+        match self {
+            // f<n> and vs<n> of the same n are written by one instruction.
+            Event::Set(values) => values
+                .keys()
+                .filter(|register| match register {
+                    Register::Vs(n) => !values.contains_key(&Register::F(*n)),
+                    _ => true,
+                })
+                .count(),
+            _ => 1,
+        }
+    }
+
+    /// The work pending at this event, if it enters the kernel by itself.
+    pub fn pending(&self) -> Option<&Pending> {
+        match self {
+            Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } => Some(pending),
+            _ => None,
+        }
+    }
 }
 
 /// Instructions of [`Event::Compute`].
@@ -145,14 +174,42 @@ pub enum Syscall {
 }
 
 /// Work that is pending when the kernel is about to return to user space.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Pending {
+    /// The blocked io_uring worker queues `create_worker_cb` on its submitter (TWA_SIGNAL).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub io_worker: bool,
     /// TIF_NEED_RESCHED, and who is to run next.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional::present"
+    )]
+    #[schemars(with = "Switch")]
     pub switch: Option<Switch>,
     /// A signal for the running task: 10 (SIGUSR1) or 12 (SIGUSR2).
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional::signal"
+    )]
+    #[schemars(with = "SignalNumber")]
     pub signal: Option<u8>,
-    /// The blocked io_uring worker queues `create_worker_cb` on its submitter (TWA_SIGNAL).
-    pub io_worker: bool,
+}
+
+impl Pending {
+    /// Nothing is pending.
+    pub const NONE: Pending = Pending {
+        io_worker: false,
+        switch: None,
+        signal: None,
+    };
+
+    /// Whether nothing is pending.
+    pub fn is_none(&self) -> bool {
+        *self == Pending::NONE
+    }
 }
 
 /// Who runs after a reschedule.

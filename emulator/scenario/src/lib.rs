@@ -2,6 +2,26 @@
 //!
 //! Knows nothing of the emulator, of kernels or of fuzzing engines.
 
+pub mod decode;
+pub mod describe;
+pub mod error;
 pub mod event;
+mod json;
+pub mod load;
 pub mod register;
 pub mod scenario;
+pub mod schema;
+mod validate;
+
+pub use describe::describe;
+pub use error::{LoadError, ScenarioError};
+pub use event::{
+    ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
+};
+pub use json::names::UnknownName;
+pub use register::Register;
+pub use scenario::{
+    Abis, Endians, Expect, ExpectedDifference, MAX_EVENTS, MAX_FILLS, MAX_OPERATIONS, MAX_TASKS,
+    Place, Scenario, Stage, TaskStage, Verdict,
+};
+pub use schema::scenario_schema;

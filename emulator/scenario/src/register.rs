@@ -5,6 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::event::Facility;
+
 /// One architected register (or half of one) of the FP, VMX and VSX facilities.
 ///
 /// `F(n)` is doubleword 0 of VSR n, which is FPR n; `Vs(n)` is doubleword 1 of the same VSR (n in 0..=31);
@@ -33,6 +35,31 @@ impl Register {
             .chain((0..32).map(Register::Vs))
             .chain((0..32).map(Register::V))
             .chain([Register::Fpscr, Register::Vscr, Register::Vrsave])
+    }
+
+    /// Width in bits.
+    pub const fn bits(self) -> u32 {
+        match self {
+            Register::F(_) | Register::Vs(_) | Register::Fpscr => 64,
+            Register::V(_) => 128,
+            Register::Vscr | Register::Vrsave => 32,
+        }
+    }
+
+    /// All bits a value of this register can have.
+    pub const fn mask(self) -> u128 {
+        u128::MAX >> (128 - self.bits())
+    }
+
+    /// The facilities any one of which lets a task keep this register before its first event.
+    pub const fn facilities(self) -> &'static [Facility] {
+        match self {
+            Register::F(_) | Register::Fpscr => &[Facility::Fp, Facility::Vsx],
+            Register::Vs(_) => &[Facility::Vsx],
+            Register::V(_) => &[Facility::Vmx, Facility::Vsx],
+            Register::Vscr => &[Facility::Vmx],
+            Register::Vrsave => &[Facility::Vmx, Facility::Vsx],
+        }
     }
 }
 
@@ -82,5 +109,37 @@ impl FromStr for Register {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        for register in Register::all() {
+            assert_eq!(register.to_string().parse(), Ok(register));
+        }
+        assert_eq!(Register::all().count(), 99);
+    }
+
+    #[test]
+    fn near_misses_are_no_names() {
+        for name in [
+            "f32", "f-1", "f+1", "f00", "vs", "v", "F0", "r3", "", "vs32", "fpscr ",
+        ] {
+            assert_eq!(
+                name.parse::<Register>(),
+                Err(UnknownRegister(name.to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn masks_follow_widths() {
+        assert_eq!(Register::Vscr.mask(), 0xffff_ffff);
+        assert_eq!(Register::F(0).mask(), u128::from(u64::MAX));
+        assert_eq!(Register::V(31).mask(), u128::MAX);
     }
 }

@@ -13,6 +13,35 @@ pub enum Endian {
     Big,
 }
 
+impl Endian {
+    /// Both byte orders.
+    pub const BOTH: [Endian; 2] = [Endian::Little, Endian::Big];
+
+    /// `le` or `be`, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Endian::Little => "le",
+            Endian::Big => "be",
+        }
+    }
+
+    /// A 32-bit value in this byte order.
+    pub fn bytes_u32(self, value: u32) -> [u8; 4] {
+        match self {
+            Endian::Little => value.to_le_bytes(),
+            Endian::Big => value.to_be_bytes(),
+        }
+    }
+
+    /// A 64-bit value in this byte order.
+    pub fn bytes_u64(self, value: u64) -> [u8; 8] {
+        match self {
+            Endian::Little => value.to_le_bytes(),
+            Endian::Big => value.to_be_bytes(),
+        }
+    }
+}
+
 /// The FP, VMX and VSX registers of one task, or an image of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RegisterFile {
@@ -28,7 +57,12 @@ pub struct RegisterFile {
 
 impl Default for RegisterFile {
     fn default() -> Self {
-        RegisterFile { vsr: [[0; 2]; 64], fpscr: 0, vscr: 0, vrsave: 0 }
+        RegisterFile {
+            vsr: [[0; 2]; 64],
+            fpscr: 0,
+            vscr: 0,
+            vrsave: 0,
+        }
     }
 }
 

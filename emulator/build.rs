@@ -1,0 +1,118 @@
+//! Builds the kernel model and the user-side interpreter for both byte orders with clang and lld.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn main() {
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let model = Path::new("model");
+    println!("cargo::rerun-if-changed=model");
+    println!("cargo::rerun-if-env-changed=CTXFUZZ_CLANG");
+    println!("cargo::rerun-if-env-changed=CTXFUZZ_LLD");
+    for (suffix, target) in [
+        ("le", "powerpc64le-linux-gnu"),
+        ("be", "powerpc64-linux-gnu"),
+    ] {
+        for (image, folder) in [("kernel", "kernel"), ("user", "user")] {
+            let objects = compile(
+                model,
+                folder,
+                &out.join(format!("{image}-{suffix}")),
+                target,
+            );
+            link(
+                &objects,
+                &model.join(format!("{image}.lds")),
+                &out.join(format!("{image}-{suffix}.elf")),
+            );
+        }
+    }
+}
+
+fn tool(variable: &str, default: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| default.to_owned())
+}
+
+/// Compiles every C and assembly file of a folder, in name order so that images are the same everywhere.
+fn compile(model: &Path, folder: &str, out: &Path, target: &str) -> Vec<PathBuf> {
+    std::fs::create_dir_all(out)
+        .unwrap_or_else(|e| fail(&format!("cannot create {}: {e}", out.display())));
+    let from = model.join(folder);
+    let entries = std::fs::read_dir(&from)
+        .unwrap_or_else(|e| fail(&format!("cannot read {}: {e}", from.display())));
+    let mut sources: Vec<PathBuf> = entries
+        .filter_map(|e| e.ok().map(|e| PathBuf::from(folder).join(e.file_name())))
+        .filter(|p| p.extension().is_some_and(|x| x == "c" || x == "S"))
+        .collect();
+    sources.sort();
+    sources
+        .into_iter()
+        .map(|source| {
+            let mut name = source.file_name().unwrap_or_default().to_owned();
+            name.push(".o");
+            let object = out.join(name);
+            // Run in the model's folder, so that line information has no path of this machine.
+            run(Command::new(tool("CTXFUZZ_CLANG", "clang"))
+                .current_dir(model)
+                .args(FLAGS)
+                .arg(format!("--target={target}"))
+                .arg("-c")
+                .arg(&source)
+                .arg("-o")
+                .arg(&object));
+            object
+        })
+        .collect()
+}
+
+/// model/README.md says why each is there; model/build.mk has the same list.
+const FLAGS: &[&str] = &[
+    "-mabi=elfv2",
+    "-mcpu=power9",
+    "-msoft-float",
+    "-mno-altivec",
+    "-mno-vsx",
+    "-O2",
+    "-g",
+    "-std=gnu11",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-fno-pic",
+    "-fno-inline",
+    "-fno-optimize-sibling-calls",
+    "-fno-strict-aliasing",
+    "-fno-jump-tables",
+    "-fno-stack-protector",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-fdebug-compilation-dir=.",
+    "-Iinclude",
+];
+
+fn link(objects: &[PathBuf], script: &Path, image: &Path) {
+    run(Command::new(tool("CTXFUZZ_LLD", "ld.lld"))
+        .args(["-static", "-nostdlib", "-T"])
+        .arg(script)
+        .arg("-o")
+        .arg(image)
+        .args(objects));
+}
+
+fn run(command: &mut Command) {
+    match command.status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => fail(&format!("{command:?} ended with {status}")),
+        Err(error) => fail(&format!(
+            "cannot run {:?}: {error}. The kernel model needs clang and lld (Debian: apt-get install clang lld)",
+            command.get_program()
+        )),
+    }
+}
+
+fn fail(message: &str) -> ! {
+    println!("cargo::error={message}");
+    std::process::exit(1)
+}

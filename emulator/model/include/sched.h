@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* task_struct and what schedules, creates and ends tasks, as Linux's linux/sched.h and its neighbours. Inline functions do what their namesakes in Linux do. */
+#ifndef SCHED_H
+#define SCHED_H
+
+#include "processor.h"
+
+/* task_struct.state */
+#define TASK_RUNNING 0
+#define TASK_INTERRUPTIBLE 1
+#define TASK_UNINTERRUPTIBLE 2
+#define TASK_DEAD 0x80
+#define TASK_NEW 0x800    /* being made */
+#define TASK_UNUSED 0x1000 /* a free slot of the pool; Linux frees the memory */
+
+#define USER_INDEX_NONE (~0UL)
+
+/* thread_info.flags */
+#define TIF_SIGPENDING 1
+#define TIF_NEED_RESCHED 2
+#define TIF_NOTIFY_SIGNAL 3
+#define TIF_RESTOREALL 11
+#define _TIF_SIGPENDING (1UL << TIF_SIGPENDING)
+#define _TIF_NEED_RESCHED (1UL << TIF_NEED_RESCHED)
+#define _TIF_NOTIFY_SIGNAL (1UL << TIF_NOTIFY_SIGNAL)
+#define _TIF_RESTOREALL (1UL << TIF_RESTOREALL)
+#define _TIF_USER_WORK_MASK (_TIF_SIGPENDING | _TIF_NEED_RESCHED | _TIF_NOTIFY_SIGNAL)
+
+#define SIGUSR1 10
+#define SIGUSR2 12
+#define sigmask(sig) (1UL << ((sig)-1))
+
+/* One entry of a task_work list. */
+struct callback_head {
+	struct callback_head *next;
+	void (*func)(struct callback_head *);
+};
+
+/* Something to sleep on: here only an address to tell sleepers apart. */
+struct wait_queue {
+	char unused;
+};
+
+/* task_struct members that the model gives no meaning. Their size is what matters: the whole is copied on fork, and Linux's is big. */
+#define TASK_UNMODELLED_BYTES 3344
+
+struct task_struct {
+	u64 flags; /* thread_info */
+	u64 state;
+	u64 pid;
+	u64 user_index; /* of docs/internals.md; USER_INDEX_NONE for kernel threads */
+	struct task_struct *parent;
+	void *stack;
+	const void *wait_channel;
+	u64 sleep_since;
+	u64 timed_out;
+	u64 pending_signals;
+	u64 blocked_signals;
+	struct callback_head *task_works;
+	struct task_struct *vfork_parent;
+	u64 owns_ring;
+	u8 unmodelled[TASK_UNMODELLED_BYTES];
+	struct thread_struct thread __aligned(16);
+};
+
+extern struct task_struct init_task;
+extern struct task_struct task_pool[MAX_TASKS];
+
+__inline void set_tsk_thread_flag(struct task_struct *tsk, int flag)
+{
+	tsk->flags |= 1UL << flag;
+}
+
+__inline void clear_tsk_thread_flag(struct task_struct *tsk, int flag)
+{
+	tsk->flags &= ~(1UL << flag);
+}
+
+__inline bool test_tsk_thread_flag(const struct task_struct *tsk, int flag)
+{
+	return (tsk->flags >> flag) & 1;
+}
+
+__inline bool task_sigpending(const struct task_struct *tsk)
+{
+	return test_tsk_thread_flag(tsk, TIF_SIGPENDING);
+}
+
+__inline bool signal_pending(const struct task_struct *tsk)
+{
+	return test_tsk_thread_flag(tsk, TIF_NOTIFY_SIGNAL) || task_sigpending(tsk);
+}
+
+/* The user frame's place, at the top of the kernel stack. */
+__inline struct pt_regs *task_pt_regs(const struct task_struct *tsk)
+{
+	return (struct pt_regs *)((u8 *)tsk->stack + THREAD_SIZE - INT_FRAME_SIZE + STACK_FRAME_OVERHEAD);
+}
+
+/* core.c, wait.c */
+void schedule(void);
+void schedule_tail(struct task_struct *prev);
+void resched_curr(u64 hint);
+void wake_up_new_task(struct task_struct *tsk);
+bool wake_up_state(struct task_struct *tsk, u64 states);
+void prepare_to_wait(const void *channel, u64 state);
+bool finish_wait(void);
+bool wake_up(const void *channel);
+long sys_sched_yield(void);
+
+/* fork.c, exit.c */
+struct kernel_clone_args {
+	u64 flags;
+	u64 stack;
+	int (*fn)(void *); /* a kernel or io_uring thread: what it runs */
+	void *fn_arg;
+	bool io_thread;
+	u64 user_index;
+};
+
+#define CLONE_VFORK 0x00004000UL
+
+extern u64 nproc_limit_hit;
+void fork_init(void);
+struct task_struct *create_io_thread(int (*fn)(void *), void *arg);
+struct task_struct *kernel_thread(int (*fn)(void *), void *arg, u64 user_index);
+void copy_thread(struct task_struct *p, const struct kernel_clone_args *args);
+void arch_dup_task_struct(struct task_struct *dst, struct task_struct *src);
+long sys_fork(void);
+long sys_vfork(void);
+long sys_clone(u64 flags, u64 stack);
+__noreturn void do_exit(long code);
+long sys_exit(long code);
+
+/* signal.c, signal_64.c, task_work.c */
+void send_signal(int sig, struct task_struct *tsk);
+void set_notify_signal(struct task_struct *tsk);
+void set_current_blocked(u64 mask);
+void handle_rt_signal64(int sig, struct task_struct *tsk);
+long sys_kill(long pid, int sig);
+long sys_rt_sigreturn(void);
+void task_work_add(struct task_struct *tsk, struct callback_head *work);
+void task_work_run(void);
+
+/* io-wq.c */
+void io_wq_create(struct task_struct *owner);
+void io_remote_worker_blocks(void);
+
+/* pipe.c, read_write.c, futex.c */
+ssize_t pipe_read(u8 *to, size_t count);
+ssize_t pipe_write(const u8 *from, size_t count);
+long ksys_read(u32 fd, u8 *buf, size_t count);
+long ksys_write(u32 fd, const u8 *buf, size_t count);
+long sys_futex(u32 *uaddr, int op, u32 val);
+
+/* iov_iter.c, vmx-helper.c, copyuser_power7.S: bytes left, 0 when all were copied */
+bool access_ok(const void *addr, size_t size);
+size_t copy_page_to_iter(const u8 *page, size_t bytes, u8 *user);
+size_t copy_page_from_iter(u8 *page, size_t bytes, const u8 *user);
+unsigned long __copy_tofrom_user(void *to, const void *from, size_t n);
+int enter_vmx_usercopy(void);
+int exit_vmx_usercopy(void);
+int enter_vmx_ops(void);
+void *exit_vmx_ops(void *dest);
+
+/* interrupt.c, syscall.c */
+unsigned long interrupt_exit_user_prepare(struct pt_regs *regs);
+unsigned long syscall_exit_prepare(unsigned long r3, struct pt_regs *regs, long scv);
+long system_call_exception(struct pt_regs *regs, unsigned long r0);
+void do_notify_resume(struct pt_regs *regs, unsigned long flags);
+
+/* smp.c, traps.c, main.c */
+void smp_ipi_demux(void);
+__noreturn void panic(const char *reason);
+void start_kernel(void);
+__noreturn void rest_init(void);
+
+#endif

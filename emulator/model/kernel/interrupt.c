@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the kernel does last before user mode, as Linux's arch/powerpc/kernel/interrupt.c. Not here: transactional memory, tracing,
+// soft-masked interrupts to replay, so the loop never starts over.
+#include "sched.h"
+
+/// Linux's interrupt_exit_user_prepare_main: pending work until there is none, then make the registers live.
+static unsigned long interrupt_exit_user_prepare_main(unsigned long ret, struct pt_regs *regs)
+{
+	const unsigned long mathflags = MSR_FP | MSR_VEC | MSR_VSX;
+	unsigned long ti_flags = current->flags;
+
+	while (ti_flags & _TIF_USER_WORK_MASK) {
+		local_irq_enable();
+		if (ti_flags & _TIF_NEED_RESCHED) {
+			schedule();
+		} else {
+			// A signal changes argument registers and r1, so all must come from the frame. Task work alone does not count.
+			if (ti_flags & _TIF_SIGPENDING)
+				ret |= _TIF_RESTOREALL;
+			do_notify_resume(regs, ti_flags);
+		}
+		local_irq_disable();
+		ti_flags = current->flags;
+	}
+
+	// All three live: trusted as they are.
+	if ((regs->msr & mathflags) != mathflags)
+		restore_math(regs);
+	local_irq_enable();
+	return ret;
+}
+
+/// Linux's syscall_exit_prepare. Non-zero: every register comes from the frame.
+unsigned long syscall_exit_prepare(unsigned long r3, struct pt_regs *regs, long scv)
+{
+	unsigned long ti_flags = current->flags;
+	unsigned long ret = 0;
+
+	regs->result = r3;
+	if (IS_ERR_VALUE(r3) && !scv && !(ti_flags & _TIF_RESTOREALL)) {
+		r3 = -r3;
+		regs->ccr |= 0x10000000;
+	}
+	if (ti_flags & _TIF_RESTOREALL) {
+		ret = _TIF_RESTOREALL;
+		clear_tsk_thread_flag(current, TIF_RESTOREALL);
+	} else {
+		regs->gpr[3] = r3;
+	}
+	local_irq_disable();
+	ret = interrupt_exit_user_prepare_main(ret, regs);
+	regs->exit_result = ret;
+	return ret;
+}
+
+/// Linux's interrupt_exit_user_prepare. Non-zero: r14-r31 come from the frame too.
+unsigned long interrupt_exit_user_prepare(struct pt_regs *regs)
+{
+	unsigned long ret;
+
+	local_irq_disable();
+	ret = interrupt_exit_user_prepare_main(0, regs);
+	regs->exit_result = ret;
+	return ret;
+}

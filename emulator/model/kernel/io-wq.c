@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// io_uring's worker threads, as Linux's io_uring/io-wq.c: one blocked worker a ring that asks its submitter to create another.
+// The first worker is there from the start, on another CPU, and is no task of this model.
+#include "sched.h"
+
+struct io_worker {
+	struct callback_head create_work;
+	u64 create_state; /* bit 0: create_work is queued */
+	struct task_struct *wq_task; /* the submitter */
+};
+
+static struct io_worker blocked_workers[MAX_USER_TASKS];
+
+/// Linux's io_wq_create, with the ring's first worker already at work.
+void io_wq_create(struct task_struct *owner)
+{
+	struct io_worker *worker = &blocked_workers[owner->user_index];
+
+	owner->owns_ring = true;
+	worker->create_state = 0;
+	worker->wq_task = owner;
+}
+
+/// Linux's io_wqe_worker. There is no work for it: it sleeps for ever. Uninterruptible, so that no inherited flag can wake it.
+static int io_wqe_worker(void *data)
+{
+	(void)data;
+	for (;;) {
+		prepare_to_wait(NULL, TASK_UNINTERRUPTIBLE);
+		schedule();
+	}
+	return 0;
+}
+
+/// Linux's create_io_worker. Linux tries a failed creation again from a workqueue; here the attempt is over.
+static bool create_io_worker(struct io_worker *worker)
+{
+	struct task_struct *tsk = create_io_thread(io_wqe_worker, worker);
+
+	if (IS_ERR(tsk))
+		return false;
+	wake_up_new_task(tsk);
+	return true;
+}
+
+/// Linux's create_worker_cb: runs in the submitter.
+static void create_worker_cb(struct callback_head *cb)
+{
+	struct io_worker *worker = container_of(cb, struct io_worker, create_work);
+
+	create_io_worker(worker);
+	worker->create_state = 0;
+}
+
+/// Linux's io_queue_worker_create.
+static bool io_queue_worker_create(struct io_worker *worker, void (*func)(struct callback_head *))
+{
+	if (worker->create_state)
+		return false;
+	worker->create_state = 1;
+	worker->create_work.func = func;
+	task_work_add(worker->wq_task, &worker->create_work);
+	return true;
+}
+
+/// Linux's io_wqe_dec_running: the last running worker is about to block and there is work queued.
+static void io_wqe_dec_running(struct io_worker *worker)
+{
+	io_queue_worker_create(worker, create_worker_cb);
+}
+
+/// Linux's io_wq_worker_sleeping, called when a worker is about to block.
+static void io_wq_worker_sleeping(struct io_worker *worker)
+{
+	io_wqe_dec_running(worker);
+}
+
+/// No counterpart in Linux: whether the task is the submitter of a ring and lives.
+static bool can_be_asked(const struct task_struct *tsk)
+{
+	return tsk->owns_ring && tsk->state != TASK_DEAD && tsk->state != TASK_UNUSED;
+}
+
+/// No counterpart in Linux: what schedule does on the worker's CPU. A worker blocks: one of the current task's ring, else of the first task that has a ring and lives.
+void io_remote_worker_blocks(void)
+{
+	struct task_struct *tsk = current;
+
+	if (!can_be_asked(tsk)) {
+		for (tsk = task_pool; tsk < task_pool + MAX_USER_TASKS; tsk++) {
+			if (can_be_asked(tsk))
+				break;
+		}
+		if (tsk == task_pool + MAX_USER_TASKS)
+			return;
+	}
+	io_wq_worker_sleeping(&blocked_workers[tsk->user_index]);
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The pipe, as Linux's fs/pipe.c: a ring of pages, a copy a page, sleepers on either side.
+#include "sched.h"
+
+#define PIPE_BUFFERS 4 /* Linux: 16 */
+
+struct pipe_buffer {
+	u32 offset;
+	u32 len;
+};
+
+struct pipe_inode_info {
+	u64 head; /* where the next page goes */
+	u64 tail; /* the oldest page */
+	struct pipe_buffer bufs[PIPE_BUFFERS];
+	struct wait_queue rd_wait;
+	struct wait_queue wr_wait;
+};
+
+static struct pipe_inode_info the_pipe;
+static u8 pages[PIPE_BUFFERS][PAGE_SIZE] __aligned(PAGE_SIZE);
+
+__inline bool pipe_empty(const struct pipe_inode_info *pipe)
+{
+	return pipe->head == pipe->tail;
+}
+
+__inline bool pipe_full(const struct pipe_inode_info *pipe)
+{
+	return pipe->head - pipe->tail == PIPE_BUFFERS;
+}
+
+/// Linux's pipe_read: what is there, or sleep until something is. A sleep that the idle rule ends fails with ETIMEDOUT.
+ssize_t pipe_read(u8 *to, size_t count)
+{
+	struct pipe_inode_info *pipe = &the_pipe;
+	ssize_t ret = 0;
+
+	while (count) {
+		if (!pipe_empty(pipe)) {
+			u64 slot = pipe->tail % PIPE_BUFFERS;
+			struct pipe_buffer *buf = &pipe->bufs[slot];
+			size_t chars = buf->len < count ? buf->len : count;
+
+			copy_page_to_iter(pages[slot] + buf->offset, chars, to);
+			buf->offset += chars;
+			buf->len -= chars;
+			if (!buf->len)
+				pipe->tail++;
+			to += chars;
+			count -= chars;
+			ret += chars;
+			continue;
+		}
+		if (ret)
+			break;
+		if (signal_pending(current)) {
+			ret = -ERESTARTSYS;
+			break;
+		}
+		prepare_to_wait(&pipe->rd_wait, TASK_INTERRUPTIBLE);
+		schedule();
+		if (finish_wait()) {
+			ret = -ETIMEDOUT;
+			break;
+		}
+	}
+
+	if (!pipe_full(pipe))
+		wake_up(&pipe->wr_wait);
+	if (!pipe_empty(pipe))
+		wake_up(&pipe->rd_wait);
+	return ret;
+}
+
+/// Linux's pipe_write: fill up the last page if all fits, then new pages; sleep while there is no room.
+ssize_t pipe_write(const u8 *from, size_t count)
+{
+	struct pipe_inode_info *pipe = &the_pipe;
+	size_t chars = count % PAGE_SIZE;
+	ssize_t ret = 0;
+
+	if (chars && !pipe_empty(pipe)) {
+		u64 slot = (pipe->head - 1) % PIPE_BUFFERS;
+		struct pipe_buffer *buf = &pipe->bufs[slot];
+
+		if (buf->offset + buf->len + chars <= PAGE_SIZE) {
+			copy_page_from_iter(pages[slot] + buf->offset + buf->len, chars, from);
+			buf->len += chars;
+			from += chars;
+			count -= chars;
+			ret += chars;
+		}
+	}
+
+	while (count) {
+		if (!pipe_full(pipe)) {
+			u64 slot = pipe->head % PIPE_BUFFERS;
+
+			chars = count < PAGE_SIZE ? count : PAGE_SIZE;
+			pipe->head++;
+			copy_page_from_iter(pages[slot], chars, from);
+			pipe->bufs[slot].offset = 0;
+			pipe->bufs[slot].len = chars;
+			from += chars;
+			count -= chars;
+			ret += chars;
+			continue;
+		}
+		if (signal_pending(current)) {
+			ret = ret ? ret : -ERESTARTSYS;
+			break;
+		}
+		wake_up(&pipe->rd_wait);
+		prepare_to_wait(&pipe->wr_wait, TASK_INTERRUPTIBLE);
+		schedule();
+		if (finish_wait()) {
+			ret = ret ? ret : -ETIMEDOUT;
+			break;
+		}
+	}
+
+	if (!pipe_empty(pipe))
+		wake_up(&pipe->rd_wait);
+	if (!pipe_full(pipe))
+		wake_up(&pipe->wr_wait);
+	return ret;
+}

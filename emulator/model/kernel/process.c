@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Who owns the FP, VMX and VSX registers, as the FP half of Linux's arch/powerpc/kernel/process.c.
+//
+// A set bit FP, VEC or VSX in thread.regs->msr says that the registers of the CPU are the task's; a clear one that thread_struct is.
+// No transactional memory, so no check_if_tm_restore_required; no preemption in the kernel, so no preempt_disable.
+#include "defect.h"
+#include "sched.h"
+
+#define MSR_ALL_AVAILABLE (MSR_FP | MSR_VEC | MSR_VSX)
+
+/// Linux's msr_check_and_set: turn facilities on in the kernel's own MSR. FP brings VSX along.
+unsigned long msr_check_and_set(unsigned long bits)
+{
+	unsigned long oldmsr;
+	unsigned long newmsr;
+
+	asm volatile("mfmsr %0" : "=r"(oldmsr) : : "memory");
+	newmsr = oldmsr | bits;
+	if (bits & MSR_FP)
+		newmsr |= MSR_VSX;
+	if (newmsr != oldmsr)
+		asm volatile("mtmsrd %0; isync" : : "r"(newmsr) : "memory");
+	return newmsr;
+}
+
+/// Linux's msr_check_and_clear without the boot option ppc_strict_facility_enable: the facilities stay on until the next rfid.
+void msr_check_and_clear(unsigned long bits)
+{
+	(void)bits;
+}
+
+/// Linux's __giveup_fpu: registers to thread_struct, and they are nobody's afterwards.
+void __giveup_fpu(struct task_struct *tsk)
+{
+	unsigned long msr;
+
+	save_fpu(tsk);
+	if (defect("giveup-zeroes-registers"))
+		zero_fp_registers();
+	msr = tsk->thread.regs->msr & ~(MSR_FE0 | MSR_FE1 | MSR_VSX);
+	if (!defect("giveup-keeps-fp-bit"))
+		msr &= ~MSR_FP;
+	regs_set_return_msr(tsk->thread.regs, msr);
+}
+
+/// Linux's giveup_fpu.
+void giveup_fpu(struct task_struct *tsk)
+{
+	msr_check_and_set(MSR_FP);
+	__giveup_fpu(tsk);
+	msr_check_and_clear(MSR_FP);
+}
+
+/// Linux's __giveup_altivec.
+void __giveup_altivec(struct task_struct *tsk)
+{
+	save_altivec(tsk);
+	if (defect("giveup-zeroes-registers"))
+		zero_vr_registers();
+	regs_set_return_msr(tsk->thread.regs, tsk->thread.regs->msr & ~(MSR_VEC | MSR_VSX));
+}
+
+/// Linux's giveup_altivec.
+void giveup_altivec(struct task_struct *tsk)
+{
+	msr_check_and_set(MSR_VEC);
+	__giveup_altivec(tsk);
+	msr_check_and_clear(MSR_VEC);
+}
+
+/// Linux's __giveup_vsx: VSX has no registers of its own.
+static void __giveup_vsx(struct task_struct *tsk)
+{
+	unsigned long msr = tsk->thread.regs->msr;
+
+	if (msr & MSR_FP)
+		__giveup_fpu(tsk);
+	if (msr & MSR_VEC)
+		__giveup_altivec(tsk);
+}
+
+/// Linux's giveup_vsx.
+void giveup_vsx(struct task_struct *tsk)
+{
+	msr_check_and_set(MSR_ALL_AVAILABLE);
+	__giveup_vsx(tsk);
+	msr_check_and_clear(MSR_ALL_AVAILABLE);
+}
+
+/// Linux's giveup_all: what a context switch does with the outgoing task.
+void giveup_all(struct task_struct *tsk)
+{
+	unsigned long usermsr;
+
+	if (!tsk->thread.regs)
+		return;
+	usermsr = tsk->thread.regs->msr;
+	if (!(usermsr & MSR_ALL_AVAILABLE))
+		return;
+
+	msr_check_and_set(MSR_ALL_AVAILABLE);
+	if (usermsr & MSR_FP)
+		__giveup_fpu(tsk);
+	if (usermsr & MSR_VEC)
+		__giveup_altivec(tsk);
+	msr_check_and_clear(MSR_ALL_AVAILABLE);
+}
+
+/// Linux's save_all: bring thread_struct up to date and leave the registers live. The one saver after which they are used again.
+void save_all(struct task_struct *tsk)
+{
+	unsigned long usermsr;
+
+	if (!tsk->thread.regs)
+		return;
+	usermsr = tsk->thread.regs->msr;
+	if (!(usermsr & MSR_ALL_AVAILABLE))
+		return;
+
+	msr_check_and_set(MSR_ALL_AVAILABLE);
+	if (usermsr & MSR_FP)
+		save_fpu(tsk);
+	if (usermsr & MSR_VEC)
+		save_altivec(tsk);
+	msr_check_and_clear(MSR_ALL_AVAILABLE);
+}
+
+/// Linux's flush_fp_to_thread. Its BUG_ON(tsk != current) cannot happen: only the current task is ever flushed here.
+void flush_fp_to_thread(struct task_struct *tsk)
+{
+	if (tsk->thread.regs && (tsk->thread.regs->msr & MSR_FP))
+		giveup_fpu(tsk);
+}
+
+/// Linux's flush_altivec_to_thread.
+void flush_altivec_to_thread(struct task_struct *tsk)
+{
+	if (tsk->thread.regs && (tsk->thread.regs->msr & MSR_VEC))
+		giveup_altivec(tsk);
+}
+
+/// Linux's flush_vsx_to_thread: any of the three bits will do, because VSX can be clear while one half is live.
+void flush_vsx_to_thread(struct task_struct *tsk)
+{
+	if (tsk->thread.regs && (tsk->thread.regs->msr & MSR_ALL_AVAILABLE))
+		giveup_vsx(tsk);
+}
+
+/// Linux's flush_all_to_thread: called when a task is copied.
+void flush_all_to_thread(struct task_struct *tsk)
+{
+	if (tsk->thread.regs)
+		save_all(tsk);
+}
+
+/// Linux's enable_kernel_fp: the kernel is about to use FP itself.
+void enable_kernel_fp(void)
+{
+	msr_check_and_set(MSR_FP);
+	if (current->thread.regs && (current->thread.regs->msr & MSR_FP))
+		__giveup_fpu(current);
+}
+
+/// Linux's enable_kernel_altivec.
+void enable_kernel_altivec(void)
+{
+	msr_check_and_set(MSR_VEC);
+	if (defect("kernel-vmx-without-giveup"))
+		return;
+	if (current->thread.regs && (current->thread.regs->msr & MSR_VEC))
+		__giveup_altivec(current);
+}
+
+/// Linux's enable_kernel_vsx.
+void enable_kernel_vsx(void)
+{
+	msr_check_and_set(MSR_ALL_AVAILABLE);
+	if (current->thread.regs && (current->thread.regs->msr & MSR_ALL_AVAILABLE))
+		__giveup_vsx(current);
+}
+
+/// Linux's should_restore_fp: the count wraps, so that a task that has stopped using FP is asked again after 255 reloads.
+static bool should_restore_fp(void)
+{
+	if (current->thread.load_fp) {
+		current->thread.load_fp++;
+		return true;
+	}
+	return false;
+}
+
+/// Linux's should_restore_altivec.
+static bool should_restore_altivec(void)
+{
+	if (current->thread.load_vec) {
+		current->thread.load_vec++;
+		return true;
+	}
+	return false;
+}
+
+/// Linux's do_restore_fp.
+static void do_restore_fp(void)
+{
+	load_fp_state(&current->thread.fp_state);
+}
+
+/// Linux's do_restore_altivec.
+static void do_restore_altivec(void)
+{
+	load_vr_state(&current->thread.vr_state);
+	current->thread.used_vr = 1;
+}
+
+/// Linux's restore_math: load what the user will probably use, before going back to it.
+void restore_math(struct pt_regs *regs)
+{
+	unsigned long msr = regs->msr;
+	unsigned long new_msr = 0;
+	unsigned long fpexc_mode = 0;
+
+	if (defect("restore-math-declines"))
+		return;
+
+	if (!(msr & MSR_FP) && should_restore_fp())
+		new_msr |= MSR_FP;
+	if (!(msr & MSR_VEC) && should_restore_altivec())
+		new_msr |= MSR_VEC;
+	if (!(msr & MSR_VSX) && ((msr | new_msr) & (MSR_FP | MSR_VEC)) == (MSR_FP | MSR_VEC))
+		new_msr |= MSR_VSX;
+	if (!new_msr)
+		return;
+
+	msr_check_and_set(new_msr);
+	if (new_msr & MSR_FP) {
+		do_restore_fp();
+		fpexc_mode = current->thread.fpexc_mode;
+	}
+	if (new_msr & MSR_VEC)
+		do_restore_altivec();
+	if (new_msr & MSR_VSX)
+		current->thread.used_vsr = 1;
+	msr_check_and_clear(new_msr);
+	regs_set_return_msr(regs, regs->msr | new_msr | fpexc_mode);
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Context switch, the new thread and the new program, as the other half of Linux's arch/powerpc/kernel/process.c.
+#include "defect.h"
+#include "sched.h"
+
+/// Linux's save_sprs. VRSAVE is the only special register of the user that the model has.
+static void save_sprs(struct thread_struct *t)
+{
+	if (!defect("vrsave-not-saved"))
+		t->vrsave = mfspr(256);
+}
+
+/// Linux's restore_sprs: written only where the two tasks differ.
+static void restore_sprs(struct thread_struct *old_thread, struct thread_struct *new_thread)
+{
+	if (old_thread->vrsave != new_thread->vrsave)
+		mtspr(256, new_thread->vrsave);
+}
+
+/// Linux's __switch_to. It returns in `new`, whose registers it has made live again if the counters ask for it.
+struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *new)
+{
+	struct thread_struct *old_thread = &current->thread;
+	struct thread_struct *new_thread = &new->thread;
+	struct task_struct *last;
+
+	save_sprs(&prev->thread);
+	giveup_all(prev);
+	restore_sprs(old_thread, new_thread);
+	srr_regs_clobbered();
+
+	last = _switch(old_thread, new_thread);
+
+	// A task that is new does not come by here: it starts at ret_from_fork.
+	if (current->thread.regs)
+		restore_math(current->thread.regs);
+	return last;
+}
+
+/// Linux's arch_dup_task_struct. The copy is larger than 4096 bytes, so memcpy uses VMX, which gives up the parent's.
+void arch_dup_task_struct(struct task_struct *dst, struct task_struct *src)
+{
+	flush_all_to_thread(src);
+	memcpy(dst, src, sizeof(*dst));
+}
+
+/// Linux's copy_thread: the kernel stack of a new task, so that its first _switch goes to the right ret_from_*.
+/// A user child keeps the parent's r1 unless it is given a stack; TLS (r13) is always the parent's.
+void copy_thread(struct task_struct *p, const struct kernel_clone_args *args)
+{
+	struct pt_regs *childregs = task_pt_regs(p);
+	unsigned long sp = (unsigned long)childregs - STACK_FRAME_OVERHEAD;
+	struct pt_regs *kregs;
+	void (*f)(void);
+
+	if (args->fn) {
+		memset(childregs, 0, sizeof(*childregs));
+		childregs->gpr[14] = (unsigned long)args->fn;
+		childregs->gpr[15] = (unsigned long)args->fn_arg;
+		p->thread.regs = NULL;
+		set_tsk_thread_flag(p, TIF_RESTOREALL);
+		f = ret_from_kernel_thread;
+	} else {
+		*childregs = *task_pt_regs(current);
+		if (args->stack)
+			childregs->gpr[1] = args->stack;
+		p->thread.regs = childregs;
+		childregs->gpr[3] = 0;
+		f = trap_is_scv(childregs) ? ret_from_fork_scv : ret_from_fork;
+		if (!defect("fork-child-inherits-live-bits"))
+			childregs->msr &= ~(MSR_FP | MSR_VEC | MSR_VSX);
+	}
+	*(u64 *)sp = 0;
+
+	sp -= SWITCH_FRAME_SIZE;
+	kregs = (struct pt_regs *)(sp + STACK_FRAME_OVERHEAD);
+	memset(kregs, 0, sizeof(*kregs));
+	kregs->nip = (unsigned long)f;
+	*(u64 *)sp = sp + SWITCH_FRAME_SIZE;
+	p->thread.ksp = sp;
+	p->thread.fp_save_area = NULL;
+	p->thread.vr_save_area = NULL;
+}
+
+/// Linux's start_thread: the current kernel thread becomes a user program. Register contents and the VRSAVE register are not touched,
+/// only the images. VSCR[NJ] goes to word 3 of the image in both byte orders, as in 6.1, which is VSCR only on big endian.
+void start_thread(struct pt_regs *regs, unsigned long start, unsigned long sp)
+{
+	struct thread_struct *thread = &current->thread;
+
+	thread->regs = regs;
+	memset(regs, 0, sizeof(*regs));
+	regs->gpr[1] = sp;
+	regs->gpr[12] = start;
+	regs_set_return_ip(regs, start);
+	regs_set_return_msr(regs, MSR_USER64);
+
+	thread->used_vsr = 0;
+	thread->load_fp = 0;
+	memset(&thread->fp_state, 0, sizeof(thread->fp_state));
+	thread->fp_save_area = NULL;
+	memset(&thread->vr_state, 0, sizeof(thread->vr_state));
+	thread->vr_state.vscr.u[3] = 0x00010000;
+	thread->vr_save_area = NULL;
+	thread->vrsave = 0;
+	thread->used_vr = 0;
+	thread->load_vec = 0;
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The 64-bit signal frame, as Linux's arch/powerpc/kernel/signal_64.c without transactional memory. User memory is there and
+// writable, so no access can fail or sleep.
+#include "signal.h"
+#include "defect.h"
+#include "sched.h"
+
+#define SI_KERNEL 0x80
+#define FP_SCR 32
+#define GP(member) (offsetof(struct pt_regs, member) / 8)
+
+/// Linux's sigcontext_vmx_regs.
+static struct sigframe_vmx *sigcontext_vmx(struct sigcontext *sc)
+{
+	return (struct sigframe_vmx *)(((u64)sc->vmx_reserve + 15) & ~15UL);
+}
+
+/// Linux's get_sigframe.
+static struct rt_sigframe *get_sigframe(const struct pt_regs *regs)
+{
+	return (struct rt_sigframe *)((regs->gpr[1] - sizeof(struct rt_sigframe)) & ~15UL);
+}
+
+/// Linux's unsafe_copy_fpr_to_user.
+static void copy_fpr_to_user(u64 *to, const struct task_struct *tsk)
+{
+	for (int i = 0; i < 32; i++)
+		to[i] = tsk->thread.fp_state.fpr[i][TS_FPROFFSET];
+	to[FP_SCR] = tsk->thread.fp_state.fpscr;
+}
+
+/// Linux's unsafe_copy_fpr_from_user.
+static void copy_fpr_from_user(struct task_struct *tsk, const u64 *from)
+{
+	for (int i = 0; i < 32; i++)
+		tsk->thread.fp_state.fpr[i][TS_FPROFFSET] = from[i];
+	tsk->thread.fp_state.fpscr = from[FP_SCR];
+}
+
+/// Linux's unsafe_copy_vsx_to_user: the halves of VSR 0-31 that are not FPRs.
+static void copy_vsx_to_user(u64 *to, const struct task_struct *tsk)
+{
+	for (int i = 0; i < 32; i++)
+		to[i] = tsk->thread.fp_state.fpr[i][TS_VSRLOWOFFSET];
+}
+
+/// Linux's unsafe_copy_vsx_from_user; NULL zeroes them.
+static void copy_vsx_from_user(struct task_struct *tsk, const u64 *from)
+{
+	for (int i = 0; i < 32; i++)
+		tsk->thread.fp_state.fpr[i][TS_VSRLOWOFFSET] = from ? from[i] : 0;
+}
+
+/// Linux's prepare_setup_sigcontext: everything that is live goes to thread_struct, before user memory is written.
+static void prepare_setup_sigcontext(struct task_struct *tsk)
+{
+	if (tsk->thread.used_vr)
+		flush_altivec_to_thread(tsk);
+	tsk->thread.vrsave = mfspr(256);
+	flush_fp_to_thread(tsk);
+	if (tsk->thread.used_vsr)
+		flush_vsx_to_thread(tsk);
+}
+
+/// Linux's __unsafe_setup_sigcontext.
+static void setup_sigcontext(struct sigcontext *sc, struct task_struct *tsk, int sig, u64 handler)
+{
+	struct thread_struct *thread = &tsk->thread;
+	struct pt_regs *regs = thread->regs;
+	struct sigframe_vmx *vmx = sigcontext_vmx(sc);
+	u64 msr = regs->msr;
+
+	sc->v_regs = (u64 *)vmx;
+	if (thread->used_vr) {
+		memcpy(vmx, &thread->vr_state, sizeof(thread->vr_state));
+		msr |= MSR_VEC;
+	}
+	vmx->vrsave = (u32)thread->vrsave;
+
+	copy_fpr_to_user(sc->fp_regs, tsk);
+
+	msr &= ~MSR_VSX;
+	if (thread->used_vsr) {
+		copy_vsx_to_user(vmx->vsr_low, tsk);
+		msr |= MSR_VSX;
+	}
+
+	sc->regs = (struct pt_regs *)sc->gp_regs;
+	memcpy(sc->gp_regs, regs, sizeof(sc->gp_regs));
+	sc->gp_regs[GP(msr)] = msr;
+	sc->gp_regs[GP(softe)] = 1;
+	sc->signal = sig;
+	sc->handler = handler;
+}
+
+/// Linux's handle_rt_signal64. The trampoline, in user text, stands for the vDSO's.
+void handle_rt_signal64(int sig, struct task_struct *tsk)
+{
+	struct pt_regs *regs = tsk->thread.regs;
+	struct rt_sigframe *frame = get_sigframe(regs);
+	u64 newsp = (u64)frame - USER_FRAME_GAP;
+
+	prepare_setup_sigcontext(tsk);
+
+	memset(&frame->uc, 0, offsetof(struct ucontext, uc_mcontext));
+	frame->uc.uc_sigmask = tsk->blocked_signals;
+	setup_sigcontext(&frame->uc.uc_mcontext, tsk, sig, USER_SIGNAL_HANDLER);
+	memset(&frame->info, 0, sizeof(frame->info));
+	frame->info.si_signo = sig;
+	frame->info.si_code = SI_KERNEL;
+	frame->pinfo = &frame->info;
+	frame->puc = &frame->uc;
+
+	// The handler starts with FPSCR 0, provided its registers are loaded from here.
+	if (!defect("sigframe-fpscr-not-zeroed"))
+		tsk->thread.fp_state.fpscr = 0;
+
+	*(u64 *)newsp = regs->gpr[1];
+	regs->gpr[1] = newsp;
+	regs->gpr[3] = (u64)sig;
+	regs->gpr[4] = (u64)&frame->info;
+	regs->gpr[5] = (u64)&frame->uc;
+	regs->gpr[6] = (u64)frame;
+	regs->gpr[12] = USER_SIGNAL_HANDLER;
+	regs->ctr = USER_SIGNAL_HANDLER;
+	regs->result = 0;
+	regs_set_return_ip(regs, USER_SIGTRAMP);
+	regs_set_return_msr(regs, (regs->msr & ~1UL) | MSR_LE);
+}
+
+/// Linux's __unsafe_restore_sigcontext for a signal return. No MSR bit of the frame is believed but LE; VEC and VSX say what is in it.
+static void restore_sigcontext(struct task_struct *tsk, struct sigcontext *sc)
+{
+	struct thread_struct *thread = &tsk->thread;
+	struct pt_regs *regs = thread->regs;
+	struct sigframe_vmx *vmx = (struct sigframe_vmx *)sc->v_regs;
+	u64 msr = sc->gp_regs[GP(msr)];
+
+	memcpy(regs->gpr, sc->gp_regs, sizeof(regs->gpr));
+	regs_set_return_ip(regs, sc->gp_regs[GP(nip)]);
+	regs_set_return_msr(regs, (regs->msr & ~1UL) | (msr & 1));
+	regs->orig_gpr3 = sc->gp_regs[GP(orig_gpr3)];
+	regs->ctr = sc->gp_regs[GP(ctr)];
+	regs->link = sc->gp_regs[GP(link)];
+	regs->xer = sc->gp_regs[GP(xer)];
+	regs->ccr = sc->gp_regs[GP(ccr)];
+	set_trap_norestart(regs);
+	regs->dar = sc->gp_regs[GP(dar)];
+	regs->dsisr = sc->gp_regs[GP(dsisr)];
+	regs->result = sc->gp_regs[GP(result)];
+
+	// First the bits, then the images: a switch in between must not save the handler's registers over them.
+	regs_set_return_msr(regs, regs->msr & ~(MSR_FP | MSR_FE0 | MSR_FE1 | MSR_VEC | MSR_VSX));
+
+	if (vmx && (msr & MSR_VEC)) {
+		memcpy(&thread->vr_state, vmx, sizeof(thread->vr_state));
+		thread->used_vr = true;
+	} else if (thread->used_vr) {
+		memset(&thread->vr_state, 0, sizeof(thread->vr_state));
+	}
+	thread->vrsave = vmx ? vmx->vrsave : 0;
+	mtspr(256, thread->vrsave);
+
+	copy_fpr_from_user(tsk, sc->fp_regs);
+	if (vmx && (msr & MSR_VSX)) {
+		copy_vsx_from_user(tsk, vmx->vsr_low);
+		thread->used_vsr = true;
+	} else {
+		copy_vsx_from_user(tsk, NULL);
+	}
+}
+
+/// Linux's sys_rt_sigreturn.
+long sys_rt_sigreturn(void)
+{
+	struct ucontext *uc = (struct ucontext *)current->thread.regs->gpr[1];
+
+	if (!access_ok(uc, sizeof(*uc)))
+		panic("rt_sigreturn without a frame");
+	set_current_blocked(uc->uc_sigmask);
+	restore_sigcontext(current, &uc->uc_mcontext);
+	set_tsk_thread_flag(current, TIF_RESTOREALL);
+	return 0;
+}

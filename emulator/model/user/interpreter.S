@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The user side: takes operations from the queue and does them, in whatever task is running. docs/internals.md section 3 is the
+ * contract. The same text runs in the kernel model and, later, in a process of a real kernel.
+ *
+ * r31 = shared page, r30 = this task's control block, r29 = current operation, r26-r28 scratch. r14-r25 are never touched, nor is any
+ * FP, VMX or VSX register except where the operation says so.
+ */
+#include "user.h"
+
+	.text
+
+/* r3 = index of the task. At USER_ENTRY. */
+_GLOBAL user_entry
+	lis	31,SHARED_PAGE>>16
+	mr	26,3
+	b	task_start
+END_FUNC user_entry
+
+/*
+ * At USER_SIGTRAMP, where the kernel starts a signal handler: what the vDSO's trampoline does. r1 = frame - 128, ctr = handler.
+ */
+	.org USER_SIGTRAMP-USER_ENTRY
+_GLOBAL user_sigtramp
+	bctrl
+	b	signal_return
+END_FUNC user_sigtramp
+
+/* At USER_SIGNAL_HANDLER: r3 = signal, r4 = siginfo, r5 = ucontext. r30 is the interrupted task's. */
+	.org USER_SIGNAL_HANDLER-USER_ENTRY
+_GLOBAL user_signal_handler
+	lis	31,SHARED_PAGE>>16
+	ld	26,BLOCK_DEPTH(30)
+	addi	26,26,1
+	std	26,BLOCK_DEPTH(30)
+	HOST HOST_SIGNAL_HANDLER
+	b	next_operation
+END_FUNC user_signal_handler
+
+/* The first instructions of a staged task; r26 = its index. */
+_GLOBAL task_start
+	OWN_BLOCK 26
+	HOST HOST_TASK_STARTED
+	ld	27,BLOCK_INITIAL(30)
+	ld	28,BLOCK_USES(30)
+
+	andi.	26,28,USES_FP
+	beq	.Lno_fp
+	lfd	0,IMAGE_FPSCR(27)
+	mtfsf	255,0,1,0
+	andi.	26,28,USES_VSX
+	bne	.Lno_fp
+	LOAD_FPRS 27
+.Lno_fp:
+	andi.	26,28,USES_VMX
+	beq	.Lno_vmx
+	li	26,IMAGE_VSCR_LVX
+	lvx	0,26,27
+	mtvscr	0
+	andi.	26,28,USES_VSX
+	bne	.Lno_vmx
+	addi	26,27,IMAGE_VRS
+	LOAD_VRS 26
+.Lno_vmx:
+	andi.	26,28,USES_VMX|USES_VSX
+	beq	.Lno_vrsave
+	ld	26,IMAGE_VRSAVE(27)
+	mtspr	SPRN_VRSAVE,26
+.Lno_vrsave:
+	andi.	26,28,USES_VSX
+	beq	next_operation
+	LOAD_VSRS 27
+	b	next_operation
+END_FUNC task_start
+
+/* The loop. END stays in the queue, so that every task comes to it. */
+_GLOBAL next_operation
+	ld	29,SHARED_NEXT(31)
+	lwz	26,OP_KIND(29)
+	cmpwi	26,0
+	beq	1f
+	addi	27,29,OP_SIZE
+	std	27,SHARED_NEXT(31)
+1:	HOST HOST_EVENT
+	lwz	26,OP_KIND(29)
+	JUMP_INTO operations, 26, 2
+operations:
+	b	op_end
+	b	op_set_fpr
+	b	op_set_vsr
+	b	op_set_vsr_dw1
+	b	op_set_vr
+	b	op_set_fpscr
+	b	op_set_vscr
+	b	op_set_vrsave
+	b	op_fill
+	b	op_compute
+	b	op_touch
+	b	op_syscall
+	b	op_fork
+	b	op_interrupt
+	b	op_sigreturn
+	b	op_exit
+END_FUNC next_operation
+
+_GLOBAL op_end
+	ld	26,BLOCK_DEPTH(30)
+	cmpdi	26,0
+	bne	op_sigreturn
+	b	op_exit
+END_FUNC op_end
+
+_GLOBAL op_sigreturn
+	ld	26,BLOCK_DEPTH(30)
+	cmpdi	26,0
+	beq	next_operation
+	addi	26,26,-1
+	std	26,BLOCK_DEPTH(30)
+	HOST HOST_SIGRETURN
+	b	signal_return
+END_FUNC op_sigreturn
+
+/* r1 = as at the handler's entry: the frame lies 128 bytes higher. */
+_GLOBAL signal_return
+	addi	1,1,128
+	li	0,NR_RT_SIGRETURN
+	sc
+	trap
+END_FUNC signal_return
+
+_GLOBAL op_interrupt
+	HOST HOST_INTERRUPT
+	b	next_operation
+END_FUNC op_interrupt
+
+_GLOBAL op_syscall
+	LOAD_SYSCALL
+	ld	26,OP_FLAGS(29)
+	andi.	26,26,FLAG_SCV
+	bne	1f
+	sc
+	b	next_operation
+1:	SCV
+	b	next_operation
+END_FUNC op_syscall
+
+/*
+ * A system call that returns twice. The child's control block is taken before, and its index passed in r8, which Linux ignores and the
+ * kernel model takes for the child's name. A block is handed back after a failure unless another one has been taken since.
+ */
+_GLOBAL op_fork
+	ld	26,SHARED_BLOCKS(31)
+	cmpldi	26,MAX_USER_TASKS
+	bge	next_operation
+	addi	27,26,1
+	std	27,SHARED_BLOCKS(31)
+	LOAD_SYSCALL
+	mr	8,26
+	ld	27,OP_FLAGS(29)
+	andi.	27,27,FLAG_SCV
+	bne	1f
+	sc
+	bso	.Lfork_failed
+	b	2f
+1:	SCV
+	cmpdi	3,0
+	blt	.Lfork_failed
+2:	cmpdi	3,0
+	bne	next_operation
+	OWN_BLOCK 26
+	addi	26,26,1
+	sldi	26,26,USER_STACK_SHIFT
+	addis	1,26,USER_STACKS>>16
+	addi	1,1,-USER_STACK_GAP
+	HOST HOST_TASK_STARTED
+	b	next_operation
+.Lfork_failed:
+	ld	27,SHARED_BLOCKS(31)
+	addi	28,26,1
+	cmpd	27,28
+	bne	next_operation
+	std	26,SHARED_BLOCKS(31)
+	b	next_operation
+END_FUNC op_fork
+
+/* The task's last registers go to its dump area. Only VSX is needed before VMX and FP are touched, as any user code might. */
+_GLOBAL op_exit
+	ld	27,BLOCK_DUMP(30)
+	mfspr	26,SPRN_VRSAVE
+	std	26,IMAGE_VRSAVE(27)
+	STORE_VSRS 27
+	mfvscr	0
+	li	26,IMAGE_VSCR
+	stxvd2x	32,26,27
+	mffs	0
+	stfd	0,IMAGE_FPSCR(27)
+	HOST HOST_DUMPED
+	li	0,NR_EXIT
+	li	3,0
+	sc
+	trap
+END_FUNC op_exit

@@ -1,0 +1,173 @@
+//! Events in words, for people who read reports and `ctxfuzz show`.
+
+use crate::event::{ComputeOp, Event, Facility, Pending, RegisterValues, Switch, Syscall, Via};
+
+/// One short sentence, without a full stop.
+pub fn describe(event: &Event) -> String {
+    match event {
+        Event::Set(values) => format!("set {}", registers(values)),
+        Event::Fill { facility, pattern } => format!(
+            "fill the {} registers from pattern {pattern:#x}",
+            shown(*facility)
+        ),
+        Event::Compute { op, register } => {
+            let letter = match op {
+                ComputeOp::Fadd | ComputeOp::Fmul | ComputeOp::Fdiv | ComputeOp::Fmr => "f",
+                ComputeOp::Xxlor | ComputeOp::Xvadddp => "vsr",
+                ComputeOp::Vaddubs | ComputeOp::Vor => "v",
+            };
+            let next = register.wrapping_add(1) % 32;
+            match op {
+                ComputeOp::Fmr => format!("compute {op} {letter}{register} <- {letter}{next}"),
+                _ => {
+                    format!("compute {op} {letter}{register} <- {letter}{register}, {letter}{next}")
+                }
+            }
+        }
+        Event::Touch(facility) => format!("use {} without changing a register", shown(*facility)),
+        Event::Interrupt { vector, pending } => format!("{vector} interrupt{}", then(pending)),
+        Event::Syscall { call, via, pending } => {
+            let via = match via {
+                Via::Sc => "",
+                Via::Scv => " through scv",
+            };
+            format!("{}{via}{}", syscall(call), then(pending))
+        }
+    }
+}
+
+fn shown(facility: Facility) -> &'static str {
+    match facility {
+        Facility::Fp => "FP",
+        Facility::Vmx => "VMX",
+        Facility::Vsx => "VSX",
+    }
+}
+
+fn registers(values: &RegisterValues) -> String {
+    /// Registers shown before the rest is only counted.
+    const SHOWN: usize = 4;
+    let mut parts: Vec<String> = values
+        .iter()
+        .take(SHOWN)
+        .map(|(register, value)| format!("{register} = {value:#x}"))
+        .collect();
+    if values.len() > SHOWN {
+        parts.push(format!("and {} more", values.len() - SHOWN));
+    }
+    parts.join(", ")
+}
+
+fn syscall(call: &Syscall) -> String {
+    match call {
+        Syscall::Clone { fail: true } => {
+            "clone that fails after the task was duplicated".to_owned()
+        }
+        Syscall::Read { bytes } => format!("read {bytes} bytes from the pipe"),
+        Syscall::Write { bytes } => format!("write {bytes} bytes to the pipe"),
+        Syscall::Kill { signal } => format!("kill itself with {}", signal_name(*signal)),
+        _ => call.name().to_owned(),
+    }
+}
+
+fn signal_name(signal: u8) -> String {
+    match signal {
+        10 => "SIGUSR1".to_owned(),
+        12 => "SIGUSR2".to_owned(),
+        other => format!("signal {other}"),
+    }
+}
+
+fn then(pending: &Pending) -> String {
+    let mut parts = Vec::new();
+    if pending.io_worker {
+        parts.push("task work that creates an io worker".to_owned());
+    }
+    match pending.switch {
+        Some(Switch::Any) => parts.push("a switch to another task".to_owned()),
+        Some(Switch::To(task)) => parts.push(format!("a switch to task {task}")),
+        None => {}
+    }
+    if let Some(signal) = pending.signal {
+        parts.push(signal_name(signal));
+    }
+    match parts.as_slice() {
+        [] => String::new(),
+        [one] => format!(", with {one} pending"),
+        [first @ .., last] => format!(", with {} and {last} pending", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Interrupt;
+    use crate::register::Register;
+
+    #[test]
+    fn events_read_as_sentences() {
+        let pending = Pending {
+            io_worker: true,
+            switch: Some(Switch::To(1)),
+            signal: Some(10),
+        };
+        let cases = [
+            (Event::Set([(Register::F(0), 0x41)].into()), "set f0 = 0x41"),
+            (
+                Event::Fill {
+                    facility: Facility::Vsx,
+                    pattern: 0x5a,
+                },
+                "fill the VSX registers from pattern 0x5a",
+            ),
+            (
+                Event::Compute {
+                    op: ComputeOp::Fadd,
+                    register: 31,
+                },
+                "compute fadd f31 <- f31, f0",
+            ),
+            (
+                Event::Compute {
+                    op: ComputeOp::Fmr,
+                    register: 3,
+                },
+                "compute fmr f3 <- f4",
+            ),
+            (
+                Event::Touch(Facility::Fp),
+                "use FP without changing a register",
+            ),
+            (
+                Event::Interrupt {
+                    vector: Interrupt::Decrementer,
+                    pending: Pending::NONE,
+                },
+                "decrementer interrupt",
+            ),
+            (
+                Event::Interrupt {
+                    vector: Interrupt::Doorbell,
+                    pending,
+                },
+                "doorbell interrupt, with task work that creates an io worker, a switch to task 1 and SIGUSR1 pending",
+            ),
+            (
+                Event::Syscall {
+                    call: Syscall::Read { bytes: 16 },
+                    via: Via::Scv,
+                    pending: Pending::NONE,
+                },
+                "read 16 bytes from the pipe through scv",
+            ),
+        ];
+        for (event, sentence) in cases {
+            assert_eq!(describe(&event), sentence);
+        }
+        let all = Event::Set(Register::all().map(|register| (register, 1)).collect());
+        assert_eq!(
+            describe(&all),
+            "set f0 = 0x1, f1 = 0x1, f2 = 0x1, f3 = 0x1, and 95 more"
+        );
+    }
+}

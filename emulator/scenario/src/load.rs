@@ -1,0 +1,82 @@
+//! Scenarios from files.
+
+use std::fs;
+use std::path::Path;
+
+use crate::error::LoadError;
+use crate::scenario::Scenario;
+
+impl Scenario {
+    /// Reads and validates one scenario file.
+    pub fn load(path: &Path) -> Result<Scenario, LoadError> {
+        let owned = || path.to_owned();
+        if path.is_dir() {
+            return Err(LoadError::Directory { path: owned() });
+        }
+        let bytes = fs::read(path).map_err(|source| LoadError::Unreadable {
+            path: owned(),
+            source,
+        })?;
+        let text = match std::str::from_utf8(&bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let before = &bytes[..error.valid_up_to()];
+                let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+                return Err(LoadError::NotUtf8 {
+                    path: owned(),
+                    line,
+                });
+            }
+        };
+        if text.trim().is_empty() {
+            return Err(LoadError::Empty { path: owned() });
+        }
+        Ok(Scenario::from_json(text, &path.display().to_string())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.json");
+        fs::write(&path, bytes).expect("a file is written");
+        let error = Scenario::load(&path).expect_err("no scenario");
+        error
+            .to_string()
+            .replace(&*folder.path().to_string_lossy(), "T")
+    }
+
+    #[test]
+    fn what_is_no_scenario_file_is_said_clearly() {
+        assert_eq!(
+            message(b""),
+            "T/x.json: is empty: expected a scenario in JSON"
+        );
+        assert_eq!(
+            message(b" \n"),
+            "T/x.json: is empty: expected a scenario in JSON"
+        );
+        assert_eq!(
+            message(b"{\n\xff"),
+            "T/x.json:2: is not UTF-8 text: expected a scenario in JSON"
+        );
+        assert!(message(b"[]").starts_with("T/x.json:1:"));
+
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let directory = Scenario::load(folder.path()).expect_err("a directory");
+        assert!(
+            directory
+                .to_string()
+                .ends_with(": is a directory: expected a scenario file")
+        );
+        let missing = Scenario::load(&folder.path().join("none.json")).expect_err("missing");
+        assert!(
+            missing
+                .to_string()
+                .contains("none.json: cannot read it: No such file")
+        );
+    }
+}

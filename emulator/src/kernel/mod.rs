@@ -1,0 +1,8 @@
+//! Kernels: what can be named on a command line, what a kernel image contains, and which catalogued defects can be put into the model.
+//!
+//! Not responsible for running them (see `run`).
+
+pub mod defects;
+pub mod image;
+pub mod name;
+pub mod symbols;

@@ -1,0 +1,118 @@
+//! How kernels are named: `fixed`, `clobbering`, `fixed+DEFECT[+DEFECT]`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::defects::{self, CLOBBERING};
+
+/// A kernel as named on a command line or in an `expect` row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KernelName {
+    written: String,
+    defects: Vec<&'static str>,
+}
+
+/// A name that is no kernel.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownKernel {
+    /// The part before the first `+`.
+    #[error(
+        "unknown kernel `{0}`: expected `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists both)"
+    )]
+    Base(String),
+    /// A part after a `+`.
+    #[error("kernel `{kernel}`: unknown defect `{defect}` (`ctxfuzz kernels` lists them)")]
+    Defect {
+        /// The whole name.
+        kernel: String,
+        /// The part.
+        defect: String,
+    },
+    /// A kind of kernel that is planned.
+    #[error(
+        "kernel `{0}`: real kernels are not supported by this version; the models are `fixed` and `clobbering`"
+    )]
+    NotYet(String),
+}
+
+impl KernelName {
+    /// The defects that are put into the model, in canonical order.
+    pub fn defects(&self) -> &[&'static str] {
+        &self.defects
+    }
+}
+
+impl FromStr for KernelName {
+    type Err = UnknownKernel;
+
+    fn from_str(written: &str) -> Result<Self, Self::Err> {
+        if written.starts_with("vmlinux:") {
+            return Err(UnknownKernel::NotYet(written.to_owned()));
+        }
+        let mut parts = written.split('+');
+        let mut defects: Vec<&'static str> = match parts.next() {
+            Some("fixed") => Vec::new(),
+            Some("clobbering") => CLOBBERING.to_vec(),
+            _ => return Err(UnknownKernel::Base(written.to_owned())),
+        };
+        for part in parts {
+            let defect = defects::find(part).ok_or_else(|| UnknownKernel::Defect {
+                kernel: written.to_owned(),
+                defect: part.to_owned(),
+            })?;
+            defects.push(defect.id);
+        }
+        defects.sort_unstable();
+        defects.dedup();
+        Ok(KernelName {
+            written: written.to_owned(),
+            defects,
+        })
+    }
+}
+
+impl fmt::Display for KernelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read() {
+        assert!(
+            "fixed"
+                .parse::<KernelName>()
+                .is_ok_and(|k| k.defects().is_empty())
+        );
+        assert_eq!(
+            "clobbering"
+                .parse::<KernelName>()
+                .map(|k| k.defects().len()),
+            Ok(4)
+        );
+        assert_eq!(
+            "fixed+vscr-not-restored"
+                .parse::<KernelName>()
+                .map(|k| k.defects().to_vec()),
+            Ok(vec!["vscr-not-restored"])
+        );
+    }
+
+    #[test]
+    fn wrong_names_say_what_is_wrong() {
+        for name in [
+            "",
+            "fixd",
+            "fixed+",
+            "fixed+nope",
+            "vmlinux:/boot/vmlinux",
+            "clobbering ",
+        ] {
+            assert!(name.parse::<KernelName>().is_err(), "{name}");
+        }
+    }
+}

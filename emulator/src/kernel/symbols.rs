@@ -1,0 +1,140 @@
+//! Addresses to names and source lines, from an image's own symbol table and DWARF.
+
+use std::rc::Rc;
+
+use addr2line::gimli;
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+
+/// A function of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Name as in the symbol table.
+    pub name: Rc<str>,
+    /// Effective address of its first instruction.
+    pub address: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Distance from the global to the local entry point (ELFv2 ABI, 3.4.1).
+    pub local_entry: u64,
+}
+
+/// A place in an image, as Linux prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// Name of the function.
+    pub function: Rc<str>,
+    /// Bytes from its start.
+    pub offset: u64,
+    /// Bytes of the function.
+    pub size: u64,
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}+{:#x}/{:#x}", self.function, self.offset, self.size)
+    }
+}
+
+type Dwarf = addr2line::Context<gimli::EndianSlice<'static, gimli::RunTimeEndian>>;
+
+/// The symbols of one image.
+pub struct Symbols {
+    functions: Vec<Function>,
+    others: std::collections::BTreeMap<String, u64>,
+    dwarf: Option<Dwarf>,
+}
+
+impl Symbols {
+    /// Reads the symbol table and the line program of an ELF file.
+    pub fn read(file: &object::File<'static>) -> Self {
+        let mut functions = Vec::new();
+        let mut others = std::collections::BTreeMap::new();
+        for symbol in file.symbols() {
+            let Ok(name) = symbol.name() else { continue };
+            if symbol.kind() == SymbolKind::Text && symbol.size() > 0 {
+                let other = match symbol.flags() {
+                    object::SymbolFlags::Elf { st_other, .. } => st_other.0,
+                    _ => 0,
+                };
+                // st_other bits 7:5 hold log2 of the distance in words, from 2 on (ELFv2 ABI, 3.4.1).
+                let local_entry = match other >> 5 {
+                    n @ 2..=6 => 1 << n,
+                    _ => 0,
+                };
+                functions.push(Function {
+                    name: name.into(),
+                    address: symbol.address(),
+                    size: symbol.size(),
+                    local_entry,
+                });
+            }
+            others.insert(name.to_owned(), symbol.address());
+        }
+        functions.sort_by(|a, b| (a.address, &a.name).cmp(&(b.address, &b.name)));
+        functions.dedup_by_key(|f| f.address);
+        Symbols {
+            functions,
+            others,
+            dwarf: dwarf(file),
+        }
+    }
+
+    /// All functions by address.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// The address (or absolute value) of a symbol.
+    pub fn address(&self, name: &str) -> Option<u64> {
+        self.others.get(name).copied()
+    }
+
+    /// The function an address lies in, as an index into [`Symbols::functions`].
+    pub fn index_at(&self, address: u64) -> Option<usize> {
+        let index = self
+            .functions
+            .partition_point(|f| f.address <= address)
+            .checked_sub(1)?;
+        let function = &self.functions[index];
+        (address < function.address + function.size).then_some(index)
+    }
+
+    /// The function an address lies in.
+    pub fn function_at(&self, address: u64) -> Option<&Function> {
+        self.index_at(address).map(|i| &self.functions[i])
+    }
+
+    /// The place of an address.
+    pub fn locate(&self, address: u64) -> Option<Location> {
+        self.function_at(address).map(|f| Location {
+            function: f.name.clone(),
+            offset: address - f.address,
+            size: f.size,
+        })
+    }
+
+    /// Source file (its last two path components) and line of an address.
+    pub fn source(&self, address: u64) -> Option<(String, u32)> {
+        let found = self.dwarf.as_ref()?.find_location(address).ok()??;
+        let file = found.file?;
+        let mut parts: Vec<&str> = file.rsplit('/').take(2).collect();
+        parts.reverse();
+        Some((parts.join("/"), found.line?))
+    }
+}
+
+fn dwarf(file: &object::File<'static>) -> Option<Dwarf> {
+    let endian = if file.is_little_endian() {
+        gimli::RunTimeEndian::Little
+    } else {
+        gimli::RunTimeEndian::Big
+    };
+    let load = |id: gimli::SectionId| -> Result<_, gimli::Error> {
+        let data = file
+            .section_by_name(id.name())
+            .and_then(|s| s.data().ok())
+            .unwrap_or_default();
+        Ok(gimli::EndianSlice::new(data, endian))
+    };
+    addr2line::Context::from_dwarf(gimli::Dwarf::load(load).ok()?).ok()
+}

@@ -1,0 +1,496 @@
+//! Does the machine behave as the Power ISA says? Small programs with known results, for the self-test and for whoever asks "is it the emulator?".
+//!
+//! Expected values follow Power ISA 3.1 (sections named in each check) and agree with qemu-system-ppc64's power10 model. With [`Options::repair_errata`] off the
+//! checks marked as errata must fail: that is how one knows that they look.
+
+use super::address::{KERNEL, USER_TEXT};
+use super::instruction::{HOST_CALL, RFSCV, SCV_0, mtspr};
+use super::{Host, Machine, MachineError, Options, Program, Reply, Vector, View, msr};
+use crate::run::outcome::Endian;
+
+/// One check and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What is checked.
+    pub name: &'static str,
+    /// The value the ISA asks for.
+    pub expected: u64,
+    /// The value found.
+    pub found: u64,
+    /// Whether stock Unicorn is known to get it wrong.
+    pub erratum: bool,
+}
+
+impl Check {
+    /// Whether the machine does what the ISA says.
+    pub fn holds(&self) -> bool {
+        self.expected == self.found
+    }
+}
+
+/// Physical address of the checks' code and data.
+const CODE: u64 = 0x8000;
+const DATA: u64 = 0x10_0000;
+const A: u64 = 0x4142_4344_4546_4748;
+const B: u64 = 0x5152_5354_5556_5758;
+/// FPSCR with a decimal rounding mode, sticky bits (FX, XX) and a binary rounding mode.
+const FPSCR: u64 = 0x0000_0005_8200_0001;
+const USER_MSR: u64 = msr::SF | msr::EE | msr::PR | msr::ME | msr::IR | msr::DR | msr::RI;
+
+mod word {
+    pub const RFID: u32 = 0x4c00_0024;
+    /// r3 = start of data.
+    pub const DATA_TO_R3: [u32; 3] = [0x3c60_c000, 0x7863_07c6, 0x6463_0010];
+    /// MSR |= FP, VEC, VSX, through r5.
+    pub const ENABLE_ALL: [u32; 4] = [0x7ca0_00a6, 0x60a5_2000, 0x64a5_0280, 0x7ca0_0164];
+    /// `addi r4,r3,<d>`.
+    pub const fn addi_r4_r3(d: u32) -> u32 {
+        0x3883_0000 | d
+    }
+    /// `lxvd2x vs<n>,0,r4`, n in 0..=63.
+    pub const fn lxvd2x_r4(n: u32) -> u32 {
+        0x7c00_2698 | (n & 31) << 21 | n >> 5
+    }
+    /// `lfd f<n>,<d>(r3)`.
+    pub const fn lfd_r3(n: u32, d: u32) -> u32 {
+        0xc803_0000 | n << 21 | d
+    }
+    /// `mtfsf` with L=1 from f0.
+    pub const MTFSF_L_F0: u32 = 0xfe00_058e;
+    /// `mffs f<n>`.
+    pub const fn mffs(n: u32) -> u32 {
+        0xfc00_048e | n << 21
+    }
+    pub const MTVSCR_V1: u32 = 0x1000_0e44;
+    pub const MFVSCR_V0: u32 = 0x1000_0604;
+    pub const FADD_F7_F8_F9: u32 = 0xfce8_482a;
+    pub const FMR_F7_F8: u32 = 0xfce0_4090;
+    /// `ld r7,<d>(r3)`.
+    pub const fn ld_r7_r3(d: u32) -> u32 {
+        0xe8e3_0000 | d
+    }
+    pub const LIS_R6_USER_TEXT: u32 = 0x3cc0_1000;
+    pub const LIS_R3_USER_DATA: u32 = 0x3c60_2000;
+    /// `mfspr r<t>,<spr>` for SRR0 (26), SRR1 (27), LR (8), CTR (9).
+    pub const fn mfspr(t: u32, spr: u32) -> u32 {
+        0x7c00_02a6 | t << 21 | (spr & 31) << 16 | (spr >> 5) << 11
+    }
+    pub const MFMSR_R9: u32 = 0x7d20_00a6;
+    /// `stvx v<n>,0,r4`.
+    pub const fn stvx_r4(n: u32) -> u32 {
+        0x7c00_21ce | n << 21
+    }
+    /// `lvx v<n>,0,r4`.
+    pub const fn lvx_r4(n: u32) -> u32 {
+        0x7c00_20ce | n << 21
+    }
+    pub const NOP: u32 = 0x6000_0000;
+}
+
+/// Takes an interrupt at the first host call in user mode if told to, and stops at any other.
+struct CheckHost {
+    interrupt: Option<Vector>,
+}
+
+impl Host for CheckHost {
+    fn host_call(&mut self, view: &View<'_>) -> Reply {
+        match self.interrupt.take_if(|_| view.user()) {
+            Some(vector) => Reply::Interrupt(vector),
+            None => Reply::Stop,
+        }
+    }
+}
+
+/// Runs all checks on a machine of that byte order.
+pub fn check(endian: Endian, repair_errata: bool) -> Result<Vec<Check>, MachineError> {
+    let bench = Bench {
+        endian,
+        options: Options {
+            budget: 10_000,
+            repair_errata,
+            trace: false,
+        },
+    };
+    let mut checks = Vec::new();
+    checks.extend(bench.fpr_writes()?);
+    checks.extend(bench.status_registers()?);
+    checks.extend(bench.vector_memory_order()?);
+    checks.extend(bench.user_mode_fpr_write()?);
+    checks.extend(bench.system_call()?);
+    checks.extend(bench.system_call_vectored()?);
+    checks.extend(bench.unavailable()?);
+    checks.extend(bench.interrupt()?);
+    Ok(checks)
+}
+
+struct Bench {
+    endian: Endian,
+    options: Options,
+}
+
+impl Bench {
+    /// Runs kernel code (then user code, vectors) up to the second host call.
+    fn run(
+        &self,
+        code: &[u32],
+        user: &[u32],
+        vectors: &[(u64, &[u32])],
+        interrupt: Option<Vector>,
+    ) -> Result<Machine<CheckHost>, MachineError> {
+        let bytes = |words: &[u32]| -> Vec<u8> {
+            words
+                .iter()
+                .flat_map(|w| self.endian.bytes_u32(*w))
+                .collect()
+        };
+        let mut kernel = vec![HOST_CALL];
+        kernel.extend(word::DATA_TO_R3);
+        kernel.extend(word::ENABLE_ALL);
+        kernel.extend(code);
+        kernel.push(HOST_CALL);
+        let little = u64::from(self.endian == Endian::Little);
+        let data: Vec<u8> = [
+            A,
+            B,
+            FPSCR,
+            0,
+            0,
+            0x1_0001,
+            USER_MSR | little,
+            USER_MSR | msr::FP | little,
+            0x1122_3344_5566_7788,
+            0x99aa_bbcc_ddee_ff00,
+        ]
+        .iter()
+        .flat_map(|v| self.endian.bytes_u64(*v))
+        .collect();
+        let mut segments = vec![
+            (CODE, bytes(&kernel)),
+            (DATA, data.clone()),
+            (0x20_0000, bytes(user)),
+            (0x30_0000, data),
+        ];
+        segments.extend(vectors.iter().map(|(at, words)| (*at, bytes(words))));
+        let program = Program {
+            endian: self.endian,
+            segments,
+            kernel_text: vec![(KERNEL + CODE, 4 * kernel.len() as u64)],
+            user_text: vec![(USER_TEXT, 4 * user.len() as u64)],
+            kernel_read_only_end: 0x1_0000,
+            entry: KERNEL + CODE,
+        };
+        let mut machine = Machine::new(&program, self.options, CheckHost { interrupt })?;
+        match machine.go() {
+            super::Stop::Host => Ok(machine),
+            other => Err(MachineError::NotStaged(other)),
+        }
+    }
+
+    /// ISA 3.1, Book I, 7.2.1.1: the result of a floating-point instruction goes to doubleword 0, and doubleword 1 becomes 0.
+    fn fpr_writes(&self) -> Result<Vec<Check>, MachineError> {
+        let load = [
+            word::addi_r4_r3(0),
+            word::lxvd2x_r4(7),
+            word::lxvd2x_r4(8),
+            word::lxvd2x_r4(9),
+        ];
+        let mut checks = Vec::new();
+        for (name, write) in [
+            ("lfd makes doubleword 1 of its VSR zero", word::lfd_r3(7, 8)),
+            (
+                "fadd makes doubleword 1 of its VSR zero",
+                word::FADD_F7_F8_F9,
+            ),
+            ("fmr makes doubleword 1 of its VSR zero", word::FMR_F7_F8),
+            ("mffs makes doubleword 1 of its VSR zero", word::mffs(7)),
+        ] {
+            let code: Vec<u32> = load.iter().copied().chain([write]).collect();
+            let file = self
+                .run(&code, &[], &[], None)?
+                .registers()
+                .unwrap_or_default();
+            checks.push(Check {
+                name,
+                expected: 0,
+                found: file.vsr[7][1],
+                erratum: true,
+            });
+            checks.push(Check {
+                name: "a neighbouring VSR keeps doubleword 1",
+                expected: B,
+                found: file.vsr[8][1],
+                erratum: false,
+            });
+        }
+        Ok(checks)
+    }
+
+    /// FPSCR is 64 bits wide (Book I, 4.2.2); `mfvscr` zero-extends VSCR (Book I, 6.3.2).
+    fn status_registers(&self) -> Result<Vec<Check>, MachineError> {
+        let code = [
+            word::lfd_r3(0, 16),
+            word::MTFSF_L_F0,
+            word::mffs(1),
+            word::addi_r4_r3(32),
+            word::lxvd2x_r4(33),
+            word::MTVSCR_V1,
+            word::addi_r4_r3(0),
+            word::lxvd2x_r4(32),
+            word::MFVSCR_V0,
+        ];
+        let file = self
+            .run(&code, &[], &[], None)?
+            .registers()
+            .unwrap_or_default();
+        let check = |name, expected, found| Check {
+            name,
+            expected,
+            found,
+            erratum: false,
+        };
+        Ok(vec![
+            check(
+                "mtfsf with L=1 writes all 64 bits of FPSCR",
+                FPSCR,
+                file.fpscr,
+            ),
+            check("mffs reads all 64 bits of FPSCR", FPSCR, file.vsr[1][0]),
+            check("mtvscr writes VSCR", 0x1_0001, file.vscr.into()),
+            check("mfvscr zeroes the high doubleword", 0, file.vsr[32][0]),
+            check(
+                "mfvscr puts VSCR in the low word",
+                0x1_0001,
+                file.vsr[32][1],
+            ),
+        ])
+    }
+
+    /// `stvx` stores the quadword in the byte order of the machine (Book I, 6.7.3), `lxvd2x` two doublewords in order (Book I, 7.6.3).
+    fn vector_memory_order(&self) -> Result<Vec<Check>, MachineError> {
+        let code = [
+            word::addi_r4_r3(0x40),
+            word::lxvd2x_r4(34),
+            word::addi_r4_r3(0x100),
+            word::stvx_r4(2),
+            word::addi_r4_r3(0x40),
+            word::lvx_r4(3),
+        ];
+        let machine = self.run(&code, &[], &[], None)?;
+        let file = machine.registers().unwrap_or_default();
+        let (high, low) = (0x1122_3344_5566_7788, 0x99aa_bbcc_ddee_ff00);
+        let stored = [
+            machine.memory().read_u64(DATA + 0x100),
+            machine.memory().read_u64(DATA + 0x108),
+        ];
+        let (first, second) = if self.endian == Endian::Little {
+            (low, high)
+        } else {
+            (high, low)
+        };
+        let check = |name, expected, found| Check {
+            name,
+            expected,
+            found,
+            erratum: false,
+        };
+        Ok(vec![
+            check(
+                "lxvd2x puts the first doubleword into doubleword 0",
+                high,
+                file.vsr[34][0],
+            ),
+            check("stvx stores a quadword, first half", first, stored[0]),
+            check("stvx stores a quadword, second half", second, stored[1]),
+            check("lvx loads a quadword", first, file.vsr[35][0]),
+        ])
+    }
+
+    fn enter_user(msr_offset: u32) -> Vec<u32> {
+        vec![
+            word::addi_r4_r3(0),
+            word::lxvd2x_r4(7),
+            word::LIS_R6_USER_TEXT,
+            mtspr(26, 6),
+            word::ld_r7_r3(msr_offset),
+            mtspr(27, 7),
+            word::RFID,
+        ]
+    }
+
+    /// As `fpr_writes`, in user mode with FP but not VSX available: the repair may not change what is available.
+    fn user_mode_fpr_write(&self) -> Result<Vec<Check>, MachineError> {
+        let machine = self.run(
+            &Self::enter_user(56),
+            &[
+                word::LIS_R3_USER_DATA,
+                word::lfd_r3(7, 8),
+                word::NOP,
+                HOST_CALL,
+            ],
+            &[],
+            None,
+        )?;
+        let file = machine.registers().unwrap_or_default();
+        Ok(vec![
+            Check {
+                name: "lfd in user mode without VSX makes doubleword 1 zero",
+                expected: 0,
+                found: file.vsr[7][1],
+                erratum: true,
+            },
+            Check {
+                name: "lfd in user mode loads doubleword 0",
+                expected: B,
+                found: file.vsr[7][0],
+                erratum: false,
+            },
+            Check {
+                name: "lfd leaves its address register alone",
+                expected: 0x2000_0000,
+                found: machine.gpr(3),
+                erratum: false,
+            },
+        ])
+    }
+
+    fn little(&self) -> u64 {
+        u64::from(self.endian == Endian::Little)
+    }
+
+    /// Book III, 7.5.13: SRR0 is the next instruction, SRR1 the old MSR; the handler runs with EE, PR, FP, VEC, VSX off.
+    fn system_call(&self) -> Result<Vec<Check>, MachineError> {
+        let handler: &[u32] = &[
+            word::mfspr(7, 26),
+            word::mfspr(8, 27),
+            word::MFMSR_R9,
+            HOST_CALL,
+        ];
+        let user = [word::NOP, 0x4400_0002];
+        let machine = self.run(&Self::enter_user(56), &user, &[(0x4c00, handler)], None)?;
+        Ok(self.entry(
+            "sc",
+            &machine,
+            USER_TEXT + 8,
+            USER_MSR | msr::FP | self.little(),
+        ))
+    }
+
+    fn entry(&self, what: &str, machine: &Machine<CheckHost>, srr0: u64, srr1: u64) -> Vec<Check> {
+        let (first, second, third) = match what {
+            "sc" => (
+                "sc: SRR0 is the next instruction",
+                "sc: SRR1 is the old MSR",
+                "sc: the handler's MSR",
+            ),
+            "fp" => (
+                "FP unavailable: SRR0 is the instruction",
+                "FP unavailable: SRR1 is the old MSR",
+                "FP unavailable: the handler's MSR",
+            ),
+            _ => (
+                "interrupt: SRR0 is the next instruction",
+                "interrupt: SRR1 is the old MSR",
+                "interrupt: the handler's MSR",
+            ),
+        };
+        let handler_msr = msr::SF | msr::ME | msr::IR | msr::DR | self.little();
+        let check = |name, expected, found| Check {
+            name,
+            expected,
+            found,
+            erratum: false,
+        };
+        vec![
+            check(first, srr0, machine.gpr(7)),
+            check(second, srr1, machine.gpr(8)),
+            check(third, handler_msr, machine.gpr(9)),
+        ]
+    }
+
+    /// Book III, 7.5.27: `scv` puts the next instruction into LR and the MSR into CTR; `rfscv` returns by them.
+    fn system_call_vectored(&self) -> Result<Vec<Check>, MachineError> {
+        let handler: &[u32] = &[word::mfspr(7, 8), word::mfspr(8, 9), RFSCV];
+        let user = [SCV_0, word::NOP, HOST_CALL];
+        let machine = self.run(&Self::enter_user(56), &user, &[(0x3000, handler)], None)?;
+        let check = |name, expected, found| Check {
+            name,
+            expected,
+            found,
+            erratum: false,
+        };
+        Ok(vec![
+            check(
+                "scv: LR is the next instruction",
+                USER_TEXT + 4,
+                machine.gpr(7),
+            ),
+            check(
+                "scv: CTR is the old MSR",
+                USER_MSR | msr::FP | self.little(),
+                machine.gpr(8),
+            ),
+        ])
+    }
+
+    /// Book III, 7.5.9: SRR0 is the instruction that needs the facility, even where the machine has replaced it.
+    fn unavailable(&self) -> Result<Vec<Check>, MachineError> {
+        let handler: &[u32] = &[
+            word::mfspr(7, 26),
+            word::mfspr(8, 27),
+            word::MFMSR_R9,
+            HOST_CALL,
+        ];
+        let user = [word::LIS_R3_USER_DATA, word::lfd_r3(7, 8), HOST_CALL];
+        let machine = self.run(&Self::enter_user(48), &user, &[(0x4800, handler)], None)?;
+        Ok(self.entry("fp", &machine, USER_TEXT + 4, USER_MSR | self.little()))
+    }
+
+    /// An interrupt between two user instructions.
+    fn interrupt(&self) -> Result<Vec<Check>, MachineError> {
+        let handler: &[u32] = &[
+            word::mfspr(7, 26),
+            word::mfspr(8, 27),
+            word::MFMSR_R9,
+            HOST_CALL,
+        ];
+        let machine = self.run(
+            &Self::enter_user(56),
+            &[word::NOP, HOST_CALL, word::NOP],
+            &[(0x4900, handler)],
+            Some(Vector::Decrementer),
+        )?;
+        Ok(self.entry(
+            "interrupt",
+            &machine,
+            USER_TEXT + 8,
+            USER_MSR | msr::FP | self.little(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_behaves_as_the_isa_says() -> Result<(), MachineError> {
+        for endian in Endian::BOTH {
+            let wrong: Vec<Check> = check(endian, true)?
+                .into_iter()
+                .filter(|c| !c.holds())
+                .collect();
+            assert!(wrong.is_empty(), "{endian:?}: {wrong:#x?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn stock_behaviour_fails_exactly_where_it_is_known_to() -> Result<(), MachineError> {
+        for endian in Endian::BOTH {
+            for check in check(endian, false)? {
+                assert_eq!(check.holds(), !check.erratum, "{endian:?}: {check:#x?}");
+            }
+        }
+        Ok(())
+    }
+}

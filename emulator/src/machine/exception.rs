@@ -1,0 +1,213 @@
+//! Exceptions vectored as the Power ISA says: SRR0, SRR1, the new MSR, and the AIL=3 address.
+//!
+//! The host cannot write SRR0 and SRR1, so delivery runs a short stub first that takes them from the machine page. `scv` and `rfscv`, which Unicorn does not
+//! have, need only registers the host can write.
+
+use super::address::{KERNEL, MACHINE_PAGE, STUBS};
+use super::instruction::{branch, ld_absolute, mtspr};
+use super::memory::Memory;
+
+/// MSR bits (Power ISA 3.1, Book III, 4.2.1).
+pub mod msr {
+    /// 64-bit mode.
+    pub const SF: u64 = 1 << 63;
+    /// VMX available.
+    pub const VEC: u64 = 1 << 25;
+    /// VSX available.
+    pub const VSX: u64 = 1 << 23;
+    /// External interrupts enabled.
+    pub const EE: u64 = 1 << 15;
+    /// Problem state.
+    pub const PR: u64 = 1 << 14;
+    /// FP available.
+    pub const FP: u64 = 1 << 13;
+    /// Machine check enabled.
+    pub const ME: u64 = 1 << 12;
+    /// FP exception mode 0.
+    pub const FE0: u64 = 1 << 11;
+    /// Single step.
+    pub const SE: u64 = 1 << 10;
+    /// Branch trace.
+    pub const BE: u64 = 1 << 9;
+    /// FP exception mode 1.
+    pub const FE1: u64 = 1 << 8;
+    /// Instruction relocation.
+    pub const IR: u64 = 1 << 5;
+    /// Data relocation.
+    pub const DR: u64 = 1 << 4;
+    /// Performance monitor mark.
+    pub const PMM: u64 = 1 << 2;
+    /// Recoverable interrupt.
+    pub const RI: u64 = 1 << 1;
+    /// Little endian.
+    pub const LE: u64 = 1;
+    /// SRR1 bits 33:36 and 42:47, which hold the reason of an interrupt and no MSR bit.
+    pub const SRR1_REASON: u64 = 0x783f_0000;
+}
+
+/// Interrupts of the SRR class that this machine delivers, by vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Vector {
+    /// 0x500.
+    External,
+    /// 0x800.
+    FpUnavailable,
+    /// 0x900.
+    Decrementer,
+    /// 0xa00.
+    Doorbell,
+    /// 0xc00.
+    SystemCall,
+    /// 0xf20.
+    VmxUnavailable,
+    /// 0xf40.
+    VsxUnavailable,
+    /// `scv 0`, which is vectored to 0x3000 and uses LR and CTR.
+    SystemCallVectored,
+}
+
+impl Vector {
+    /// Those that use SRR0 and SRR1, in stub order.
+    const STUBBED: [Vector; 7] = [
+        Vector::External,
+        Vector::FpUnavailable,
+        Vector::Decrementer,
+        Vector::Doorbell,
+        Vector::SystemCall,
+        Vector::VmxUnavailable,
+        Vector::VsxUnavailable,
+    ];
+
+    /// The vector's number (`pt_regs.trap`).
+    pub fn number(self) -> u64 {
+        match self {
+            Vector::External => 0x500,
+            Vector::FpUnavailable => 0x800,
+            Vector::Decrementer => 0x900,
+            Vector::Doorbell => 0xa00,
+            Vector::SystemCall => 0xc00,
+            Vector::VmxUnavailable => 0xf20,
+            Vector::VsxUnavailable => 0xf40,
+            Vector::SystemCallVectored => 0x3000,
+        }
+    }
+
+    /// Name for reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Vector::External => "external interrupt",
+            Vector::FpUnavailable => "FP unavailable",
+            Vector::Decrementer => "decrementer",
+            Vector::Doorbell => "doorbell",
+            Vector::SystemCall => "system call (sc)",
+            Vector::VmxUnavailable => "VMX unavailable",
+            Vector::VsxUnavailable => "VSX unavailable",
+            Vector::SystemCallVectored => "system call (scv 0)",
+        }
+    }
+
+    /// Effective address with AIL=3.
+    pub fn address(self) -> u64 {
+        match self {
+            Vector::SystemCallVectored => KERNEL + 0x3000,
+            other => KERNEL + 0x4000 + other.number(),
+        }
+    }
+
+    fn stub(self) -> u64 {
+        let index = Self::STUBBED.iter().position(|v| *v == self).unwrap_or(0);
+        KERNEL + STUBS + STUB_STRIDE * index as u64
+    }
+}
+
+const STUB_STRIDE: u64 = 0x20;
+const SRR0: u32 = 26;
+const SRR1: u32 = 27;
+/// Where a stub finds the interrupted r3 and r4.
+const SAVED_R3: u16 = 0x7000;
+const SAVED_R4: u16 = 0x7008;
+
+/// Writes the delivery stubs into memory.
+pub fn install_stubs(memory: &Memory) {
+    for vector in Vector::STUBBED {
+        let at = vector.stub();
+        let words = [
+            mtspr(SRR0, 3),
+            mtspr(SRR1, 4),
+            ld_absolute(3, SAVED_R3),
+            ld_absolute(4, SAVED_R4),
+        ];
+        for (i, word) in words.iter().enumerate() {
+            memory.write_u32(at - KERNEL + 4 * i as u64, *word);
+        }
+        let end = at + 4 * words.len() as u64;
+        // The stub page and the vectors are 12 KiB apart: always in reach.
+        if let Some(word) = branch(end, vector.address()) {
+            memory.write_u32(end - KERNEL, word);
+        }
+    }
+}
+
+/// MSR in force in the handler of an SRR-class interrupt taken with MSR `old` (Power ISA 3.1, Book III, 7.5; interrupts run in the machine's one byte order).
+pub fn handler_msr(old: u64) -> u64 {
+    use msr::*;
+    (old | SF) & !(EE | PR | FP | VEC | VSX | FE0 | FE1 | SE | BE | PMM | RI)
+}
+
+/// MSR in force after `scv`: as [`handler_msr`], but EE and RI stay.
+pub fn scv_msr(old: u64) -> u64 {
+    handler_msr(old) | old & (msr::EE | msr::RI)
+}
+
+/// Register changes that deliver an exception; the caller applies them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// New PC.
+    pub pc: u64,
+    /// New MSR.
+    pub msr: u64,
+    /// New r3 and r4, for the stub.
+    pub gprs: Option<[u64; 2]>,
+    /// New LR and CTR (`scv`).
+    pub link: Option<[u64; 2]>,
+}
+
+/// Delivers `vector` at `pc` (what SRR0 becomes) with MSR `old` and the given r3 and r4.
+pub fn deliver(memory: &Memory, vector: Vector, pc: u64, old: u64, r3: u64, r4: u64) -> Delivery {
+    if vector == Vector::SystemCallVectored {
+        return Delivery {
+            pc: vector.address(),
+            msr: scv_msr(old),
+            gprs: None,
+            link: Some([pc, old & !msr::SRR1_REASON]),
+        };
+    }
+    memory.write_u64(MACHINE_PAGE, r3);
+    memory.write_u64(MACHINE_PAGE + 8, r4);
+    Delivery {
+        pc: vector.stub(),
+        msr: handler_msr(old),
+        gprs: Some([pc, old & !msr::SRR1_REASON]),
+        link: None,
+    }
+}
+
+/// MSR after `rfscv`, which takes it from CTR; a hypervisor bit and the reason bits cannot be set by it.
+pub fn rfscv_msr(old: u64, ctr: u64) -> u64 {
+    let user = msr::SF
+        | msr::VEC
+        | msr::VSX
+        | msr::EE
+        | msr::PR
+        | msr::FP
+        | msr::FE0
+        | msr::SE
+        | msr::BE
+        | msr::FE1
+        | msr::IR
+        | msr::DR
+        | msr::PMM
+        | msr::RI
+        | msr::LE;
+    old & !user | ctr & user
+}

@@ -1,0 +1,147 @@
+//! The few facts about Power instruction words that the machine needs: encodings it emits, and which instructions write what.
+//!
+//! Field positions follow Power ISA 3.1, Book I, 1.6. Not a disassembler (see `disassembly` in the trace module).
+
+/// `sc 63`: a call to the host (docs/internals.md, section 2).
+pub const HOST_CALL: u32 = 0x4400_07e2;
+/// `scv 0`.
+pub const SCV_0: u32 = 0x4400_0001;
+/// `rfscv`.
+pub const RFSCV: u32 = 0x4c00_00a4;
+/// `blr`.
+pub const BLR: u32 = 0x4e80_0020;
+
+/// `b` from one address to another, or `None` if it is out of reach.
+pub fn branch(from: u64, to: u64) -> Option<u32> {
+    let distance = to.wrapping_sub(from) as i64;
+    ((-0x200_0000..0x200_0000).contains(&distance) && distance & 3 == 0)
+        .then_some(0x4800_0000 | (distance as u32 & 0x03ff_fffc))
+}
+
+/// `ld rt,displacement(0)`: an absolute address in the lowest 32 KiB.
+pub fn ld_absolute(rt: u32, displacement: u16) -> u32 {
+    0xe800_0000 | rt << 21 | u32::from(displacement & 0x7ffc)
+}
+
+/// `std rs,displacement(0)`.
+pub fn std_absolute(rs: u32, displacement: u16) -> u32 {
+    0xf800_0000 | rs << 21 | u32::from(displacement & 0x7ffc)
+}
+
+/// `mtspr spr,rs`.
+pub fn mtspr(spr: u32, rs: u32) -> u32 {
+    0x7c00_03a6 | rs << 21 | (spr & 31) << 16 | (spr >> 5) << 11
+}
+
+/// `mfvsrd ra,vs<n>` (n in 0..=31).
+pub fn mfvsrd(ra: u32, vsr: u32) -> u32 {
+    0x7c00_0066 | vsr << 21 | ra << 16
+}
+
+/// `mtvsrdd vs<n>,0,rb`: doubleword 0 becomes zero, doubleword 1 the GPR.
+pub fn mtvsrdd_low(vsr: u32, rb: u32) -> u32 {
+    0x7c00_0366 | vsr << 21 | rb << 11
+}
+
+/// `xxswapd vs<n>,vs<n>` (`xxpermdi` with DM=2).
+pub fn xxswapd(vsr: u32) -> u32 {
+    0xf000_0250 | vsr << 21 | vsr << 16 | vsr << 11
+}
+
+fn primary(word: u32) -> u32 {
+    word >> 26
+}
+
+/// The FPR that an instruction writes through the floating-point facility, if it does.
+///
+/// From ISA 3.1 on (and in hardware before), such a write makes doubleword 1 of the VSR zero. VSX instructions are not meant here: they write both halves themselves.
+pub fn written_fpr(word: u32) -> Option<u32> {
+    let target = (word >> 21) & 31;
+    let extended = (word >> 1) & 0x3ff;
+    let writes = match primary(word) {
+        48..=51 => true,                                             // lfs, lfsu, lfd, lfdu
+        31 => matches!(extended, 535 | 567 | 599 | 631 | 855 | 887), // lfsx, lfsux, lfdx, lfdux, lfiwax, lfiwzx
+        59 => {
+            matches!(extended & 31, 18 | 20 | 21 | 22 | 24 | 25 | 26 | 28..=31)
+                || matches!(extended, 846 | 974)
+        } // single arithmetic, fcfids[u]
+        63 => {
+            matches!(extended & 31, 18 | 20..=26 | 28..=31)
+                || matches!(
+                    extended,
+                    8 | 12
+                        | 14
+                        | 15
+                        | 40
+                        | 72
+                        | 136
+                        | 142
+                        | 143
+                        | 264
+                        | 392
+                        | 424
+                        | 456
+                        | 488
+                        | 583
+                        | 814
+                        | 815
+                        | 838
+                        | 846
+                        | 942
+                        | 943
+                        | 966
+                        | 974
+                )
+        }
+        _ => false,
+    };
+    writes.then_some(target)
+}
+
+/// Whether an instruction may change a VSR, FPSCR, VSCR or VRSAVE. May say yes too often, never no wrongly (for instructions the machine has).
+pub fn touches_vector_state(word: u32) -> bool {
+    match primary(word) {
+        4 | 48..=51 | 56 | 57 | 59..=61 | 63 => true,
+        31 => matches!(
+            (word >> 1) & 0x3ff,
+            // lvsl, lve*x, lvx, lvxl
+            6 | 7 | 38 | 39 | 71 | 103 | 359
+            // lfsx, lfsux, lfdx, lfdux, lfiwax, lfiwzx
+            | 535 | 567 | 599 | 631 | 855 | 887
+            // lxsiwzx, lxsiwax, lxvx, lxvl, lxvll, lxvdsx, lxvwsx, lxsspx, lxsdx, lxvw4x, lxsibzx, lxvh8x, lxsihzx, lxvd2x, lxvb16x
+            | 12 | 76 | 268 | 269 | 301 | 332 | 364 | 524 | 588 | 780 | 781 | 812 | 813 | 844 | 876
+            // mtvsrd, mtvsrwa, mtvsrwz, mtvsrws, mtvsrdd, mtspr
+            | 179 | 211 | 243 | 403 | 435 | 467
+        ),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fpr_writers_are_told_from_the_rest() {
+        for (word, expected) in [
+            (0xfc00_048e, Some(0)), // mffs f0
+            (0xc8e3_0000, Some(7)), // lfd f7,0(r3)
+            (0xfc22_182a, Some(1)), // fadd f1,f2,f3
+            (0xfce0_4090, Some(7)), // fmr f7,f8
+            (0xfe00_058e, None),    // mtfsf with L=1
+            (0xfc00_0000, None),    // fcmpu
+            (0xd8e3_0000, None),    // stfd
+            (0x7c00_1e98, None),    // lxvd2x
+            (0xff80_010c, None),    // mtfsfi
+        ] {
+            assert_eq!(written_fpr(word), expected, "{word:#010x}");
+        }
+    }
+
+    #[test]
+    fn branches_reach_what_they_can() {
+        assert_eq!(branch(0x1000, 0x1010), Some(0x4800_0010));
+        assert_eq!(branch(0x1010, 0x1000), Some(0x4bff_fff0));
+        assert_eq!(branch(0, 0x400_0000), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! Physical memory of the emulated machine, shared with Unicorn by pointer so that the host reads and resets it at memcpy speed.
+//!
+//! Not responsible for translation (see `address`) or for who may access what.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use crate::run::outcome::Endian;
+
+/// Bytes of physical memory.
+pub const SIZE: usize = 4 << 20;
+
+const LAYOUT: Layout = match Layout::from_size_align(SIZE, 1 << 16) {
+    Ok(layout) => layout,
+    Err(_) => panic!("constant layout"),
+};
+
+struct Allocation(NonNull<u8>);
+
+impl Drop for Allocation {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `Memory::new` with the same layout, and freed once, here.
+        unsafe { dealloc(self.0.as_ptr(), LAYOUT) }
+    }
+}
+
+/// A handle to guest physical memory; clones share the bytes.
+///
+/// All accesses go through raw pointers and never create a reference: translated guest code writes the same bytes (on the same thread, never at the same time).
+/// An access outside memory reads as zero and writes nothing: guest-made addresses must not be able to stop the host.
+#[derive(Clone)]
+pub struct Memory {
+    allocation: Rc<Allocation>,
+    endian: Endian,
+}
+
+impl Memory {
+    /// Zeroed memory of a machine of that byte order.
+    pub fn new(endian: Endian) -> Self {
+        // SAFETY: the layout has a non-zero size.
+        let Some(start) = NonNull::new(unsafe { alloc_zeroed(LAYOUT) }) else {
+            handle_alloc_error(LAYOUT)
+        };
+        Memory {
+            allocation: Rc::new(Allocation(start)),
+            endian,
+        }
+    }
+
+    /// Start of the bytes, for Unicorn to map.
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.allocation.0.as_ptr()
+    }
+
+    /// Byte order of multi-byte accesses.
+    pub fn endian(&self) -> Endian {
+        self.endian
+    }
+
+    fn at(&self, pa: u64, len: usize) -> Option<*mut u8> {
+        let pa = usize::try_from(pa).ok()?;
+        (pa.checked_add(len)? <= SIZE).then(|| {
+            // SAFETY: `pa + len` lies inside the allocation.
+            unsafe { self.as_ptr().add(pa) }
+        })
+    }
+
+    /// Copies bytes out.
+    pub fn read(&self, pa: u64, out: &mut [u8]) {
+        match self.at(pa, out.len()) {
+            // SAFETY: in bounds, and `out` is host memory that does not overlap the allocation.
+            Some(from) => unsafe {
+                std::ptr::copy_nonoverlapping(from, out.as_mut_ptr(), out.len())
+            },
+            None => out.fill(0),
+        }
+    }
+
+    /// Copies bytes in.
+    pub fn write(&self, pa: u64, bytes: &[u8]) {
+        if let Some(to) = self.at(pa, bytes.len()) {
+            // SAFETY: in bounds, and `bytes` is host memory that does not overlap the allocation.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) }
+        }
+    }
+
+    /// Fills a range with a repeated 64-bit value derived from a seed (host order: the value means nothing to the guest).
+    pub fn poison(&self, pa: u64, len: usize, seed: u64) {
+        let mut bytes = vec![0; len];
+        for (i, chunk) in bytes.chunks_mut(8).enumerate() {
+            let value = seed
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .wrapping_add(i as u64)
+                .rotate_left(17)
+                .to_ne_bytes();
+            chunk.copy_from_slice(&value[..chunk.len()]);
+        }
+        self.write(pa, &bytes);
+    }
+
+    /// A copy of a range.
+    pub fn to_vec(&self, pa: u64, len: usize) -> Vec<u8> {
+        let mut out = vec![0; len];
+        self.read(pa, &mut out);
+        out
+    }
+
+    /// A 32-bit value in guest byte order.
+    pub fn read_u32(&self, pa: u64) -> u32 {
+        let mut bytes = [0; 4];
+        self.read(pa, &mut bytes);
+        match self.endian {
+            Endian::Little => u32::from_le_bytes(bytes),
+            Endian::Big => u32::from_be_bytes(bytes),
+        }
+    }
+
+    /// A 64-bit value in guest byte order.
+    pub fn read_u64(&self, pa: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.read(pa, &mut bytes);
+        match self.endian {
+            Endian::Little => u64::from_le_bytes(bytes),
+            Endian::Big => u64::from_be_bytes(bytes),
+        }
+    }
+
+    /// Stores a 32-bit value (an instruction, say) in guest byte order.
+    pub fn write_u32(&self, pa: u64, value: u32) {
+        self.write(pa, &self.endian.bytes_u32(value));
+    }
+
+    /// Stores a 64-bit value in guest byte order.
+    pub fn write_u64(&self, pa: u64, value: u64) {
+        self.write(pa, &self.endian.bytes_u64(value));
+    }
+
+    /// A NUL-terminated string of at most 200 bytes.
+    pub fn read_str(&self, pa: u64) -> String {
+        let bytes = self.to_vec(pa, 200);
+        let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+        String::from_utf8_lossy(&bytes[..end]).into_owned()
+    }
+}

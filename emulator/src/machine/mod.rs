@@ -1,0 +1,323 @@
+//! The emulated ppc64 processor and its memory: Unicorn, made to behave as the Power ISA says.
+//!
+//! A machine runs loaded images from a snapshot, delivers exceptions to their vectors, counts guest edges, keeps a budget, and says in a typed way why it stopped.
+//! It knows nothing of kernels, tasks or scenarios: what a host call means is up to its [`Host`]. Nothing else in the project knows Unicorn.
+
+pub mod address;
+pub mod conformance;
+pub mod coverage;
+mod engine;
+mod errata;
+mod exception;
+mod hang;
+pub mod instruction;
+mod measure;
+pub mod memory;
+mod state;
+
+use std::fmt;
+
+use unicorn_engine::{RegisterPPC, Unicorn};
+
+use self::address::AddressMap;
+use self::coverage::EdgeMap;
+use self::engine::Inner;
+pub use self::exception::{Vector, msr};
+use self::memory::Memory;
+use self::state::{SavedState, StateLayout};
+use crate::run::outcome::{Endian, RegisterFile};
+
+/// What to load into a new machine.
+pub struct Program {
+    /// Byte order of the machine.
+    pub endian: Endian,
+    /// Bytes by physical address.
+    pub segments: Vec<(u64, Vec<u8>)>,
+    /// Kernel text to repair (see `errata`): effective address and size in bytes.
+    pub kernel_text: Vec<(u64, u64)>,
+    /// User text to repair.
+    pub user_text: Vec<(u64, u64)>,
+    /// Physical end of kernel text and read-only data, page aligned.
+    pub kernel_read_only_end: u64,
+    /// Where it starts, in privileged state with relocation on and every facility off.
+    pub entry: u64,
+}
+
+/// Choices that do not depend on the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Basic blocks a run may take.
+    pub budget: u64,
+    /// Whether emulator errata are repaired. Only the self-test turns it off, to see that it fails without.
+    pub repair_errata: bool,
+    /// Whether [`Host::instruction`] is called for every instruction (slow).
+    pub trace: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            budget: 1_000_000,
+            repair_errata: true,
+            trace: false,
+        }
+    }
+}
+
+/// Why a machine stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The host said so.
+    Host,
+    /// The guest did what cannot be served: what, in words, and whether it was in user mode.
+    Fault {
+        /// What happened and where.
+        what: String,
+        /// Whether MSR\[PR\] was set.
+        user: bool,
+    },
+    /// The machine's state recurred exactly.
+    Hang,
+    /// Out of budget.
+    Budget,
+    /// The emulator failed or met what it does not model.
+    EmulatorFault(String),
+}
+
+/// A machine cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// Unicorn reported an error.
+    #[error("the emulator failed to {what}: {error:?}")]
+    Engine {
+        /// What was being done.
+        what: &'static str,
+        /// Unicorn's error.
+        error: unicorn_engine::uc_error,
+    },
+    /// The emulator's state has a layout that could not be measured.
+    #[error(
+        "this build of the emulator keeps its registers in an unknown way (measuring program: {0})"
+    )]
+    UnknownState(&'static str),
+    /// The program did not reach its first host call.
+    #[error("the program stopped before its first host call: {0:?}")]
+    NotStaged(Stop),
+}
+
+/// What a host call is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Go on after it.
+    Continue,
+    /// Take an interrupt here; execution resumes after the host call.
+    Interrupt(Vector),
+    /// Stop the machine.
+    Stop,
+}
+
+/// The processor at a host call or before an instruction.
+pub struct View<'a> {
+    /// Address of the instruction (for a replaced one, of its site).
+    pub pc: u64,
+    /// The instruction word (as it was before any repair).
+    pub word: u32,
+    /// MSR.
+    pub msr: u64,
+    /// Guest memory.
+    pub memory: &'a Memory,
+    /// Translation.
+    pub map: &'a AddressMap,
+    processor: &'a dyn Processor,
+}
+
+impl View<'_> {
+    /// Whether it happens in user mode.
+    pub fn user(&self) -> bool {
+        self.msr & msr::PR != 0
+    }
+
+    /// A general purpose register.
+    pub fn gpr(&self, n: u8) -> u64 {
+        self.processor.gpr(n)
+    }
+
+    /// The link register.
+    pub fn lr(&self) -> u64 {
+        self.processor.lr()
+    }
+
+    /// The FP, VMX and VSX registers. Slow: copies the whole processor state.
+    pub fn registers(&self) -> RegisterFile {
+        self.processor.registers()
+    }
+
+    /// A 64-bit value at an effective address (0 if there is none).
+    pub fn load(&self, ea: u64) -> u64 {
+        self.map
+            .physical(ea)
+            .map_or(0, |pa| self.memory.read_u64(pa))
+    }
+}
+
+/// What a [`View`] needs of the engine.
+trait Processor {
+    fn gpr(&self, n: u8) -> u64;
+    fn lr(&self) -> u64;
+    fn registers(&self) -> RegisterFile;
+}
+
+/// The host's side of a machine.
+pub trait Host: 'static {
+    /// The guest executed a host call.
+    fn host_call(&mut self, view: &View<'_>) -> Reply;
+
+    /// An exception is delivered; `at` is what SRR0 (for `scv`, LR) becomes.
+    fn exception(&mut self, vector: Vector, at: u64) {
+        let _ = (vector, at);
+    }
+
+    /// The instruction that [`Host::instruction`] announced last stores `size` bytes at this address, effective or (below 4 MiB) physical.
+    fn store(&mut self, address: u64, size: usize) {
+        let _ = (address, size);
+    }
+
+    /// An instruction is about to run (only with [`Options::trace`]).
+    fn instruction(&mut self, view: &View<'_>) {
+        let _ = view;
+    }
+}
+
+/// An emulated machine with its program loaded and run up to its first host call.
+pub struct Machine<H: Host> {
+    uc: Unicorn<'static, Inner<H>>,
+    memory: Memory,
+    map: AddressMap,
+    layout: StateLayout,
+    snapshot: SavedState,
+}
+
+impl<H: Host> Machine<H> {
+    /// Makes a machine, loads the program, and runs it to its first host call, which becomes the snapshot that [`Machine::rewind`] goes back to.
+    pub fn new(program: &Program, options: Options, host: H) -> Result<Self, MachineError> {
+        let layout = measure::layout(program.endian)?;
+        let memory = Memory::new(program.endian);
+        for (pa, bytes) in &program.segments {
+            memory.write(*pa, bytes);
+        }
+        exception::install_stubs(&memory);
+        let map = AddressMap {
+            kernel_read_only_end: program.kernel_read_only_end,
+        };
+        let inner = Inner::new(memory.clone(), map, layout, options, program, host);
+        let mut uc = engine::start(inner)?;
+        engine::set_entry(&mut uc, program.entry, program.endian);
+        let mut machine = Machine {
+            snapshot: SavedState::new(&uc).map_err(|error| MachineError::Engine {
+                what: "save state",
+                error,
+            })?,
+            uc,
+            memory,
+            map,
+            layout,
+        };
+        machine.uc.get_data_mut().stage_next();
+        match machine.go() {
+            Stop::Host => {}
+            other => return Err(MachineError::NotStaged(other)),
+        }
+        machine
+            .snapshot
+            .save(&machine.uc)
+            .map_err(|error| MachineError::Engine {
+                what: "save state",
+                error,
+            })?;
+        Ok(machine)
+    }
+
+    /// Puts the processor back to the snapshot. Memory is the caller's to restore.
+    pub fn rewind(&mut self) {
+        let failed = self.snapshot.restore(&self.uc).is_err();
+        let inner = self.uc.get_data_mut();
+        inner.reset();
+        if failed {
+            inner.stop = Some(Stop::EmulatorFault(
+                "the processor state could not be restored".into(),
+            ));
+        }
+    }
+
+    /// As [`Machine::rewind`], and then gives VSRs, VSCR and VRSAVE the given values, as another user of the processor would have left them.
+    pub fn rewind_dirty(&mut self, registers: &RegisterFile) {
+        self.rewind();
+        let dirtied = SavedState::new(&self.uc).and_then(|mut state| {
+            state.save(&self.uc)?;
+            self.layout.set_registers(&mut state, registers);
+            state.restore(&self.uc)
+        });
+        if dirtied.is_err() {
+            self.uc.get_data_mut().stop = Some(Stop::EmulatorFault(
+                "the processor state could not be written".into(),
+            ));
+        }
+    }
+
+    /// Runs from where the machine is until something stops it.
+    pub fn go(&mut self) -> Stop {
+        if let Some(stop) = self.uc.get_data_mut().stop.take() {
+            return stop;
+        }
+        let pc = self.uc.reg_read(RegisterPPC::PC).unwrap_or(0);
+        // The end address is one no guest reaches: runs end by a host call or a fault.
+        let result = self.uc.emu_start(pc, u64::MAX - 3, 0, 0);
+        engine::reason(&mut self.uc, result)
+    }
+
+    /// Guest memory.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Translation.
+    pub fn map(&self) -> &AddressMap {
+        &self.map
+    }
+
+    /// Edges since the last rewind.
+    pub fn coverage(&self) -> &EdgeMap {
+        &self.uc.get_data().coverage
+    }
+
+    /// Basic blocks since the last rewind.
+    pub fn blocks(&self) -> u64 {
+        self.uc.get_data().blocks
+    }
+
+    /// The host's side.
+    pub fn host(&mut self) -> &mut H {
+        self.uc.get_data_mut().host_mut()
+    }
+
+    /// The FP, VMX and VSX registers as they are.
+    pub fn registers(&self) -> Option<RegisterFile> {
+        let mut state = SavedState::new(&self.uc).ok()?;
+        state.save(&self.uc).ok()?;
+        Some(self.layout.registers(&state))
+    }
+
+    /// A general purpose register.
+    pub fn gpr(&self, n: u8) -> u64 {
+        engine::gpr(&self.uc, n)
+    }
+}
+
+impl<H: Host> fmt::Debug for Machine<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("endian", &self.memory.endian())
+            .field("blocks", &self.blocks())
+            .finish_non_exhaustive()
+    }
+}

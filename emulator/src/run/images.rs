@@ -1,0 +1,142 @@
+//! Reads what the kernel keeps of tasks in memory: `thread_struct` images and signal frames.
+
+use super::outcome::{Endian, RegisterFile, SignalFrame, ThreadImage};
+use ctxfuzz_scenario::register::Register;
+
+use crate::kernel::image::{Layout, ThreadLayout};
+use crate::machine::address::AddressMap;
+use crate::machine::memory::Memory;
+use crate::machine::{View, msr};
+
+/// `task_struct.state` of an entry that holds no task.
+const FREE_SLOT: u64 = 0x1000;
+/// Index of MSR in `gp_regs` (PT_MSR).
+const PT_MSR: u64 = 33;
+/// Quadword index of VSCR in the frame's VR area.
+const FRAME_VSCR: u64 = 32;
+/// Quadword index of VRSAVE.
+const FRAME_VRSAVE: u64 = 33;
+/// Quadword index where doubleword 1 of VSR 0-31 starts.
+const FRAME_VSX: u64 = 34;
+
+/// A quadword stored by `stvx`, doubleword 0 first.
+fn quadword(memory: &Memory, pa: u64) -> [u64; 2] {
+    let (first, second) = (memory.read_u64(pa), memory.read_u64(pa + 8));
+    match memory.endian() {
+        Endian::Little => [second, first],
+        Endian::Big => [first, second],
+    }
+}
+
+/// All `thread_struct` images in the kernel's task table.
+pub fn threads(memory: &Memory, map: &AddressMap, layout: &Layout) -> Vec<ThreadImage> {
+    let Some(pool) = map.physical(layout.task_pool) else {
+        return Vec::new();
+    };
+    (0..layout.max_tasks)
+        .map(|slot| pool + slot * layout.task_size)
+        .filter(|task| memory.read_u64(task + layout.task_state) != FREE_SLOT)
+        .map(|task| thread(memory, map, layout, task))
+        .collect()
+}
+
+fn thread(memory: &Memory, map: &AddressMap, layout: &Layout, task: u64) -> ThreadImage {
+    let index = memory.read_u64(task + layout.task_user_index);
+    let at = task + layout.task_thread;
+    let regs = memory.read_u64(at + layout.thread.regs);
+    let msr = map
+        .physical(regs)
+        .filter(|_| regs != 0)
+        .map_or(0, |pa| memory.read_u64(pa + layout.regs_msr));
+    let mut registers = RegisterFile::default();
+    for register in Register::all() {
+        registers.set(
+            register,
+            image_register(memory, at, &layout.thread, register),
+        );
+    }
+    ThreadImage {
+        task: u8::try_from(index).ok(),
+        msr,
+        registers,
+    }
+}
+
+/// One register in the `thread_struct` at a physical address.
+///
+/// VSRs and VRs are quadwords there; in both byte orders doubleword 0 of a VSR is where `TS_FPR` looks for the FPR.
+pub(crate) fn image_register(
+    memory: &Memory,
+    thread: u64,
+    layout: &ThreadLayout,
+    register: Register,
+) -> u128 {
+    let vsr = |n: u8| quadword(memory, thread + layout.fpr + 16 * u64::from(n));
+    match register {
+        Register::F(n) => vsr(n)[0].into(),
+        Register::Vs(n) => vsr(n)[1].into(),
+        Register::V(n) => {
+            let [high, low] = quadword(memory, thread + layout.vr + 16 * u64::from(n));
+            u128::from(high) << 64 | u128::from(low)
+        }
+        Register::Fpscr => memory.read_u64(thread + layout.fpscr).into(),
+        Register::Vscr => (quadword(memory, thread + layout.vscr)[1] as u32).into(),
+        Register::Vrsave => (memory.read_u64(thread + layout.vrsave) as u32).into(),
+    }
+}
+
+/// The registers whose image a store at an offset into `thread_struct` touches.
+pub(crate) fn registers_at(layout: &ThreadLayout, offset: u64, size: u64) -> Vec<Register> {
+    let mut touched = Vec::new();
+    let mut place = |start: u64, len: u64, register: &mut dyn FnMut(u64, &mut Vec<Register>)| {
+        let (from, to) = (offset.max(start), (offset + size).min(start + len));
+        if from < to {
+            for n in (from - start) / 16..=(to - 1 - start) / 16 {
+                register(n, &mut touched);
+            }
+        }
+    };
+    place(layout.fpr, 512, &mut |n, out| {
+        out.extend([Register::F(n as u8), Register::Vs(n as u8)])
+    });
+    place(layout.vr, 512, &mut |n, out| out.push(Register::V(n as u8)));
+    place(layout.fpscr, 8, &mut |_, out| out.push(Register::Fpscr));
+    place(layout.vscr, 16, &mut |_, out| out.push(Register::Vscr));
+    place(layout.vrsave, 8, &mut |_, out| out.push(Register::Vrsave));
+    touched
+}
+
+/// The frame whose `ucontext` is at `uc`.
+pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> SignalFrame {
+    let msr = view.load(uc + layout.frame.gp_regs + 8 * PT_MSR);
+    let mut registers = RegisterFile::default();
+    let fp = uc + layout.frame.fp_regs;
+    for n in 0..32u64 {
+        registers.vsr[n as usize][0] = view.load(fp + 8 * n);
+    }
+    registers.fpscr = view.load(fp + 8 * 32);
+    let Some(v) = view.map.physical(uc + layout.frame.v_regs) else {
+        return SignalFrame {
+            task,
+            msr,
+            registers,
+        };
+    };
+    if msr & msr::VEC != 0 {
+        for n in 0..32u64 {
+            registers.vsr[32 + n as usize] = quadword(view.memory, v + 16 * n);
+        }
+        registers.vscr = quadword(view.memory, v + 16 * FRAME_VSCR)[1] as u32;
+    }
+    registers.vrsave = view.memory.read_u32(v + 16 * FRAME_VRSAVE);
+    if msr & msr::VSX != 0 {
+        for n in 0..32u64 {
+            registers.vsr[n as usize][1] = view.memory.read_u64(v + 16 * FRAME_VSX + 8 * n);
+        }
+    }
+    SignalFrame {
+        task,
+        msr,
+        registers,
+    }
+}

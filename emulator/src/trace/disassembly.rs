@@ -1,0 +1,124 @@
+//! Disassembly of the instructions that move FP, VMX and VSX state, for reports.
+//!
+//! Not a general disassembler: what it does not know it shows as a word, as `objdump` does with data.
+
+use crate::machine::instruction::HOST_CALL;
+
+/// Text of an instruction word in GNU syntax.
+pub fn disassemble(word: u32) -> String {
+    let field = |shift: u32| (word >> shift) & 31;
+    let (t, a, b) = (field(21), field(16), field(11));
+    let extended = (word >> 1) & 0x3ff;
+    let base = |r: u32| {
+        if r == 0 {
+            "0".to_owned()
+        } else {
+            format!("r{r}")
+        }
+    };
+    match word >> 26 {
+        _ if word == HOST_CALL => "sc 63".into(),
+        48 => format!("lfs f{t},{}(r{a})", word as i16),
+        50 => format!("lfd f{t},{}(r{a})", word as i16),
+        52 => format!("stfs f{t},{}(r{a})", word as i16),
+        54 => format!("stfd f{t},{}(r{a})", word as i16),
+        58 if word & 3 == 0 => format!("ld r{t},{}(r{a})", (word & 0xfffc) as i16),
+        62 if word & 3 == 0 => format!("std r{t},{}(r{a})", (word & 0xfffc) as i16),
+        62 if word & 3 == 1 => format!("stdu r{t},{}(r{a})", (word & 0xfffc) as i16),
+        36 => format!("stw r{t},{}(r{a})", word as i16),
+        4 => vmx(word, t, a, b),
+        31 => memory_or_move(word, extended, t, &base(a), b),
+        60 => vsx(word, t, a, b),
+        63 => fp(word, extended, t, a, b),
+        _ => unknown(word),
+    }
+}
+
+fn unknown(word: u32) -> String {
+    format!(".long {word:#010x}")
+}
+
+fn vmx(word: u32, t: u32, a: u32, b: u32) -> String {
+    match word & 0x7ff {
+        1540 => format!("mfvscr v{t}"),
+        1604 => format!("mtvscr v{b}"),
+        1156 => format!("vor v{t},v{a},v{b}"),
+        1220 => format!("vxor v{t},v{a},v{b}"),
+        512 => format!("vaddubs v{t},v{a},v{b}"),
+        _ => unknown(word),
+    }
+}
+
+fn memory_or_move(word: u32, extended: u32, t: u32, a: &str, b: u32) -> String {
+    let vsr = t | (word & 1) << 5;
+    match extended {
+        103 => format!("lvx v{t},{a},r{b}"),
+        231 => format!("stvx v{t},{a},r{b}"),
+        844 => format!("lxvd2x vs{vsr},{a},r{b}"),
+        972 => format!("stxvd2x vs{vsr},{a},r{b}"),
+        268 => format!("lxvx vs{vsr},{a},r{b}"),
+        396 => format!("stxvx vs{vsr},{a},r{b}"),
+        599 => format!("lfdx f{t},{a},r{b}"),
+        727 => format!("stfdx f{t},{a},r{b}"),
+        435 => format!("mtvsrdd vs{vsr},{a},r{b}"),
+        179 => format!("mtvsrd vs{vsr},{a}"),
+        467 if (word >> 11) & 0x3ff == 0x008 => format!("mtspr 256,r{t}"),
+        467 => format!("mtspr {},r{t}", (word >> 16) & 31 | (word >> 6) & 0x3e0),
+        _ => unknown(word),
+    }
+}
+
+fn vsx(word: u32, t: u32, a: u32, b: u32) -> String {
+    let (t, a, b) = (
+        t | (word & 1) << 5,
+        a | (word & 4) << 3,
+        b | (word & 2) << 4,
+    );
+    match (word >> 3) & 0xff {
+        0x0a | 0x2a | 0x4a | 0x6a => match (word >> 8) & 3 {
+            2 if a == b => format!("xxswapd vs{t},vs{a}"),
+            dm => format!("xxpermdi vs{t},vs{a},vs{b},{dm}"),
+        },
+        0x92 => format!("xxlor vs{t},vs{a},vs{b}"),
+        0x9a => format!("xxlxor vs{t},vs{a},vs{b}"),
+        0x60 => format!("xvadddp vs{t},vs{a},vs{b}"),
+        _ => unknown(word),
+    }
+}
+
+fn fp(word: u32, extended: u32, t: u32, a: u32, b: u32) -> String {
+    match extended {
+        583 => format!("mffs f{t}"),
+        711 if word & (1 << 25) != 0 => format!("mtfsf 255,f{b},1,0"),
+        711 => format!("mtfsf {},f{b}", (word >> 17) & 0xff),
+        134 => format!("mtfsfi {},{}", (word >> 23) & 7, (word >> 12) & 15),
+        72 => format!("fmr f{t},f{b}"),
+        _ if extended & 31 == 21 => format!("fadd f{t},f{a},f{b}"),
+        _ if extended & 31 == 18 => format!("fdiv f{t},f{a},f{b}"),
+        _ if extended & 31 == 25 => format!("fmul f{t},f{a},f{}", (word >> 6) & 31),
+        _ => unknown(word),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::disassemble;
+
+    #[test]
+    fn the_instructions_of_the_save_paths_are_known() {
+        for (word, text) in [
+            (0xfc00_048e, "mffs f0"),
+            (0x1000_0604, "mfvscr v0"),
+            (0x7c00_1e98, "lxvd2x vs0,0,r3"),
+            (0x7c00_1f98, "stxvd2x vs0,0,r3"),
+            (0xf000_0250, "xxswapd vs0,vs0"),
+            (0x7c00_20ce, "lvx v0,0,r4"),
+            (0xfe00_058e, "mtfsf 255,f0,1,0"),
+            (0xd803_0200, "stfd f0,512(r3)"),
+            (0x7c60_43a6, "mtspr 256,r3"),
+            (0, ".long 0x00000000"),
+        ] {
+            assert_eq!(disassemble(word), text);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Runs a scenario with an observer on every instruction and writes down what changes.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Scenario;
+
+use super::unwind::Unwinder;
+use super::{Cell, Recording, Slot, Step, Write};
+use crate::kernel::image;
+use crate::kernel::image::Layout;
+use crate::kernel::name::KernelName;
+use crate::kernel::symbols::Symbols;
+use crate::machine::instruction::{BLR, touches_vector_state};
+use crate::machine::memory::SIZE;
+use crate::machine::{Options, Vector, View, msr};
+use crate::run::host::Observer;
+use crate::run::outcome::{Endian, Outcome, RegisterFile};
+use crate::run::{Runner, RunnerError, images, user};
+
+/// Bits of `regs->msr` that say who owns the facilities.
+const FACILITY_BITS: u64 = msr::FP | msr::VEC | msr::VSX | msr::FE0 | msr::FE1;
+
+/// Records a scenario on a kernel, on a fresh machine.
+pub fn record(
+    name: &KernelName,
+    endian: Endian,
+    scenario: &Scenario,
+) -> Result<Recording, RunnerError> {
+    let mut runner = Runner::with_options(
+        name,
+        endian,
+        Options {
+            trace: true,
+            ..Options::default()
+        },
+    )?;
+    let shared = Rc::new(RefCell::new(Recorder::new(
+        runner.layout().clone(),
+        image::symbols(endian)?,
+    )));
+    let outcome = runner.run_observed(scenario, Box::new(Handle(shared.clone())));
+    // The observer's handle went with the run: this is the only one left.
+    let recorder = shared.borrow();
+    Ok(recorder.finish(outcome))
+}
+
+/// Shares the recorder between the machine's host and [`record`].
+struct Handle(Rc<RefCell<Recorder>>);
+
+impl Observer for Handle {
+    fn event(&mut self, index: Option<u16>, task: u8) {
+        self.0.borrow_mut().steps.push(Step::Event { index, task });
+    }
+
+    fn exception(&mut self, vector: Vector, _: u64) {
+        self.0.borrow_mut().exception(vector);
+    }
+
+    fn store(&mut self, address: u64, size: usize) {
+        self.0.borrow_mut().stores.push((address, size));
+    }
+
+    fn instruction(&mut self, view: &View<'_>) {
+        self.0.borrow_mut().instruction(view);
+    }
+}
+
+struct Previous {
+    pc: u64,
+    word: u32,
+    msr: u64,
+}
+
+struct Recorder {
+    layout: Layout,
+    symbols: Symbols,
+    unwinder: Option<Unwinder>,
+    previous: Option<Previous>,
+    stores: Vec<(u64, usize)>,
+    steps: Vec<Step>,
+    hardware: RegisterFile,
+    memory: HashMap<Cell, u128>,
+    /// Address of `regs->msr` by slot.
+    msr_at: HashMap<Slot, u64>,
+    initial: Vec<(Cell, u128)>,
+    tasks: Vec<Option<u8>>,
+    frames: Vec<u64>,
+}
+
+impl Recorder {
+    fn new(layout: Layout, symbols: Symbols) -> Self {
+        Recorder {
+            layout,
+            symbols,
+            unwinder: None,
+            previous: None,
+            stores: Vec::new(),
+            steps: Vec::new(),
+            hardware: RegisterFile::default(),
+            memory: HashMap::new(),
+            msr_at: HashMap::new(),
+            initial: Vec::new(),
+            tasks: Vec::new(),
+            frames: Vec::new(),
+        }
+    }
+
+    fn finish(&self, outcome: Outcome) -> Recording {
+        Recording {
+            outcome,
+            steps: self.steps.clone(),
+            functions: self
+                .symbols
+                .functions()
+                .iter()
+                .map(|f| f.name.clone())
+                .collect(),
+            initial: self.initial.clone(),
+            tasks: self.tasks.clone(),
+            frames: self.frames.clone(),
+        }
+    }
+
+    fn exception(&mut self, vector: Vector) {
+        self.steps.push(Step::KernelEntry(vector));
+    }
+
+    fn instruction(&mut self, view: &View<'_>) {
+        if self.unwinder.is_none() {
+            self.begin(view);
+        }
+        self.effects(view);
+        self.boundaries(view);
+        self.previous = Some(Previous {
+            pc: view.pc,
+            word: view.word,
+            msr: view.msr,
+        });
+    }
+
+    fn begin(&mut self, view: &View<'_>) {
+        let word = |ea| {
+            view.map
+                .physical(ea)
+                .map_or(0, |pa| view.memory.read_u32(pa))
+        };
+        self.unwinder = Some(Unwinder::new(&self.symbols, word));
+        self.hardware = view.registers();
+        self.initial = Register::all()
+            .map(|r| (Cell::Hardware(r), self.hardware.get(r)))
+            .collect();
+    }
+
+    /// What the previous instruction changed.
+    fn effects(&mut self, view: &View<'_>) {
+        let stores = std::mem::take(&mut self.stores);
+        let Some(previous) = self.previous.take() else {
+            return;
+        };
+        if touches_vector_state(previous.word) {
+            let now = view.registers();
+            if now != self.hardware {
+                let changed: Vec<Register> = Register::all()
+                    .filter(|r| now.get(*r) != self.hardware.get(*r))
+                    .collect();
+                for register in changed {
+                    self.write(view, &previous, Cell::Hardware(register), now.get(register));
+                }
+                self.hardware = now;
+            }
+        }
+        for (address, size) in stores {
+            self.store(view, &previous, address, size as u64);
+        }
+        let returned = is_return(previous.word) && view.pc != previous.pc.wrapping_add(4);
+        if let Some(function) = self
+            .symbols
+            .index_at(previous.pc)
+            .filter(|_| returned || previous.word == BLR)
+        {
+            self.steps.push(Step::Exit(function as u32));
+        }
+        if previous.msr & msr::PR == 0 && view.user() {
+            self.user_return(view);
+        }
+    }
+
+    fn user_return(&mut self, view: &View<'_>) {
+        self.steps.push(Step::UserReturn);
+        let Layout {
+            task_pool,
+            max_tasks,
+            task_size,
+            task_user_index,
+            ..
+        } = self.layout;
+        self.tasks = (0..max_tasks)
+            .map(|slot| {
+                u8::try_from(view.load(task_pool + slot * task_size + task_user_index)).ok()
+            })
+            .collect();
+        if view.pc == user::SIGNAL_HANDLER {
+            self.frames.push(view.gpr(5));
+        }
+    }
+
+    fn boundaries(&mut self, view: &View<'_>) {
+        if let Some(index) = self.symbols.index_at(view.pc) {
+            let function = &self.symbols.functions()[index];
+            if view.pc == function.address + function.local_entry {
+                self.steps.push(Step::Enter(index as u32));
+            }
+        }
+    }
+
+    fn write(&mut self, view: &View<'_>, previous: &Previous, cell: Cell, value: u128) {
+        let trace = match &self.unwinder {
+            Some(unwinder) if previous.msr & msr::PR == 0 => {
+                unwinder.trace(&self.symbols, view, previous.pc)
+            }
+            _ => vec![previous.pc],
+        };
+        self.steps.push(Step::Write(Write {
+            cell,
+            value,
+            pc: previous.pc,
+            word: previous.word,
+            msr: previous.msr,
+            trace: trace.into(),
+        }));
+    }
+
+    /// Notes a new value of a cell in memory, if it is one.
+    fn note(&mut self, view: &View<'_>, previous: &Previous, cell: Cell, value: u128) {
+        if self.memory.insert(cell, value).unwrap_or(0) != value {
+            self.write(view, previous, cell, value);
+        }
+    }
+
+    fn store(&mut self, view: &View<'_>, previous: &Previous, address: u64, size: u64) {
+        let Some(pa) = (if address < SIZE as u64 {
+            Some(address)
+        } else {
+            view.map.physical(address)
+        }) else {
+            return;
+        };
+        let Some(pool) = view.map.physical(self.layout.task_pool) else {
+            return;
+        };
+        let task_size = self.layout.task_size;
+        if (pool..pool + task_size * self.layout.max_tasks).contains(&pa) {
+            let slot = Slot(((pa - pool) / task_size) as u8);
+            return self.task_store(view, previous, slot, (pa - pool) % task_size, size);
+        }
+        if Some(pa) == view.map.physical(self.layout.current) {
+            let task = view.load(self.layout.current);
+            let slot = task.wrapping_sub(self.layout.task_pool) / task_size;
+            return self.note(view, previous, Cell::Current, slot.into());
+        }
+        if let Some(slot) = self
+            .msr_at
+            .iter()
+            .find(|(_, at)| view.map.physical(**at) == Some(pa))
+            .map(|(slot, _)| *slot)
+        {
+            let bits = view.memory.read_u64(pa) & FACILITY_BITS;
+            return self.note(view, previous, Cell::Facilities(slot), bits.into());
+        }
+        if previous.msr & msr::PR == 0 {
+            if let Some(ea) = user::stack_address(view.map, pa) {
+                let at = ea & !7;
+                self.note(view, previous, Cell::UserStack(at), view.load(at).into());
+            }
+        }
+    }
+
+    /// A store into a `task_struct`.
+    fn task_store(
+        &mut self,
+        view: &View<'_>,
+        previous: &Previous,
+        slot: Slot,
+        offset: u64,
+        size: u64,
+    ) {
+        let thread = self.layout.thread.clone();
+        let Some(offset) = offset.checked_sub(self.layout.task_thread) else {
+            return;
+        };
+        let base = self.layout.task_pool
+            + u64::from(slot.0) * self.layout.task_size
+            + self.layout.task_thread;
+        if (offset..offset + size).contains(&thread.regs) {
+            let regs = view.load(base + thread.regs);
+            if regs == 0 {
+                self.msr_at.remove(&slot);
+            } else {
+                self.msr_at.insert(slot, regs + self.layout.regs_msr);
+                let bits = view.load(regs + self.layout.regs_msr) & FACILITY_BITS;
+                self.note(view, previous, Cell::Facilities(slot), bits.into());
+            }
+        }
+        for register in images::registers_at(&thread, offset, size) {
+            if let Some(pa) = view.map.physical(base) {
+                let value = images::image_register(view.memory, pa, &thread, register);
+                self.note(view, previous, Cell::Image(slot, register), value);
+            }
+        }
+    }
+}
+
+/// `bclr` without link, in any of its conditional forms.
+fn is_return(word: u32) -> bool {
+    word >> 26 == 19 && (word >> 1) & 0x3ff == 16 && word & 1 == 0
+}

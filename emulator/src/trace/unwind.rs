@@ -1,0 +1,79 @@
+//! Call traces by the back chain, as Linux prints them.
+
+use crate::kernel::symbols::Symbols;
+use crate::machine::View;
+use crate::machine::address::KERNEL;
+
+/// Frames to walk at most.
+const DEPTH: usize = 40;
+/// Offset of the LR save doubleword from a frame's start (ELFv2 ABI, 2.2.2).
+const LR_SAVE: u64 = 16;
+
+/// Knows for each function where it makes its frame.
+pub(super) struct Unwinder {
+    /// Offset of the `stdu r1` that makes the frame, by function index.
+    frames: Vec<Option<u64>>,
+}
+
+impl Unwinder {
+    /// Looks at the prologues; `word` reads an instruction.
+    pub(super) fn new(symbols: &Symbols, word: impl Fn(u64) -> u32) -> Self {
+        let frame_of = |address: u64, size: u64| {
+            (0..size)
+                .step_by(4)
+                .find(|o| makes_frame(word(address + o)))
+        };
+        Unwinder {
+            frames: symbols
+                .functions()
+                .iter()
+                .map(|f| frame_of(f.address, f.size))
+                .collect(),
+        }
+    }
+
+    /// The chain of return addresses of code at `pc` with the registers of `view`.
+    pub(super) fn trace(&self, symbols: &Symbols, view: &View<'_>, pc: u64) -> Vec<u64> {
+        let mut trace = vec![pc];
+        let mut sp = view.gpr(1);
+        let framed = symbols.index_at(pc).is_some_and(|i| {
+            let start = symbols.functions()[i].address;
+            self.frames[i].is_some_and(|offset| pc > start + offset)
+        });
+        if !framed {
+            trace.push(view.lr());
+        }
+        while trace.len() < DEPTH && sp >= KERNEL && sp & 7 == 0 {
+            let caller = view.load(sp);
+            if caller <= sp {
+                break;
+            }
+            trace.push(view.load(caller + LR_SAVE));
+            sp = caller;
+        }
+        // The last frames belong to the interrupt or system call itself; what is not kernel text is no caller.
+        let kernel = trace
+            .iter()
+            .take_while(|a| symbols.index_at(**a).is_some())
+            .count();
+        trace.truncate(kernel.max(1));
+        trace
+    }
+}
+
+/// `stdu r1,-n(r1)`.
+fn makes_frame(word: u32) -> bool {
+    word & 0xffff_0003 == 0xf821_0001
+}
+
+#[cfg(test)]
+mod tests {
+    use super::makes_frame;
+
+    #[test]
+    fn frames_are_made_by_stdu_of_the_stack_pointer() {
+        assert!(makes_frame(0xf821_ffa1)); // stdu r1,-96(r1)
+        assert!(!makes_frame(0xf801_0010)); // std r0,16(r1)
+        assert!(!makes_frame(0xf841_0019)); // stdu r2,24(r1)
+    }
+}

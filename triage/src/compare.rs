@@ -1,0 +1,422 @@
+//! How two outcomes of one scenario differ, and who can notice.
+//!
+//! Not responsible for why they differ (`cause`), nor for what is defined (`definedness`).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ctxfuzz_emulator::run::outcome::{
+    End, LogEntry, Outcome, RegisterFile, SignalFrame, ThreadImage,
+};
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
+
+use crate::definedness::{Abi, Definedness, Mask, definedness};
+use crate::names;
+
+const MSR_VEC: u64 = 0x0200_0000;
+const MSR_VSX: u64 = 0x0080_0000;
+const MSR_FP: u64 = 0x2000;
+
+/// What differs: a register or, where no register does, something beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum What {
+    /// A register's value.
+    Register(Register),
+    /// The facility bits of a stored MSR.
+    Msr,
+    /// How the run ended.
+    End,
+}
+
+impl What {
+    /// The register, if it is one.
+    pub fn register(self) -> Option<Register> {
+        match self {
+            What::Register(register) => Some(register),
+            What::Msr | What::End => None,
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Register(register) => register.fmt(f),
+            What::Msr => f.write_str("msr"),
+            What::End => f.write_str("end"),
+        }
+    }
+}
+
+/// One thing that differs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Difference {
+    /// Whose; `None` for a kernel thread. Task 0 for [`Place::End`], which is the whole run's.
+    pub task: Option<u8>,
+    /// Where it was seen.
+    pub place: Place,
+    /// What differs.
+    pub what: What,
+    /// Who can notice.
+    pub verdict: Verdict,
+    /// The value on kernel A; for an end, 0 completed, 1 kernel fault, 2 hang.
+    pub a: u128,
+    /// The value on kernel B.
+    pub b: u128,
+    /// Which signal frame, for [`Place::SignalFrame`].
+    pub frame: Option<u16>,
+}
+
+/// Whether the two outcomes could be compared at all.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// They were compared.
+    Comparable,
+    /// The tasks did not do the same things in the same order, so their registers have no common meaning. Not a divergence.
+    DifferentSchedules(String),
+    /// A run says nothing about its kernel. Not a divergence either.
+    Inconclusive(String),
+}
+
+/// The result of comparing two outcomes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Comparison {
+    /// Whether they could be compared.
+    pub standing: Standing,
+    /// Every difference, dead ones too, by task, place, frame and register. Kernel threads come last.
+    pub differences: Vec<Difference>,
+    /// The greatest verdict among them; does not depend on the ABI policy.
+    pub verdict: Verdict,
+    /// How A ended.
+    pub end_a: End,
+    /// How B ended.
+    pub end_b: End,
+}
+
+impl Comparison {
+    /// Whether the two outcomes could be compared.
+    pub fn comparable(&self) -> bool {
+        self.standing == Standing::Comparable
+    }
+
+    /// Why they could not.
+    pub fn reason(&self) -> Option<&str> {
+        match &self.standing {
+            Standing::Comparable => None,
+            Standing::DifferentSchedules(reason) | Standing::Inconclusive(reason) => Some(reason),
+        }
+    }
+
+    /// Whether anything differs, be it only something that nobody can see.
+    pub fn divergent(&self) -> bool {
+        self.verdict != Verdict::None
+    }
+
+    /// Whether a user who asked for this policy wants to hear of it.
+    pub fn reported(&self, abi: Abi) -> bool {
+        match abi {
+            Abi::Elf => self.verdict == Verdict::Live,
+            Abi::Linux => self.verdict >= Verdict::Abi,
+        }
+    }
+
+    /// The differences somebody could notice.
+    pub fn visible(&self) -> impl Iterator<Item = &Difference> {
+        self.differences
+            .iter()
+            .filter(|difference| difference.verdict > Verdict::Dead)
+    }
+}
+
+/// Compares what two kernels did with one scenario.
+pub fn compare(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Comparison {
+    let (standing, mut differences) = match standing(a, b) {
+        Standing::Comparable if a == b => (Standing::Comparable, Vec::new()),
+        Standing::Comparable if a.end == End::Completed && b.end == End::Completed => {
+            (Standing::Comparable, states(scenario, a, b))
+        }
+        Standing::Comparable => (Standing::Comparable, vec![ends(a, b)]),
+        other => (other, Vec::new()),
+    };
+    differences.sort_by_key(|d| (d.task.is_none(), d.task, d.place, d.frame, d.what));
+    let verdict = differences
+        .iter()
+        .map(|d| d.verdict)
+        .max()
+        .unwrap_or_default();
+    Comparison {
+        standing,
+        differences,
+        verdict,
+        end_a: a.end.clone(),
+        end_b: b.end.clone(),
+    }
+}
+
+fn standing(a: &Outcome, b: &Outcome) -> Standing {
+    for (side, end) in [("A", &a.end), ("B", &b.end)] {
+        if matches!(end, End::EmulatorFault(_) | End::Budget) {
+            let end = names::end_with_detail(end);
+            return Standing::Inconclusive(format!("run {side} ended with {end}"));
+        }
+    }
+    match (&a.end, &b.end) {
+        (End::Completed, End::Completed) => match schedule_difference(a, b) {
+            Some(reason) => Standing::DifferentSchedules(reason),
+            None => Standing::Comparable,
+        },
+        // Half a run has no final registers, but that the other side got to its end is a difference in itself.
+        (End::Completed, _) | (_, End::Completed) => Standing::Comparable,
+        (a, b) => Standing::Inconclusive(format!(
+            "neither run completed (A: {}, B: {})",
+            names::end_with_detail(a),
+            names::end_with_detail(b)
+        )),
+    }
+}
+
+/// Where the schedules part, in words.
+fn schedule_difference(a: &Outcome, b: &Outcome) -> Option<String> {
+    if a.log != b.log {
+        let mut left = a.log.iter().filter(|entry| is_schedule(entry));
+        let mut right = b.log.iter().filter(|entry| is_schedule(entry));
+        loop {
+            match (left.next(), right.next()) {
+                (None, None) => break,
+                (x, y) if x == y => {}
+                (x, y) => {
+                    let (x, y) = (describe(x), describe(y));
+                    return Some(format!("schedules differ: on A {x}, on B {y}"));
+                }
+            }
+        }
+    }
+    let dumped = |outcome: &Outcome| -> Vec<usize> {
+        let tasks = outcome.tasks.iter().enumerate();
+        tasks
+            .filter(|(_, file)| file.is_some())
+            .map(|(index, _)| index)
+            .collect()
+    };
+    (dumped(a) != dumped(b)).then(|| "not the same tasks reached their end".to_owned())
+}
+
+fn is_schedule(entry: &LogEntry) -> bool {
+    matches!(
+        entry,
+        LogEntry::Event { .. } | LogEntry::TaskStarted { .. } | LogEntry::SignalDelivered { .. }
+    )
+}
+
+fn describe(entry: Option<&LogEntry>) -> String {
+    match entry {
+        None => "nothing more happened".to_owned(),
+        Some(LogEntry::TaskStarted { task, .. }) => format!("task {task} started"),
+        Some(LogEntry::Event { index, task }) => format!("task {task} did event {index}"),
+        Some(LogEntry::SignalDelivered { task, .. }) => format!("task {task} got a signal"),
+        Some(LogEntry::SigReturned { task }) => format!("task {task} left its handler"),
+        Some(LogEntry::Dumped { task }) => format!("task {task} reached its end"),
+    }
+}
+
+fn ends(a: &Outcome, b: &Outcome) -> Difference {
+    Difference {
+        task: Some(0),
+        place: Place::End,
+        what: What::End,
+        verdict: Verdict::Live,
+        a: end_code(&a.end),
+        b: end_code(&b.end),
+        frame: None,
+    }
+}
+
+fn end_code(end: &End) -> u128 {
+    match end {
+        End::Completed => 0,
+        End::KernelFault(_) => 1,
+        End::Hang => 2,
+        End::EmulatorFault(_) => 3,
+        End::Budget => 4,
+    }
+}
+
+/// Compares the states of two runs that completed with the same schedule.
+fn states(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Vec<Difference> {
+    let judge = Judge {
+        elf: definedness(scenario, &a.log, Abi::Elf),
+        linux: definedness(scenario, &a.log, Abi::Linux),
+    };
+    let parents: BTreeMap<u8, Option<u8>> = a.log.iter().filter_map(birth).collect();
+    let mut found = Vec::new();
+    for (index, pair) in a.tasks.iter().zip(&b.tasks).enumerate() {
+        if let (Ok(task), (Some(a), Some(b))) = (u8::try_from(index), pair) {
+            let child = parents.get(&task).is_some_and(Option::is_some);
+            let place = if child { Place::Child } else { Place::Register };
+            judge.task(task, place, a, b, &mut found);
+        }
+    }
+    for (index, (a, b)) in a.frames.iter().zip(&b.frames).enumerate() {
+        if let (Ok(index), true) = (u16::try_from(index), a != b) {
+            judge.frame(index, a, b, &mut found);
+        }
+    }
+    for (x, y) in a.images.iter().zip(&b.images) {
+        if x.task == y.task && x != y {
+            let dumped = x
+                .task
+                .and_then(|task| a.tasks.get(usize::from(task)))
+                .is_some_and(Option::is_some);
+            judge.image(dumped, x, y, &mut found);
+        }
+    }
+    found
+}
+
+fn birth(entry: &LogEntry) -> Option<(u8, Option<u8>)> {
+    match *entry {
+        LogEntry::TaskStarted { task, parent } => Some((task, parent)),
+        _ => None,
+    }
+}
+
+/// Judges pairs of values by what is defined under both policies.
+struct Judge {
+    elf: Definedness,
+    linux: Definedness,
+}
+
+impl Judge {
+    fn task(
+        &self,
+        task: u8,
+        place: Place,
+        a: &RegisterFile,
+        b: &RegisterFile,
+        found: &mut Vec<Difference>,
+    ) {
+        if a == b {
+            return;
+        }
+        let (elf, linux) = (self.elf.task(task), self.linux.task(task));
+        for (register, x, y) in unequal(a, b) {
+            let verdict = verdict(register, x ^ y, &elf, &linux);
+            let what = What::Register(register);
+            found.push(Difference {
+                task: Some(task),
+                place,
+                what,
+                verdict,
+                a: x,
+                b: y,
+                frame: None,
+            });
+        }
+    }
+
+    /// An area that only one of the frames has is one difference, not 32: the MSR bit that says so. Its absence means zeros to
+    /// `rt_sigreturn`, so what matters is whether the area of the other frame holds anything else.
+    fn frame(&self, index: u16, a: &SignalFrame, b: &SignalFrame, found: &mut Vec<Difference>) {
+        let (elf, linux) = (self.elf.frame(index), self.linux.frame(index));
+        let areas = MSR_VEC | MSR_VSX;
+        let difference = |what, verdict, x, y| Difference {
+            task: Some(a.task),
+            place: Place::SignalFrame,
+            what,
+            verdict,
+            a: x,
+            b: y,
+            frame: Some(index),
+        };
+        let mut lost = Verdict::Dead;
+        for (register, x, y) in unequal(&a.registers, &b.registers) {
+            let verdict = verdict(register, x ^ y, &elf, &linux);
+            match area_bit(register) {
+                bit if bit & (a.msr ^ b.msr) != 0 => lost = lost.max(verdict),
+                bit if bit & !(a.msr & b.msr) != 0 => {}
+                _ => found.push(difference(What::Register(register), verdict, x, y)),
+            }
+        }
+        if (a.msr ^ b.msr) & areas != 0 {
+            let (x, y) = (a.msr & areas, b.msr & areas);
+            found.push(difference(What::Msr, lost, x.into(), y.into()));
+        }
+    }
+
+    /// An image matters by itself only if its owner never showed its registers, and if the image and not the processor has them.
+    fn image(&self, dumped: bool, a: &ThreadImage, b: &ThreadImage, found: &mut Vec<Difference>) {
+        let mask = |defined: &Definedness| a.task.map_or(Mask::NOTHING, |task| defined.task(task));
+        let (elf, linux) = match dumped {
+            true => (Mask::NOTHING, Mask::NOTHING),
+            false => (mask(&self.elf), mask(&self.linux)),
+        };
+        let live = a.msr | b.msr;
+        let mut push = |what, verdict, x, y| {
+            let place = Place::ThreadStruct;
+            found.push(Difference {
+                task: a.task,
+                place,
+                what,
+                verdict,
+                a: x,
+                b: y,
+                frame: None,
+            });
+        };
+        for (register, x, y) in unequal(&a.registers, &b.registers) {
+            let authoritative = live & owner_bit(register) == 0;
+            let verdict = match authoritative {
+                true => verdict(register, x ^ y, &elf, &linux),
+                false => Verdict::Dead,
+            };
+            push(What::Register(register), verdict, x, y);
+        }
+        let facilities = MSR_FP | MSR_VEC | MSR_VSX;
+        let (x, y) = (a.msr & facilities, b.msr & facilities);
+        if x != y {
+            push(What::Msr, Verdict::Dead, x.into(), y.into());
+        }
+    }
+}
+
+fn unequal<'a>(
+    a: &'a RegisterFile,
+    b: &'a RegisterFile,
+) -> impl Iterator<Item = (Register, u128, u128)> + 'a {
+    Register::all()
+        .map(|register| (register, a.get(register), b.get(register)))
+        .filter(|(_, x, y)| x != y)
+}
+
+fn verdict(register: Register, differing: u128, elf: &Mask, linux: &Mask) -> Verdict {
+    if differing & elf.bits(register) != 0 {
+        Verdict::Live
+    } else if differing & linux.bits(register) != 0 {
+        Verdict::Abi
+    } else {
+        Verdict::Dead
+    }
+}
+
+/// The bit of a frame's MSR that says whether the frame stores the register; 0 if it always does.
+fn area_bit(register: Register) -> u64 {
+    match register {
+        Register::V(_) | Register::Vscr => MSR_VEC,
+        Register::Vs(_) => MSR_VSX,
+        Register::F(_) | Register::Fpscr | Register::Vrsave => 0,
+    }
+}
+
+/// The bit of `regs->msr` that says whether the processor, not the image, has the register. VRSAVE has none: its image is the
+/// truth for a task that is not running.
+fn owner_bit(register: Register) -> u64 {
+    match register {
+        Register::F(_) | Register::Vs(_) | Register::Fpscr => MSR_FP,
+        Register::V(_) | Register::Vscr => MSR_VEC,
+        Register::Vrsave => 0,
+    }
+}

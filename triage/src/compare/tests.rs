@@ -1,0 +1,315 @@
+use ctxfuzz_emulator::run::outcome::{
+    End, LogEntry, Outcome, RegisterFile, SignalFrame, ThreadImage,
+};
+use ctxfuzz_scenario::event::{Event, Interrupt, Pending, Syscall, Via};
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage, Verdict};
+
+use super::{Comparison, MSR_FP, MSR_VEC, MSR_VSX, Standing, What, compare};
+use crate::definedness::Abi;
+
+fn interrupt() -> Event {
+    let pending = Pending {
+        io_worker: true,
+        ..Pending::default()
+    };
+    Event::Interrupt {
+        vector: Interrupt::Doorbell,
+        pending,
+    }
+}
+
+fn fork() -> Event {
+    Event::Syscall {
+        call: Syscall::Fork,
+        via: Via::Sc,
+        pending: Pending::default(),
+    }
+}
+
+fn scenario(event: Event) -> Scenario {
+    let stage = Stage {
+        tasks: vec![TaskStage::default()],
+        io_uring: vec![0],
+    };
+    Scenario {
+        stage,
+        events: vec![event],
+        ..Scenario::default()
+    }
+}
+
+/// Task 0 does event 0; with a child if the event is a fork.
+fn outcome(tasks: u8) -> Outcome {
+    let mut log = vec![
+        LogEntry::TaskStarted {
+            task: 0,
+            parent: None,
+        },
+        LogEntry::Event { index: 0, task: 0 },
+    ];
+    log.extend((1..tasks).map(|task| LogEntry::TaskStarted {
+        task,
+        parent: Some(0),
+    }));
+    log.extend((0..tasks).map(|task| LogEntry::Dumped { task }));
+    Outcome {
+        end: End::Completed,
+        log,
+        tasks: (0..tasks).map(|_| Some(RegisterFile::default())).collect(),
+        frames: Vec::new(),
+        images: Vec::new(),
+    }
+}
+
+fn poke(outcome: &mut Outcome, task: usize, register: Register, value: u128) {
+    outcome.tasks[task].as_mut().unwrap().set(register, value);
+}
+
+fn summary(comparison: &Comparison) -> Vec<String> {
+    let words =
+        |d: &super::Difference| format!("{:?} {} {} {}", d.task, d.place, d.what, d.verdict);
+    comparison.differences.iter().map(words).collect()
+}
+
+#[test]
+fn equal_outcomes_have_no_difference() {
+    let found = compare(&scenario(interrupt()), &outcome(1), &outcome(1));
+    assert!(found.comparable() && !found.divergent() && found.differences.is_empty());
+    assert!(!found.reported(Abi::Elf) && !found.reported(Abi::Linux));
+}
+
+#[test]
+fn the_seed_bug_is_live_after_an_interrupt_and_abi_after_a_call() {
+    let good = outcome(1);
+    let mut bad = good.clone();
+    poke(&mut bad, 0, Register::F(0), 0x8200_4000);
+    poke(&mut bad, 0, Register::V(0), 1);
+    let live = compare(&scenario(interrupt()), &bad, &good);
+    assert_eq!(
+        summary(&live),
+        ["Some(0) register f0 live", "Some(0) register v0 live"]
+    );
+    assert!(live.reported(Abi::Elf) && live.reported(Abi::Linux));
+    let abi = compare(&scenario(fork()), &bad, &good);
+    assert_eq!(
+        summary(&abi),
+        ["Some(0) register f0 abi", "Some(0) register v0 abi"]
+    );
+    assert!(!abi.reported(Abi::Elf) && abi.reported(Abi::Linux));
+}
+
+#[test]
+fn a_nonvolatile_register_is_live_also_after_a_call() {
+    let good = outcome(2);
+    let mut bad = good.clone();
+    poke(&mut bad, 1, Register::F(14), 7);
+    poke(&mut bad, 0, Register::Vs(14), 7);
+    let found = compare(&scenario(fork()), &bad, &good);
+    assert_eq!(
+        summary(&found),
+        ["Some(0) register vs14 abi", "Some(1) child f14 live"]
+    );
+}
+
+#[test]
+fn control_bits_survive_a_call_and_status_bits_do_not() {
+    let good = outcome(1);
+    for (value, verdict) in [
+        (0x8200_4000, Verdict::Abi),
+        (0x8200_4001, Verdict::Live),
+        (1 << 32, Verdict::Live),
+    ] {
+        let mut bad = good.clone();
+        poke(&mut bad, 0, Register::Fpscr, value);
+        assert_eq!(
+            compare(&scenario(fork()), &bad, &good).verdict,
+            verdict,
+            "{value:#x}"
+        );
+    }
+}
+
+#[test]
+fn ends() {
+    let scenario = scenario(interrupt());
+    let good = outcome(1);
+    let ended = |end: End| Outcome {
+        end,
+        log: Vec::new(),
+        tasks: Vec::new(),
+        ..outcome(1)
+    };
+    for end in [End::KernelFault("x".into()), End::Hang] {
+        let bad = ended(end);
+        for found in [
+            compare(&scenario, &bad, &good),
+            compare(&scenario, &good, &bad),
+        ] {
+            assert_eq!(summary(&found), ["Some(0) end end live"]);
+            assert!(found.comparable());
+        }
+        assert!(!compare(&scenario, &bad, &bad.clone()).divergent());
+    }
+    for end in [End::EmulatorFault("x".into()), End::Budget] {
+        let bad = ended(end);
+        for found in [
+            compare(&scenario, &bad, &good),
+            compare(&scenario, &ended(End::Hang), &bad),
+        ] {
+            assert!(matches!(found.standing, Standing::Inconclusive(_)));
+            assert!(!found.divergent() && found.differences.is_empty());
+        }
+    }
+}
+
+#[test]
+fn different_schedules_are_no_divergence() {
+    let scenario = scenario(fork());
+    let good = outcome(2);
+    let mut other = good.clone();
+    other.log.swap(1, 2);
+    poke(&mut other, 0, Register::F(20), 7);
+    let found = compare(&scenario, &other, &good);
+    assert_eq!(
+        found.reason(),
+        Some("schedules differ: on A task 1 started, on B task 0 did event 0")
+    );
+    assert!(found.differences.is_empty() && found.verdict == Verdict::None);
+    let mut lost = good.clone();
+    lost.tasks[1] = None;
+    assert!(matches!(
+        compare(&scenario, &lost, &good).standing,
+        Standing::DifferentSchedules(_)
+    ));
+    // The order of dumps alone is not a schedule.
+    let mut dumps = good.clone();
+    dumps.log.swap(3, 4);
+    assert!(compare(&scenario, &dumps, &good).comparable());
+}
+
+fn framed(msr: u64, registers: RegisterFile) -> Outcome {
+    let mut outcome = outcome(1);
+    outcome
+        .log
+        .insert(2, LogEntry::SignalDelivered { task: 0, frame: 0 });
+    outcome.frames.push(SignalFrame {
+        task: 0,
+        msr,
+        registers,
+    });
+    outcome
+}
+
+fn file(register: Register, value: u128) -> RegisterFile {
+    let mut file = RegisterFile::default();
+    file.set(register, value);
+    file
+}
+
+#[test]
+fn frames_are_judged_by_what_was_defined_at_delivery() {
+    let good = framed(MSR_VEC, RegisterFile::default());
+    let bad = framed(MSR_VEC, file(Register::F(0), 7));
+    assert_eq!(
+        summary(&compare(&scenario(interrupt()), &bad, &good)),
+        ["Some(0) signal_frame f0 live"]
+    );
+    assert_eq!(
+        summary(&compare(&scenario(fork()), &bad, &good)),
+        ["Some(0) signal_frame f0 abi"]
+    );
+    let found = compare(&scenario(interrupt()), &bad, &good);
+    assert_eq!(found.differences[0].frame, Some(0));
+}
+
+#[test]
+fn an_area_that_only_one_frame_has() {
+    let scenario = scenario(interrupt());
+    // Left out although it held something: sigreturn makes zero of it.
+    let full = framed(MSR_VEC, file(Register::V(5), 7));
+    let lost = framed(0, RegisterFile::default());
+    assert_eq!(
+        summary(&compare(&scenario, &lost, &full)),
+        ["Some(0) signal_frame msr live"]
+    );
+    // Left out because there was nothing in it.
+    let empty = framed(MSR_VEC, RegisterFile::default());
+    assert_eq!(
+        summary(&compare(&scenario, &lost, &empty)),
+        ["Some(0) signal_frame msr dead"]
+    );
+    // In neither frame: whatever is there is not the frame's.
+    let junk = framed(0, file(Register::Vs(5), 7));
+    assert!(compare(&scenario, &junk, &lost).differences.is_empty());
+    let vsx = |value| framed(MSR_VEC | MSR_VSX, file(Register::Vs(5), value));
+    assert_eq!(
+        summary(&compare(&scenario, &vsx(1), &vsx(2))),
+        ["Some(0) signal_frame vs5 live"]
+    );
+}
+
+fn imaged(task: Option<u8>, msr: u64, value: u128) -> Outcome {
+    let mut outcome = outcome(2);
+    outcome.tasks[1] = None;
+    outcome.images.push(ThreadImage {
+        task,
+        msr,
+        registers: file(Register::F(20), value),
+    });
+    outcome
+}
+
+#[test]
+fn images_matter_only_where_nothing_else_shows_them() {
+    let scenario = scenario(fork());
+    let verdict =
+        |task, msr| compare(&scenario, &imaged(task, msr, 1), &imaged(task, msr, 2)).verdict;
+    assert_eq!(
+        verdict(Some(0), 0),
+        Verdict::Dead,
+        "task 0 shows its registers itself"
+    );
+    assert_eq!(
+        verdict(Some(1), MSR_FP),
+        Verdict::Dead,
+        "the processor has them"
+    );
+    assert_eq!(verdict(None, 0), Verdict::Dead, "a kernel thread");
+    assert_eq!(verdict(Some(1), 0), Verdict::Live);
+}
+
+#[test]
+fn differences_come_by_task_place_and_register() {
+    let mut a = outcome(2);
+    let b = {
+        let mut b = outcome(2);
+        let image = |task| ThreadImage {
+            task,
+            msr: 0,
+            registers: RegisterFile::default(),
+        };
+        b.images = vec![image(None), image(Some(0))];
+        b
+    };
+    a.images = b.images.clone();
+    for image in &mut a.images {
+        image.registers.set(Register::V(1), 1);
+    }
+    poke(&mut a, 1, Register::F(3), 1);
+    poke(&mut a, 0, Register::Vrsave, 1);
+    poke(&mut a, 0, Register::V(30), 1);
+    let found = compare(&scenario(fork()), &a, &b);
+    assert_eq!(
+        summary(&found),
+        [
+            "Some(0) register v30 live",
+            "Some(0) register vrsave live",
+            "Some(0) thread_struct v1 dead",
+            "Some(1) child f3 abi",
+            "None thread_struct v1 dead",
+        ]
+    );
+    assert_eq!(found.visible().count(), 3);
+    assert_eq!(found.differences[0].what, What::Register(Register::V(30)));
+}

@@ -1,0 +1,316 @@
+//! Which registers a task may rely on, as a pure function of the scenario and of who did what.
+//!
+//! `docs/oracles.md` states the rules with their reasons; the functions here are in its order. Where a rule needs something the log
+//! does not say, the result has fewer defined bits than the truth, so that a doubt never becomes a report.
+//! Not responsible for values: no register's contents are looked at.
+
+mod mask;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use ctxfuzz_emulator::run::outcome::LogEntry;
+use ctxfuzz_scenario::event::{ComputeOp, Event, Facility, RegisterValues, Syscall};
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Scenario;
+
+pub use mask::{FPSCR_CONTROL, Mask, VSCR_CONTROL};
+
+/// What user code may expect of a system call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Abi {
+    /// A system call is made through a C function: volatile registers do not survive it.
+    #[default]
+    Elf,
+    /// Documentation/powerpc/syscall64-abi.rst: all FP and vector state survives a system call.
+    Linux,
+}
+
+/// The masks at the points where state is looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Definedness {
+    tasks: BTreeMap<u8, Mask>,
+    frames: BTreeMap<u16, Mask>,
+}
+
+impl Definedness {
+    /// The mask of a task's final registers (at the end of the log, for a task that never dumped them).
+    pub fn task(&self, task: u8) -> Mask {
+        self.tasks.get(&task).copied().unwrap_or(Mask::NOTHING)
+    }
+
+    /// The mask of the registers stored in a signal frame, by the frame's index in the outcome.
+    pub fn frame(&self, frame: u16) -> Mask {
+        self.frames.get(&frame).copied().unwrap_or(Mask::NOTHING)
+    }
+}
+
+/// Follows the log and tells what was defined where it was looked at.
+pub fn definedness(scenario: &Scenario, log: &[LogEntry], policy: Abi) -> Definedness {
+    let mut walk = Walk {
+        scenario,
+        policy,
+        family: Family::of(scenario, log),
+        tasks: BTreeMap::new(),
+        found: Definedness::default(),
+    };
+    for entry in log {
+        walk.step(entry);
+    }
+    for (task, state) in walk.tasks {
+        walk.found.tasks.entry(task).or_insert(state.now);
+    }
+    walk.found
+}
+
+/// One task while the log is followed.
+#[derive(Clone, Debug)]
+struct Task {
+    now: Mask,
+    /// Masks that `rt_sigreturn` brings back, innermost handler last.
+    interrupted: Vec<Mask>,
+    /// What a child of each of its forks starts with.
+    forks: Vec<Heritage>,
+}
+
+impl Task {
+    fn new(now: Mask, interrupted: Vec<Mask>) -> Self {
+        Task {
+            now,
+            interrupted,
+            forks: Vec::new(),
+        }
+    }
+}
+
+/// What a fork hands to the child.
+#[derive(Clone, Debug)]
+struct Heritage {
+    mask: Mask,
+    interrupted: Vec<Mask>,
+}
+
+struct Walk<'a> {
+    scenario: &'a Scenario,
+    policy: Abi,
+    family: Family,
+    tasks: BTreeMap<u8, Task>,
+    found: Definedness,
+}
+
+impl Walk<'_> {
+    fn step(&mut self, entry: &LogEntry) {
+        match *entry {
+            LogEntry::TaskStarted { task, parent } => {
+                let started = match parent {
+                    None => Task::new(Mask::EVERYTHING, Vec::new()),
+                    Some(parent) => self.born(task, parent),
+                };
+                self.tasks.insert(task, started);
+            }
+            LogEntry::Event { index, task } => {
+                if let Some(event) = self.scenario.events.get(usize::from(index)) {
+                    let policy = self.policy;
+                    self.task(task).does(event, policy);
+                }
+            }
+            LogEntry::SignalDelivered { task, frame } => {
+                let state = self.task(task);
+                let interrupted = state.now;
+                state.interrupted.push(interrupted);
+                state.now = interrupted.in_handler();
+                self.found.frames.insert(frame, interrupted);
+            }
+            LogEntry::SigReturned { task } => {
+                let state = self.task(task);
+                state.now = state.interrupted.pop().unwrap_or(Mask::NOTHING);
+            }
+            LogEntry::Dumped { task } => {
+                let now = self.task(task).now;
+                self.found.tasks.insert(task, now);
+            }
+        }
+    }
+
+    fn task(&mut self, task: u8) -> &mut Task {
+        self.tasks
+            .entry(task)
+            .or_insert_with(|| Task::new(Mask::EVERYTHING, Vec::new()))
+    }
+
+    /// A child begins with what its parent had when the fork was made, not with what the parent has now.
+    fn born(&self, child: u8, parent: u8) -> Task {
+        let forks = self.tasks.get(&parent).map_or(&[][..], |task| &task.forks);
+        if let Some(heritage) = self
+            .family
+            .fork_of(child, parent)
+            .and_then(|nth| forks.get(nth))
+        {
+            return Task::new(heritage.mask, heritage.interrupted.clone());
+        }
+        let common = forks
+            .iter()
+            .map(|heritage| heritage.mask)
+            .reduce(|a, b| a.and(&b));
+        Task::new(common.unwrap_or(Mask::NOTHING), Vec::new())
+    }
+}
+
+/// Which children each task has, and how often it forked: enough to tell which fork made which child.
+struct Family {
+    children: BTreeMap<u8, Vec<u8>>,
+    forks: BTreeMap<u8, usize>,
+}
+
+impl Family {
+    fn of(scenario: &Scenario, log: &[LogEntry]) -> Self {
+        let mut family = Family {
+            children: BTreeMap::new(),
+            forks: BTreeMap::new(),
+        };
+        for entry in log {
+            match *entry {
+                LogEntry::TaskStarted {
+                    task,
+                    parent: Some(parent),
+                } => {
+                    family.children.entry(parent).or_default().push(task);
+                }
+                LogEntry::Event { index, task } => {
+                    let event = scenario.events.get(usize::from(index));
+                    if event.is_some_and(makes_a_child) {
+                        *family.forks.entry(task).or_default() += 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        // Indices are handed out when the fork is made, so they tell the order of the forks even if the children start in another.
+        for children in family.children.values_mut() {
+            children.sort_unstable();
+        }
+        family
+    }
+
+    /// The number of the parent's fork that made the child; `None` when some fork made none, because it is then not known which.
+    fn fork_of(&self, child: u8, parent: u8) -> Option<usize> {
+        let children = self.children.get(&parent)?;
+        let forks = self.forks.get(&parent).copied().unwrap_or(0);
+        if children.len() != forks {
+            return None;
+        }
+        children.iter().position(|&other| other == child)
+    }
+}
+
+fn makes_a_child(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Syscall {
+            call: Syscall::Fork | Syscall::Vfork | Syscall::Clone { fail: false },
+            ..
+        }
+    )
+}
+
+impl Task {
+    fn does(&mut self, event: &Event, policy: Abi) {
+        match event {
+            Event::Set(values) => set(&mut self.now, values),
+            Event::Fill { facility, .. } => fill(&mut self.now, *facility),
+            Event::Compute { op, register } => compute(&mut self.now, *op, *register),
+            Event::Touch(_) | Event::Interrupt { .. } => {}
+            Event::Syscall { call, .. } => {
+                // `rt_sigreturn` acts when the log says `SigReturned`; `exit` comes after the registers were dumped.
+                let returns = !matches!(call, Syscall::RtSigreturn | Syscall::Exit);
+                if returns && policy == Abi::Elf {
+                    self.now.lose_volatile();
+                }
+                if makes_a_child(event) {
+                    let interrupted = self.interrupted.clone();
+                    self.forks.push(Heritage {
+                        mask: self.now,
+                        interrupted,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Writing defines. `lfd` also writes doubleword 1 of its VSR: zero as ISA 3.1 says.
+fn set(mask: &mut Mask, values: &RegisterValues) {
+    for &register in values.keys() {
+        mask.put(register, true);
+        if let Register::F(n) = register {
+            mask.put(Register::Vs(n), true);
+        }
+    }
+}
+
+/// A fill writes the data registers of a facility; FPSCR, VSCR and VRSAVE stay.
+fn fill(mask: &mut Mask, facility: Facility) {
+    for n in 0..32 {
+        if facility != Facility::Vmx {
+            mask.put(Register::F(n), true);
+            mask.put(Register::Vs(n), true);
+        }
+        if facility != Facility::Fp {
+            mask.put(Register::V(n), true);
+        }
+    }
+}
+
+/// Computing on something undefined gives something undefined.
+fn compute(mask: &mut Mask, op: ComputeOp, register: u8) {
+    let target = register % 32;
+    let other = (target + 1) % 32;
+    match op {
+        ComputeOp::Fadd | ComputeOp::Fmul | ComputeOp::Fdiv => {
+            arithmetic(mask, target, other, false)
+        }
+        ComputeOp::Xvadddp => arithmetic(mask, target, other, true),
+        ComputeOp::Fmr => {
+            let known = !mask.lacks(Register::F(other));
+            mask.put(Register::F(target), known);
+            mask.put(Register::Vs(target), true);
+        }
+        ComputeOp::Xxlor => {
+            spread(mask, Register::F(target), Register::F(other));
+            spread(mask, Register::Vs(target), Register::Vs(other));
+        }
+        ComputeOp::Vor => {
+            spread(mask, Register::V(target), Register::V(other));
+        }
+        ComputeOp::Vaddubs => {
+            if spread(mask, Register::V(target), Register::V(other)) {
+                mask.lose_saturation();
+            }
+        }
+    }
+}
+
+/// FP arithmetic. An enabled exception suppresses the whole result, so anything unknown among the inputs (FPSCR's control bits are
+/// inputs) makes both doublewords unknown; and a known result still leaves doubleword 1 as it was, because it may not have been written.
+fn arithmetic(mask: &mut Mask, target: u8, other: u8, both_doublewords: bool) {
+    let mut sources = vec![Register::F(target), Register::F(other)];
+    if both_doublewords {
+        sources.extend([Register::Vs(target), Register::Vs(other)]);
+    }
+    if mask.has_fp_control() && !sources.iter().any(|&source| mask.lacks(source)) {
+        return;
+    }
+    mask.put(Register::F(target), false);
+    mask.put(Register::Vs(target), false);
+    mask.lose_fp_status();
+}
+
+/// `target <- target op other`, bit by bit; tells whether the target is undefined now.
+fn spread(mask: &mut Mask, target: Register, other: Register) -> bool {
+    let unknown = mask.lacks(target) || mask.lacks(other);
+    if unknown {
+        mask.put(target, false);
+    }
+    unknown
+}

@@ -1,0 +1,344 @@
+//! The findings directory: what a campaign leaves behind for people.
+//!
+//! One directory a signature. It appears whole or not at all: files are written and synced under a temporary name in the same
+//! directory, which is then renamed. The first occurrence is kept; later ones are counted, and leave a scenario only if they
+//! show the signature in a place where it was not seen before.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use ctxfuzz_scenario::scenario::{Scenario, Verdict};
+use serde_json::{Map, Value, json};
+
+use crate::compare::Difference;
+
+/// Longest directory name made from a signature.
+const NAME_CHARS: usize = 100;
+
+/// A divergence with its cause, as it is to be kept.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Stable name of the cause, as `save_fpu.f0-is-fpscr`.
+    pub signature: String,
+    /// Who can notice.
+    pub verdict: Verdict,
+    /// Names of the registers that are wrong.
+    pub registers: Vec<String>,
+    /// The differences that come from this cause.
+    pub sightings: Vec<Difference>,
+    /// The scenario as it was found.
+    pub scenario: Scenario,
+    /// The smallest scenario with the same signature, if it was looked for.
+    pub minimized: Option<Scenario>,
+    /// The exact command that shows it again.
+    pub command: String,
+    /// The report for people.
+    pub report_txt: String,
+    /// The report for programs. If it is an object, its keys follow those of the finding in `report.json`.
+    pub report_json: Value,
+}
+
+/// What became of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// The first of its signature; here it is.
+    New(PathBuf),
+    /// Known; this is where the first one is, and how many there were in all since the store was opened.
+    Again {
+        /// The signature's directory.
+        path: PathBuf,
+        /// Occurrences, this one included.
+        count: u64,
+    },
+}
+
+/// Why a finding could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum FindingsError {
+    /// The path is something else than a directory.
+    #[error("cannot keep findings in `{}`: not a directory", .0.display())]
+    NotADirectory(PathBuf),
+    /// The operating system refused.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Its answer.
+        source: io::Error,
+    },
+}
+
+/// An open findings directory.
+#[derive(Debug)]
+pub struct FindingStore {
+    dir: PathBuf,
+    known: BTreeMap<String, Known>,
+    scratch: u64,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    count: u64,
+    places: BTreeSet<String>,
+}
+
+impl FindingStore {
+    /// Opens a directory, making it if need be, and learns which signatures it has. Fails now and not after an hour if nothing
+    /// can be written there.
+    pub fn open(dir: impl Into<PathBuf>) -> Result<FindingStore, FindingsError> {
+        let dir = dir.into();
+        if dir.exists() && !dir.is_dir() {
+            return Err(FindingsError::NotADirectory(dir));
+        }
+        fs::create_dir_all(&dir).map_err(io_error("create the findings directory", &dir))?;
+        let mut store = FindingStore {
+            dir,
+            known: BTreeMap::new(),
+            scratch: 0,
+        };
+        store.learn()?;
+        let probe = store.scratch_path("probe");
+        fs::create_dir(&probe).map_err(io_error("write to the findings directory", &store.dir))?;
+        fs::remove_dir(&probe).map_err(io_error("remove", &probe))?;
+        Ok(store)
+    }
+
+    /// Keeps a finding if its signature is new, counts it if not.
+    pub fn add(&mut self, finding: &Finding) -> Result<Added, FindingsError> {
+        let name = directory_name(&finding.signature);
+        let path = self.dir.join(&name);
+        let places: BTreeSet<String> = finding
+            .sightings
+            .iter()
+            .map(|d| d.place.to_string())
+            .collect();
+        if !self.known.contains_key(&name) {
+            match self.write_new(&name, finding) {
+                Ok(()) => {
+                    self.known.insert(name, Known { count: 1, places });
+                    return Ok(Added::New(path));
+                }
+                // Another process of the campaign was faster. Its finding is as good.
+                Err(_) if is_finding(&path) => {
+                    self.known.insert(
+                        name.clone(),
+                        Known {
+                            count: 0,
+                            places: places_on_disk(&path),
+                        },
+                    );
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let seen = self
+            .known
+            .get(&name)
+            .map(|known| known.places.clone())
+            .unwrap_or_default();
+        for place in places.difference(&seen) {
+            let file = path.join(format!("seen-{place}.json"));
+            self.write_whole(&file, &finding.scenario.to_json())?;
+        }
+        let known = self.known.entry(name).or_default();
+        known.count += 1;
+        known.places.extend(places);
+        Ok(Added::Again {
+            path,
+            count: known.count,
+        })
+    }
+
+    /// How often a signature was added since the store was opened.
+    pub fn count(&self, signature: &str) -> u64 {
+        self.known
+            .get(&directory_name(signature))
+            .map_or(0, |known| known.count)
+    }
+
+    /// Whether the store has a finding with this signature, from now or from before.
+    pub fn contains(&self, signature: &str) -> bool {
+        self.known.contains_key(&directory_name(signature))
+    }
+
+    /// Where the finding of a signature is, or would be.
+    pub fn path(&self, signature: &str) -> PathBuf {
+        self.dir.join(directory_name(signature))
+    }
+
+    fn learn(&mut self) -> Result<(), FindingsError> {
+        let list = io_error("list the findings directory", &self.dir);
+        for entry in fs::read_dir(&self.dir).map_err(&list)? {
+            let path = entry.map_err(&list)?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            // What an interrupted run left behind begins with a dot.
+            if let Some(name) = name.filter(|name| !name.starts_with('.'))
+                && is_finding(&path)
+            {
+                let known = Known {
+                    count: 0,
+                    places: places_on_disk(&path),
+                };
+                self.known.insert(name.to_owned(), known);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_new(&mut self, name: &str, finding: &Finding) -> Result<(), FindingsError> {
+        let scratch = self.scratch_path(name);
+        let written = fill_directory(&scratch, finding).and_then(|()| {
+            let path = self.dir.join(name);
+            fs::rename(&scratch, &path).map_err(io_error("put in place", &path))
+        });
+        if written.is_err() {
+            // The error that matters is the first one; a scratch directory that stays is never read.
+            let _ = fs::remove_dir_all(&scratch);
+            return written;
+        }
+        sync_directory(&self.dir)
+    }
+
+    fn write_whole(&mut self, path: &Path, text: &str) -> Result<(), FindingsError> {
+        let scratch = self.scratch_path("file");
+        write_synced(&scratch, text)?;
+        fs::rename(&scratch, path).map_err(|error| {
+            let _ = fs::remove_file(&scratch);
+            io_error("put in place", path)(error)
+        })?;
+        path.parent().map_or(Ok(()), sync_directory)
+    }
+
+    /// A name in the same directory that nobody else uses: rename works only within a file system.
+    fn scratch_path(&mut self, name: &str) -> PathBuf {
+        loop {
+            self.scratch += 1;
+            let path = self
+                .dir
+                .join(format!(".{name}.{}.{}", std::process::id(), self.scratch));
+            // A killed run may have left one behind, and in a container the same process id comes again.
+            if !path.exists() {
+                return path;
+            }
+        }
+    }
+}
+
+fn fill_directory(dir: &Path, finding: &Finding) -> Result<(), FindingsError> {
+    fs::create_dir(dir).map_err(io_error("create", dir))?;
+    write_synced(&dir.join("scenario.json"), &finding.scenario.to_json())?;
+    if let Some(minimized) = &finding.minimized {
+        write_synced(&dir.join("minimized.json"), &minimized.to_json())?;
+    }
+    write_synced(&dir.join("report.txt"), &finding.report_txt)?;
+    write_synced(
+        &dir.join("report.json"),
+        &format!("{:#}\n", report(finding)),
+    )?;
+    sync_directory(dir)
+}
+
+/// The finding's own keys come first and win.
+fn report(finding: &Finding) -> Value {
+    let places: BTreeSet<&str> = finding.sightings.iter().map(|d| d.place.name()).collect();
+    let mut keys = Map::new();
+    keys.insert("signature".into(), json!(finding.signature));
+    keys.insert("verdict".into(), json!(finding.verdict.name()));
+    keys.insert("registers".into(), json!(finding.registers));
+    keys.insert("places".into(), json!(places));
+    keys.insert("command".into(), json!(finding.command));
+    match &finding.report_json {
+        Value::Object(more) => {
+            for (key, value) in more {
+                keys.entry(key).or_insert_with(|| value.clone());
+            }
+        }
+        Value::Null => {}
+        other => {
+            keys.insert("report".into(), other.clone());
+        }
+    }
+    Value::Object(keys)
+}
+
+/// Directories are renamed into place when they are complete, and a complete one has a report.
+fn is_finding(dir: &Path) -> bool {
+    dir.join("report.json").is_file()
+}
+
+/// Where an earlier campaign saw the signature. A report that cannot be read only means that a place is kept once more.
+fn places_on_disk(dir: &Path) -> BTreeSet<String> {
+    let report = fs::read_to_string(dir.join("report.json")).unwrap_or_default();
+    let report: Value = serde_json::from_str(&report).unwrap_or_default();
+    let listed = report["places"].as_array().into_iter().flatten();
+    let mut places: BTreeSet<String> = listed
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let place = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("seen-")?.strip_suffix(".json"));
+        places.extend(place.map(str::to_owned));
+    }
+    places
+}
+
+/// A file name that is safe everywhere and different for different signatures.
+fn directory_name(signature: &str) -> String {
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() || "._-+".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    let mut name: String = signature.chars().map(safe).take(NAME_CHARS).collect();
+    // A dot or a dash in front would make it hidden, or an option.
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        name.insert(0, '_');
+    }
+    if name != signature {
+        name.push_str(&format!("-{:016x}", fnv1a(signature.as_bytes())));
+    }
+    name
+}
+
+/// FNV-1a: the standard library's hasher may change from one release to the next, and names on disk must not.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+fn write_synced(path: &Path, text: &str) -> Result<(), FindingsError> {
+    let write = || -> io::Result<()> {
+        let mut file = File::create_new(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(io_error("write", path))
+}
+
+fn sync_directory(dir: &Path) -> Result<(), FindingsError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(io_error("sync", dir))
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl Fn(io::Error) -> FindingsError + use<> {
+    let path = path.to_owned();
+    move |source| FindingsError::Io {
+        action,
+        path: path.clone(),
+        source,
+    }
+}

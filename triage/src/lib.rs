@@ -1,0 +1,15 @@
+//! What a pair of outcomes means: do they differ, who can notice, which kind of bug is it, and what is the smallest scenario that shows it.
+//!
+//! Knows scenarios and outcomes, but neither how an outcome is produced nor any fuzzing engine; all of it runs without an emulator.
+
+pub mod bucket;
+pub mod cause;
+pub mod compare;
+pub mod definedness;
+pub mod expect;
+pub mod findings;
+pub mod minimize;
+pub mod names;
+pub mod pair;
+pub mod pattern;
+pub mod report;

@@ -1,0 +1,123 @@
+//! Which of two scenarios is simpler.
+
+use ctxfuzz_scenario::event::{
+    ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
+};
+use ctxfuzz_scenario::scenario::Scenario;
+
+/// How much a reader has to take in; compared from the first field to the last. No infinite chain goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Weight {
+    events: usize,
+    tasks: usize,
+    rings: usize,
+    pending: usize,
+    facilities: usize,
+    registers: usize,
+    detail: u64,
+}
+
+impl Weight {
+    /// The weight of a scenario.
+    pub fn of(scenario: &Scenario) -> Weight {
+        let mut weight = Weight {
+            events: scenario.events.len(),
+            tasks: scenario.stage.tasks.len(),
+            rings: scenario.stage.io_uring.len(),
+            pending: 0,
+            facilities: 0,
+            registers: 0,
+            detail: 0,
+        };
+        for task in &scenario.stage.tasks {
+            weight.facilities += task.uses.len();
+            weight.values(&task.registers);
+            weight.detail += task.pattern.map_or(0, |seed| 1 + number(seed.into()));
+        }
+        for event in &scenario.events {
+            weight.event(event);
+        }
+        weight
+    }
+
+    fn values(&mut self, values: &RegisterValues) {
+        self.registers += values.len();
+        self.detail += values.values().copied().map(number).sum::<u64>();
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Set(values) => self.values(values),
+            Event::Fill { facility, pattern } => {
+                self.detail += 1 + facility_weight(*facility) + number((*pattern).into());
+            }
+            Event::Compute { op, register } => {
+                self.detail += compute_weight(*op) + u64::from(*register);
+            }
+            Event::Touch(facility) => self.detail += facility_weight(*facility),
+            Event::Interrupt { vector, pending } => {
+                self.detail += match vector {
+                    Interrupt::Decrementer => 0,
+                    Interrupt::External => 1,
+                    Interrupt::Doorbell => 2,
+                };
+                self.pending(pending);
+            }
+            Event::Syscall { call, via, pending } => {
+                self.detail += call_weight(call) + u64::from(*via == Via::Scv);
+                self.pending(pending);
+            }
+        }
+    }
+
+    fn pending(&mut self, pending: &Pending) {
+        let parts = [
+            pending.switch.is_some(),
+            pending.signal.is_some(),
+            pending.io_worker,
+        ];
+        self.pending += parts.into_iter().filter(|&part| part).count();
+        self.detail += match pending.switch {
+            Some(Switch::To(task)) => 1 + u64::from(task),
+            Some(Switch::Any) | None => 0,
+        };
+        self.detail += u64::from(pending.signal.unwrap_or(0));
+    }
+}
+
+/// Short numbers read better than long ones.
+fn number(value: u128) -> u64 {
+    (u128::BITS - value.leading_zeros()).into()
+}
+
+fn facility_weight(facility: Facility) -> u64 {
+    match facility {
+        Facility::Fp => 0,
+        Facility::Vmx => 1,
+        Facility::Vsx => 2,
+    }
+}
+
+fn compute_weight(op: ComputeOp) -> u64 {
+    match op {
+        ComputeOp::Fmr | ComputeOp::Vor => 0,
+        ComputeOp::Fadd | ComputeOp::Xxlor | ComputeOp::Vaddubs => 1,
+        ComputeOp::Fmul => 2,
+        ComputeOp::Fdiv | ComputeOp::Xvadddp => 3,
+    }
+}
+
+fn call_weight(call: &Syscall) -> u64 {
+    match *call {
+        Syscall::Getppid => 0,
+        Syscall::SchedYield => 1,
+        Syscall::Exit | Syscall::RtSigreturn => 2,
+        Syscall::FutexWake => 3,
+        Syscall::FutexWait => 4,
+        Syscall::Fork => 5,
+        Syscall::Vfork => 6,
+        Syscall::Clone { fail } => 7 + u64::from(fail),
+        Syscall::Kill { signal } => 5 + u64::from(signal),
+        Syscall::Read { bytes } | Syscall::Write { bytes } => 5 + u64::from(bytes),
+    }
+}

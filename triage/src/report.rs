@@ -1,0 +1,272 @@
+//! A comparison for people (terminal and mail) and for programs (`run --json`).
+//!
+//! Root cause has a report of its own; this one says what differs and who can notice.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write;
+
+use ctxfuzz_emulator::run::outcome::{End, Endian};
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Verdict;
+use serde::Serialize;
+
+use crate::compare::{Comparison, Difference, What};
+use crate::definedness::Abi;
+use crate::names;
+
+/// Text is wrapped here: it must survive a quoted mail.
+const COLUMNS: usize = 78;
+
+/// What a report says beside the comparison.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The scenario's name, or its file.
+    pub scenario: &'a str,
+    /// Byte order of both kernels.
+    pub endian: Endian,
+    /// Kernel A, as on the command line.
+    pub kernel_a: &'a str,
+    /// Kernel B.
+    pub kernel_b: &'a str,
+    /// Signatures of the root causes, where they are known.
+    pub signatures: &'a [String],
+    /// The policy that decides what is reported.
+    pub abi: Abi,
+    /// Whether dead differences are listed too.
+    pub all: bool,
+}
+
+impl Subject<'_> {
+    fn listed<'c>(&self, comparison: &'c Comparison) -> impl Iterator<Item = &'c Difference> {
+        let all = self.all;
+        comparison
+            .differences
+            .iter()
+            .filter(move |d| all || d.verdict > Verdict::Dead)
+    }
+}
+
+/// One line of `run --json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunReport {
+    /// The scenario's name, or its file.
+    pub scenario: String,
+    /// `le` or `be`.
+    pub endian: &'static str,
+    /// Whether anything differs, dead differences included.
+    pub divergent: bool,
+    /// Whether the policy wants it reported.
+    pub reported: bool,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Signatures of the root causes.
+    pub signatures: Vec<String>,
+    /// What differs.
+    pub differences: Vec<DifferenceReport>,
+    /// Kernel A.
+    pub a: SideReport,
+    /// Kernel B.
+    pub b: SideReport,
+    /// Why the runs could not be compared; absent if they could.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_comparable: Option<String>,
+}
+
+/// One difference in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DifferenceReport {
+    /// Task index, or `kernel`.
+    pub task: String,
+    /// The place.
+    pub r#where: &'static str,
+    /// The register, `msr` or `end`.
+    pub register: String,
+    /// Who can notice.
+    pub verdict: Verdict,
+    /// Value on A.
+    pub a: String,
+    /// Value on B.
+    pub b: String,
+}
+
+/// One kernel in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SideReport {
+    /// As on the command line.
+    pub kernel: String,
+    /// How its run ended.
+    pub end: &'static str,
+}
+
+impl RunReport {
+    /// Makes the report of a comparison.
+    pub fn new(subject: &Subject<'_>, comparison: &Comparison) -> RunReport {
+        let side = |kernel: &str, end: &End| SideReport {
+            kernel: kernel.to_owned(),
+            end: names::end(end),
+        };
+        RunReport {
+            scenario: subject.scenario.to_owned(),
+            endian: subject.endian.name(),
+            divergent: comparison.divergent(),
+            reported: comparison.reported(subject.abi),
+            verdict: comparison.verdict,
+            signatures: subject.signatures.to_vec(),
+            differences: subject
+                .listed(comparison)
+                .map(DifferenceReport::new)
+                .collect(),
+            a: side(subject.kernel_a, &comparison.end_a),
+            b: side(subject.kernel_b, &comparison.end_b),
+            not_comparable: comparison.reason().map(str::to_owned),
+        }
+    }
+
+    /// The report as one line of JSON, without a line feed.
+    pub fn to_line(&self) -> String {
+        // Strings, booleans and lists of them have no way to fail; an empty line would say so if they had.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl DifferenceReport {
+    fn new(difference: &Difference) -> DifferenceReport {
+        DifferenceReport {
+            task: names::task(difference.task),
+            r#where: difference.place.name(),
+            register: difference.what.to_string(),
+            verdict: difference.verdict,
+            a: hex(difference.what, difference.a),
+            b: hex(difference.what, difference.b),
+        }
+    }
+}
+
+/// A value with all the digits its register has.
+pub fn hex(what: What, value: u128) -> String {
+    let digits = match what {
+        What::Register(register) => register.bits() as usize / 4,
+        What::Msr => 16,
+        What::End => 1,
+    };
+    format!("0x{value:0digits$x}")
+}
+
+/// The report for people.
+pub fn text(subject: &Subject<'_>, comparison: &Comparison) -> String {
+    let mut lines = Lines::default();
+    let headline = match (comparison.reason(), comparison.verdict) {
+        (Some(_), _) => "not comparable".to_owned(),
+        (None, Verdict::None) => "no difference".to_owned(),
+        (None, verdict) => verdict.to_string(),
+    };
+    lines.wrapped(
+        "",
+        &format!(
+            "{} ({}): {headline}",
+            subject.scenario,
+            subject.endian.name()
+        ),
+    );
+    if let Some(reason) = comparison.reason() {
+        lines.wrapped("  ", reason);
+    }
+    for (side, kernel, end) in [
+        ("a", subject.kernel_a, &comparison.end_a),
+        ("b", subject.kernel_b, &comparison.end_b),
+    ] {
+        lines.wrapped(
+            "  ",
+            &format!("{side}: {kernel}, {}", names::end_with_detail(end)),
+        );
+    }
+    if !subject.signatures.is_empty() {
+        lines.wrapped(
+            "  ",
+            &format!("signatures: {}", subject.signatures.join(", ")),
+        );
+    }
+    table(subject, comparison, &mut lines);
+    closing(subject, comparison, &mut lines);
+    lines.text
+}
+
+fn table(subject: &Subject<'_>, comparison: &Comparison, lines: &mut Lines) {
+    let listed: Vec<&Difference> = subject.listed(comparison).collect();
+    if listed.is_empty() {
+        return;
+    }
+    lines.add(&format!(
+        "  {:<6} {:<13} {:<8} {:<4}  {:<18} {}",
+        "task", "where", "register", "who", "a", "b"
+    ));
+    for difference in listed {
+        let name = difference.what.to_string();
+        let start = format!(
+            "  {:<6} {:<13} {name:<8} {:<4}",
+            names::task(difference.task),
+            difference.place,
+            difference.verdict
+        );
+        let (a, b) = match difference.what {
+            What::End => (
+                names::end(&comparison.end_a).to_owned(),
+                names::end(&comparison.end_b).to_owned(),
+            ),
+            what => (hex(what, difference.a), hex(what, difference.b)),
+        };
+        if matches!(difference.what, What::Register(Register::V(_))) {
+            lines.add(&start);
+            lines.add(&format!("    {a} {b}"));
+        } else {
+            lines.add(&format!("{start}  {a:<18} {b}"));
+        }
+    }
+}
+
+/// What the list does not show, and why there may be silence about what it does.
+fn closing(subject: &Subject<'_>, comparison: &Comparison, lines: &mut Lines) {
+    let hidden = comparison.differences.len() - subject.listed(comparison).count();
+    if hidden > 0 {
+        lines.wrapped(
+            "  ",
+            &format!("{hidden} more that nobody can see (--all lists them)"),
+        );
+    }
+    if comparison.verdict == Verdict::Abi && subject.abi == Abi::Elf {
+        lines.wrapped(
+            "  ",
+            "only under the Linux system call ABI: not reported without --abi linux",
+        );
+    }
+}
+
+#[derive(Default)]
+struct Lines {
+    text: String,
+}
+
+impl Lines {
+    fn add(&mut self, line: &str) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "{}", line.trim_end());
+    }
+
+    /// Breaks between words; a word longer than a line stays whole, so that it can be copied.
+    fn wrapped(&mut self, indent: &str, text: &str) {
+        let mut line = indent.to_owned();
+        for word in text.split_whitespace() {
+            let used = line.chars().count();
+            if used > indent.len() && used + 1 + word.chars().count() > COLUMNS {
+                self.add(&line);
+                line = format!("{indent}    ");
+            } else if used > indent.len() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.add(&line);
+    }
+}
