@@ -1,33 +1,150 @@
 //! Root cause: where two runs of one scenario part, what was damaged there, and where it was discovered.
+//!
+//! Both kernels run again on fresh machines with everything recorded; the recordings are aligned (`align`), walked (`analyse`), named (`signature`) and
+//! reported (`report`). Which words of a kernel were patched is never looked at, and nothing is compared by address.
+
+mod align;
+mod analyse;
+mod code;
+mod report;
+mod signature;
+mod state;
+
+use std::collections::BTreeMap;
 
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::run::outcome::Endian;
-use ctxfuzz_scenario::scenario::Scenario;
+use ctxfuzz_emulator::trace::{Cell, Recording, Slot, record};
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
-use crate::compare::Comparison;
+use self::analyse::{Change, RawCause, analyse};
+use self::code::Code;
+use crate::compare::{Comparison, Difference, compare};
+use crate::pattern::Pattern;
+
+/// One side's last write of a register that came to differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writer {
+    /// `function+0xoffset/0xsize`.
+    pub place: String,
+    /// Name of the function.
+    pub function: String,
+    /// `file:line`, where the image says so.
+    pub source: Option<String>,
+    /// The instruction.
+    pub instruction: String,
+    /// Instructions around it, the one itself marked.
+    pub around: Vec<String>,
+    /// Call trace, innermost first: address and place.
+    pub trace: Vec<(u64, String)>,
+}
+
+/// A register (or other tracked cell) that came to differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// What it is: `f0`, `thread_struct of task 0: f0`, ...
+    pub name: String,
+    /// The register, if it is one.
+    pub register: Option<Register>,
+    /// Value on kernel A.
+    pub a: u128,
+    /// Value on kernel B.
+    pub b: u128,
+    /// What the wrong value is.
+    pub pattern: Option<Pattern>,
+}
+
+/// The first damaged logical register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamageReport {
+    /// The event then; `None` for the final dump.
+    pub event: Option<u16>,
+    /// Whose register.
+    pub task: Option<u8>,
+    /// Which.
+    pub register: Register,
+    /// Whether it is at the cause itself.
+    pub at_cause: bool,
+}
+
+/// A later copy of a wrong value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyReport {
+    /// The event then.
+    pub event: Option<u16>,
+    /// Where it went.
+    pub to: Changed,
+    /// Who wrote it on kernel A (or, if only B wrote, on B).
+    pub writer: Option<Writer>,
+    /// Whether the seed thread's three conditions hold.
+    pub thread_conditions: bool,
+    /// Whether it went to memory.
+    pub in_memory: bool,
+}
+
+/// One cause.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    /// Its stable name.
+    pub signature: String,
+    /// The worst verdict among the differences it leads to.
+    pub verdict: Verdict,
+    /// The event that was being done; `None` for the final dump.
+    pub event: Option<u16>,
+    /// How often it struck in this run.
+    pub occurrences: usize,
+    /// What came to differ.
+    pub changes: Vec<Changed>,
+    /// The last write on kernel A.
+    pub writer_a: Option<Writer>,
+    /// The last write on kernel B.
+    pub writer_b: Option<Writer>,
+    /// The first damaged logical register, if there is one.
+    pub damage: Option<DamageReport>,
+    /// The first return to user space with damage: event and task.
+    pub user_return: Option<(Option<u16>, Option<u8>)>,
+    /// Later copies, in order.
+    pub copies: Vec<CopyReport>,
+    /// The differences it leads to.
+    pub differences: Vec<Difference>,
+}
 
 /// Why two runs of one scenario differ.
 #[derive(Clone, Debug)]
 pub struct Explanation {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// Kernel A.
+    pub kernel_a: KernelName,
+    /// Kernel B.
+    pub kernel_b: KernelName,
+    /// Byte order.
+    pub endian: Endian,
     /// What differs in the end.
     pub comparison: Comparison,
+    /// The causes behind differences that are not dead, in order of appearance.
+    pub causes: Vec<Cause>,
 }
 
 impl Explanation {
     /// Signatures of the causes behind differences that are not dead, sorted, without repetition.
     pub fn signatures(&self) -> Vec<String> {
-        Vec::new()
+        let mut signatures: Vec<String> = self.causes.iter().map(|c| c.signature.clone()).collect();
+        signatures.sort();
+        signatures.dedup();
+        signatures
     }
 
     /// The report for people.
     pub fn text(&self) -> String {
-        String::new()
+        report::text(self)
     }
 
     /// The report for programs.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::Value::Null
+        report::json(self)
     }
 }
 
@@ -38,8 +155,157 @@ pub fn explain(
     endian: Endian,
     scenario: &Scenario,
 ) -> Result<Explanation, RunnerError> {
-    let mut pair = crate::pair::Pair::new(a, b, endian)?;
+    let recordings = [record(a, endian, scenario)?, record(b, endian, scenario)?];
+    let comparison = compare(scenario, &recordings[0].outcome, &recordings[1].outcome);
+    let codes = [Code::of(a, endian)?, Code::of(b, endian)?];
+    let causes = causes(&recordings, &codes, &comparison);
     Ok(Explanation {
-        comparison: pair.run(scenario).comparison,
+        scenario: scenario.clone(),
+        kernel_a: a.clone(),
+        kernel_b: b.clone(),
+        endian,
+        comparison,
+        causes,
     })
+}
+
+/// Names the raw causes, merges repetitions, and keeps those that lead to a difference that is not dead.
+fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> Vec<Cause> {
+    if !comparison.comparable() {
+        return Vec::new();
+    }
+    let raw = analyse(&runs[0], &runs[1]);
+    let mut led_to: BTreeMap<usize, Vec<Difference>> = BTreeMap::new();
+    for difference in comparison.visible() {
+        if let Some(index) = responsible(&raw, difference) {
+            led_to.entry(index).or_default().push(difference.clone());
+        }
+    }
+    let mut named: Vec<Cause> = Vec::new();
+    for (index, raw) in raw.iter().enumerate() {
+        let signature = format!("{}.{}", function(raw, codes), signature::what(raw));
+        let differences = led_to.remove(&index).unwrap_or_default();
+        match named.iter_mut().find(|c| c.signature == signature) {
+            // The occurrence that led to something visible is the one to show.
+            Some(known) if known.differences.is_empty() && !differences.is_empty() => {
+                let occurrences = known.occurrences + 1;
+                *known = Cause {
+                    occurrences,
+                    ..describe(raw, signature, differences, runs, codes)
+                };
+            }
+            Some(known) => {
+                known.occurrences += 1;
+                known.differences.extend(differences);
+            }
+            None => named.push(describe(raw, signature, differences, runs, codes)),
+        }
+    }
+    named.retain(|c| !c.differences.is_empty());
+    for cause in &mut named {
+        cause.verdict = cause
+            .differences
+            .iter()
+            .map(|d| d.verdict)
+            .max()
+            .unwrap_or_default();
+    }
+    named
+}
+
+/// The cause that a difference goes back to: the latest one with its values, else the one in whose wake it came.
+fn responsible(raw: &[RawCause], difference: &Difference) -> Option<usize> {
+    let same = |c: &Change| (c.a, c.b) == (difference.a, difference.b);
+    let halves = |c: &Change| {
+        let low = u128::from(u64::MAX);
+        [(c.a >> 64, c.b >> 64), (c.a & low, c.b & low)].contains(&(difference.a, difference.b))
+    };
+    let by_value = raw.iter().rposition(|r| {
+        r.changes
+            .iter()
+            .chain(r.copies.iter().map(|c| &c.change))
+            .any(|c| same(c) || halves(c))
+    });
+    let control = || {
+        raw.iter().position(|r| {
+            r.changes
+                .iter()
+                .any(|c| matches!(c.cell, Cell::Facilities(_) | Cell::Current))
+        })
+    };
+    by_value
+        .or_else(control)
+        .or_else(|| raw.len().checked_sub(1))
+}
+
+/// The function at fault.
+fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
+    let telling = raw.changes.iter().find_map(Change::writer);
+    let name = telling.and_then(|w| codes[0].function(w.pc).or_else(|| codes[1].function(w.pc)));
+    name.unwrap_or_else(|| "unknown".into())
+}
+
+fn describe(
+    raw: &RawCause,
+    signature: String,
+    differences: Vec<Difference>,
+    runs: &[Recording; 2],
+    codes: &[Code; 2],
+) -> Cause {
+    let task = |slot: Slot| runs[0].tasks.get(usize::from(slot.0)).copied().flatten();
+    let changed = |change: &Change| Changed {
+        name: cell_name(change.cell, &task),
+        register: signature::register(change.cell),
+        a: change.a,
+        b: change.b,
+        pattern: signature::pattern(raw, change),
+    };
+    let first = raw.changes.iter().min_by_key(|c| c.cell);
+    let copies = raw.copies.iter().map(|copied| CopyReport {
+        event: copied.event,
+        to: changed(&copied.change),
+        writer: copied
+            .change
+            .writer_a
+            .as_ref()
+            .map(|w| codes[0].writer(w))
+            .or_else(|| copied.change.writer_b.as_ref().map(|w| codes[1].writer(w))),
+        thread_conditions: copied.thread_conditions,
+        in_memory: !matches!(copied.change.cell, Cell::Hardware(_)),
+    });
+    Cause {
+        signature,
+        verdict: Verdict::None,
+        event: raw.event,
+        occurrences: 1,
+        changes: raw.changes.iter().map(changed).collect(),
+        writer_a: first
+            .and_then(|c| c.writer_a.as_ref())
+            .map(|w| codes[0].writer(w)),
+        writer_b: first
+            .and_then(|c| c.writer_b.as_ref())
+            .map(|w| codes[1].writer(w)),
+        damage: raw.damage.as_ref().map(|d| DamageReport {
+            event: d.event,
+            task: task(d.slot),
+            register: d.register,
+            at_cause: d.at_cause,
+        }),
+        user_return: raw.user_return.map(|(event, slot)| (event, task(slot))),
+        copies: copies.collect(),
+        differences,
+    }
+}
+
+fn cell_name(cell: Cell, task: &impl Fn(Slot) -> Option<u8>) -> String {
+    let of = |slot: Slot| {
+        task(slot).map_or_else(|| "an io_uring worker".to_owned(), |t| format!("task {t}"))
+    };
+    match cell {
+        Cell::Hardware(register) => register.to_string(),
+        Cell::Image(slot, register) => format!("{register} in thread_struct of {}", of(slot)),
+        Cell::Facilities(slot) => format!("facility bits in regs->msr of {}", of(slot)),
+        Cell::Current => "the running task".into(),
+        Cell::UserStack(address) => format!("user stack at {address:#x}"),
+    }
 }

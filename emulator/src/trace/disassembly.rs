@@ -2,7 +2,9 @@
 //!
 //! Not a general disassembler: what it does not know it shows as a word, as `objdump` does with data.
 
-use crate::machine::instruction::HOST_CALL;
+use crate::machine::instruction::{BLR, HOST_CALL};
+
+const NOP: u32 = 0x6000_0000;
 
 /// Text of an instruction word in GNU syntax.
 pub fn disassemble(word: u32) -> String {
@@ -22,6 +24,20 @@ pub fn disassemble(word: u32) -> String {
         50 => format!("lfd f{t},{}(r{a})", word as i16),
         52 => format!("stfs f{t},{}(r{a})", word as i16),
         54 => format!("stfd f{t},{}(r{a})", word as i16),
+        14 if a == 0 => format!("li r{t},{}", word as i16),
+        14 => format!("addi r{t},r{a},{}", word as i16),
+        15 if a == 0 => format!("lis r{t},{}", word as i16),
+        16 => format!("bc {t},{a},.{:+}", (word & 0xfffc) as i16),
+        18 => format!(
+            "{} .{:+}",
+            if word & 1 == 1 { "bl" } else { "b" },
+            ((word & 0x03ff_fffc) << 6) as i32 >> 6
+        ),
+        19 if word == BLR => "blr".into(),
+        24 if word == NOP => "nop".into(),
+        24 => format!("ori r{a},r{t},{}", word & 0xffff),
+        32 => format!("lwz r{t},{}(r{a})", word as i16),
+        40 => format!("lhz r{t},{}(r{a})", word as i16),
         58 if word & 3 == 0 => format!("ld r{t},{}(r{a})", (word & 0xfffc) as i16),
         62 if word & 3 == 0 => format!("std r{t},{}(r{a})", (word & 0xfffc) as i16),
         62 if word & 3 == 1 => format!("stdu r{t},{}(r{a})", (word & 0xfffc) as i16),
@@ -62,6 +78,11 @@ fn memory_or_move(word: u32, extended: u32, t: u32, a: &str, b: u32) -> String {
         727 => format!("stfdx f{t},{a},r{b}"),
         435 => format!("mtvsrdd vs{vsr},{a},r{b}"),
         179 => format!("mtvsrd vs{vsr},{a}"),
+        444 if t == b => format!("mr {a},r{t}"),
+        266 => format!("add r{t},{a},r{b}"),
+        83 => format!("mfmsr r{t}"),
+        178 => format!("mtmsrd r{t}"),
+        339 => format!("mfspr r{t},{}", (word >> 16) & 31 | (word >> 6) & 0x3e0),
         467 if (word >> 11) & 0x3ff == 0x008 => format!("mtspr 256,r{t}"),
         467 => format!("mtspr {},r{t}", (word >> 16) & 31 | (word >> 6) & 0x3e0),
         _ => unknown(word),
@@ -116,6 +137,10 @@ mod tests {
             (0xfe00_058e, "mtfsf 255,f0,1,0"),
             (0xd803_0200, "stfd f0,512(r3)"),
             (0x7c60_43a6, "mtspr 256,r3"),
+            (0x3880_0000, "li r4,0"),
+            (0x6000_0000, "nop"),
+            (0x4bff_fff0, "b .-16"),
+            (0x4800_0011, "bl .+16"),
             (0, ".long 0x00000000"),
         ] {
             assert_eq!(disassemble(word), text);

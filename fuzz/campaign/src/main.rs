@@ -1,1 +1,80 @@
-fn main() {}
+//! `ctxfuzz`: finds bugs in the code that saves and restores floating-point and vector registers.
+//!
+//! stdout is for results, stderr for people. Exit status as diff(1): 0 nothing to report, 1 a verdict at or above the `--abi`
+//! threshold, 2 trouble: bad input, bad arguments, an emulator fault, a budget, runs that cannot be compared.
+
+mod campaign;
+mod commands;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use commands::{Command, TROUBLE};
+
+/// Differential fuzzer for the floating-point context save paths of Linux/powerpc.
+#[derive(Debug, Parser)]
+#[command(name = "ctxfuzz", version, propagate_version = true)]
+#[command(
+    after_help = "Exit status: 0 nothing to report, 1 something to report, 2 trouble (bad input or arguments, emulator fault, budget, runs that cannot be compared)."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    match arguments.command.execute() {
+        Ok(status) => status,
+        Err(error) => {
+            if !is_broken_pipe(&error) {
+                commands::complain(&commands::one_line(&error));
+            }
+            ExitCode::from(TROUBLE)
+        }
+    }
+}
+
+/// Help and version are results; anything else is a mistake that fits on one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        let shown = error.print().and_then(|()| io::stdout().flush());
+        return match shown {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(TROUBLE),
+        };
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        commands::complain("a command is missing; `ctxfuzz --help` lists them");
+        return ExitCode::from(TROUBLE);
+    }
+    let rendered = error.to_string();
+    let message = rendered
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<&str>>()
+        .join(" ");
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    commands::complain(&format!("{message} (`ctxfuzz --help` explains)"));
+    ExitCode::from(TROUBLE)
+}
+
+/// Whoever read our output has seen enough; that is no news to anybody.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,122 @@
+//! The corpus directory: what a campaign starts from, and what it leaves for the next one.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use ctxfuzz_generators::random_scenario;
+use ctxfuzz_scenario::Scenario;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::CampaignError;
+
+/// Random scenarios to start from where there is nothing else. Coverage makes the corpus grow from a few; more of them only delay that.
+const FRESH: u64 = 16;
+
+/// The first scenarios: the directory's, in order of their names, or random ones if it is empty or there is none.
+pub fn initial(dir: Option<&Path>, seed: u64) -> Result<Vec<Scenario>, CampaignError> {
+    let mut scenarios = Vec::new();
+    if let Some(dir) = dir {
+        fs::create_dir_all(dir).map_err(refused("create the corpus directory", dir))?;
+        for path in files(dir)? {
+            scenarios.push(Scenario::load(&path)?);
+        }
+    }
+    if scenarios.is_empty() {
+        scenarios = (0..FRESH)
+            .map(|index| random_scenario(xxh3_64_with_seed(&index.to_le_bytes(), seed)))
+            .collect();
+    }
+    Ok(scenarios)
+}
+
+fn files(dir: &Path) -> Result<Vec<PathBuf>, CampaignError> {
+    let list = refused("list the corpus directory", dir);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).map_err(&list)? {
+        let path = entry.map_err(&list)?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|extension| extension == "json") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Writes a scenario under a name made from its content, whole or not at all. What is there already stays as it is.
+pub fn write(dir: &Path, scenario: &Scenario) -> Result<(), CampaignError> {
+    let text = scenario.to_json();
+    let name = format!("{:016x}.json", xxh3_64(text.as_bytes()));
+    let path = dir.join(&name);
+    if path.exists() {
+        return Ok(());
+    }
+    // A dot in front: a campaign that starts meanwhile must not read half a file.
+    let scratch = dir.join(format!(".{name}.{}", std::process::id()));
+    let written = File::create(&scratch)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&scratch, &path));
+    written.map_err(|error| {
+        // The error that matters is the first one.
+        let _ = fs::remove_file(&scratch);
+        refused("write", &path)(error)
+    })
+}
+
+fn refused(action: &'static str, path: &Path) -> impl Fn(io::Error) -> CampaignError + use<> {
+    let path = path.to_owned();
+    move |source| CampaignError::Corpus {
+        action,
+        path: path.clone(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_directory_and_none_start_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("a/b");
+        let fresh = initial(None, 7).unwrap();
+        assert_eq!(initial(Some(&missing), 7).unwrap(), fresh);
+        assert!(missing.is_dir());
+        assert_ne!(initial(None, 8).unwrap(), fresh);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_written_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = random_scenario(3);
+        write(folder.path(), &scenario).unwrap();
+        write(folder.path(), &scenario).unwrap();
+        fs::write(folder.path().join("README.md"), "no scenario").unwrap();
+        fs::write(folder.path().join(".half.json"), "{").unwrap();
+        assert_eq!(initial(Some(folder.path()), 1).unwrap(), [scenario]);
+        let names: Vec<PathBuf> = files(folder.path()).unwrap();
+        let name = names[0].file_stem().unwrap().to_str().unwrap();
+        assert!(name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+
+    #[test]
+    fn a_broken_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("broken.json"), "{").unwrap();
+        let error = initial(Some(folder.path()), 1).unwrap_err().to_string();
+        assert!(error.contains("broken.json:1:"), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_no_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = initial(Some(&file), 1).unwrap_err().to_string();
+        assert!(error.starts_with("cannot create the corpus directory `"), "{error}");
+    }
+}

@@ -1,0 +1,107 @@
+//! A campaign: scenario after scenario on two kernels, and what is kept of it.
+//!
+//! The story of one execution is in `round`, that of a divergence in `desk`. What is tried next is up to `engine`. Everything that
+//! is kept depends on the configuration and the seed alone; the clock only ends a campaign that was given seconds, and is shown.
+
+mod corpus;
+mod desk;
+mod engine;
+mod evidence;
+pub mod progress;
+mod round;
+pub mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::run::RunnerError;
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_scenario::LoadError;
+use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::findings::FindingsError;
+
+use engine::{EngineError, Plan};
+use progress::Progress;
+use round::Round;
+use summary::Summary;
+
+/// What a campaign is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Kernel A.
+    pub a: KernelName,
+    /// Kernel B.
+    pub b: KernelName,
+    /// Byte order of both.
+    pub endian: Endian,
+    /// Directory whose scenarios come first, and which gets the new ones; made if it does not exist.
+    pub corpus: Option<PathBuf>,
+    /// Where findings go.
+    pub findings: PathBuf,
+    /// Decides every choice.
+    pub seed: u64,
+    /// Executions after which it ends.
+    pub runs: Option<u64>,
+    /// Seconds after which it ends.
+    pub seconds: Option<u64>,
+    /// What is reported.
+    pub abi: Abi,
+    /// Whether new coverage makes a scenario worth keeping.
+    pub feedback: bool,
+    /// Whether kernel B finds garbage in its machine, different every run.
+    pub dirty: bool,
+    /// The command line, for reports.
+    pub command: String,
+}
+
+/// Why a campaign could not begin or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum CampaignError {
+    /// A scenario of the corpus is no scenario.
+    #[error(transparent)]
+    Scenario(#[from] LoadError),
+    /// The corpus directory is of no use.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Corpus {
+        /// What was tried.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// Findings cannot be kept.
+    #[error(transparent)]
+    Findings(#[from] FindingsError),
+    /// A kernel cannot be run.
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+    /// The engine gave up.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Runs a campaign until its executions or seconds are over, or `stop` is set. What was found is on disk when it returns, also with
+/// an error.
+pub fn run(
+    config: &Config,
+    progress: &mut dyn Progress,
+    stop: &AtomicBool,
+) -> Result<Summary, CampaignError> {
+    let initial = corpus::initial(config.corpus.as_deref(), config.seed)?;
+    let mut round = Round::new(config, progress, stop)?;
+    let plan = Plan {
+        seed: config.seed,
+        initial,
+        map_size: round::MAP_SIZE,
+        feedback: config.feedback,
+    };
+    let engine = engine::run(plan, &mut round);
+    // What stopped the round is the reason; the engine only passes on that there is one.
+    let summary = round.finish()?;
+    engine?;
+    Ok(summary)
+}

@@ -1,0 +1,187 @@
+//! What a campaign says when it is over: one JSON object for programs, a table for people.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use ctxfuzz_scenario::scenario::Verdict;
+use serde::Serialize;
+
+/// The result of a campaign. Its JSON is the object of `fuzz --json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Scenarios that were run, each on both kernels.
+    pub executions: u64,
+    /// How long that took.
+    pub seconds: f64,
+    /// Their quotient.
+    pub scenarios_per_second: f64,
+    /// Scenarios in the corpus.
+    pub corpus: u64,
+    /// What was found, in order of appearance.
+    pub findings: Vec<FindingSummary>,
+    /// What else there is to count.
+    #[serde(skip)]
+    pub counts: Counts,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FindingSummary {
+    /// Name of the cause.
+    pub signature: String,
+    /// The worst verdict it was seen with.
+    pub verdict: Verdict,
+    /// Registers it was seen in, wherever that was.
+    pub registers: BTreeSet<String>,
+    /// The execution that showed it first, counted from 1.
+    pub first_seen_execution: u64,
+    /// When that was.
+    pub first_seen_seconds: f64,
+    /// Its directory.
+    pub path: String,
+    /// Every place and register where it was seen, each when it was seen first.
+    pub sightings: Vec<Sighting>,
+}
+
+/// Registers that were first seen together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sighting {
+    /// The place.
+    pub r#where: &'static str,
+    /// The registers.
+    pub registers: Vec<String>,
+    /// Who can notice.
+    pub verdict: Verdict,
+    /// The execution.
+    pub first_seen_execution: u64,
+    /// When that was.
+    pub first_seen_seconds: f64,
+}
+
+/// Executions by what came of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Coverage map bytes that were ever hit.
+    pub edges: u64,
+    /// Divergences that are reported.
+    pub reported: u64,
+    /// Pairs of runs that had different schedules or no common end.
+    pub not_comparable: u64,
+    /// Pairs of which a run ended in a kernel fault or a hang.
+    pub kernel_fault: u64,
+    /// Pairs of which a run was cut off.
+    pub budget: u64,
+    /// Pairs of which a run was more than the emulator can do.
+    pub emulator_fault: u64,
+    /// Kinds of divergence that were looked into.
+    pub buckets: u64,
+    /// Divergences that fresh machines did not show again.
+    pub not_reproduced: u64,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &self.counts;
+        writeln!(
+            f,
+            "{} executions in {:.1} s ({:.0}/s), corpus {}, edges {}",
+            self.executions, self.seconds, self.scenarios_per_second, self.corpus, counts.edges
+        )?;
+        writeln!(
+            f,
+            "{} reported divergences of {} kinds; not comparable {}, kernel faults and hangs {}",
+            counts.reported, counts.buckets, counts.not_comparable, counts.kernel_fault
+        )?;
+        let trouble = [
+            (counts.budget, "cut off by the budget"),
+            (counts.emulator_fault, "beyond the emulator"),
+            (counts.not_reproduced, "not seen again on fresh machines"),
+        ];
+        for (count, what) in trouble.into_iter().filter(|&(count, _)| count > 0) {
+            writeln!(f, "{count} {what}")?;
+        }
+        if self.findings.is_empty() {
+            return writeln!(f, "no findings");
+        }
+        let widest = |name: fn(&FindingSummary) -> usize, least: usize| {
+            self.findings.iter().map(name).max().unwrap_or(0).max(least)
+        };
+        let signature = widest(|finding| finding.signature.len(), "signature".len());
+        writeln!(
+            f,
+            "\n{:<signature$}  {:<7}  {:>9}  registers",
+            "signature", "verdict", "execution"
+        )?;
+        for finding in &self.findings {
+            writeln!(
+                f,
+                "{:<signature$}  {:<7}  {:>9}  {}\n    {}/report.txt",
+                finding.signature,
+                finding.verdict.name(),
+                finding.first_seen_execution,
+                shown(&finding.registers),
+                finding.path
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A line's worth of names.
+fn shown(registers: &BTreeSet<String>) -> String {
+    const MOST: usize = 6;
+    let mut names: Vec<&str> = registers.iter().take(MOST).map(String::as_str).collect();
+    let more = registers.len().saturating_sub(MOST);
+    let rest = format!("and {more} more");
+    if more > 0 {
+        names.push(&rest);
+    }
+    names.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_object_has_the_documented_keys() {
+        let summary = Summary {
+            executions: 2,
+            seconds: 0.5,
+            scenarios_per_second: 4.0,
+            corpus: 1,
+            findings: vec![FindingSummary {
+                signature: "save_fpu.f0-is-fpscr".into(),
+                verdict: Verdict::Live,
+                registers: ["f0".to_owned()].into(),
+                first_seen_execution: 2,
+                first_seen_seconds: 0.25,
+                path: "findings/save_fpu.f0-is-fpscr".into(),
+                sightings: vec![Sighting {
+                    r#where: "register",
+                    registers: vec!["f0".into()],
+                    verdict: Verdict::Live,
+                    first_seen_execution: 2,
+                    first_seen_seconds: 0.25,
+                }],
+            }],
+            counts: Counts::default(),
+        };
+        assert_eq!(
+            serde_json::to_string(&summary).unwrap(),
+            concat!(
+                r#"{"executions":2,"seconds":0.5,"scenarios_per_second":4.0,"corpus":1,"findings":[{"#,
+                r#""signature":"save_fpu.f0-is-fpscr","verdict":"live","registers":["f0"],"first_seen_execution":2,"#,
+                r#""first_seen_seconds":0.25,"path":"findings/save_fpu.f0-is-fpscr","sightings":[{"where":"register","#,
+                r#""registers":["f0"],"verdict":"live","first_seen_execution":2,"first_seen_seconds":0.25}]}]}"#
+            )
+        );
+    }
+
+    #[test]
+    fn long_lists_of_registers_are_cut() {
+        let names = |count: usize| (0..count).map(|n| format!("f{n}")).collect();
+        assert_eq!(shown(&names(2)), "f0 f1");
+        assert_eq!(shown(&names(9)), "f0 f1 f2 f3 f4 f5 and 3 more");
+    }
+}

@@ -1,0 +1,90 @@
+//! Scenario files named on a command line, and files that are written for the user.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use ctxfuzz_scenario::scenario::Scenario;
+
+use super::complain;
+
+/// A scenario and where it came from.
+pub struct Input {
+    /// As on the command line.
+    pub path: PathBuf,
+    /// What the file holds.
+    pub scenario: Scenario,
+}
+
+impl Input {
+    /// Reads one file.
+    pub fn load(path: &Path) -> anyhow::Result<Input> {
+        Ok(Input {
+            path: path.to_owned(),
+            scenario: Scenario::load(path)?,
+        })
+    }
+
+    /// Reads all files before anything is run. Every bad one gets its line, then `None`.
+    pub fn load_all(paths: &[PathBuf]) -> Option<Vec<Input>> {
+        let mut inputs = Vec::new();
+        for path in paths {
+            match Input::load(path) {
+                Ok(input) => inputs.push(input),
+                Err(error) => complain(&super::one_line(&error)),
+            }
+        }
+        (inputs.len() == paths.len()).then_some(inputs)
+    }
+
+    /// What reports call it: its name, or its file.
+    pub fn name(&self) -> String {
+        let name = self.scenario.name.clone();
+        name.unwrap_or_else(|| self.path.display().to_string())
+    }
+}
+
+/// Makes sure that a file can be put there, before a long job whose result would be lost.
+pub fn check_output(path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() {
+        bail!(
+            "{}: is a directory: expected a file to write",
+            path.display()
+        );
+    }
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        bail!(
+            "{}: cannot write it: there is no directory {}",
+            path.display(),
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// Writes a file whole or not at all.
+pub fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let scratch = folder_of(path).join(format!(".{name}.{}.tmp", std::process::id()));
+    let written = write_synced(&scratch, text).and_then(|()| fs::rename(&scratch, path));
+    if written.is_err() {
+        // The first error is the one to tell; what is left behind has a name nobody reads.
+        let _ = fs::remove_file(&scratch);
+    }
+    written.with_context(|| format!("{}: cannot write it", path.display()))
+}
+
+fn write_synced(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

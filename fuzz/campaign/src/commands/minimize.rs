@@ -1,0 +1,183 @@
+//! `ctxfuzz minimize`: the smallest scenario with the same root causes.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Args;
+use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::run::RunnerError;
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
+use ctxfuzz_triage::cause;
+use ctxfuzz_triage::compare::{Comparison, What};
+use ctxfuzz_triage::minimize::{self, Minimized};
+use ctxfuzz_triage::pair::Pair;
+use serde_json::json;
+
+use super::arguments::{EndianArgument, KernelArguments};
+use super::input::{Input, check_output, write_whole};
+
+/// Arguments of `ctxfuzz minimize`.
+#[derive(Debug, Args)]
+pub struct MinimizeArgs {
+    /// Scenario file.
+    #[arg(value_name = "SCENARIO")]
+    scenario: PathBuf,
+    /// Where to write the smaller scenario.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    kernels: KernelArguments,
+    /// Byte orders that must show the same root causes.
+    #[arg(long, value_enum, default_value = "le")]
+    endian: EndianArgument,
+    /// Most scenarios to try.
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    budget: usize,
+    /// Say what was done in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Minimizes and writes the result; exit status 0 when it is written.
+pub fn minimize(args: &MinimizeArgs) -> anyhow::Result<ExitCode> {
+    let input = Input::load(&args.scenario)?;
+    check_output(&args.output)?;
+    let mut kept = Vec::new();
+    for &endian in args.endian.endians() {
+        kept.push(Kept::new(args, endian, &input)?);
+    }
+    let mut trouble = None;
+    let mut oracle = |candidate: &Scenario| {
+        trouble.is_none()
+            && kept
+                .iter_mut()
+                .all(|kept| match kept.still_there(candidate) {
+                    Ok(holds) => holds,
+                    Err(error) => {
+                        trouble = Some(error);
+                        false
+                    }
+                })
+    };
+    let minimized = minimize::minimize(&input.scenario, &mut oracle, args.budget);
+    if let Some(error) = trouble {
+        return Err(error.into());
+    }
+    let minimized = match minimized {
+        Ok(minimized) => minimized,
+        Err(error) => bail!("{}: {error}", args.scenario.display()),
+    };
+    write_whole(&args.output, &minimized.scenario.to_json())?;
+    tell(args, &input.scenario, &minimized, &kept)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(
+    args: &MinimizeArgs,
+    before: &Scenario,
+    minimized: &Minimized,
+    kept: &[Kept],
+) -> anyhow::Result<()> {
+    let signatures: BTreeSet<&str> = kept
+        .iter()
+        .flat_map(|kept| kept.signatures.iter().map(String::as_str))
+        .collect();
+    let (from, to) = (before.events.len(), minimized.scenario.events.len());
+    let file = args.output.display();
+    let mut out = io::stdout().lock();
+    if args.json {
+        let report = json!({
+            "file": file.to_string(),
+            "events_before": from,
+            "events_after": to,
+            "executions": minimized.executions,
+            "rounds": minimized.rounds,
+            "fixed_point": minimized.fixed_point,
+            "signatures": signatures,
+        });
+        writeln!(out, "{report}")?;
+    } else {
+        let (executions, rounds) = (minimized.executions, minimized.rounds);
+        writeln!(
+            out,
+            "{file}: {from} -> {to} events, {executions} executions, {rounds} rounds"
+        )?;
+        let signatures: Vec<&str> = signatures.into_iter().collect();
+        if !signatures.is_empty() {
+            writeln!(out, "  keeps: {}", signatures.join(", "))?;
+        }
+        if !minimized.fixed_point {
+            writeln!(
+                out,
+                "  the budget ended first: a larger --budget may give a smaller scenario"
+            )?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// What may not get lost in one byte order.
+struct Kept {
+    a: KernelName,
+    b: KernelName,
+    endian: Endian,
+    pair: Pair,
+    signatures: Vec<String>,
+    verdict: Verdict,
+    /// Where what differs; takes the place of signatures where a root cause is not known.
+    visible: BTreeSet<(Place, What, Verdict)>,
+}
+
+impl Kept {
+    fn new(args: &MinimizeArgs, endian: Endian, input: &Input) -> anyhow::Result<Kept> {
+        let (a, b) = (args.kernels.a.clone(), args.kernels.b.clone());
+        let mut pair = Pair::new(&a, &b, endian)?;
+        let comparison = pair.run(&input.scenario).comparison;
+        let file = args.scenario.display();
+        if let Some(reason) = comparison.reason() {
+            bail!("{file}: nothing to minimize: the runs cannot be compared: {reason}");
+        }
+        if comparison.verdict <= Verdict::Dead {
+            bail!(
+                "{file}: nothing to minimize: {a} and {b} ({}) do not differ in anything that somebody can see",
+                endian.name()
+            );
+        }
+        let signatures = cause::explain(&a, &b, endian, &input.scenario)?.signatures();
+        Ok(Kept {
+            a,
+            b,
+            endian,
+            pair,
+            signatures,
+            verdict: comparison.verdict,
+            visible: visible(&comparison),
+        })
+    }
+
+    /// Whether a candidate shows the same root causes to the same people: one cause can be `live` on one path and `abi` on another.
+    fn still_there(&mut self, candidate: &Scenario) -> Result<bool, RunnerError> {
+        // Most candidates fail here, for a fraction of what a recorded run costs.
+        let comparison = self.pair.run(candidate).comparison;
+        if !comparison.comparable() || comparison.verdict != self.verdict {
+            return Ok(false);
+        }
+        if self.signatures.is_empty() {
+            return Ok(visible(&comparison) == self.visible);
+        }
+        let explanation = cause::explain(&self.a, &self.b, self.endian, candidate)?;
+        Ok(explanation.signatures() == self.signatures)
+    }
+}
+
+fn visible(comparison: &Comparison) -> BTreeSet<(Place, What, Verdict)> {
+    comparison
+        .visible()
+        .map(|difference| (difference.place, difference.what, difference.verdict))
+        .collect()
+}

@@ -1,0 +1,137 @@
+//! The commands: each file is one, with its arguments and what it prints.
+//!
+//! Nothing here judges, compares or explains; that is the triage crate's.
+
+mod arguments;
+mod explain;
+mod fuzz;
+mod input;
+mod kernels;
+mod minimize;
+mod pairs;
+mod run;
+mod selftest;
+mod show;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+/// Exit status of a command that found something to report.
+pub const FOUND: u8 = 1;
+/// Exit status of a command that could not do what was asked.
+pub const TROUBLE: u8 = 2;
+
+/// What ctxfuzz can be asked to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Search for scenarios on which two kernels differ.
+    Fuzz(fuzz::FuzzArgs),
+    /// Replay scenarios on two kernels and print what differs.
+    Run(run::RunArgs),
+    /// Say where two kernels part on a scenario, and how the wrong value travelled.
+    Explain(explain::ExplainArgs),
+    /// Find the smallest scenario with the same root causes.
+    Minimize(minimize::MinimizeArgs),
+    /// Print a scenario for people: what exists, what happens, who does it.
+    Show(show::ShowArgs),
+    /// List the kernels that can be named with --a and --b.
+    Kernels(kernels::KernelsArgs),
+    /// Prove that this build finds what it must find and is silent otherwise.
+    Selftest(selftest::SelftestArgs),
+}
+
+impl Command {
+    /// Does it.
+    pub fn execute(&self) -> anyhow::Result<ExitCode> {
+        match self {
+            Command::Fuzz(args) => fuzz::fuzz(args),
+            Command::Run(args) => run::run(args),
+            Command::Explain(args) => explain::explain(args),
+            Command::Minimize(args) => minimize::minimize(args),
+            Command::Show(args) => show::show(args),
+            Command::Kernels(args) => kernels::kernels(args),
+            Command::Selftest(args) => selftest::selftest(args),
+        }
+    }
+}
+
+/// How bad it is, over several runs. As with diff(1), trouble is worse than a finding: after it the findings may be incomplete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Nothing to report.
+    #[default]
+    Nothing,
+    /// Something to report.
+    Found,
+    /// Could not do what was asked.
+    Trouble,
+}
+
+impl Status {
+    /// The worse of the two.
+    pub fn add(&mut self, other: Status) {
+        *self = (*self).max(other);
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> ExitCode {
+        match status {
+            Status::Nothing => ExitCode::SUCCESS,
+            Status::Found => ExitCode::from(FOUND),
+            Status::Trouble => ExitCode::from(TROUBLE),
+        }
+    }
+}
+
+/// One line on stderr.
+pub fn complain(message: &str) {
+    // If nobody listens on stderr there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "ctxfuzz: {message}");
+}
+
+/// An error and its causes on one line. Causes that the line says already are left out.
+pub fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string().replace('\n', " ");
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn causes_are_said_once() {
+        let error: anyhow::Result<()> = Err(anyhow::anyhow!("disk full")).context("cannot write x");
+        let line = error.map_err(|error| one_line(&error));
+        assert_eq!(line, Err("cannot write x: disk full".to_owned()));
+
+        let error = anyhow::Error::from(io::Error::other("no\nluck")).context("x: no luck");
+        assert_eq!(one_line(&error), "x: no luck");
+    }
+
+    #[test]
+    fn trouble_is_worse_than_a_finding() {
+        let mut status = Status::default();
+        for (next, worst) in [
+            (Status::Found, Status::Found),
+            (Status::Trouble, Status::Trouble),
+            (Status::Found, Status::Trouble),
+        ] {
+            status.add(next);
+            assert_eq!(status, worst);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `ctxfuzz run`: replays scenarios on two kernels and prints what differs.
+
+mod expect;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_scenario::scenario::Verdict;
+use ctxfuzz_triage::cause;
+use ctxfuzz_triage::compare::Comparison;
+use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::report::{self, RunReport, Subject};
+
+use super::Status;
+use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
+use super::input::Input;
+use super::pairs::Pairs;
+
+/// Arguments of `ctxfuzz run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Scenario files.
+    #[arg(required = true, value_name = "SCENARIO")]
+    scenarios: Vec<PathBuf>,
+    #[command(flatten)]
+    kernels: KernelArguments,
+    /// Whose promises count: decides what is reported, never the verdict.
+    #[arg(long, value_enum, default_value = "elf")]
+    abi: AbiArgument,
+    /// Byte orders to run.
+    #[arg(long, value_enum, default_value = "both")]
+    endian: EndianArgument,
+    /// List differences too that nobody can see.
+    #[arg(long)]
+    all: bool,
+    /// Hold each file to its own `expect` rows, on the kernels they name.
+    #[arg(long, conflicts_with_all = ["a", "b", "abi", "endian", "all"])]
+    expect: bool,
+    /// One line of JSON a scenario and byte order; with --expect, a row and byte order.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Replays, prints, and says by its exit status whether there was anything to report.
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let Some(inputs) = Input::load_all(&args.scenarios) else {
+        return Ok(Status::Trouble.into());
+    };
+    if args.expect {
+        return expect::hold(&inputs, args.json);
+    }
+    let mut pairs = Pairs::default();
+    let mut status = Status::Nothing;
+    let mut out = io::stdout().lock();
+    for input in &inputs {
+        for &endian in args.endian.endians() {
+            status.add(replay(args, &mut pairs, input, endian, &mut out)?);
+        }
+    }
+    out.flush()?;
+    Ok(status.into())
+}
+
+fn replay(
+    args: &RunArgs,
+    pairs: &mut Pairs,
+    input: &Input,
+    endian: Endian,
+    out: &mut impl Write,
+) -> anyhow::Result<Status> {
+    let (a, b) = (&args.kernels.a, &args.kernels.b);
+    let comparison = pairs.get(a, b, endian)?.run(&input.scenario).comparison;
+    // Recording both runs takes much longer than running them: only for differences that somebody may ask about.
+    let signatures = match comparison.comparable() && comparison.verdict > Verdict::Dead {
+        true => cause::explain(a, b, endian, &input.scenario)?.signatures(),
+        false => Vec::new(),
+    };
+    let (scenario, kernel_a, kernel_b) = (input.name(), a.to_string(), b.to_string());
+    let subject = Subject {
+        scenario: &scenario,
+        endian,
+        kernel_a: &kernel_a,
+        kernel_b: &kernel_b,
+        signatures: &signatures,
+        abi: args.abi.into(),
+        all: args.all,
+    };
+    match args.json {
+        true => writeln!(out, "{}", RunReport::new(&subject, &comparison).to_line())?,
+        false => write!(out, "{}", report::text(&subject, &comparison))?,
+    }
+    Ok(status(&comparison, args.abi.into()))
+}
+
+/// What a comparison means for the exit status.
+pub fn status(comparison: &Comparison, abi: Abi) -> Status {
+    match (comparison.comparable(), comparison.reported(abi)) {
+        (false, _) => Status::Trouble,
+        (true, true) => Status::Found,
+        (true, false) => Status::Nothing,
+    }
+}

@@ -1,0 +1,221 @@
+//! `ctxfuzz show`: a scenario for people. What exists, what happens, and who does it.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::run::Runner;
+use ctxfuzz_emulator::run::outcome::{End, Endian, LogEntry, Outcome};
+use ctxfuzz_scenario::describe;
+use ctxfuzz_scenario::scenario::{Abis, Endians, Expect, Scenario};
+use ctxfuzz_triage::names;
+use serde_json::{Value, json};
+
+use super::Status;
+use super::input::Input;
+
+/// Lines are broken here.
+const COLUMNS: usize = 78;
+
+/// Arguments of `ctxfuzz show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Scenario file.
+    #[arg(value_name = "SCENARIO")]
+    scenario: PathBuf,
+    /// One object in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints it. Who does an event is decided by the schedule, so the scenario is run on `fixed` once.
+pub fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
+    let input = Input::load(&args.scenario)?;
+    let kernel: KernelName = "fixed".parse()?;
+    let outcome = Runner::new(&kernel, Endian::Little)?.run(&input.scenario);
+    let mut out = io::stdout().lock();
+    match args.json {
+        true => writeln!(out, "{}", to_json(&input, &outcome))?,
+        false => write!(out, "{}", text(&input, &outcome))?,
+    }
+    out.flush()?;
+    Ok(match outcome.end {
+        End::EmulatorFault(_) | End::Budget => Status::Trouble,
+        _ => Status::Nothing,
+    }
+    .into())
+}
+
+/// Who did an event; `None` if the run never came to it.
+fn doer(outcome: &Outcome, event: usize) -> Option<u8> {
+    outcome.log.iter().find_map(|entry| match *entry {
+        LogEntry::Event { index, task } if usize::from(index) == event => Some(task),
+        _ => None,
+    })
+}
+
+fn to_json(input: &Input, outcome: &Outcome) -> Value {
+    let scenario = &input.scenario;
+    let events: Vec<Value> = scenario
+        .events
+        .iter()
+        .enumerate()
+        .map(|(index, event)| json!({"index": index, "text": describe(event), "task": doer(outcome, index)}))
+        .collect();
+    json!({
+        "scenario": input.name(),
+        "about": scenario.about,
+        "stage": scenario.stage,
+        "events": events,
+        "end": names::end(&outcome.end),
+        "expect": scenario.expect,
+    })
+}
+
+fn text(input: &Input, outcome: &Outcome) -> String {
+    let scenario = &input.scenario;
+    let mut text = format!("{}\n", input.name());
+    if let Some(about) = &scenario.about {
+        wrap(&mut text, "  ", about);
+    }
+    stage(&mut text, scenario);
+    timeline(&mut text, scenario, outcome);
+    if !scenario.expect.is_empty() {
+        text.push_str("\nexpect\n");
+        for row in &scenario.expect {
+            wrap(&mut text, "  ", &expectation(row));
+        }
+    }
+    text
+}
+
+fn stage(text: &mut String, scenario: &Scenario) {
+    text.push_str("\nstage\n");
+    for (index, task) in scenario.stage.tasks.iter().enumerate() {
+        let uses: Vec<String> = task.uses.iter().map(ToString::to_string).collect();
+        let mut line = match uses.is_empty() {
+            true => format!("task {index} has used no FP or vector registers"),
+            false => format!("task {index} uses {}", uses.join(", ")),
+        };
+        if let Some(pattern) = task.pattern {
+            let _ = write!(line, "; registers from pattern {pattern:#x}");
+        }
+        if scenario
+            .stage
+            .io_uring
+            .iter()
+            .any(|&owner| usize::from(owner) == index)
+        {
+            line.push_str("; owns an io_uring ring with a blocked worker");
+        }
+        wrap(text, "  ", &line);
+        for (register, value) in &task.registers {
+            let _ = writeln!(text, "    {:<6} = {value:#x}", register.to_string());
+        }
+    }
+}
+
+/// Events in order, with what the schedule put between them.
+fn timeline(text: &mut String, scenario: &Scenario, outcome: &Outcome) {
+    text.push_str("\nevents, and who does them on `fixed`\n");
+    let mut done = 0;
+    for entry in &outcome.log {
+        match *entry {
+            LogEntry::TaskStarted { task, parent: None } if task == 0 => {}
+            LogEntry::TaskStarted { task, parent } => {
+                let child = parent.map_or_else(String::new, |parent| {
+                    format!(", which task {parent} has made")
+                });
+                let _ = writeln!(text, "           task {task}{child}, starts");
+            }
+            LogEntry::Event { index, task } => {
+                done = usize::from(index) + 1;
+                if let Some(event) = scenario.events.get(usize::from(index)) {
+                    wrap(
+                        text,
+                        &format!("  {index:>3}  task {task}  "),
+                        &describe(event),
+                    );
+                }
+            }
+            LogEntry::SignalDelivered { task, .. } => {
+                let _ = writeln!(text, "           task {task} enters its signal handler");
+            }
+            LogEntry::SigReturned { task } => {
+                let _ = writeln!(text, "           task {task} leaves its signal handler");
+            }
+            LogEntry::Dumped { task } => {
+                let _ = writeln!(text, "           task {task} shows its registers and exits");
+            }
+        }
+    }
+    for (index, event) in scenario.events.iter().enumerate().skip(done) {
+        wrap(text, &format!("  {index:>3}  nobody  "), &describe(event));
+    }
+    if outcome.end != End::Completed {
+        let end = names::end_with_detail(&outcome.end);
+        wrap(text, "  ", &format!("the run on `fixed` ends with {end}"));
+    }
+}
+
+fn expectation(row: &Expect) -> String {
+    let endian = match row.endian {
+        Endians::Le => ", le",
+        Endians::Be => ", be",
+        Endians::Both => "",
+    };
+    let abi = match row.abi {
+        Abis::Elf => ", --abi elf",
+        Abis::Linux => ", --abi linux",
+        Abis::Both => "",
+    };
+    let reported = if row.reported {
+        "reported"
+    } else {
+        "not reported"
+    };
+    let mut line = format!(
+        "{} against {}{endian}{abi}: {}, {reported}",
+        row.a, row.b, row.verdict
+    );
+    let differences: Vec<String> = row
+        .differences
+        .iter()
+        .map(|difference| {
+            let register = difference
+                .register
+                .map_or_else(String::new, |register| format!(" {register}"));
+            format!(
+                "task {} {}{register} ({})",
+                difference.task, difference.place, difference.verdict
+            )
+        })
+        .collect();
+    if !differences.is_empty() {
+        let _ = write!(line, ": {}", differences.join(", "));
+    }
+    line
+}
+
+/// Breaks between words; the second and later lines are indented a little more than the first one's text.
+fn wrap(text: &mut String, start: &str, words: &str) {
+    let indent = " ".repeat(start.chars().count() + 2);
+    let mut line = start.to_owned();
+    let mut empty = true;
+    for word in words.split_whitespace() {
+        if !empty && line.chars().count() + 1 + word.chars().count() > COLUMNS {
+            let _ = writeln!(text, "{}", line.trim_end());
+            line.clone_from(&indent);
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    let _ = writeln!(text, "{}", line.trim_end());
+}

@@ -1,0 +1,398 @@
+//! Walks two aligned runs and finds causes, damage, propagation and discovery.
+//!
+//! *Cause*: the first difference in any tracked state that is not a copy of an earlier one. *Damage*: the first difference in a logical register (live or
+//! image, by owner). *Discovery*: the first return to user space with the damage, and the first copy of it in memory. All by where the runs meet.
+
+use std::collections::{HashMap, HashSet};
+
+use ctxfuzz_emulator::machine::address::KERNEL;
+use ctxfuzz_emulator::machine::msr;
+use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
+use ctxfuzz_scenario::register::Register;
+
+use super::align::{Meeting, align};
+use super::state::{Walk, owner_bit};
+
+/// A cell that differs, with what wrote it last on both sides.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which.
+    pub cell: Cell,
+    /// Value on side A.
+    pub a: u128,
+    /// Value on side B.
+    pub b: u128,
+    /// The write that left A's value.
+    pub writer_a: Option<Write>,
+    /// The write that left B's value.
+    pub writer_b: Option<Write>,
+    /// Whether A's write lies in the stretch in which the cell came to differ.
+    recent_a: bool,
+}
+
+impl Change {
+    /// The write that tells most: A's, unless only B wrote in the stretch in which the cell came to differ.
+    pub fn writer(&self) -> Option<&Write> {
+        match (&self.writer_a, &self.writer_b) {
+            (Some(a), _) if self.recent_a => Some(a),
+            (_, Some(b)) => Some(b),
+            (a, None) => a.as_ref(),
+        }
+    }
+}
+
+/// A group of differences that came about together, and what became of them.
+#[derive(Clone, Debug)]
+pub struct RawCause {
+    /// The event that was being done; `None`: when tasks dumped their registers at the end.
+    pub event: Option<u16>,
+    /// What differs since.
+    pub changes: Vec<Change>,
+    /// Registers of the processor on both sides then.
+    pub hardware: [ctxfuzz_emulator::run::outcome::RegisterFile; 2],
+    /// The first damaged logical register.
+    pub damage: Option<Damage>,
+    /// The first return to user space with damage: its event and the task's slot.
+    pub user_return: Option<(Option<u16>, Slot)>,
+    /// Later copies of the wrong values, in order.
+    pub copies: Vec<Copied>,
+}
+
+/// A logical register that differs.
+#[derive(Clone, Debug)]
+pub struct Damage {
+    /// The event then.
+    pub event: Option<u16>,
+    /// Whose.
+    pub slot: Slot,
+    /// Which.
+    pub register: Register,
+    /// Whether it happened where the cause is.
+    pub at_cause: bool,
+}
+
+/// A place that a wrong value was copied to.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// The event then.
+    pub event: Option<u16>,
+    /// The change.
+    pub change: Change,
+    /// The seed thread's three conditions: the image was not the FPSCR image before, is it now, and FP was on in `regs->msr` and the processor.
+    pub thread_conditions: bool,
+}
+
+/// Finds the causes behind all differences of two runs.
+pub fn analyse(a: &Recording, b: &Recording) -> Vec<RawCause> {
+    let mut analysis = Analysis {
+        a: Walk::new(a),
+        b: Walk::new(b),
+        runs: [a, b],
+        differing: HashMap::new(),
+        causes: Vec::new(),
+        control: None,
+        since_a: 0,
+    };
+    let mut meetings = align(a, b);
+    meetings.push(Meeting {
+        a: a.steps.len(),
+        b: b.steps.len(),
+    });
+    for meeting in meetings {
+        analysis.meet(meeting);
+    }
+    analysis.causes
+}
+
+/// How a cell differs now, and which cause that goes back to.
+#[derive(Clone, Copy)]
+struct Differing {
+    a: u128,
+    b: u128,
+    cause: usize,
+}
+
+struct Analysis<'a> {
+    a: Walk<'a>,
+    b: Walk<'a>,
+    runs: [&'a Recording; 2],
+    /// Cells that differ now.
+    differing: HashMap<Cell, Differing>,
+    causes: Vec<RawCause>,
+    /// The cause that made the two sides disagree about who owns registers; later differences follow from it.
+    control: Option<usize>,
+    /// First step of A in the stretch that is being looked at.
+    since_a: usize,
+}
+
+impl Analysis<'_> {
+    fn meet(&mut self, meeting: Meeting) {
+        self.since_a = self.a.position();
+        let before = [self.a.value(Cell::Current), self.b.value(Cell::Current)];
+        let images = self.images_before(meeting.a);
+        let mut written: Vec<Cell> = self.a.advance(meeting.a);
+        written.extend(self.b.advance(meeting.b));
+        written.sort_unstable();
+        written.dedup();
+        // A wrong value is a copy only if its original was there when the stretch began.
+        let originals = if written.is_empty() {
+            HashMap::new()
+        } else {
+            self.originals()
+        };
+        let mut fresh = Vec::new();
+        for cell in written {
+            let (a, b) = (self.a.value(cell), self.b.value(cell));
+            let known = self
+                .differing
+                .get(&cell)
+                .is_some_and(|d| (d.a, d.b) == (a, b));
+            if a == b {
+                self.differing.remove(&cell);
+            } else if !known {
+                fresh.push(cell);
+            }
+        }
+        let caused = self.sort_fresh(&fresh, &originals, &images);
+        if !self.differing.is_empty() {
+            let switched = before != [self.a.value(Cell::Current), self.b.value(Cell::Current)];
+            self.look_for_damage(&fresh, &caused, switched);
+            self.look_for_user_return(meeting);
+        }
+    }
+
+    /// The causes of all values that differ now, by the pair of values. A VR travels to memory and frames in two halves.
+    fn originals(&self) -> HashMap<(u128, u128), usize> {
+        let low = u128::from(u64::MAX);
+        let mut originals = HashMap::new();
+        for (cell, d) in &self.differing {
+            originals.insert((d.a, d.b), d.cause);
+            if matches!(
+                cell,
+                Cell::Hardware(Register::V(_)) | Cell::Image(_, Register::V(_))
+            ) {
+                for pair in [(d.a >> 64, d.b >> 64), (d.a & low, d.b & low)] {
+                    if pair.0 != pair.1 {
+                        originals.entry(pair).or_insert(d.cause);
+                    }
+                }
+            }
+        }
+        originals
+    }
+
+    /// Values of image cells before a stretch of A, for the cells that it writes.
+    fn images_before(&self, to: usize) -> HashMap<Cell, u128> {
+        let steps = &self.runs[0].steps;
+        let written = steps
+            .iter()
+            .take(to + 1)
+            .skip(self.a.position())
+            .filter_map(|s| match s {
+                Step::Write(w) if matches!(w.cell, Cell::Image(..)) => Some(w.cell),
+                _ => None,
+            });
+        written.map(|cell| (cell, self.a.value(cell))).collect()
+    }
+
+    /// Tells copies of known wrong values from new causes; returns the causes that are new.
+    fn sort_fresh(
+        &mut self,
+        fresh: &[Cell],
+        originals: &HashMap<(u128, u128), usize>,
+        images: &HashMap<Cell, u128>,
+    ) -> HashSet<usize> {
+        let mut groups: Vec<(Vec<u64>, Vec<Change>)> = Vec::new();
+        for &cell in fresh {
+            let change = self.change(cell);
+            if let Some(cause) = self.follows_from(&change, originals) {
+                self.differing.insert(
+                    cell,
+                    Differing {
+                        a: change.a,
+                        b: change.b,
+                        cause,
+                    },
+                );
+                let copied = Copied {
+                    event: self.a.event,
+                    thread_conditions: self.thread_conditions(&change, images),
+                    change,
+                };
+                self.causes[cause].copies.push(copied);
+                continue;
+            }
+            let key = call_chain(&change);
+            match groups.iter_mut().find(|(chain, _)| *chain == key) {
+                Some((_, changes)) => changes.push(change),
+                None => groups.push((key, vec![change])),
+            }
+        }
+        groups
+            .into_iter()
+            .map(|(_, changes)| self.new_cause(changes))
+            .collect()
+    }
+
+    fn change(&self, cell: Cell) -> Change {
+        Change {
+            cell,
+            a: self.a.value(cell),
+            b: self.b.value(cell),
+            writer_a: self.a.writer(cell).map(|(_, w)| w.clone()),
+            writer_b: self.b.writer(cell).map(|(_, w)| w.clone()),
+            recent_a: self
+                .a
+                .writer(cell)
+                .is_some_and(|(at, _)| at >= self.since_a),
+        }
+    }
+
+    /// The earlier cause that a change follows from: it is a copy of its values, a computation of user code, or a consequence of disagreement about owners.
+    fn follows_from(
+        &self,
+        change: &Change,
+        originals: &HashMap<(u128, u128), usize>,
+    ) -> Option<usize> {
+        if let Some(cause) = originals.get(&(change.a, change.b)) {
+            return Some(*cause);
+        }
+        let by_user = change.writer().is_some_and(|w| w.pc < KERNEL);
+        if by_user {
+            return self.causes.len().checked_sub(1);
+        }
+        self.control
+    }
+
+    fn new_cause(&mut self, mut changes: Vec<Change>) -> usize {
+        changes.sort_by_key(|c| c.cell);
+        let cause = self.causes.len();
+        for change in &changes {
+            self.differing.insert(
+                change.cell,
+                Differing {
+                    a: change.a,
+                    b: change.b,
+                    cause,
+                },
+            );
+            if matches!(change.cell, Cell::Facilities(_) | Cell::Current) {
+                self.control.get_or_insert(cause);
+            }
+        }
+        self.causes.push(RawCause {
+            event: self.a.event,
+            changes,
+            hardware: [self.a.hardware(), self.b.hardware()],
+            damage: None,
+            user_return: None,
+            copies: Vec::new(),
+        });
+        cause
+    }
+
+    /// The cause behind a logical register that differs.
+    fn cause_of(&self, slot: Slot, register: Register) -> Option<usize> {
+        let cells = [Cell::Hardware(register), Cell::Image(slot, register)];
+        let [first, second] = if self.a.is_live(slot, register) {
+            cells
+        } else {
+            [cells[1], cells[0]]
+        };
+        self.differing
+            .get(&first)
+            .or_else(|| self.differing.get(&second))
+            .map(|d| d.cause)
+            .or(self.control)
+    }
+
+    fn thread_conditions(&self, change: &Change, images: &HashMap<Cell, u128>) -> bool {
+        let Cell::Image(slot, Register::F(_)) = change.cell else {
+            return false;
+        };
+        let fpscr = self.a.value(Cell::Hardware(Register::Fpscr));
+        let before = images.get(&change.cell).copied().unwrap_or(change.a);
+        let on_in_processor = change
+            .writer_a
+            .as_ref()
+            .is_some_and(|w| w.msr & msr::FP != 0);
+        // The bit in regs->msr is cleared right after; it was set when the image was written if the task's registers were live.
+        let on_in_regs = self.a.current() == slot;
+        fpscr != 0 && before != fpscr && change.a == fpscr && on_in_processor && on_in_regs
+    }
+
+    /// Notes the first logical register that differs, for each cause that has none yet.
+    fn look_for_damage(&mut self, fresh: &[Cell], caused: &HashSet<usize>, switched: bool) {
+        if self.causes.iter().all(|c| c.damage.is_some()) {
+            return;
+        }
+        let current = self.a.current();
+        let mut candidates: Vec<(Slot, Register)> = Vec::new();
+        for cell in fresh {
+            match cell {
+                Cell::Hardware(register) => candidates.push((current, *register)),
+                Cell::Image(slot, register) => candidates.push((*slot, *register)),
+                Cell::Facilities(slot) => candidates.extend(Register::all().map(|r| (*slot, r))),
+                _ => {}
+            }
+        }
+        if self.control.is_some() || switched {
+            candidates.extend(Register::all().map(|r| (current, r)));
+        }
+        for (slot, register) in candidates {
+            let (a, b) = (
+                self.a.logical(slot, register),
+                self.b.logical(slot, register),
+            );
+            if a == b {
+                continue;
+            }
+            let Some(cause) = self.cause_of(slot, register) else {
+                continue;
+            };
+            let event = self.a.event;
+            let at_cause = caused.contains(&cause);
+            self.causes[cause].damage.get_or_insert(Damage {
+                event,
+                slot,
+                register,
+                at_cause,
+            });
+        }
+    }
+
+    fn look_for_user_return(&mut self, meeting: Meeting) {
+        if !matches!(self.runs[0].steps.get(meeting.a), Some(Step::UserReturn)) {
+            return;
+        }
+        let slot = self.a.current();
+        let event = self.a.event;
+        for register in Register::all() {
+            let (a, b) = (
+                self.a.logical(slot, register),
+                self.b.logical(slot, register),
+            );
+            // Registers whose facility is off on both sides cannot be seen before they are loaded, which is a later step.
+            let bit = owner_bit(register);
+            let seen = bit == 0
+                || [&self.a, &self.b]
+                    .iter()
+                    .any(|w| w.value(Cell::Facilities(slot)) as u64 & bit != 0);
+            if a == b || !seen {
+                continue;
+            }
+            if let Some(cause) = self.cause_of(slot, register) {
+                self.causes[cause].user_return.get_or_insert((event, slot));
+            }
+        }
+    }
+}
+
+/// The callers of the code that made a change: enough to keep apart what different functions did, without symbols.
+fn call_chain(change: &Change) -> Vec<u64> {
+    change
+        .writer()
+        .and_then(|w| w.trace.get(1..))
+        .unwrap_or_default()
+        .to_vec()
+}

@@ -1,0 +1,110 @@
+//! The code of one kernel: places, source lines and disassembly for reports.
+
+use ctxfuzz_emulator::kernel::image::{self, KernelImage};
+use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::kernel::symbols::Symbols;
+use ctxfuzz_emulator::machine::address::KERNEL;
+use ctxfuzz_emulator::run::RunnerError;
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::trace::{Write, disassembly::disassemble};
+
+use super::Writer;
+
+/// Instructions shown before and after the one that matters.
+const AROUND: u64 = 3;
+
+/// A kernel's image and symbols.
+pub struct Code {
+    image: KernelImage,
+    kernel: Symbols,
+    user: Symbols,
+    endian: Endian,
+}
+
+impl Code {
+    /// The code of a kernel.
+    pub fn of(name: &KernelName, endian: Endian) -> Result<Self, RunnerError> {
+        Ok(Code {
+            image: KernelImage::load(name, endian)?,
+            kernel: image::symbols(endian)?,
+            user: image::user_symbols(endian)?,
+            endian,
+        })
+    }
+
+    fn symbols(&self, pc: u64) -> &Symbols {
+        if pc >= KERNEL {
+            &self.kernel
+        } else {
+            &self.user
+        }
+    }
+
+    /// Name of the function at an address.
+    pub fn function(&self, pc: u64) -> Option<String> {
+        self.symbols(pc).function_at(pc).map(|f| f.name.to_string())
+    }
+
+    fn place(&self, pc: u64) -> String {
+        self.symbols(pc)
+            .locate(pc)
+            .map_or_else(|| format!("{pc:#x}"), |l| l.to_string())
+    }
+
+    /// A write, for people.
+    pub fn writer(&self, write: &Write) -> Writer {
+        let source = self
+            .symbols(write.pc)
+            .source(write.pc)
+            .map(|(file, line)| format!("{file}:{line}"));
+        Writer {
+            place: self.place(write.pc),
+            function: self.function(write.pc).unwrap_or_default(),
+            source,
+            instruction: disassemble(write.word),
+            around: self.around(write.pc),
+            trace: write
+                .trace
+                .iter()
+                .map(|pc| (*pc, self.place(*pc)))
+                .collect(),
+        }
+    }
+
+    fn around(&self, pc: u64) -> Vec<String> {
+        let Some(function) = self.symbols(pc).function_at(pc) else {
+            return Vec::new();
+        };
+        let from = pc.saturating_sub(4 * AROUND).max(function.address);
+        let to = (pc + 4 * AROUND).min(function.address + function.size - 4);
+        (from..=to)
+            .step_by(4)
+            .filter_map(|at| {
+                let word = self.word(at)?;
+                let mark = if at == pc { '>' } else { ' ' };
+                Some(format!(
+                    "{mark} {}+{:#x}  {}",
+                    function.name,
+                    at - function.address,
+                    disassemble(word)
+                ))
+            })
+            .collect()
+    }
+
+    fn word(&self, pc: u64) -> Option<u32> {
+        let pa = pc.checked_sub(KERNEL)?;
+        self.image
+            .program
+            .segments
+            .iter()
+            .find_map(|(start, bytes)| {
+                let at = usize::try_from(pa.checked_sub(*start)?).ok()?;
+                let word: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+                Some(match self.endian {
+                    Endian::Little => u32::from_le_bytes(word),
+                    Endian::Big => u32::from_be_bytes(word),
+                })
+            })
+    }
+}

@@ -1,0 +1,312 @@
+//! An explanation for people (terminal, mail) and for programs.
+
+use std::fmt::Write as _;
+
+use ctxfuzz_scenario::describe::describe;
+use ctxfuzz_scenario::scenario::Scenario;
+use serde_json::{Value, json};
+
+use super::{Cause, Changed, CopyReport, Explanation, Writer};
+use crate::compare::What;
+use crate::report::hex;
+
+/// Later copies listed in the text; the JSON has all.
+const COPIES_SHOWN: usize = 6;
+
+/// The report for people.
+pub fn text(explanation: &Explanation) -> String {
+    let mut out = String::new();
+    let e = explanation;
+    let name = e.scenario.name.as_deref().unwrap_or("scenario");
+    let _ = writeln!(
+        out,
+        "{name} ({}): {} against {}",
+        e.endian.name(),
+        e.kernel_a,
+        e.kernel_b
+    );
+    if let Some(reason) = e.comparison.reason() {
+        let _ = writeln!(out, "The runs cannot be compared: {reason}");
+        return out;
+    }
+    if e.causes.is_empty() {
+        let _ = writeln!(out, "No difference that anybody could see.");
+        return out;
+    }
+    for (number, cause) in e.causes.iter().enumerate() {
+        one(&mut out, number + 1, cause, e);
+    }
+    out
+}
+
+fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
+    let _ = writeln!(out, "\n{number}. {}  [{}]", cause.signature, cause.verdict);
+    let _ = writeln!(out, "\nCause: {}", event(cause.event, &e.scenario));
+    if cause.occurrences > 1 {
+        let _ = writeln!(
+            out,
+            "  (one of {} times in this run, harmless ones included)",
+            cause.occurrences
+        );
+    }
+    changes(out, cause, e);
+    last_writers(out, cause, e);
+    damage(out, cause, e);
+    discovery(out, cause, e);
+    let seen: Vec<String> = cause
+        .differences
+        .iter()
+        .map(|d| {
+            format!(
+                "{} {}{}",
+                d.what,
+                d.place,
+                d.task.map_or_else(String::new, |t| format!(" of task {t}"))
+            )
+        })
+        .collect();
+    let _ = writeln!(out, "\nIn the end: {}", seen.join(", "));
+}
+
+fn changes(out: &mut String, cause: &Cause, e: &Explanation) {
+    let width = cause
+        .changes
+        .iter()
+        .map(|c| c.name.len())
+        .max()
+        .unwrap_or(0);
+    for change in cause.changes.iter().take(8) {
+        let value = |v| {
+            change
+                .register
+                .map_or_else(|| format!("{v:#x}"), |r| hex(What::Register(r), v))
+        };
+        let _ = writeln!(
+            out,
+            "  {:width$}  {} {}",
+            change.name,
+            e.kernel_a,
+            value(change.a)
+        );
+        let _ = writeln!(out, "  {:width$}  {} {}", "", e.kernel_b, value(change.b));
+        if let Some(pattern) = &change.pattern {
+            let _ = writeln!(out, "  {:width$}  {pattern}", "");
+        }
+    }
+    if cause.changes.len() > 8 {
+        let _ = writeln!(out, "  and {} more", cause.changes.len() - 8);
+    }
+}
+
+fn last_writers(out: &mut String, cause: &Cause, e: &Explanation) {
+    let _ = writeln!(
+        out,
+        "\nLast writer of {}:",
+        cause.changes.first().map_or("it", |c| c.name.as_str())
+    );
+    for (kernel, writer) in [
+        (&e.kernel_a, &cause.writer_a),
+        (&e.kernel_b, &cause.writer_b),
+    ] {
+        match writer {
+            Some(w) => {
+                let source = w
+                    .source
+                    .as_deref()
+                    .map_or_else(String::new, |s| format!("  ({s})"));
+                let _ = writeln!(out, "  {kernel}: {} at {}{source}", w.instruction, w.place);
+            }
+            None => {
+                let _ = writeln!(out, "  {kernel}: not written in this run");
+            }
+        }
+    }
+    if let Some(writer) = cause.writer_a.as_ref().or(cause.writer_b.as_ref()) {
+        let _ = writeln!(
+            out,
+            "\nCall chain ({}):",
+            if cause.writer_a.is_some() {
+                &e.kernel_a
+            } else {
+                &e.kernel_b
+            }
+        );
+        chain(out, writer);
+        let _ = writeln!(out, "\nCode around it:");
+        for line in &writer.around {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+}
+
+/// Outermost first and indented, as people write call chains in mails.
+fn chain(out: &mut String, writer: &Writer) {
+    for (depth, (_, place)) in writer.trace.iter().rev().enumerate() {
+        let _ = writeln!(out, "  {:depth$}{place}", "");
+    }
+}
+
+/// Innermost first with addresses, as Linux prints a call trace.
+fn call_trace(out: &mut String, writer: &Writer) {
+    for (address, place) in &writer.trace {
+        let _ = writeln!(out, "    [{address:016x}] {place}");
+    }
+}
+
+fn damage(out: &mut String, cause: &Cause, e: &Explanation) {
+    let Some(damage) = &cause.damage else {
+        let _ = writeln!(
+            out,
+            "\nDamage: no task's register was found to differ while it was being traced"
+        );
+        return;
+    };
+    let whose = damage
+        .task
+        .map_or_else(|| "a kernel thread".into(), |t| format!("task {t}"));
+    let place = if damage.at_cause {
+        "right there".into()
+    } else {
+        event(damage.event, &e.scenario)
+    };
+    let _ = writeln!(out, "\nDamage: {} of {whose}, {place}", damage.register);
+}
+
+fn discovery(out: &mut String, cause: &Cause, e: &Explanation) {
+    let _ = writeln!(out, "\nDiscovery:");
+    if let Some((at, task)) = cause.user_return {
+        let whose = task.map_or_else(|| "a task".into(), |t| format!("task {t}"));
+        let _ = writeln!(
+            out,
+            "  {whose} goes on in user space with it: {}",
+            event(at, &e.scenario)
+        );
+    }
+    let in_memory: Vec<&CopyReport> = cause.copies.iter().filter(|c| c.in_memory).collect();
+    let Some(first) = in_memory.first() else {
+        let _ = writeln!(out, "  it never reaches memory in this run");
+        return;
+    };
+    let _ = writeln!(
+        out,
+        "  first copied to memory ({}): {}",
+        first.to.name,
+        event(first.event, &e.scenario)
+    );
+    if let Some(writer) = &first.writer {
+        let _ = writeln!(out, "    Call Trace:");
+        call_trace(out, writer);
+    }
+    if first.thread_conditions {
+        let _ = writeln!(
+            out,
+            "    the image did not hold FPSCR before save_fpu, holds it after, and MSR_FP was set in"
+        );
+        let _ = writeln!(
+            out,
+            "    regs->msr and in the processor: the thread's three conditions, met by a discovery"
+        );
+    }
+    for copied in in_memory.iter().skip(1).take(COPIES_SHOWN) {
+        let by = copied.writer.as_ref().map_or("?", |w| w.function.as_str());
+        let _ = writeln!(
+            out,
+            "  then to {} by {by}: {}",
+            copied.to.name,
+            event(copied.event, &e.scenario)
+        );
+    }
+    if in_memory.len() > COPIES_SHOWN + 1 {
+        let _ = writeln!(
+            out,
+            "  and to {} more places",
+            in_memory.len() - COPIES_SHOWN - 1
+        );
+    }
+}
+
+/// An event in words.
+fn event(index: Option<u16>, scenario: &Scenario) -> String {
+    match index {
+        Some(index) => {
+            let what = scenario
+                .events
+                .get(usize::from(index))
+                .map_or_else(String::new, |e| format!(": {}", describe(e)));
+            format!("event {index}{what}")
+        }
+        None => {
+            "before the first event or after the last, when tasks start and dump their registers"
+                .into()
+        }
+    }
+}
+
+/// The report for programs.
+pub fn json(explanation: &Explanation) -> Value {
+    let e = explanation;
+    json!({
+        "scenario": e.scenario.name,
+        "endian": e.endian.name(),
+        "a": e.kernel_a.to_string(),
+        "b": e.kernel_b.to_string(),
+        "verdict": e.comparison.verdict,
+        "not_comparable": e.comparison.reason(),
+        "causes": e.causes.iter().map(cause_json).collect::<Vec<_>>(),
+    })
+}
+
+fn cause_json(cause: &Cause) -> Value {
+    let first_in_memory = cause.copies.iter().find(|c| c.in_memory);
+    json!({
+        "signature": cause.signature,
+        "verdict": cause.verdict,
+        "occurrences": cause.occurrences,
+        "cause": {
+            "event": cause.event,
+            "function": cause.writer_a.as_ref().or(cause.writer_b.as_ref()).map(|w| &w.function),
+            "changes": cause.changes.iter().map(changed_json).collect::<Vec<_>>(),
+            "last_writer": {"a": cause.writer_a.as_ref().map(writer_json), "b": cause.writer_b.as_ref().map(writer_json)},
+        },
+        "damage": cause.damage.as_ref().map(|d| json!({
+            "event": d.event, "task": d.task, "register": d.register.to_string(), "at_cause": d.at_cause,
+        })),
+        "discovery": {
+            "user_return": cause.user_return.map(|(event, task)| json!({"event": event, "task": task})),
+            "memory": first_in_memory.map(copy_json),
+        },
+        "propagation": cause.copies.iter().map(copy_json).collect::<Vec<_>>(),
+    })
+}
+
+fn changed_json(change: &Changed) -> Value {
+    let value = |v| {
+        change
+            .register
+            .map_or_else(|| format!("{v:#x}"), |r| hex(What::Register(r), v))
+    };
+    json!({
+        "what": change.name,
+        "a": value(change.a),
+        "b": value(change.b),
+        "pattern": change.pattern.as_ref().map(ToString::to_string),
+    })
+}
+
+fn writer_json(writer: &Writer) -> Value {
+    json!({
+        "place": writer.place,
+        "source": writer.source,
+        "instruction": writer.instruction,
+        "trace": writer.trace.iter().map(|(_, place)| place).collect::<Vec<_>>(),
+    })
+}
+
+fn copy_json(copied: &CopyReport) -> Value {
+    json!({
+        "event": copied.event,
+        "to": changed_json(&copied.to),
+        "writer": copied.writer.as_ref().map(writer_json),
+        "thread_conditions": copied.thread_conditions,
+    })
+}

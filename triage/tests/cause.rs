@@ -1,0 +1,188 @@
+//! Root causes on the real model: which function is named, where damage and discovery are, and that names are stable.
+
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_scenario::scenario::{Scenario, Verdict};
+use ctxfuzz_triage::cause::{Cause, Explanation, explain};
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn corpus(name: &str) -> Result<Scenario> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../corpus")
+        .join(format!("{name}.json"));
+    Ok(Scenario::load(&path)?)
+}
+
+fn explained(a: &str, b: &str, endian: Endian, scenario: &Scenario) -> Result<Explanation> {
+    Ok(explain(&a.parse()?, &b.parse()?, endian, scenario)?)
+}
+
+fn cause<'a>(explanation: &'a Explanation, signature: &str) -> Result<&'a Cause> {
+    let found = explanation.causes.iter().find(|c| c.signature == signature);
+    Ok(found.ok_or_else(|| format!("no {signature} among {:?}", explanation.signatures()))?)
+}
+
+/// Functions of a trace, outermost first.
+fn chain(cause: &Cause) -> Vec<String> {
+    let places = cause.writer_a.iter().flat_map(|w| w.trace.iter().rev());
+    places
+        .map(|(_, place)| place.split('+').next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_headline_bug_is_explained_as_the_thread_did_in_the_end() -> Result {
+    let scenario = corpus("io-worker-on-interrupt-return")?;
+    for endian in Endian::BOTH {
+        let explanation = explained("clobbering", "fixed", endian, &scenario)?;
+        assert_eq!(
+            explanation.signatures(),
+            ["save_altivec.v0-is-vscr", "save_fpu.f0-is-fpscr"]
+        );
+        let f0 = cause(&explanation, "save_fpu.f0-is-fpscr")?;
+        assert_eq!(
+            chain(f0),
+            [
+                "interrupt_return_srr_user",
+                "interrupt_exit_user_prepare",
+                "interrupt_exit_user_prepare_main",
+                "do_notify_resume",
+                "do_signal",
+                "get_signal",
+                "task_work_run",
+                "create_worker_cb",
+                "create_io_worker",
+                "create_io_thread",
+                "copy_process",
+                "dup_task_struct",
+                "arch_dup_task_struct",
+                "flush_all_to_thread",
+                "save_all",
+                "save_fpu",
+            ]
+        );
+        let writer = f0.writer_a.as_ref().ok_or("no writer")?;
+        assert_eq!(writer.instruction, "mffs f0");
+        assert!(
+            writer
+                .source
+                .as_deref()
+                .is_some_and(|s| s.starts_with("kernel/fpu.S:")),
+            "{:?}",
+            writer.source
+        );
+        assert_eq!(f0.verdict, Verdict::Live);
+        assert!(
+            f0.damage
+                .as_ref()
+                .is_some_and(|d| d.at_cause && d.task == Some(0))
+        );
+        assert_eq!(f0.user_return, Some((Some(0), Some(0))));
+    }
+    Ok(())
+}
+
+/// The three traces of the seed thread: discovered in giveup_all, done earlier in copy_process.
+#[test]
+fn damage_and_discovery_are_told_apart() -> Result {
+    for (name, discovery_event, below) in [
+        ("clone-then-pipe-read", 1, "pipe_read"),
+        ("clone-then-futex-wait", 1, "futex_wait_queue"),
+        (
+            "io-worker-then-preempt",
+            1,
+            "interrupt_exit_user_prepare_main",
+        ),
+    ] {
+        let explanation = explained("clobbering", "fixed", Endian::Little, &corpus(name)?)?;
+        let f0 = cause(&explanation, "save_fpu.f0-is-fpscr")?;
+        assert_eq!(f0.event, Some(0), "{name}: done at the first event");
+        assert!(chain(f0).iter().any(|f| f == "copy_process"), "{name}");
+        let first = f0.copies.iter().find(|c| c.in_memory).ok_or(name)?;
+        assert_eq!(
+            first.event,
+            Some(discovery_event),
+            "{name}: discovered later"
+        );
+        let trace: Vec<&str> = first
+            .writer
+            .iter()
+            .flat_map(|w| &w.trace)
+            .map(|(_, p)| p.split('+').next().unwrap_or_default())
+            .collect();
+        assert_eq!(trace.first(), Some(&"save_fpu"), "{name}");
+        for function in [
+            "__giveup_fpu",
+            "giveup_all",
+            "__switch_to",
+            "schedule",
+            below,
+        ] {
+            assert!(trace.contains(&function), "{name}: {function} in {trace:?}");
+        }
+        assert!(
+            first.thread_conditions,
+            "{name}: the thread's three conditions hold at the discovery"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_control_has_no_cause() -> Result {
+    for name in [
+        "getppid",
+        "signal-handler",
+        "context-switch-poison",
+        "spin-under-ticks",
+        "io-worker-without-fp",
+        "vmx-usercopy",
+    ] {
+        let explanation = explained("clobbering", "fixed", Endian::Little, &corpus(name)?)?;
+        assert!(
+            explanation.causes.is_empty(),
+            "{name}: {:?}",
+            explanation.signatures()
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn the_order_of_kernels_and_the_value_of_fpscr_do_not_change_a_signature() -> Result {
+    let mut scenario = corpus("io-worker-on-interrupt-return")?;
+    let swapped = explained("fixed", "clobbering", Endian::Little, &scenario)?;
+    assert_eq!(
+        swapped.signatures(),
+        ["save_altivec.v0-is-vscr", "save_fpu.f0-is-fpscr"]
+    );
+    for task in &mut scenario.stage.tasks {
+        task.registers
+            .remove(&ctxfuzz_scenario::register::Register::Fpscr);
+        task.registers
+            .remove(&ctxfuzz_scenario::register::Register::Vscr);
+    }
+    let zero = explained("clobbering", "fixed", Endian::Little, &scenario)?;
+    assert_eq!(
+        zero.signatures(),
+        ["save_altivec.v0-is-vscr", "save_fpu.f0-is-fpscr"]
+    );
+    Ok(())
+}
+
+/// A harmless loss of f0 on a context switch comes first and must not take the blame for the later one.
+#[test]
+fn an_earlier_harmless_clobber_is_not_blamed() -> Result {
+    let text = r#"{"ctxfuzz": 1,
+        "stage": {"tasks": [{"uses": ["fp"], "pattern": "0x11", "registers": {"fpscr": "0x82004000"}}, {"uses": ["fp"], "pattern": "0x22"}], "io_uring": [0]},
+        "events": [
+            {"interrupt": {"vector": "decrementer", "pending": {"switch": 1}}},
+            {"interrupt": {"vector": "decrementer", "pending": {"switch": 0}}},
+            {"interrupt": {"vector": "doorbell", "pending": {"io_worker": true}}}]}"#;
+    let scenario = Scenario::from_json(text, "inline")?;
+    let explanation = explained("clobbering", "fixed", Endian::Little, &scenario)?;
+    let f0 = cause(&explanation, "save_fpu.f0-is-fpscr")?;
+    assert_eq!(f0.event, Some(2));
+    assert!(chain(f0).iter().any(|f| f == "copy_process"));
+    Ok(())
+}
