@@ -304,7 +304,7 @@ impl Judge {
         }
         let (elf, linux) = (self.elf.task(task), self.linux.task(task));
         for (register, x, y) in unequal(a, b) {
-            let verdict = verdict(register, x ^ y, &elf, &linux);
+            let verdict = verdict(register, (x, y), &elf, &linux);
             let what = What::Register(register);
             found.push(Difference {
                 task: Some(task),
@@ -334,7 +334,7 @@ impl Judge {
         };
         let mut lost = Verdict::Dead;
         for (register, x, y) in unequal(&a.registers, &b.registers) {
-            let verdict = verdict(register, x ^ y, &elf, &linux);
+            let verdict = verdict(register, (x, y), &elf, &linux);
             match area_bit(register) {
                 bit if bit & (a.msr ^ b.msr) != 0 => lost = lost.max(verdict),
                 bit if bit & !(a.msr & b.msr) != 0 => {}
@@ -370,7 +370,7 @@ impl Judge {
         for (register, x, y) in unequal(&a.registers, &b.registers) {
             let authoritative = live & owner_bit(register) == 0;
             let verdict = match authoritative {
-                true => verdict(register, x ^ y, &elf, &linux),
+                true => verdict(register, (x, y), &elf, &linux),
                 false => Verdict::Dead,
             };
             push(What::Register(register), verdict, x, y);
@@ -392,8 +392,18 @@ fn unequal<'a>(
         .filter(|(_, x, y)| x != y)
 }
 
-fn verdict(register: Register, differing: u128, elf: &Mask, linux: &Mask) -> Verdict {
-    if differing & elf.bits(register) != 0 {
+/// VRSAVE 0 and all ones count as the same: the kernel turns 0 into all ones whenever it loads VMX on demand (`load_up_altivec`),
+/// which it may do at any time, so no program can tell from them what a kernel did.
+fn same_vrsave(register: Register, (a, b): (u128, u128)) -> bool {
+    let all_ones = u128::from(u32::MAX);
+    register == Register::Vrsave && [(0, all_ones), (all_ones, 0)].contains(&(a, b))
+}
+
+fn verdict(register: Register, values: (u128, u128), elf: &Mask, linux: &Mask) -> Verdict {
+    let differing = values.0 ^ values.1;
+    if same_vrsave(register, values) {
+        Verdict::Dead
+    } else if differing & elf.bits(register) != 0 {
         Verdict::Live
     } else if differing & linux.bits(register) != 0 {
         Verdict::Abi

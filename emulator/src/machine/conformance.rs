@@ -35,6 +35,8 @@ const A: u64 = 0x4142_4344_4546_4748;
 const B: u64 = 0x5152_5354_5556_5758;
 /// FPSCR with a decimal rounding mode, sticky bits (FX, XX) and a binary rounding mode.
 const FPSCR: u64 = 0x0000_0005_8200_0001;
+/// FPSCR with FI and a decimal rounding mode.
+const INEXACT: u64 = 0x0000_0003_0002_0000;
 const USER_MSR: u64 = msr::SF | msr::EE | msr::PR | msr::ME | msr::IR | msr::DR | msr::RI;
 
 mod word {
@@ -61,6 +63,8 @@ mod word {
     pub const fn mffs(n: u32) -> u32 {
         0xfc00_048e | n << 21
     }
+    pub const MTFSFI_7_1: u32 = 0xff80_110c;
+    pub const MTFSB0_14: u32 = 0xfdc0_008c;
     pub const MTVSCR_V1: u32 = 0x1000_0e44;
     pub const MFVSCR_V0: u32 = 0x1000_0604;
     pub const FADD_F7_F8_F9: u32 = 0xfce8_482a;
@@ -114,6 +118,7 @@ pub fn check(endian: Endian, repair_errata: bool) -> Result<Vec<Check>, MachineE
     let mut checks = Vec::new();
     checks.extend(bench.fpr_writes()?);
     checks.extend(bench.status_registers()?);
+    checks.extend(bench.fraction_inexact()?);
     checks.extend(bench.vector_memory_order()?);
     checks.extend(bench.user_mode_fpr_write()?);
     checks.extend(bench.system_call()?);
@@ -160,6 +165,7 @@ impl Bench {
             USER_MSR | msr::FP | little,
             0x1122_3344_5566_7788,
             0x99aa_bbcc_ddee_ff00,
+            INEXACT,
         ]
         .iter()
         .flat_map(|v| self.endian.bytes_u64(*v))
@@ -261,6 +267,37 @@ impl Bench {
                 "mfvscr puts VSCR in the low word",
                 0x1_0001,
                 file.vsr[32][1],
+            ),
+        ])
+    }
+
+    /// Book I, 4.6.10: FI is written like any other bit of FPSCR, and kept where it is not selected.
+    fn fraction_inexact(&self) -> Result<Vec<Check>, MachineError> {
+        let load = [word::lfd_r3(0, 80), word::MTFSF_L_F0];
+        let after = |more: &[u32]| -> Result<u64, MachineError> {
+            let code: Vec<u32> = load.iter().chain(more).copied().collect();
+            let machine = self.run(&code, &[], &[], None)?;
+            Ok(machine.registers().unwrap_or_default().fpscr)
+        };
+        let check = |name, expected, found, erratum| Check {
+            name,
+            expected,
+            found,
+            erratum,
+        };
+        Ok(vec![
+            check("mtfsf writes FI", INEXACT, after(&[])?, true),
+            check(
+                "mtfsfi keeps FI where it does not select it",
+                INEXACT | 1,
+                after(&[word::MTFSFI_7_1])?,
+                true,
+            ),
+            check(
+                "mtfsb0 clears FI",
+                INEXACT & !0x2_0000,
+                after(&[word::MTFSB0_14])?,
+                false,
             ),
         ])
     }

@@ -11,10 +11,10 @@ use unicorn_engine::{
 
 use super::address::{self, AddressMap, KERNEL, PAGE, Use};
 use super::coverage::EdgeMap;
-use super::errata::{Request, Trampolines};
+use super::errata::{FI, Request, Trampolines};
 use super::exception::{Vector, deliver, msr, rfscv_msr};
 use super::hang::Probe;
-use super::instruction::{HOST_CALL, RFSCV, SCV_0};
+use super::instruction::{HOST_CALL, RFSCV, SCV_0, inexact_after};
 use super::memory::{self, Memory};
 use super::state::{SavedState, StateLayout};
 use super::{Host, MachineError, Options, Processor, Program, Reply, Stop, View};
@@ -54,6 +54,8 @@ pub(super) struct Inner<H> {
     pub(super) stop: Option<Stop>,
     /// MSR to go back to when a loan of VSX ends.
     lent_from: Option<u64>,
+    /// What FPSCR\[FI\] has to become.
+    inexact: bool,
     /// The next host call is the end of staging and not the host's business.
     staging: bool,
     /// Room for looking at the whole processor state in a traced run.
@@ -93,6 +95,7 @@ impl<H: Host> Inner<H> {
             probe: None,
             stop: None,
             lent_from: None,
+            inexact: false,
             staging: false,
             scratch: None,
         }
@@ -392,6 +395,8 @@ fn host_call<H: Host>(uc: &mut Engine<'_, H>, at: u64, msr: u64) {
             let before = uc.get_data_mut().lent_from.take().unwrap_or(msr);
             return set(uc, RegisterPPC::MSR, before);
         }
+        Some(Request::NoteInexact { word }) => return note_inexact(uc, word),
+        Some(Request::MendInexact) => return mend_inexact(uc),
         None => {}
     }
     if std::mem::take(&mut uc.get_data_mut().staging) {
@@ -405,6 +410,42 @@ fn host_call<H: Host>(uc: &mut Engine<'_, H>, at: u64, msr: u64) {
             uc,
             Stop::EmulatorFault("a host call inside a host call".into()),
         ),
+    }
+}
+
+/// The register API reads the low word of FPSCR right.
+fn inexact<H: Host>(uc: &Engine<'_, H>) -> bool {
+    uc.reg_read(RegisterPPC::FPSCR).unwrap_or(0) & FI != 0
+}
+
+fn note_inexact<H: Host>(uc: &mut Engine<'_, H>, word: u32) {
+    let fpr = |n: u32| {
+        uc.reg_read(RegisterPPC::FPR0 as i32 + n as i32)
+            .unwrap_or(0)
+    };
+    let wanted = inexact_after(word, inexact(uc), fpr);
+    uc.get_data_mut().inexact = wanted;
+}
+
+fn mend_inexact<H: Host>(uc: &mut Engine<'_, H>) {
+    if inexact(uc) == uc.get_data().inexact {
+        return;
+    }
+    // Writing FPSCR through the register API would lose its high word.
+    let layout = uc.get_data().layout;
+    let state = uc
+        .get_data_mut()
+        .scratch
+        .take()
+        .map_or_else(|| SavedState::new(uc), Ok);
+    let mended = state.and_then(|mut state| {
+        state.save(uc)?;
+        layout.flip_fpscr(&mut state, FI);
+        state.restore(uc).map(|()| state)
+    });
+    match mended {
+        Ok(state) => uc.get_data_mut().scratch = Some(state),
+        Err(error) => stop(uc, Stop::EmulatorFault(format!("mending FPSCR: {error:?}"))),
     }
 }
 

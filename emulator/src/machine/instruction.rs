@@ -98,6 +98,27 @@ pub fn written_fpr(word: u32) -> Option<u32> {
     writes.then_some(target)
 }
 
+/// Whether an instruction writes FPSCR from a source, and not as the status of a computation: `mtfsf`, `mtfsfi`, `mtfsb0`, `mtfsb1`.
+pub fn writes_fpscr(word: u32) -> bool {
+    primary(word) == 63 && matches!((word >> 1) & 0x3ff, 38 | 70 | 134 | 711)
+}
+
+/// What FPSCR\[FI\] (bit 46) becomes by an instruction that [`writes_fpscr`]: from `source` (the FPR of `mtfsf`), or what it was if the instruction does not select it
+/// (Power ISA 3.1, Book I, 4.6.10).
+pub fn inexact_after(word: u32, before: bool, source: impl Fn(u32) -> u64) -> bool {
+    const FI: u64 = 0x2_0000;
+    let low_word = (word >> 16) & 1 == 0;
+    match (word >> 1) & 0x3ff {
+        711 if word & (1 << 25) != 0 || low_word && (word >> 17) & 0x10 != 0 => {
+            source((word >> 11) & 31) & FI != 0
+        }
+        134 if low_word && (word >> 23) & 7 == 3 => (word >> 12) & 2 != 0,
+        38 if (word >> 21) & 31 == 14 => true,
+        70 if (word >> 21) & 31 == 14 => false,
+        _ => before,
+    }
+}
+
 /// Whether an instruction may change a VSR, FPSCR, VSCR or VRSAVE. May say yes too often, never no wrongly (for instructions the machine has).
 pub fn touches_vector_state(word: u32) -> bool {
     match primary(word) {
@@ -136,6 +157,18 @@ mod tests {
         ] {
             assert_eq!(written_fpr(word), expected, "{word:#010x}");
         }
+    }
+
+    #[test]
+    fn fraction_inexact_is_written_when_it_is_selected() {
+        let inexact = |_| 0x2_0000;
+        let exact = |_| 0;
+        assert!(inexact_after(0xfe00_058e, false, inexact)); // mtfsf with L=1
+        assert!(!inexact_after(0xfe00_058e, true, exact));
+        assert!(inexact_after(0xfc02_058e, true, exact)); // mtfsf 1,f0 does not select it
+        assert!(!inexact_after(0xfc20_058e, true, exact)); // mtfsf 16,f0 does
+        assert!(inexact_after(0xfd80_210c, false, exact)); // mtfsfi 3,2
+        assert!(inexact_after(0xff80_010c, true, exact)); // mtfsfi 7,0
     }
 
     #[test]

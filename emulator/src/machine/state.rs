@@ -145,10 +145,13 @@ impl StateLayout {
         let vscr = *changed
             .iter()
             .find(|&&o| state.u32_at(o) == 0x1_0000 && quiet.u32_at(o) == 0)?;
-        // The sticky saturation bit is kept as a 16-byte vector right behind the VSRs' array.
-        let vscr_sat = changed.into_iter().map(|o| o & !15).find(|&o| {
-            o >= dw0.min(dw1) + 64 * VSR_STRIDE && quiet.bytes()[o..o + 16] == [0; 16]
-        })?;
+        // The sticky saturation bit is kept as a vector of its own, right behind the VSRs; alignment is that of the emulator's structure, not of the saved bytes.
+        let vscr_sat = dw0.min(dw1) + 64 * VSR_STRIDE;
+        let saturated =
+            |s: &SavedState| s.bytes().get(vscr_sat..vscr_sat + 16).map(|v| v != [0; 16]);
+        if (saturated(quiet), saturated(state)) != (Some(false), Some(true)) {
+            return None;
+        }
         Some(StateLayout {
             dw0,
             dw1,
@@ -175,6 +178,12 @@ impl StateLayout {
         }
         file.vrsave = state.u64_at(self.spr + 8 * SPR_VRSAVE) as u32;
         file
+    }
+
+    /// Inverts bits of FPSCR that the emulator derives nothing from (status bits).
+    pub fn flip_fpscr(&self, state: &mut SavedState, bits: u64) {
+        let fpscr = state.u64_at(self.fpscr);
+        state.set_u64(self.fpscr, fpscr ^ bits);
     }
 
     /// Writes VSRs, VSCR and VRSAVE. FPSCR stays: the emulator derives its rounding mode from it, so it is set by `mtfsf` only.

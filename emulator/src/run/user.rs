@@ -16,6 +16,8 @@ use crate::machine::memory::Memory;
 pub const QUEUE: u64 = USER_DATA;
 /// Control blocks used, in the shared page.
 pub const BLOCKS_USED: u64 = USER_DATA + 8;
+/// The futex word, in the shared page: always 0, so that FUTEX_WAIT with 0 sleeps.
+const FUTEX: u64 = USER_DATA + 16;
 const BLOCKS: u64 = USER_DATA + PAGE;
 const BLOCK_SIZE: u64 = 256;
 const IMAGES: u64 = USER_DATA + 0x2000;
@@ -133,7 +135,7 @@ pub fn compile(scenario: &Scenario, endian: Endian) -> Compiled {
         images.extend(image(&initial_registers(task), endian));
     }
     let count = tasks.count() as u64;
-    let shared = [OPERATIONS, count].map(|v| endian.bytes_u64(v)).concat();
+    let shared = [OPERATIONS, count, 0].map(|v| endian.bytes_u64(v)).concat();
     Compiled {
         segments: vec![
             (QUEUE, shared),
@@ -345,8 +347,8 @@ impl Compiler {
             Syscall::Clone { .. } => (kind::FORK, [120, SIGCHLD, 0, 0, 0, 0]),
             Syscall::Read { bytes } => (kind::SYSCALL, [3, 0, BUFFER, bytes.into(), 0, 0]),
             Syscall::Write { bytes } => (kind::SYSCALL, [4, 1, BUFFER, bytes.into(), 0, 0]),
-            Syscall::FutexWait => (kind::SYSCALL, [221, BUFFER, 0, 0, 0, 0]),
-            Syscall::FutexWake => (kind::SYSCALL, [221, BUFFER, 1, 1, 0, 0]),
+            Syscall::FutexWait => (kind::SYSCALL, [221, FUTEX, 0, 0, 0, 0]),
+            Syscall::FutexWake => (kind::SYSCALL, [221, FUTEX, 1, 1, 0, 0]),
             Syscall::Kill { signal } => (kind::SYSCALL, [37, 0, signal.into(), 0, 0, 0]),
             Syscall::RtSigreturn => (kind::SIGRETURN, [0; 6]),
             Syscall::Exit => (kind::EXIT, [0; 6]),

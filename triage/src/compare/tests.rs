@@ -313,3 +313,20 @@ fn differences_come_by_task_place_and_register() {
     assert_eq!(found.visible().count(), 3);
     assert_eq!(found.differences[0].what, What::Register(Register::V(30)));
 }
+
+#[test]
+fn vrsave_zero_and_all_ones_are_the_same_but_no_other_pair_is() {
+    let scenario = scenario(interrupt());
+    let with = |vrsave| {
+        let mut outcome = outcome(1);
+        for file in outcome.tasks.iter_mut().flatten() {
+            file.vrsave = vrsave;
+        }
+        outcome
+    };
+    let verdict = |a, b| compare(&scenario, &with(a), &with(b)).verdict;
+    assert_eq!(verdict(0, u32::MAX), Verdict::Dead);
+    assert_eq!(verdict(u32::MAX, 0), Verdict::Dead);
+    assert_eq!(verdict(0, 1), Verdict::Live);
+    assert_eq!(verdict(u32::MAX, 1), Verdict::Live);
+}
