@@ -16,8 +16,17 @@ impl Host for StopAtOnce {
 }
 
 /// A machine whose kernel code (after the staging call) is `code`, and whose user code is `user`.
-fn machine(endian: Endian, code: &[u32], user: &[u32]) -> Result<Machine<StopAtOnce>, MachineError> {
-    let bytes = |words: &[u32]| words.iter().flat_map(|w| endian.bytes_u32(*w)).collect::<Vec<u8>>();
+fn machine(
+    endian: Endian,
+    code: &[u32],
+    user: &[u32],
+) -> Result<Machine<StopAtOnce>, MachineError> {
+    let bytes = |words: &[u32]| {
+        words
+            .iter()
+            .flat_map(|w| endian.bytes_u32(*w))
+            .collect::<Vec<u8>>()
+    };
     let kernel: Vec<u32> = [HOST_CALL].iter().chain(code).copied().collect();
     let program = Program {
         endian,
@@ -27,7 +36,10 @@ fn machine(endian: Endian, code: &[u32], user: &[u32]) -> Result<Machine<StopAtO
         kernel_read_only_end: 0x1_0000,
         entry: KERNEL + CODE,
     };
-    let options = Options { budget: 2_000, ..Options::default() };
+    let options = Options {
+        budget: 2_000,
+        ..Options::default()
+    };
     Machine::new(&program, options, StopAtOnce)
 }
 
@@ -41,7 +53,8 @@ const BRANCH_TO_SELF: u32 = 0x4800_0000;
 const COUNT_DOWN: [u32; 3] = [0x3c80_7fff, 0x7c89_03a6, 0x4200_0000];
 
 #[test]
-fn a_state_that_recurs_is_a_hang_and_one_that_does_not_is_out_of_budget() -> Result<(), MachineError> {
+fn a_state_that_recurs_is_a_hang_and_one_that_does_not_is_out_of_budget() -> Result<(), MachineError>
+{
     assert_eq!(stop(&[BRANCH_TO_SELF])?, [Stop::Hang, Stop::Hang]);
     assert_eq!(stop(&COUNT_DOWN)?, [Stop::Budget, Stop::Budget]);
     assert_eq!(stop(&[HOST_CALL])?, [Stop::Host, Stop::Host]);
@@ -54,12 +67,23 @@ fn a_facility_that_is_off_in_the_kernel_is_a_fault() -> Result<(), MachineError>
     const LVX: u32 = 0x7c00_18ce;
     for (word, name) in [(LFD, "FP unavailable"), (LVX, "VMX unavailable")] {
         for end in stop(&[word, HOST_CALL])? {
-            let Stop::Fault { what, user: false } = end else { panic!("{end:?}") };
+            let Stop::Fault { what, user: false } = end else {
+                panic!("{end:?}")
+            };
             assert!(what.contains(name), "{what}");
         }
     }
     // `mfmsr r5; ori r5,r5,0x2000; mtmsrd r5` makes the first of them legal.
-    assert_eq!(stop(&[0x7ca0_00a6, 0x60a5_2000, 0x7ca0_0164, 0xfc00_048e, HOST_CALL])?, [Stop::Host, Stop::Host]);
+    assert_eq!(
+        stop(&[
+            0x7ca0_00a6,
+            0x60a5_2000,
+            0x7ca0_0164,
+            0xfc00_048e,
+            HOST_CALL
+        ])?,
+        [Stop::Host, Stop::Host]
+    );
     Ok(())
 }
 
@@ -70,7 +94,14 @@ fn a_wild_access_says_who_made_it() -> Result<(), MachineError> {
         assert!(matches!(end, Stop::Fault { user: false, .. }), "{end:?}");
     }
     // `rfid` to user text, which does the same; it may not reach the kernel either.
-    let enter = [0x3cc0_1000, 0x7cda_03a6, 0x7ca0_00a6, 0x60a5_4000, 0x7cbb_03a6, 0x4c00_0024];
+    let enter = [
+        0x3cc0_1000,
+        0x7cda_03a6,
+        0x7ca0_00a6,
+        0x60a5_4000,
+        0x7cbb_03a6,
+        0x4c00_0024,
+    ];
     for load in [[0x3c60_5000, 0xe863_0000], [0x3c60_c000, 0xe863_0000]] {
         let mut machine = machine(Endian::Little, &enter, &load)?;
         let end = machine.go();
@@ -87,7 +118,11 @@ fn a_rewound_machine_does_the_same_again() -> Result<(), MachineError> {
     for _ in 0..3 {
         machine.rewind();
         assert_eq!(machine.go(), Stop::Host);
-        seen.push((machine.gpr(7), machine.blocks(), machine.coverage().hits().to_vec()));
+        seen.push((
+            machine.gpr(7),
+            machine.blocks(),
+            machine.coverage().hits().to_vec(),
+        ));
     }
     assert_eq!(seen[0].0, 1);
     assert!(seen.iter().all(|s| *s == seen[0]));
