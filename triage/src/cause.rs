@@ -238,11 +238,20 @@ fn responsible(raw: &[RawCause], difference: &Difference) -> Option<usize> {
         .or_else(|| raw.len().checked_sub(1))
 }
 
-/// The function at fault.
+/// The function at fault: the innermost one on the way to the telling write that both sides were in. A function that only one side entered is where
+/// something was done, not where it was decided.
 fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
     let telling = raw.changes.iter().find_map(Change::writer);
-    let name = telling.and_then(|w| codes[0].function(w.pc).or_else(|| codes[1].function(w.pc)));
-    name.unwrap_or_else(|| "unknown".into())
+    let name = |pc: &u64| codes[0].function(*pc).or_else(|| codes[1].function(*pc));
+    let detour = |name: &String| raw.detours.iter().any(|d| d.contains(name.as_str()));
+    let common = raw.detours[0].is_empty() != raw.detours[1].is_empty();
+    let found = telling.and_then(|w| {
+        let names = || w.trace.iter().filter_map(name);
+        names()
+            .find(|n| !common || !detour(n))
+            .or_else(|| names().next())
+    });
+    found.unwrap_or_else(|| "unknown".into())
 }
 
 fn describe(

@@ -78,6 +78,10 @@ pub fn recognise(
 
 /// Values that say something by themselves.
 fn special(register: Register, wrong: u128, right: u128, live: &RegisterFile) -> Option<Source> {
+    // Of FPSCR a lost half is told from a lost whole even when nothing is left.
+    if register == Register::Fpscr && high_half_lost(register, wrong, right) {
+        return Some(Source::HighHalfLost);
+    }
     if wrong == 0 {
         return Some(match swapped(register, wrong, right, live) {
             true => Source::Swapped,

@@ -1,8 +1,11 @@
 //! Root causes on the real model: which function is named, where damage and discovery are, and that names are stable.
 
+use ctxfuzz_emulator::kernel::defects::{DEFECTS, Severity};
 use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_generators::random_scenario;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::cause::{Cause, Explanation, explain};
+use ctxfuzz_triage::pair::Pair;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -184,5 +187,62 @@ fn an_earlier_harmless_clobber_is_not_blamed() -> Result {
     let f0 = cause(&explanation, "save_fpu.f0-is-fpscr")?;
     assert_eq!(f0.event, Some(2));
     assert!(chain(f0).iter().any(|f| f == "copy_process"));
+    Ok(())
+}
+
+/// The confusion table: over random scenarios, each live defect leads to signatures that name the function at fault, and to no other defect's.
+#[test]
+fn each_defect_has_signatures_of_its_own() -> Result {
+    let expected: &[(&str, &[&str])] = &[
+        ("save-fpu-clobbers-f0", &["save_fpu.f0-is-fpscr"]),
+        ("save-altivec-clobbers-v0", &["save_altivec.v0-is-vscr"]),
+        ("half-fix-fpr0-only", &["save_fpu.vs0-is-zero"]),
+        ("giveup-keeps-fp-bit", &["__giveup_fpu.msr-fp"]),
+        ("fork-child-inherits-live-bits", &["copy_thread.msr-fp"]),
+        (
+            "fpscr-low-word-only",
+            &[
+                "load_fp_state.fpscr-lost-high-half",
+                "load_up_fpu.fpscr-lost-high-half",
+            ],
+        ),
+        ("vscr-not-restored", &["load_vr_state.vscr-changed"]),
+        ("vrsave-not-saved", &["save_sprs.vrsave-changed"]),
+        ("le-missing-swap-back", &["save_fpu.vsrs-swapped"]),
+        (
+            "kernel-vmx-without-giveup",
+            &["enable_kernel_altivec.msr-vec"],
+        ),
+        (
+            "sigframe-fpscr-not-zeroed",
+            &["handle_rt_signal64.fpscr-changed"],
+        ),
+    ];
+    let live = DEFECTS
+        .iter()
+        .filter(|d| d.severity == Severity::Live)
+        .map(|d| d.id);
+    assert!(
+        live.eq(expected.iter().map(|(id, _)| *id)),
+        "the table has a row for each live defect, in the catalogue's order"
+    );
+    for (defect, signatures) in expected {
+        let (a, b) = (format!("fixed+{defect}").parse()?, "fixed".parse()?);
+        let mut pair = Pair::new(&a, &b, Endian::Little)?;
+        let mut explained = 0;
+        for seed in 0..600 {
+            let scenario = random_scenario(seed);
+            if explained == 5 || pair.run(&scenario).comparison.verdict != Verdict::Live {
+                continue;
+            }
+            explained += 1;
+            let found = explain(&a, &b, Endian::Little, &scenario)?.signatures();
+            assert!(
+                !found.is_empty() && found.iter().all(|f| signatures.contains(&f.as_str())),
+                "{defect}, seed {seed}: {found:?}"
+            );
+        }
+        assert_eq!(explained, 5, "{defect} shows in 600 random scenarios");
+    }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! image, by owner). *Discovery*: the first return to user space with the damage, and the first copy of it in memory. All by where the runs meet.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::machine::msr;
@@ -28,6 +29,8 @@ pub struct Change {
     pub writer_b: Option<Write>,
     /// Whether A's write lies in the stretch in which the cell came to differ.
     recent_a: bool,
+    /// For doubleword 1 of a VSR: whether A wrote doubleword 0 again afterwards.
+    pub rewritten: bool,
 }
 
 impl Change {
@@ -48,6 +51,8 @@ pub struct RawCause {
     pub event: Option<u16>,
     /// What differs since.
     pub changes: Vec<Change>,
+    /// Functions that only one side entered in the stretch in which the state came to differ: A's, B's.
+    pub detours: [HashSet<Rc<str>>; 2],
     /// Registers of the processor on both sides then.
     pub hardware: [ctxfuzz_emulator::run::outcome::RegisterFile; 2],
     /// The first damaged logical register.
@@ -92,6 +97,7 @@ pub fn analyse(a: &Recording, b: &Recording) -> Vec<RawCause> {
         causes: Vec::new(),
         control: None,
         since_a: 0,
+        detours: Default::default(),
     };
     let mut meetings = align(a, b);
     meetings.push(Meeting {
@@ -123,6 +129,8 @@ struct Analysis<'a> {
     control: Option<usize>,
     /// First step of A in the stretch that is being looked at.
     since_a: usize,
+    /// Functions entered in that stretch, on A and on B. Where the runs meet both do the same, so these are detours.
+    detours: [HashSet<Rc<str>>; 2],
 }
 
 impl Analysis<'_> {
@@ -130,6 +138,10 @@ impl Analysis<'_> {
         self.since_a = self.a.position();
         let before = [self.a.value(Cell::Current), self.b.value(Cell::Current)];
         let images = self.images_before(meeting.a);
+        self.detours = [
+            entered(self.runs[0], self.a.position(), meeting.a),
+            entered(self.runs[1], self.b.position(), meeting.b),
+        ];
         let mut written: Vec<Cell> = self.a.advance(meeting.a);
         written.extend(self.b.advance(meeting.b));
         written.sort_unstable();
@@ -241,11 +253,20 @@ impl Analysis<'_> {
             b: self.b.value(cell),
             writer_a: self.a.writer(cell).map(|(_, w)| w.clone()),
             writer_b: self.b.writer(cell).map(|(_, w)| w.clone()),
+            rewritten: self.rewritten(cell),
             recent_a: self
                 .a
                 .writer(cell)
                 .is_some_and(|(at, _)| at >= self.since_a),
         }
+    }
+
+    fn rewritten(&self, cell: Cell) -> bool {
+        let Cell::Hardware(Register::Vs(n)) = cell else {
+            return false;
+        };
+        let at = |cell| self.a.writer(cell).map(|(at, _)| at);
+        at(Cell::Hardware(Register::F(n))) > at(cell)
     }
 
     /// The earlier cause that a change follows from: it is a copy of its values, a computation of user code, or a consequence of disagreement about owners.
@@ -260,6 +281,16 @@ impl Analysis<'_> {
         let by_user = change.writer().is_some_and(|w| w.pc < KERNEL);
         if by_user {
             return self.causes.len().checked_sub(1);
+        }
+        // An SPR is written or not by what the images say: theirs was the first difference.
+        if matches!(change.cell, Cell::Hardware(Register::Vrsave)) {
+            let image = self
+                .differing
+                .iter()
+                .filter(|(c, _)| matches!(c, Cell::Image(_, Register::Vrsave)));
+            if let Some(cause) = image.map(|(_, d)| d.cause).min() {
+                return Some(cause);
+            }
         }
         self.control
     }
@@ -283,6 +314,7 @@ impl Analysis<'_> {
         self.causes.push(RawCause {
             event: self.a.event,
             changes,
+            detours: self.detours.clone(),
             hardware: [self.a.hardware(), self.b.hardware()],
             damage: None,
             user_return: None,
@@ -395,4 +427,14 @@ fn call_chain(change: &Change) -> Vec<u64> {
         .and_then(|w| w.trace.get(1..))
         .unwrap_or_default()
         .to_vec()
+}
+
+/// Functions entered between two steps.
+fn entered(run: &Recording, from: usize, to: usize) -> HashSet<Rc<str>> {
+    let steps = run.steps.get(from..to).unwrap_or_default();
+    let names = steps.iter().filter_map(|step| match step {
+        Step::Enter(function) => Some(run.functions[*function as usize].clone()),
+        _ => None,
+    });
+    names.collect()
 }

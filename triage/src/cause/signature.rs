@@ -85,14 +85,14 @@ pub fn what(cause: &RawCause) -> String {
             .is_some_and(|w| moved_control(w.word, Register::F(n)).is_some())
     };
     match register(change.cell) {
-        Some(Register::Vs(n)) if by_fpr_write(n) => slug(
+        Some(Register::Vs(n)) if by_fpr_write(n) && !change.rewritten => slug(
             Register::F(n),
             Some(&Pattern {
                 register: Register::F(n),
                 source: Source::Fpscr,
             }),
         ),
-        Some(first) => many(cause, first, &slug(first, pattern(cause, change).as_ref())),
+        Some(first) => stable(cause, first, pattern(cause, change).as_ref()),
         None => String::new(),
     }
 }
@@ -111,37 +111,42 @@ fn rank(register: Option<Register>) -> (u8, Option<Register>) {
     (class, register)
 }
 
-/// Names the class instead of the first register if most of the class is hit.
-fn many(cause: &RawCause, first: Register, slug: &str) -> String {
-    let (class, same): (&str, fn(Register) -> bool) = match first {
-        Register::F(_) => ("fprs", |r| matches!(r, Register::F(_))),
-        Register::Vs(_) => ("vsrs", |r| matches!(r, Register::Vs(_))),
-        Register::V(_) => ("vrs", |r| matches!(r, Register::V(_))),
-        _ => return slug.to_owned(),
-    };
+/// What the values are says something only where they would say the same in another scenario; and where most of a class is hit, the class is named.
+fn stable(cause: &RawCause, first: Register, pattern: Option<&Pattern>) -> String {
+    let same = |r: Register| std::mem::discriminant(&r) == std::mem::discriminant(&first);
     let hit = cause
         .changes
         .iter()
         .filter_map(|c| register(c.cell))
         .filter(|r| same(*r))
         .count();
-    match slug.strip_prefix(&first.to_string()) {
-        // What the values are may differ from register to register then.
-        Some(_) if hit >= MANY => format!("{class}-changed"),
-        _ => slug.to_owned(),
+    let class = match first {
+        Register::F(_) | Register::Vs(_) => "vsrs",
+        Register::V(_) => "vrs",
+        Register::Fpscr | Register::Vscr | Register::Vrsave => {
+            let lost = pattern.filter(|p| p.source == Source::HighHalfLost);
+            return slug(first, lost);
+        }
+    };
+    match pattern.map(|p| p.source) {
+        // A path that swaps one register swaps all; how many show it depends on their values.
+        Some(Source::Swapped) => format!("{class}-swapped"),
+        _ if hit >= MANY => format!("{class}-changed"),
+        _ => slug(first, pattern),
     }
 }
 
+/// The facility whose ownership is in dispute. VSX follows FP and VEC, and FE0 and FE1 follow FP, so they are named only when alone.
 fn facility_slug(bits: u64) -> String {
-    let names: Vec<&str> = [
-        (msr::FP, "fp"),
-        (msr::VEC, "vec"),
-        (msr::VSX, "vsx"),
-        (msr::FE0, "fe0"),
-        (msr::FE1, "fe1"),
-    ]
-    .into_iter()
-    .filter_map(|(bit, name)| (bits & bit != 0).then_some(name))
-    .collect();
+    let named = |set: &[(u64, &'static str)]| -> Vec<&'static str> {
+        set.iter()
+            .filter_map(|(bit, name)| (bits & bit != 0).then_some(*name))
+            .collect()
+    };
+    let main = named(&[(msr::FP, "fp"), (msr::VEC, "vec")]);
+    let names = match main.is_empty() {
+        false => main,
+        true => named(&[(msr::VSX, "vsx"), (msr::FE0, "fe0"), (msr::FE1, "fe1")]),
+    };
     format!("msr-{}", names.join("-"))
 }
