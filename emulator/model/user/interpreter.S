@@ -44,7 +44,7 @@ _GLOBAL task_start
 	ld	27,BLOCK_INITIAL(30)
 	ld	28,BLOCK_USES(30)
 
-	andi.	26,28,USES_FP
+	andi.	26,28,USES_FP|USES_VSX
 	beq	.Lno_fp
 	lfd	0,IMAGE_FPSCR(27)
 	mtfsf	255,0,1,0
@@ -62,6 +62,7 @@ _GLOBAL task_start
 	addi	26,27,IMAGE_VRS
 	LOAD_VRS 26
 .Lno_vmx:
+	ld	28,BLOCK_USES(30)	/* LOAD_VRS used r28 */
 	andi.	26,28,USES_VMX|USES_VSX
 	beq	.Lno_vrsave
 	ld	26,IMAGE_VRSAVE(27)

@@ -270,11 +270,10 @@ impl Recorder {
             let bits = view.memory.read_u64(pa) & FACILITY_BITS;
             return self.note(view, previous, Cell::Facilities(slot), bits.into());
         }
-        if previous.msr & msr::PR == 0 {
-            if let Some(ea) = user::stack_address(view.map, pa) {
-                let at = ea & !7;
-                self.note(view, previous, Cell::UserStack(at), view.load(at).into());
-            }
+        let by_kernel = previous.msr & msr::PR == 0;
+        if let Some(ea) = user::stack_address(view.map, pa).filter(|_| by_kernel) {
+            let at = ea & !7;
+            self.note(view, previous, Cell::UserStack(at), view.load(at).into());
         }
     }
 

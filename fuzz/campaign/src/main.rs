@@ -64,9 +64,10 @@ fn usage(error: &clap::Error) -> ExitCode {
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect::<Vec<&str>>()
-        .join(" ");
+        .join(" ")
+        .replace(" tip: ", "; ");
     let message = message.strip_prefix("error: ").unwrap_or(&message);
-    commands::complain(&format!("{message} (`ctxfuzz --help` explains)"));
+    commands::complain(&format!("{message}; see `ctxfuzz --help`"));
     ExitCode::from(TROUBLE)
 }
 

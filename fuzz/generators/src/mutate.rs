@@ -28,13 +28,15 @@ impl Mutator {
 
 type Mutation = fn(&mut Scenario, &mut Rng);
 
-/// Candidates are chosen alike, so a weight is how often one is listed.
-const GROWTH: [(u32, Mutation); 15] = [
-    (6, insert),
-    (2, duplicate),
+/// Candidates are chosen alike, so a weight is how often one is listed. What adds events and what takes them away weigh about the
+/// same: a campaign's scenarios get longer where that shows something new, and not by themselves. Long ones cost their time.
+const GROWTH: [(u32, Mutation); 16] = [
+    (5, insert),
+    (1, duplicate),
     (2, swap),
-    (2, splice),
-    (2, remove_one),
+    (1, splice),
+    (3, remove_one),
+    (2, remove_run),
     (2, replace),
     (5, change_event),
     (5, change_pending),
@@ -164,6 +166,13 @@ fn splice(scenario: &mut Scenario, rng: &mut Rng) {
 fn remove_one(scenario: &mut Scenario, rng: &mut Rng) {
     let index = some_event(scenario, rng);
     scenario.events.remove(index);
+}
+
+/// Takes out a run of events, as long as one that [`splice`] copies.
+fn remove_run(scenario: &mut Scenario, rng: &mut Rng) {
+    let from = some_event(scenario, rng);
+    let length = 1 + below(rng, (scenario.events.len() - from).min(8));
+    scenario.events.drain(from..from + length);
 }
 
 fn replace(scenario: &mut Scenario, rng: &mut Rng) {

@@ -13,7 +13,8 @@ use super::CampaignError;
 /// Random scenarios to start from where there is nothing else. Coverage makes the corpus grow from a few; more of them only delay that.
 const FRESH: u64 = 16;
 
-/// The first scenarios: the directory's, in order of their names, or random ones if it is empty or there is none.
+/// The first scenarios: the directory's, in order of their names, or random ones if it is empty or there is none. They are written
+/// to an empty one, so that it has all the coverage of the campaign.
 pub fn initial(dir: Option<&Path>, seed: u64) -> Result<Vec<Scenario>, CampaignError> {
     let mut scenarios = Vec::new();
     if let Some(dir) = dir {
@@ -26,6 +27,12 @@ pub fn initial(dir: Option<&Path>, seed: u64) -> Result<Vec<Scenario>, CampaignE
         scenarios = (0..FRESH)
             .map(|index| random_scenario(xxh3_64_with_seed(&index.to_le_bytes(), seed)))
             .collect();
+        for (dir, scenario) in dir
+            .iter()
+            .flat_map(|dir| scenarios.iter().map(move |s| (dir, s)))
+        {
+            write(dir, scenario)?;
+        }
     }
     Ok(scenarios)
 }
@@ -38,7 +45,11 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>, CampaignError> {
         let hidden = path
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|extension| extension == "json") {
+        if !hidden
+            && path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+        {
             files.push(path);
         }
     }
@@ -85,7 +96,7 @@ mod tests {
         let missing = folder.path().join("a/b");
         let fresh = initial(None, 7).unwrap();
         assert_eq!(initial(Some(&missing), 7).unwrap(), fresh);
-        assert!(missing.is_dir());
+        assert_eq!(files(&missing).unwrap().len(), fresh.len());
         assert_ne!(initial(None, 8).unwrap(), fresh);
     }
 
@@ -117,6 +128,9 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         let error = initial(Some(&file), 1).unwrap_err().to_string();
-        assert!(error.starts_with("cannot create the corpus directory `"), "{error}");
+        assert!(
+            error.starts_with("cannot create the corpus directory `"),
+            "{error}"
+        );
     }
 }

@@ -73,8 +73,10 @@ pub struct Counts {
     pub budget: u64,
     /// Pairs of which a run was more than the emulator can do.
     pub emulator_fault: u64,
-    /// Kinds of divergence that were looked into.
+    /// Kinds of divergence that were seen.
     pub buckets: u64,
+    /// Kinds that were still waiting for a root cause at the end; their places and registers are all known from others.
+    pub waiting: u64,
     /// Divergences that fresh machines did not show again.
     pub not_reproduced: u64,
 }
@@ -93,6 +95,10 @@ impl fmt::Display for Summary {
             counts.reported, counts.buckets, counts.not_comparable, counts.kernel_fault
         )?;
         let trouble = [
+            (
+                counts.waiting,
+                "of these kinds not looked into: nothing in them was new",
+            ),
             (counts.budget, "cut off by the budget"),
             (counts.emulator_fault, "beyond the emulator"),
             (counts.not_reproduced, "not seen again on fresh machines"),

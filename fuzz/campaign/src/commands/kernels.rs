@@ -77,10 +77,7 @@ fn listed(
 ) -> anyhow::Result<Listed> {
     let kernel: KernelName = name.parse()?;
     let hash = |endian| -> anyhow::Result<String> {
-        Ok(format!(
-            "{:016x}",
-            KernelImage::load(&kernel, endian)?.hash
-        ))
+        Ok(format!("{:016x}", KernelImage::load(&kernel, endian)?.hash))
     };
     Ok(Listed {
         name: name.to_owned(),

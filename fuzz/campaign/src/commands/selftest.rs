@@ -117,7 +117,8 @@ fn verdict(out: &mut impl Write, lines: &[Line], passed: bool) -> io::Result<()>
         out,
         "{}",
         match passed {
-            true => "passed: this build finds the known defects and is silent where nothing is wrong",
+            true =>
+                "passed: this build finds the known defects and is silent where nothing is wrong",
             false => "FAILED: do not trust what this build reports, nor its silence",
         }
     )

@@ -79,14 +79,14 @@ fn text(input: &Input, outcome: &Outcome) -> String {
     let scenario = &input.scenario;
     let mut text = format!("{}\n", input.name());
     if let Some(about) = &scenario.about {
-        wrap(&mut text, "  ", about);
+        wrap(&mut text, "  ", 0, about);
     }
     stage(&mut text, scenario);
     timeline(&mut text, scenario, outcome);
     if !scenario.expect.is_empty() {
         text.push_str("\nexpect\n");
         for row in &scenario.expect {
-            wrap(&mut text, "  ", &expectation(row));
+            wrap(&mut text, "  ", 2, &expectation(row));
         }
     }
     text
@@ -111,7 +111,7 @@ fn stage(text: &mut String, scenario: &Scenario) {
         {
             line.push_str("; owns an io_uring ring with a blocked worker");
         }
-        wrap(text, "  ", &line);
+        wrap(text, "  ", 2, &line);
         for (register, value) in &task.registers {
             let _ = writeln!(text, "    {:<6} = {value:#x}", register.to_string());
         }
@@ -124,12 +124,14 @@ fn timeline(text: &mut String, scenario: &Scenario, outcome: &Outcome) {
     let mut done = 0;
     for entry in &outcome.log {
         match *entry {
-            LogEntry::TaskStarted { task, parent: None } if task == 0 => {}
+            LogEntry::TaskStarted {
+                task: 0,
+                parent: None,
+            } => {}
             LogEntry::TaskStarted { task, parent } => {
-                let child = parent.map_or_else(String::new, |parent| {
-                    format!(", which task {parent} has made")
-                });
-                let _ = writeln!(text, "           task {task}{child}, starts");
+                let child =
+                    parent.map_or_else(String::new, |parent| format!(", a child of task {parent}"));
+                let _ = writeln!(text, "       task {task} starts{child}");
             }
             LogEntry::Event { index, task } => {
                 done = usize::from(index) + 1;
@@ -137,27 +139,38 @@ fn timeline(text: &mut String, scenario: &Scenario, outcome: &Outcome) {
                     wrap(
                         text,
                         &format!("  {index:>3}  task {task}  "),
+                        0,
                         &describe(event),
                     );
                 }
             }
             LogEntry::SignalDelivered { task, .. } => {
-                let _ = writeln!(text, "           task {task} enters its signal handler");
+                let _ = writeln!(text, "       task {task} enters its signal handler");
             }
             LogEntry::SigReturned { task } => {
-                let _ = writeln!(text, "           task {task} leaves its signal handler");
+                let _ = writeln!(text, "       task {task} leaves its signal handler");
             }
             LogEntry::Dumped { task } => {
-                let _ = writeln!(text, "           task {task} shows its registers and exits");
+                let _ = writeln!(text, "       task {task} shows its registers and exits");
             }
         }
     }
     for (index, event) in scenario.events.iter().enumerate().skip(done) {
-        wrap(text, &format!("  {index:>3}  nobody  "), &describe(event));
+        wrap(
+            text,
+            &format!("  {index:>3}  nobody  "),
+            0,
+            &describe(event),
+        );
     }
     if outcome.end != End::Completed {
         let end = names::end_with_detail(&outcome.end);
-        wrap(text, "  ", &format!("the run on `fixed` ends with {end}"));
+        wrap(
+            text,
+            "  ",
+            2,
+            &format!("the run on `fixed` ends with {end}"),
+        );
     }
 }
 
@@ -200,9 +213,9 @@ fn expectation(row: &Expect) -> String {
     line
 }
 
-/// Breaks between words; the second and later lines are indented a little more than the first one's text.
-fn wrap(text: &mut String, start: &str, words: &str) {
-    let indent = " ".repeat(start.chars().count() + 2);
+/// Breaks between words; the second and later lines begin `hang` columns to the right of the first one's text.
+fn wrap(text: &mut String, start: &str, hang: usize, words: &str) {
+    let indent = " ".repeat(start.chars().count() + hang);
     let mut line = start.to_owned();
     let mut empty = true;
     for word in words.split_whitespace() {

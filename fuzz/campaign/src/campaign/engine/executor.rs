@@ -7,19 +7,19 @@ use std::ops::ControlFlow;
 
 use libafl::Error;
 use libafl::executors::{Executor, ExitKind, HasObservers};
-use libafl::observers::{HitcountsMapObserver, OwnedMapObserver};
+use libafl::observers::OwnedMapObserver;
 use libafl::state::HasExecutions;
 use libafl_bolts::tuples::RefIndexable;
 
 use super::Harness;
 use super::input::ScenarioInput;
 
-/// Edge counts of one execution, sorted into AFL's eight classes afterwards.
-pub type Edges = HitcountsMapObserver<OwnedMapObserver<u8>>;
+/// Edge counts of one execution. Into which classes they are sorted is the harness's business.
+pub type Edges = OwnedMapObserver<u8>;
 
 /// An empty map.
 pub fn edges(size: usize) -> Edges {
-    HitcountsMapObserver::new(OwnedMapObserver::new("edges", vec![0; size]))
+    OwnedMapObserver::new("edges", vec![0; size])
 }
 
 /// See the module.

@@ -34,6 +34,9 @@ pub trait Harness {
     /// Runs a scenario and counts edges in `coverage`, which is all zero before; or breaks without running it, to end the campaign.
     fn execute(&mut self, scenario: &Scenario, coverage: &mut [u8]) -> ControlFlow<()>;
 
+    /// Hears how many scenarios the corpus has before anything is mutated.
+    fn start_with(&mut self, count: usize);
+
     /// Hears of a scenario that the engine made and keeps, because its coverage was new.
     fn keep(&mut self, scenario: &Scenario);
 }
@@ -96,6 +99,7 @@ fn drive(plan: Plan, harness: &mut dyn Harness) -> Result<(), Error> {
         )?;
     }
     let mut told = state.corpus().count();
+    executor.harness().start_with(told);
     loop {
         let result = fuzzer.fuzz_one(&mut stages, &mut executor, &mut state, &mut manager);
         // Also when the campaign ends here: what was found in an unfinished stage counts.

@@ -1,4 +1,4 @@
-//! The scenarios of the self-test: the corpus as it was when ctxfuzz was built.
+//! The scenarios of the self-test: the corpus as it was when ctxfuzz was built, and a few of its own for defects that the corpus does not show.
 
 use ctxfuzz_scenario::scenario::Scenario;
 
@@ -28,10 +28,22 @@ const FILES: [(&str, &str); 14] = corpus![
     "vmx-usercopy",
 ];
 
+const OWN: [(&str, &str); 2] = [
+    (
+        "control-registers-switch",
+        include_str!("scenarios/control-registers-switch.json"),
+    ),
+    (
+        "signal-in-handler",
+        include_str!("scenarios/signal-in-handler.json"),
+    ),
+];
+
 /// All of them, by name.
 pub fn embedded() -> anyhow::Result<Vec<(&'static str, Scenario)>> {
     FILES
         .iter()
+        .chain(&OWN)
         .map(|&(name, text)| Ok((name, Scenario::from_json(text, name)?)))
         .collect()
 }

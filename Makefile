@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# For people in a hurry: `make fuzz` finds the bug this tool was written for, `make test` checks everything. All else is cargo.
+
+FUZZ_SECONDS ?= 30
+FUZZ_FLAGS ?=
+FINDINGS ?= findings
+# A corpus of its own, empty at first: the campaign finds everything by itself.
+FUZZ_CORPUS ?= target/make-fuzz/corpus
+
+# One profile for everything, so that nothing is built twice.
+CARGO := cargo
+BUILD := --release --locked
+CTXFUZZ := $(CARGO) run $(BUILD) --quiet --package ctxfuzz --
+
+.PHONY: help setup build fuzz test
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make fuzz     build ctxfuzz, fuzz the clobbering kernel against the fixed one for $(FUZZ_SECONDS) seconds, print findings"
+	@echo "make test     format, lints, documentation, all tests, the corpus, the self-test"
+	@echo "make build    build ctxfuzz (target/release/ctxfuzz)"
+	@echo "make setup    install what the build needs, or say what to install"
+	@echo
+	@echo "FUZZ_SECONDS=$(FUZZ_SECONDS) FINDINGS=$(FINDINGS) FUZZ_FLAGS='$(FUZZ_FLAGS)'"
+
+setup:
+	@.ci/setup
+
+build: setup
+	$(CARGO) build $(BUILD) --package ctxfuzz
+
+# ctxfuzz exits with 1 when it has findings: here that is success, and 0 is not.
+fuzz: build
+	@mkdir -p $(FUZZ_CORPUS)
+	@$(CTXFUZZ) fuzz --a clobbering --b fixed --corpus $(FUZZ_CORPUS) --findings $(FINDINGS) --seconds $(FUZZ_SECONDS) $(FUZZ_FLAGS); \
+	case $$? in \
+	1) echo; echo "Found what there is to find. Read $(FINDINGS)/*/report.txt, then docs/reading-a-finding.md." ;; \
+	0) echo "make fuzz: the campaign found nothing; is FUZZ_SECONDS=$(FUZZ_SECONDS) too short?" >&2; exit 1 ;; \
+	*) echo "make fuzz: the campaign did not run" >&2; exit 2 ;; \
+	esac
+
+test: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(BUILD) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(BUILD) --workspace --no-deps --document-private-items
+	$(CARGO) test $(BUILD) --workspace --no-fail-fast
+	$(CTXFUZZ) run --expect corpus/*.json
+	$(CTXFUZZ) selftest

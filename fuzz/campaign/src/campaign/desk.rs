@@ -1,0 +1,314 @@
+//! What becomes of a divergence: the path from a difference to a finding on disk.
+//!
+//! Nearly every divergence of a campaign is one that was seen before, so the path begins with what is cheap:
+//! 1. Is it of a kind that is known? Then it is counted, and that is all.
+//! 2. What causes it? Looked for once a kind, on fresh machines: at once if it shows a register in a new place, else when its turn comes.
+//! 3. A known cause gets one more sighting, and that is all.
+//! 4. Do more fresh machines show it too, every time? If not, it is no finding.
+//! 5. It is minimized, explained and kept.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::sync::atomic::AtomicBool;
+
+use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
+use ctxfuzz_triage::bucket::BucketKey;
+use ctxfuzz_triage::cause::Explanation;
+use ctxfuzz_triage::compare::{Comparison, Difference, What};
+use ctxfuzz_triage::findings::{Finding, FindingStore};
+use ctxfuzz_triage::pair::Paired;
+use serde_json::{Value, json};
+
+use super::evidence::{self, Blame};
+use super::summary::{Counts, FindingSummary, Sighting};
+use super::{CampaignError, Config};
+
+/// Root causes that kinds with nothing new in them may cost a campaign from the start.
+const FREE_CAUSES: u64 = 16;
+/// Executions that pay for one more. Finding one takes as long as a hundred executions, so they cost a tenth of a campaign at most.
+const EXECUTIONS_A_CAUSE: u64 = 1000;
+
+/// A divergence that is to be looked into.
+struct Case {
+    scenario: Scenario,
+    comparison: Comparison,
+    bucket: BucketKey,
+    execution: u64,
+    /// For people.
+    seconds: f64,
+}
+
+/// See the module.
+pub struct Desk<'c> {
+    config: &'c Config,
+    stop: &'c AtomicBool,
+    /// Of the two kernels' images.
+    hashes: [u64; 2],
+    store: FindingStore,
+    buckets: HashSet<BucketKey>,
+    /// What was reported so far, wherever it was: a bucket has several places and registers and does not say which goes with which.
+    shapes: HashSet<(Place, What, Verdict)>,
+    waiting: VecDeque<Case>,
+    findings: Vec<FindingSummary>,
+    looked_into: u64,
+    not_reproduced: u64,
+}
+
+impl<'c> Desk<'c> {
+    /// Opens the findings directory.
+    pub fn open(
+        config: &'c Config,
+        stop: &'c AtomicBool,
+        hashes: [u64; 2],
+    ) -> Result<Self, CampaignError> {
+        Ok(Desk {
+            config,
+            stop,
+            hashes,
+            store: FindingStore::open(&config.findings)?,
+            buckets: HashSet::new(),
+            shapes: HashSet::new(),
+            waiting: VecDeque::new(),
+            findings: Vec::new(),
+            looked_into: 0,
+            not_reproduced: 0,
+        })
+    }
+
+    /// The findings of this campaign so far, also those that an earlier one has kept already.
+    pub fn findings(&self) -> &[FindingSummary] {
+        &self.findings
+    }
+
+    /// The findings, at the end.
+    pub fn into_findings(self) -> Vec<FindingSummary> {
+        self.findings
+    }
+
+    /// Fills in what is counted here.
+    pub fn count(&self, counts: &mut Counts) {
+        counts.buckets = self.buckets.len() as u64;
+        counts.waiting = self.waiting.len() as u64;
+        counts.not_reproduced = self.not_reproduced;
+    }
+
+    /// Takes a divergence that the policy reports.
+    pub fn take(
+        &mut self,
+        scenario: &Scenario,
+        paired: &Paired,
+        execution: u64,
+        seconds: f64,
+    ) -> Result<(), CampaignError> {
+        let Some(bucket) = evidence::bucket(scenario, paired) else {
+            return Ok(());
+        };
+        let new_kind = self.buckets.insert(bucket.clone());
+        let new_shape = self.new_shape(&paired.comparison);
+        if !new_kind && !new_shape {
+            return Ok(());
+        }
+        let case = Case {
+            scenario: scenario.clone(),
+            comparison: paired.comparison.clone(),
+            bucket,
+            execution,
+            seconds,
+        };
+        if new_shape {
+            return self.look_into(&case);
+        }
+        self.waiting.push_back(case);
+        Ok(())
+    }
+
+    /// Looks into what is waiting, as far as the executions so far pay for it.
+    pub fn work(&mut self, executions: u64) -> Result<(), CampaignError> {
+        while self.looked_into < FREE_CAUSES + executions / EXECUTIONS_A_CAUSE {
+            let Some(case) = self.waiting.pop_front() else {
+                break;
+            };
+            self.look_into(&case)?;
+        }
+        Ok(())
+    }
+
+    fn new_shape(&mut self, comparison: &Comparison) -> bool {
+        let mut new = false;
+        for difference in &comparison.differences {
+            if evidence::reported(difference, self.config.abi) {
+                let shape = (difference.place, difference.what, difference.verdict);
+                new |= self.shapes.insert(shape);
+            }
+        }
+        new
+    }
+
+    fn look_into(&mut self, case: &Case) -> Result<(), CampaignError> {
+        self.looked_into += 1;
+        let (explanation, blames) =
+            evidence::blame(self.config, &case.scenario, &case.comparison, &case.bucket)?;
+        let known = |desk: &Self, blame: &Blame| {
+            let mut findings = desk.findings.iter();
+            findings.position(|finding| finding.signature == blame.signature)
+        };
+        // Replays are for what is to be kept. That a known cause is seen once more needs none: its analysis was one.
+        let keeps = blames.iter().any(|blame| known(self, blame).is_none());
+        if keeps && !evidence::reproduces(self.config, &case.scenario, &case.comparison)? {
+            self.not_reproduced += 1;
+            return Ok(());
+        }
+        for blame in &blames {
+            match known(self, blame) {
+                Some(index) => self.seen_again(index, blame, case)?,
+                None => self.keep(blame, &explanation, case)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn seen_again(
+        &mut self,
+        index: usize,
+        blame: &Blame,
+        case: &Case,
+    ) -> Result<(), CampaignError> {
+        let Some(finding) = self.findings.get_mut(index) else {
+            return Ok(());
+        };
+        let sightings = sightings(&finding.sightings, &blame.differences, case);
+        if sightings.is_empty() {
+            return Ok(());
+        }
+        finding.verdict = finding.verdict.max(blame.verdict);
+        finding.registers.extend(registers(&blame.differences));
+        finding.sightings.extend(sightings);
+        // It leaves a scenario where the place is new.
+        self.store.add(&Finding {
+            signature: blame.signature.clone(),
+            verdict: blame.verdict,
+            registers: registers(&blame.differences).into_iter().collect(),
+            sightings: blame.differences.clone(),
+            scenario: case.scenario.clone(),
+            minimized: None,
+            command: self.config.command.clone(),
+            report_txt: String::new(),
+            report_json: Value::Null,
+        })?;
+        Ok(())
+    }
+
+    /// Also what an earlier campaign has kept is minimized again: the same command has the same findings, whatever is on disk.
+    fn keep(
+        &mut self,
+        blame: &Blame,
+        found: &Explanation,
+        case: &Case,
+    ) -> Result<(), CampaignError> {
+        let config = self.config;
+        let minimized = evidence::minimized(config, &case.scenario, blame, self.stop)?;
+        // The report is about the scenario that is easier to read.
+        let (explained, explanation) = match &minimized {
+            Some(scenario) => (
+                "minimized.json",
+                ctxfuzz_triage::cause::explain(&config.a, &config.b, config.endian, scenario)?,
+            ),
+            None => ("scenario.json", found.clone()),
+        };
+        let registers = registers(&blame.differences);
+        self.store.add(&Finding {
+            signature: blame.signature.clone(),
+            verdict: blame.verdict,
+            registers: registers.iter().cloned().collect(),
+            sightings: blame.differences.clone(),
+            scenario: case.scenario.clone(),
+            minimized,
+            command: config.command.clone(),
+            report_txt: self.text(blame, explained, &explanation, case),
+            report_json: self.json(explained, &explanation, case),
+        })?;
+        self.findings.push(FindingSummary {
+            signature: blame.signature.clone(),
+            verdict: blame.verdict,
+            registers,
+            first_seen_execution: case.execution,
+            first_seen_seconds: case.seconds,
+            path: self.store.path(&blame.signature).display().to_string(),
+            sightings: sightings(&[], &blame.differences, case),
+        });
+        Ok(())
+    }
+
+    fn text(
+        &self,
+        blame: &Blame,
+        explained: &str,
+        explanation: &Explanation,
+        case: &Case,
+    ) -> String {
+        let config = self.config;
+        format!(
+            "{} ({})\n\n\
+             found by   {}\n           seed {}, execution {}, ctxfuzz {}\n\
+             kernel a   {} (image {:016x})\nkernel b   {} (image {:016x})\n\
+             explained  {explained}, in this directory; the scenario as it was found is scenario.json\n\n{}",
+            blame.signature,
+            blame.verdict,
+            config.command,
+            config.seed,
+            case.execution,
+            env!("CARGO_PKG_VERSION"),
+            config.a,
+            self.hashes[0],
+            config.b,
+            self.hashes[1],
+            explanation.text(),
+        )
+    }
+
+    fn json(&self, explained: &str, explanation: &Explanation, case: &Case) -> Value {
+        let config = self.config;
+        let kernel = |name: &dyn std::fmt::Display, hash: u64| json!({"kernel": name.to_string(), "image": format!("{hash:016x}")});
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "seed": config.seed,
+            "execution": case.execution,
+            "endian": config.endian.name(),
+            "a": kernel(&config.a, self.hashes[0]),
+            "b": kernel(&config.b, self.hashes[1]),
+            "explained": explained,
+            "explanation": explanation.json(),
+        })
+    }
+}
+
+fn registers(differences: &[Difference]) -> BTreeSet<String> {
+    differences.iter().map(|d| d.what.to_string()).collect()
+}
+
+/// What is new, by place and verdict.
+fn sightings(known: &[Sighting], differences: &[Difference], case: &Case) -> Vec<Sighting> {
+    let mut new: BTreeMap<(Place, Verdict), Vec<String>> = BTreeMap::new();
+    for difference in differences {
+        let (place, verdict) = (difference.place, difference.verdict);
+        let register = difference.what.to_string();
+        let seen = known.iter().any(|sighting| {
+            sighting.r#where == place.name()
+                && sighting.verdict == verdict
+                && sighting.registers.contains(&register)
+        });
+        let group = new.entry((place, verdict)).or_default();
+        if !seen && !group.contains(&register) {
+            group.push(register);
+        }
+    }
+    new.into_iter()
+        .filter(|(_, registers)| !registers.is_empty())
+        .map(|((place, verdict), registers)| Sighting {
+            r#where: place.name(),
+            registers,
+            verdict,
+            first_seen_execution: case.execution,
+            first_seen_seconds: case.seconds,
+        })
+        .collect()
+}

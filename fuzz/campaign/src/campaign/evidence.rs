@@ -1,0 +1,178 @@
+//! What is established about a divergence before it is called a finding: that fresh machines show it too, what causes it, and the
+//! smallest scenario that shows the same.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ctxfuzz_emulator::run::RunnerError;
+use ctxfuzz_scenario::scenario::{Scenario, Verdict};
+use ctxfuzz_triage::bucket::BucketKey;
+use ctxfuzz_triage::cause::{self, Explanation};
+use ctxfuzz_triage::compare::{Comparison, Difference, Standing};
+use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::minimize;
+use ctxfuzz_triage::pair::{Pair, Paired};
+
+use super::Config;
+
+/// A divergence is kept if so many fresh pairs of machines all show it.
+const REPLAYS: usize = 2;
+/// Root causes that minimizing one finding may look for. Each records two whole runs, so this is what its time goes into.
+const EXPLANATIONS: usize = 300;
+/// Candidates that minimizing one finding may run without.
+const CANDIDATES: usize = 5_000;
+
+/// A cause, and the differences it is blamed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blame {
+    /// Stable name of the cause.
+    pub signature: String,
+    /// The worst of the differences.
+    pub verdict: Verdict,
+    /// Those that are reported.
+    pub differences: Vec<Difference>,
+    /// The bucket, where no cause was found.
+    unexplained: Option<BucketKey>,
+}
+
+/// Whether a difference is one that the policy reports.
+pub fn reported(difference: &Difference, abi: Abi) -> bool {
+    difference.verdict >= threshold(abi)
+}
+
+fn threshold(abi: Abi) -> Verdict {
+    match abi {
+        Abi::Elf => Verdict::Live,
+        Abi::Linux => Verdict::Abi,
+    }
+}
+
+/// The bucket of a divergence.
+pub fn bucket(scenario: &Scenario, paired: &Paired) -> Option<BucketKey> {
+    // A run that broke off did fewer events than the one it is held against.
+    let log = [&paired.a.log, &paired.b.log]
+        .into_iter()
+        .max_by_key(|log| log.len())?;
+    BucketKey::of(scenario, log, &paired.comparison)
+}
+
+/// Fresh machines for the campaign's kernels.
+pub fn machines(config: &Config) -> Result<Pair, RunnerError> {
+    let mut pair = Pair::new(&config.a, &config.b, config.endian)?;
+    if config.dirty {
+        pair.b.dirty(config.seed);
+    }
+    Ok(pair)
+}
+
+/// Whether fresh machines show the same comparison, every time.
+pub fn reproduces(
+    config: &Config,
+    scenario: &Scenario,
+    seen: &Comparison,
+) -> Result<bool, RunnerError> {
+    for _ in 0..REPLAYS {
+        let again = machines(config)?.run(scenario).comparison;
+        let same = match config.dirty {
+            false => again == *seen,
+            // Garbage is different every run, so a value that came from there is too.
+            true => shape(&again).eq(shape(seen)),
+        };
+        if !same {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn shape(comparison: &Comparison) -> impl Iterator<Item = impl PartialEq> {
+    let reason = comparison.standing != Standing::Comparable;
+    let of = |d: &Difference| (d.task, d.place, d.what, d.verdict, d.frame);
+    comparison.differences.iter().map(move |d| (reason, of(d)))
+}
+
+/// The causes of what is reported, worst differences of each. Where root cause analysis has no answer the bucket is the name: a
+/// divergence must not go unheard because it is not understood.
+pub fn blame(
+    config: &Config,
+    scenario: &Scenario,
+    comparison: &Comparison,
+    bucket: &BucketKey,
+) -> Result<(Explanation, Vec<Blame>), RunnerError> {
+    let explanation = cause::explain(&config.a, &config.b, config.endian, scenario)?;
+    let mut blames: Vec<Blame> = explanation
+        .causes
+        .iter()
+        .map(|cause| Blame {
+            signature: cause.signature.clone(),
+            verdict: cause.verdict,
+            differences: cause
+                .differences
+                .iter()
+                .filter(|difference| reported(difference, config.abi))
+                .cloned()
+                .collect(),
+            unexplained: None,
+        })
+        .filter(|blame| !blame.differences.is_empty())
+        .collect();
+    if blames.is_empty() {
+        blames.push(Blame {
+            signature: format!("unexplained.{bucket}"),
+            verdict: comparison.verdict,
+            differences: comparison
+                .differences
+                .iter()
+                .filter(|difference| reported(difference, config.abi))
+                .cloned()
+                .collect(),
+            unexplained: Some(bucket.clone()),
+        });
+    }
+    Ok((explanation, blames))
+}
+
+/// The smallest scenario that shows a cause with the same verdict, as far as the budget goes; `None` if it was not even found
+/// again, or if the campaign is to stop.
+pub fn minimized(
+    config: &Config,
+    scenario: &Scenario,
+    blame: &Blame,
+    stop: &AtomicBool,
+) -> Result<Option<Scenario>, RunnerError> {
+    let mut pair = machines(config)?;
+    let mut trouble = None;
+    let mut left = EXPLANATIONS;
+    let mut oracle = |candidate: &Scenario| {
+        if trouble.is_some() || stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        let paired = pair.run(candidate);
+        if let Some(key) = &blame.unexplained {
+            return bucket(candidate, &paired).as_ref() == Some(key);
+        }
+        // Cheap, and refuses most: the same cause shows itself in the same registers.
+        let likely = paired.comparison.differences.iter().any(|difference| {
+            difference.verdict == blame.verdict
+                && blame.differences.iter().any(|d| d.what == difference.what)
+        });
+        if !likely || left == 0 {
+            return false;
+        }
+        left -= 1;
+        match cause::explain(&config.a, &config.b, config.endian, candidate) {
+            Ok(explanation) => explanation
+                .causes
+                .iter()
+                .any(|cause| cause.signature == blame.signature && cause.verdict == blame.verdict),
+            Err(error) => {
+                trouble = Some(error);
+                false
+            }
+        }
+    };
+    let minimized = minimize::minimize(scenario, &mut oracle, CANDIDATES);
+    match trouble {
+        Some(error) => Err(error),
+        None => Ok(minimized.ok().map(|minimized| minimized.scenario)),
+    }
+}

@@ -1,0 +1,185 @@
+//! How a campaign looks while it runs: one line that is redrawn on a terminal, plain lines now and then where stderr is piped.
+//!
+//! Display only. Nothing here has a say in what the campaign does.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::summary::{Counts, FindingSummary};
+
+/// Between two drawings on a terminal.
+const REDRAW: Duration = Duration::from_millis(500);
+/// Between two lines in a log.
+const LINE: Duration = Duration::from_secs(5);
+
+/// Where a campaign is.
+pub struct Status<'a> {
+    /// Scenarios that were run.
+    pub executions: u64,
+    /// Since the start.
+    pub seconds: f64,
+    /// Scenarios in the corpus.
+    pub corpus: u64,
+    /// What came of the executions.
+    pub counts: Counts,
+    /// What was found.
+    pub findings: &'a [FindingSummary],
+}
+
+/// Somebody who watches.
+pub trait Progress {
+    /// Whether it is time to show something.
+    fn due(&mut self) -> bool;
+    /// Shows where the campaign is.
+    fn show(&mut self, status: &Status<'_>);
+    /// A new finding.
+    fn found(&mut self, finding: &FindingSummary);
+    /// Nothing more will come.
+    fn finish(&mut self);
+}
+
+/// What fits stderr: a redrawn line on a terminal, plain lines elsewhere.
+pub fn on_stderr() -> Box<dyn Progress> {
+    if io::stderr().is_terminal() {
+        Box::new(Redrawn::new())
+    } else {
+        Box::new(Lines {
+            timer: Timer::new(LINE),
+        })
+    }
+}
+
+/// Says when it is time again.
+struct Timer {
+    every: Duration,
+    last: Instant,
+}
+
+impl Timer {
+    fn new(every: Duration) -> Timer {
+        Timer {
+            every,
+            last: Instant::now(),
+        }
+    }
+
+    fn due(&mut self) -> bool {
+        let due = self.last.elapsed() >= self.every;
+        if due {
+            self.last = Instant::now();
+        }
+        due
+    }
+}
+
+struct Redrawn {
+    bar: ProgressBar,
+    timer: Timer,
+}
+
+impl Redrawn {
+    fn new() -> Redrawn {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+            bar.set_style(style);
+        }
+        Redrawn {
+            bar,
+            timer: Timer::new(REDRAW),
+        }
+    }
+}
+
+impl Progress for Redrawn {
+    fn due(&mut self) -> bool {
+        self.timer.due()
+    }
+
+    fn show(&mut self, status: &Status<'_>) {
+        self.bar.set_message(line(status));
+    }
+
+    fn found(&mut self, finding: &FindingSummary) {
+        self.bar.println(news(finding));
+    }
+
+    fn finish(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+struct Lines {
+    timer: Timer,
+}
+
+impl Progress for Lines {
+    fn due(&mut self) -> bool {
+        self.timer.due()
+    }
+
+    fn show(&mut self, status: &Status<'_>) {
+        say(&line(status));
+    }
+
+    fn found(&mut self, finding: &FindingSummary) {
+        say(&news(finding));
+    }
+
+    fn finish(&mut self) {}
+}
+
+fn say(line: &str) {
+    // A campaign goes on when nobody listens.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+fn line(status: &Status<'_>) -> String {
+    let counts = &status.counts;
+    let mut verdicts: Vec<(&str, usize)> = Vec::new();
+    for finding in status.findings {
+        let name = finding.verdict.name();
+        match verdicts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => verdicts.push((name, 1)),
+        }
+    }
+    let findings = match verdicts.is_empty() {
+        true => "0".to_owned(),
+        false => verdicts
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect::<Vec<String>>()
+            .join(", "),
+    };
+    let mut line = format!(
+        "{:.0} s: {} executions ({:.0}/s), corpus {}, edges {}, findings {findings}, not comparable {}",
+        status.seconds,
+        status.executions,
+        status.executions as f64 / status.seconds.max(f64::EPSILON),
+        status.corpus,
+        counts.edges,
+        counts.not_comparable,
+    );
+    for (count, what) in [
+        (counts.budget, "out of budget"),
+        (counts.emulator_fault, "emulator faults"),
+        (counts.not_reproduced, "not reproduced"),
+    ] {
+        if count > 0 {
+            line.push_str(&format!(", {what} {count}"));
+        }
+    }
+    line
+}
+
+fn news(finding: &FindingSummary) -> String {
+    format!(
+        "found {} ({}) at execution {}: {}",
+        finding.signature,
+        finding.verdict.name(),
+        finding.first_seen_execution,
+        finding.path
+    )
+}

@@ -1,0 +1,191 @@
+//! `ctxfuzz fuzz`: a campaign.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::{self, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::Status;
+use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
+use crate::campaign::progress::on_stderr;
+use crate::campaign::{self, Config};
+
+/// How long a campaign takes that was not told.
+const DEFAULT_SECONDS: u64 = 60;
+/// What a shell says of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+/// Arguments of `ctxfuzz fuzz`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Ctrl-C ends a campaign early: the running execution is finished and everything is kept. A second one ends it at once.
+The same seed and --runs give the same findings from the same corpus. Without --runs and --seconds it takes 60 seconds.")]
+pub struct FuzzArgs {
+    #[command(flatten)]
+    kernels: KernelArguments,
+    /// Scenarios to start from (every *.json) and directory for the new ones. An empty one starts from random scenarios.
+    #[arg(long, value_name = "DIR", default_value = "corpus")]
+    corpus: PathBuf,
+    /// Where findings go, a directory each.
+    #[arg(long, value_name = "DIR", default_value = "findings")]
+    findings: PathBuf,
+    /// Decides every choice.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Most executions; each runs a scenario on both kernels.
+    #[arg(long, value_name = "N")]
+    runs: Option<u64>,
+    /// Most seconds.
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+    /// Whose promises count.
+    #[arg(long, value_enum, default_value = "elf")]
+    abi: AbiArgument,
+    /// Byte order of both kernels: le or be.
+    #[arg(long, value_enum, default_value = "le")]
+    endian: EndianArgument,
+    /// Ignore coverage: only the first scenarios are mutated. For comparison.
+    #[arg(long)]
+    no_feedback: bool,
+    /// Let kernel B find garbage in stacks, scratch memory and registers, different every run. No kernel may depend on it.
+    #[arg(long)]
+    dirty: bool,
+    /// One JSON object at the end.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Fuzzes; exit status 1 if there are findings.
+pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
+    let config = config(args)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            process::exit(INTERRUPTED);
+        }
+    })
+    .context("cannot listen for Ctrl-C")?;
+    let summary = campaign::run(&config, &mut *on_stderr(), &stop)?;
+    let mut out = io::stdout().lock();
+    match args.json {
+        true => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
+        false => write!(out, "{summary}")?,
+    }
+    out.flush()?;
+    let status = match summary.findings.is_empty() {
+        true => Status::Nothing,
+        false => Status::Found,
+    };
+    Ok(status.into())
+}
+
+fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
+    let &[endian] = args.endian.endians() else {
+        bail!("a campaign has one byte order: run it with --endian le and again with --endian be");
+    };
+    let seconds = match args.runs {
+        None => Some(args.seconds.unwrap_or(DEFAULT_SECONDS)),
+        Some(_) => args.seconds,
+    };
+    Ok(Config {
+        a: args.kernels.a.clone(),
+        b: args.kernels.b.clone(),
+        endian,
+        corpus: Some(args.corpus.clone()),
+        findings: args.findings.clone(),
+        seed: args.seed,
+        runs: args.runs,
+        seconds,
+        abi: args.abi.into(),
+        feedback: !args.no_feedback,
+        dirty: args.dirty,
+        command: command_line(
+            env::args_os()
+                .skip(1)
+                .map(|a| a.to_string_lossy().into_owned()),
+        ),
+    })
+}
+
+/// The command as it can be given to a shell again.
+fn command_line(arguments: impl Iterator<Item = String>) -> String {
+    let plain = |argument: &str| {
+        let safe = |c: char| c.is_ascii_alphanumeric() || "-_./+=:,@%".contains(c);
+        !argument.is_empty() && argument.chars().all(safe)
+    };
+    let mut line = "ctxfuzz".to_owned();
+    for argument in arguments {
+        line.push(' ');
+        match plain(&argument) {
+            true => line.push_str(&argument),
+            false => line.push_str(&format!("'{}'", argument.replace('\'', r"'\''"))),
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        fuzz: FuzzArgs,
+    }
+
+    fn read(line: &str) -> anyhow::Result<Config> {
+        config(&Line::try_parse_from(line.split_whitespace())?.fuzz)
+    }
+
+    #[test]
+    fn a_campaign_has_an_end() {
+        let end = |line: &str| read(line).map(|config| (config.runs, config.seconds)).ok();
+        assert_eq!(end("fuzz"), Some((None, Some(60))));
+        assert_eq!(end("fuzz --runs 5"), Some((Some(5), None)));
+        assert_eq!(end("fuzz --seconds 5"), Some((None, Some(5))));
+        assert_eq!(end("fuzz --runs 7 --seconds 5"), Some((Some(7), Some(5))));
+    }
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let config = read("fuzz").unwrap();
+        assert_eq!(config.a.to_string(), "clobbering");
+        assert_eq!(config.b.to_string(), "fixed");
+        assert_eq!(config.corpus, Some("corpus".into()));
+        assert_eq!(config.findings, PathBuf::from("findings"));
+        assert!(config.seed == 1 && config.feedback && !config.dirty);
+    }
+
+    #[test]
+    fn two_byte_orders_are_refused() {
+        let error = read("fuzz --endian both").unwrap_err().to_string();
+        assert!(error.contains("--endian le"), "{error}");
+        assert!(read("fuzz --a fixd").is_err() && read("fuzz --runs -1").is_err());
+    }
+
+    #[test]
+    fn the_command_line_can_be_used_again() {
+        let arguments = [
+            "fuzz",
+            "--corpus",
+            "my corpus",
+            "--a",
+            "fixed+x",
+            "it's",
+            "",
+        ];
+        assert_eq!(
+            command_line(arguments.into_iter().map(str::to_owned)),
+            r"ctxfuzz fuzz --corpus 'my corpus' --a fixed+x 'it'\''s' ''"
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! Whatever is wrong with what ctxfuzz is given, it says so in one line, exits with 2, prints no result and writes nothing.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::call;
+
+fn refused(arguments: &[&str], expected: &str) {
+    let called = call(arguments);
+    let told = &called.stderr;
+    assert_eq!(called.status, Some(2), "{arguments:?}: {told}");
+    assert_eq!(called.stdout, "", "{arguments:?}");
+    assert_eq!(told.lines().count(), 1, "{arguments:?}: {told}");
+    assert!(told.starts_with("ctxfuzz: "), "{arguments:?}: {told}");
+    assert!(told.contains(expected), "{arguments:?}: {told}");
+    assert!(!told.contains("panicked"), "{arguments:?}: {told}");
+}
+
+fn entries(folder: &Path) -> usize {
+    fs::read_dir(folder).expect("the folder lists").count()
+}
+
+#[test]
+fn bad_files_are_named_with_what_is_wrong() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let stage = r#""stage": {"tasks": [{"uses": ["fp"]}]}"#;
+    let files = [
+        (
+            "broken.json",
+            r#"{"ctxfuzz": 1,"#.to_owned(),
+            "broken.json:1:",
+        ),
+        (
+            "unknown.json",
+            format!(r#"{{"ctxfuzz": 1, {stage}, "events": [], "colour": 3}}"#),
+            "colour",
+        ),
+        (
+            "register.json",
+            format!(r#"{{"ctxfuzz": 1, {stage}, "events": [{{"set": {{"f32": "0x1"}}}}]}}"#),
+            "events[0].set: unknown register `f32`: expected f0..f31",
+        ),
+        ("empty.json", String::new(), "is empty: expected a scenario"),
+        ("array.json", "[]".to_owned(), "array.json:1:"),
+    ];
+    for (name, text, _) in &files {
+        fs::write(path(name), text).expect("a file is written");
+    }
+    fs::write(path("bytes.json"), b"{\xff\xfe").expect("a file is written");
+    fs::create_dir(path("folder")).expect("a folder is made");
+    let here = entries(folder.path());
+
+    let mut cases: Vec<(String, &str)> = files
+        .iter()
+        .map(|(name, _, expected)| (path(name), *expected))
+        .collect();
+    cases.push((path("bytes.json"), "is not UTF-8 text"));
+    cases.push((path("folder"), "is a directory: expected a scenario file"));
+    cases.push((path("none.json"), "none.json: cannot read it: No such file"));
+    let output = path("output.json");
+    for (file, expected) in &cases {
+        refused(&["run", file], expected);
+        refused(&["run", "--json", file], expected);
+        refused(&["run", "--expect", file], expected);
+        refused(&["explain", file], expected);
+        refused(&["show", file], expected);
+        refused(&["minimize", file, "-o", &output], expected);
+    }
+    refused(&["run", "corpus"], "corpus: is a directory");
+    assert_eq!(entries(folder.path()), here, "nothing was written");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_unreadable_file_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("locked.json");
+    fs::write(&path, "{}").expect("a file is written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("it is locked");
+    // Root reads it all the same and finds that it is no scenario; either way it is refused in one line.
+    refused(&["run", &path.display().to_string()], "locked.json");
+}
+
+#[test]
+fn one_bad_file_among_good_ones_stops_everything_before_it_starts() {
+    refused(
+        &[
+            "run",
+            "corpus/getppid.json",
+            "no-such.json",
+            "corpus/fork-twice.json",
+        ],
+        "no-such.json: cannot read it",
+    );
+}
+
+#[test]
+fn bad_arguments_are_named() {
+    let good = "corpus/getppid.json";
+    for (arguments, expected) in [
+        (vec![], "a command is missing"),
+        (vec!["frobnicate"], "unrecognized subcommand 'frobnicate'"),
+        (
+            vec!["run"],
+            "required arguments were not provided: <SCENARIO>",
+        ),
+        (vec!["run", good, "--frob"], "unexpected argument '--frob'"),
+        (
+            vec!["run", good, "--endian", "middle"],
+            "possible values: le, be, both",
+        ),
+        (
+            vec!["run", good, "--abi", "windows"],
+            "possible values: elf, linux",
+        ),
+        (vec!["run", good, "--a", "fixd"], "unknown kernel `fixd`"),
+        (
+            vec!["run", good, "--b", "fixed+nope"],
+            "unknown defect `nope`",
+        ),
+        (
+            vec!["run", good, "--a", "vmlinux:/boot/vmlinux"],
+            "real kernels are not supported",
+        ),
+        (
+            vec!["run", good, "--expect", "--abi", "elf"],
+            "cannot be used with",
+        ),
+        (vec!["minimize", good], "--output <FILE>"),
+        (
+            vec!["minimize", good, "-o", "x", "--budget", "x"],
+            "--budget <N>",
+        ),
+        (vec!["fuzz", "--runs", "x"], "invalid value 'x' for '--runs"),
+    ] {
+        refused(&arguments, expected);
+    }
+}
+
+#[test]
+fn what_cannot_be_minimized_is_refused_and_nothing_is_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (seed, output) = (
+        "corpus/io-worker-on-interrupt-return.json",
+        path("small.json"),
+    );
+    refused(
+        &["minimize", "corpus/getppid.json", "-o", &output],
+        "nothing to minimize",
+    );
+    refused(
+        &["minimize", seed, "-o", &output, "--budget", "0"],
+        "budget of 0",
+    );
+    refused(
+        &["minimize", seed, "-o", &path("no/such/folder.json")],
+        "there is no directory",
+    );
+    let directory = folder.path().display().to_string();
+    refused(&["minimize", seed, "-o", &directory], "is a directory");
+    assert_eq!(entries(folder.path()), 0, "nothing was written");
+}
+
+#[test]
+fn expectations_that_cannot_be_held_are_trouble() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("rows.json").display().to_string();
+    let scenario = |rows: &str| {
+        format!(r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{{}}]}}, "events": []{rows}}}"#)
+    };
+    fs::write(&path, scenario("")).expect("a file is written");
+    refused(&["run", "--expect", &path], "has no `expect` rows");
+    let rows = r#", "expect": [{"a": "fixd", "b": "fixed", "verdict": "none", "reported": false}]"#;
+    fs::write(&path, scenario(rows)).expect("a file is written");
+    refused(&["run", "--expect", &path], "unknown kernel `fixd`");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn results_that_cannot_be_printed_are_trouble() {
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux has it");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_ctxfuzz"))
+        .args(["run", "corpus/getppid.json"])
+        .current_dir(common::project())
+        .stdout(full)
+        .output()
+        .expect("the program starts");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.starts_with("ctxfuzz: ") && told.lines().count() == 1,
+        "{told}"
+    );
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_news() {
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ctxfuzz"))
+        .args(["run", "--json"])
+        .args(common::corpus())
+        .current_dir(common::project())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // The reading end is closed before the first line.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn help_and_version_are_results() {
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["run", "--help"],
+        &["help"],
+    ] {
+        let called = call(arguments);
+        assert_eq!(called.status, Some(0), "{arguments:?}");
+        assert_eq!(called.stderr, "", "{arguments:?}");
+        assert!(called.stdout.contains("ctxfuzz"), "{arguments:?}");
+    }
+}

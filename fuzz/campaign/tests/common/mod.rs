@@ -1,0 +1,64 @@
+//! What the tests of the program share.
+
+// Every test file is a program of its own and uses a part of this.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// The folder that the README is in.
+pub fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// `ctxfuzz`, called where a reader of the README would call it.
+pub fn ctxfuzz() -> Command {
+    let mut command = Command::cargo_bin("ctxfuzz").expect("cargo has built the program");
+    command.current_dir(project());
+    command
+}
+
+/// What a call left behind.
+pub struct Called {
+    /// Exit status; `None` if a signal ended it.
+    pub status: Option<i32>,
+    /// Results.
+    pub stdout: String,
+    /// What people were told.
+    pub stderr: String,
+}
+
+/// Calls `ctxfuzz`.
+pub fn call(arguments: &[&str]) -> Called {
+    let output = ctxfuzz()
+        .args(arguments)
+        .output()
+        .expect("the program starts");
+    Called {
+        status: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("stdout is text"),
+        stderr: String::from_utf8(output.stderr).expect("stderr is text"),
+    }
+}
+
+/// Lines of JSON.
+pub fn json_lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// All corpus files, in order, as a shell would list them.
+pub fn corpus() -> Vec<String> {
+    let mut files: Vec<String> = std::fs::read_dir(project().join("corpus"))
+        .expect("the corpus is a folder")
+        .map(|entry| entry.expect("it lists").file_name())
+        .map(|name| format!("corpus/{}", name.to_string_lossy()))
+        .filter(|name| name.ends_with(".json"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
