@@ -213,28 +213,27 @@ fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> 
     named
 }
 
-/// The cause that a difference goes back to: the latest one with its values, else the one in whose wake it came.
+/// The cause that a difference goes back to: the latest one with its values, if possible in a register of the same facility; else the one that made owners
+/// uncertain; else the latest that touched the facility.
 fn responsible(raw: &[RawCause], difference: &Difference) -> Option<usize> {
-    let same = |c: &Change| (c.a, c.b) == (difference.a, difference.b);
-    let halves = |c: &Change| {
-        let low = u128::from(u64::MAX);
-        [(c.a >> 64, c.b >> 64), (c.a & low, c.b & low)].contains(&(difference.a, difference.b))
+    let class = difference.what.register().map(state::owner_bit);
+    let of_class = |c: &Change| signature::register(c.cell).map(state::owner_bit) == class;
+    let low = u128::from(u64::MAX);
+    let same = |c: &Change| {
+        let pairs = [(c.a, c.b), (c.a >> 64, c.b >> 64), (c.a & low, c.b & low)];
+        pairs.contains(&(difference.a, difference.b))
     };
-    let by_value = raw.iter().rposition(|r| {
-        r.changes
-            .iter()
-            .chain(r.copies.iter().map(|c| &c.change))
-            .any(|c| same(c) || halves(c))
-    });
-    let control = || {
-        raw.iter().position(|r| {
-            r.changes
-                .iter()
-                .any(|c| matches!(c.cell, Cell::Facilities(_) | Cell::Current))
+    let is_control = |c: &Change| matches!(c.cell, Cell::Facilities(_) | Cell::Current);
+    let latest = |wanted: &dyn Fn(&Change) -> bool| {
+        raw.iter().rposition(|r| {
+            let copies = r.copies.iter().map(|copied| &copied.change);
+            r.changes.iter().chain(copies).any(wanted)
         })
     };
-    by_value
-        .or_else(control)
+    latest(&|c| same(c) && of_class(c))
+        .or_else(|| latest(&same))
+        .or_else(|| raw.iter().position(|r| r.changes.iter().any(is_control)))
+        .or_else(|| latest(&of_class))
         .or_else(|| raw.len().checked_sub(1))
 }
 

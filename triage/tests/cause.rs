@@ -246,3 +246,30 @@ fn each_defect_has_signatures_of_its_own() -> Result {
     }
     Ok(())
 }
+
+/// What user code computes from a wrong f0 goes back to f0's cause, though v0 was lost later.
+#[test]
+fn a_computed_difference_goes_back_to_its_operand() -> Result {
+    let text = r#"{"ctxfuzz": 1,
+        "stage": {"tasks": [{"uses": ["fp", "vmx"], "pattern": "0x77",
+            "registers": {"f31": "0x4008000000000000", "f0": "0x3ff8000000000000", "fpscr": "0x82004000"}}], "io_uring": [0]},
+        "events": [
+            {"interrupt": {"vector": "doorbell", "pending": {"io_worker": true}}},
+            {"compute": {"op": "fadd", "register": 31}}]}"#;
+    let scenario = Scenario::from_json(text, "inline")?;
+    let explanation = explained("clobbering", "fixed", Endian::Little, &scenario)?;
+    let registers = |signature| -> Result<Vec<String>> {
+        Ok(cause(&explanation, signature)?
+            .differences
+            .iter()
+            .map(|d| d.what.to_string())
+            .collect())
+    };
+    assert_eq!(registers("save_altivec.v0-is-vscr")?, ["v0"]);
+    let of_f0 = registers("save_fpu.f0-is-fpscr")?;
+    assert!(
+        of_f0.iter().any(|r| r == "f31") && of_f0.iter().any(|r| r == "f0"),
+        "{of_f0:?}"
+    );
+    Ok(())
+}

@@ -280,7 +280,10 @@ impl Analysis<'_> {
         }
         let by_user = change.writer().is_some_and(|w| w.pc < KERNEL);
         if by_user {
-            return self.causes.len().checked_sub(1);
+            // A computation spreads what its operands have, and those are of the same facility.
+            return self
+                .latest_of_class(change.cell)
+                .or_else(|| self.causes.len().checked_sub(1));
         }
         // An SPR is written or not by what the images say: theirs was the first difference.
         if matches!(change.cell, Cell::Hardware(Register::Vrsave)) {
@@ -293,6 +296,19 @@ impl Analysis<'_> {
             }
         }
         self.control
+    }
+
+    /// The latest cause that shows in a register of the same facility now.
+    fn latest_of_class(&self, cell: Cell) -> Option<usize> {
+        let class = |cell: &Cell| match cell {
+            Cell::Hardware(register) | Cell::Image(_, register) => Some(owner_bit(*register)),
+            _ => None,
+        };
+        let same = self
+            .differing
+            .iter()
+            .filter(|(other, _)| class(other).is_some() && class(other) == class(&cell));
+        same.map(|(_, d)| d.cause).max()
     }
 
     fn new_cause(&mut self, mut changes: Vec<Change>) -> usize {

@@ -1,4 +1,6 @@
 //! The corpus directory: what a campaign starts from, and what it leaves for the next one.
+//!
+//! Scenarios that people wrote lie in the directory itself; those that campaigns found lie in its folder `found`, so that neither gets lost among the other.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,13 +15,17 @@ use super::CampaignError;
 /// Random scenarios to start from where there is nothing else. Coverage makes the corpus grow from a few; more of them only delay that.
 const FRESH: u64 = 16;
 
+/// Where a campaign writes, in the corpus directory.
+const FOUND: &str = "found";
+
 /// The first scenarios: the directory's, in order of their names, or random ones if it is empty or there is none. They are written
 /// to an empty one, so that it has all the coverage of the campaign.
 pub fn initial(dir: Option<&Path>, seed: u64) -> Result<Vec<Scenario>, CampaignError> {
     let mut scenarios = Vec::new();
     if let Some(dir) = dir {
-        fs::create_dir_all(dir).map_err(refused("create the corpus directory", dir))?;
-        for path in files(dir)? {
+        let found = dir.join(FOUND);
+        fs::create_dir_all(&found).map_err(refused("create the corpus directory", &found))?;
+        for path in files(dir)?.into_iter().chain(files(&found)?) {
             scenarios.push(Scenario::load(&path)?);
         }
     }
@@ -57,8 +63,9 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>, CampaignError> {
     Ok(files)
 }
 
-/// Writes a scenario under a name made from its content, whole or not at all. What is there already stays as it is.
+/// Adds a scenario to what was found, under a name made from its content, whole or not at all. What is there already stays as it is.
 pub fn write(dir: &Path, scenario: &Scenario) -> Result<(), CampaignError> {
+    let dir = dir.join(FOUND);
     let text = scenario.to_json();
     let name = format!("{:016x}.json", xxh3_64(text.as_bytes()));
     let path = dir.join(&name);
@@ -96,7 +103,7 @@ mod tests {
         let missing = folder.path().join("a/b");
         let fresh = initial(None, 7).unwrap();
         assert_eq!(initial(Some(&missing), 7).unwrap(), fresh);
-        assert_eq!(files(&missing).unwrap().len(), fresh.len());
+        assert_eq!(files(&missing.join(FOUND)).unwrap().len(), fresh.len());
         assert_ne!(initial(None, 8).unwrap(), fresh);
     }
 
@@ -104,12 +111,13 @@ mod tests {
     fn what_is_written_is_read_again_and_written_once() {
         let folder = tempfile::tempdir().unwrap();
         let scenario = random_scenario(3);
+        fs::create_dir(folder.path().join(FOUND)).unwrap();
         write(folder.path(), &scenario).unwrap();
         write(folder.path(), &scenario).unwrap();
         fs::write(folder.path().join("README.md"), "no scenario").unwrap();
         fs::write(folder.path().join(".half.json"), "{").unwrap();
         assert_eq!(initial(Some(folder.path()), 1).unwrap(), [scenario]);
-        let names: Vec<PathBuf> = files(folder.path()).unwrap();
+        let names: Vec<PathBuf> = files(&folder.path().join(FOUND)).unwrap();
         let name = names[0].file_stem().unwrap().to_str().unwrap();
         assert!(name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit()));
     }
