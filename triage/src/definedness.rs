@@ -51,6 +51,7 @@ pub fn definedness(scenario: &Scenario, log: &[LogEntry], policy: Abi) -> Define
     let mut walk = Walk {
         scenario,
         policy,
+        traps: enables_exceptions(scenario),
         family: Family::of(scenario, log),
         tasks: BTreeMap::new(),
         found: Definedness::default(),
@@ -94,6 +95,8 @@ struct Heritage {
 struct Walk<'a> {
     scenario: &'a Scenario,
     policy: Abi,
+    /// Whether FP exceptions may be enabled.
+    traps: bool,
     family: Family,
     tasks: BTreeMap<u8, Task>,
     found: Definedness,
@@ -111,8 +114,8 @@ impl Walk<'_> {
             }
             LogEntry::Event { index, task } => {
                 if let Some(event) = self.scenario.events.get(usize::from(index)) {
-                    let policy = self.policy;
-                    self.task(task).does(event, policy);
+                    let (policy, traps) = (self.policy, self.traps);
+                    self.task(task).does(event, policy, traps);
                 }
             }
             LogEntry::SignalDelivered { task, frame } => {
@@ -215,11 +218,16 @@ fn makes_a_child(event: &Event) -> bool {
 }
 
 impl Task {
-    fn does(&mut self, event: &Event, policy: Abi) {
+    fn does(&mut self, event: &Event, policy: Abi, traps: bool) {
         match event {
             Event::Set(values) => set(&mut self.now, values),
             Event::Fill { facility, .. } => fill(&mut self.now, *facility),
-            Event::Compute { op, register } => compute(&mut self.now, *op, *register),
+            Event::Compute { op, register } => {
+                compute(&mut self.now, *op, *register);
+                if traps && is_arithmetic(*op) {
+                    lose_result(&mut self.now, *register % 32);
+                }
+            }
             Event::Touch(_) | Event::Interrupt { .. } => {}
             Event::Syscall { call, .. } => {
                 // `rt_sigreturn` acts when the log says `SigReturned`; `exit` comes after the registers were dumped.
@@ -301,9 +309,35 @@ fn arithmetic(mask: &mut Mask, target: u8, other: u8, both_doublewords: bool) {
     if mask.has_fp_control() && !sources.iter().any(|&source| mask.lacks(source)) {
         return;
     }
+    lose_result(mask, target);
+}
+
+fn lose_result(mask: &mut Mask, target: u8) {
     mask.put(Register::F(target), false);
     mask.put(Register::Vs(target), false);
     mask.lose_fp_status();
+}
+
+fn is_arithmetic(op: ComputeOp) -> bool {
+    matches!(
+        op,
+        ComputeOp::Fadd | ComputeOp::Fmul | ComputeOp::Fdiv | ComputeOp::Xvadddp
+    )
+}
+
+/// Whether any FPSCR of the scenario enables an exception (VE, OE, UE, ZE, XE). An enabled exception keeps or changes the result of the instruction, and the
+/// emulator does not do that (`machine/errata.rs`): such results are undefined rather than wrong.
+fn enables_exceptions(scenario: &Scenario) -> bool {
+    const ENABLES: u128 = 0xf8;
+    let at_start = scenario.stage.tasks.iter().map(|task| &task.registers);
+    let later = scenario.events.iter().filter_map(|event| match event {
+        Event::Set(values) => Some(values),
+        _ => None,
+    });
+    at_start
+        .chain(later)
+        .filter_map(|values| values.get(&Register::Fpscr))
+        .any(|fpscr| fpscr & ENABLES != 0)
 }
 
 /// `target <- target op other`, bit by bit; tells whether the target is undefined now.

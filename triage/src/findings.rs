@@ -156,6 +156,30 @@ impl FindingStore {
         })
     }
 
+    /// Puts a finding in the place of the one with its signature, because it says more: its verdict is stronger. Whole or not at all; what was seen before goes.
+    pub fn replace(&mut self, finding: &Finding) -> Result<PathBuf, FindingsError> {
+        let name = directory_name(&finding.signature);
+        let path = self.dir.join(&name);
+        let aside = self.scratch_path(&name);
+        let had_one = path.exists();
+        if had_one {
+            fs::rename(&path, &aside).map_err(io_error("put aside", &path))?;
+        }
+        let written = self.write_new(&name, finding);
+        if had_one {
+            match &written {
+                Ok(()) => fs::remove_dir_all(&aside).map_err(io_error("remove", &aside))?,
+                Err(_) => fs::rename(&aside, &path).map_err(io_error("put back", &path))?,
+            }
+        }
+        written?;
+        let places = finding.sightings.iter().map(|d| d.place.to_string());
+        let known = self.known.entry(name).or_default();
+        known.count += 1;
+        known.places = places.collect();
+        Ok(path)
+    }
+
     /// How often a signature was added since the store was opened.
     pub fn count(&self, signature: &str) -> u64 {
         self.known

@@ -273,3 +273,20 @@ fn a_computed_difference_goes_back_to_its_operand() -> Result {
     );
     Ok(())
 }
+
+/// Equal values in registers of different facilities are a coincidence: two bugs stay two.
+#[test]
+fn equal_values_do_not_merge_two_causes() -> Result {
+    let text = r#"{"ctxfuzz": 1,
+        "stage": {"tasks": [{"uses": ["vsx", "vmx", "fp"], "registers": {"f0": "0x1", "v0": "0x1"}}], "io_uring": [0]},
+        "events": [{"interrupt": {"vector": "doorbell", "pending": {"io_worker": true}}}]}"#;
+    let scenario = Scenario::from_json(text, "inline")?;
+    for endian in Endian::BOTH {
+        let explanation = explained("clobbering", "fixed", endian, &scenario)?;
+        assert_eq!(
+            explanation.signatures(),
+            ["save_altivec.v0-is-vscr", "save_fpu.f0-is-fpscr"]
+        );
+    }
+    Ok(())
+}

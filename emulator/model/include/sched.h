@@ -116,11 +116,11 @@ struct kernel_clone_args {
 	void *fn_arg;
 	bool io_thread;
 	u64 user_index;
+	bool hits_limit; /* RLIMIT_NPROC is reached after the task was duplicated */
 };
 
 #define CLONE_VFORK 0x00004000UL
 
-extern u64 nproc_limit_hit;
 void fork_init(void);
 struct task_struct *create_io_thread(int (*fn)(void *), void *arg);
 struct task_struct *kernel_thread(int (*fn)(void *), void *arg, u64 user_index);

@@ -38,6 +38,7 @@
 #define OP_A5 48
 #define OP_FLAGS 56
 #define FLAG_SCV 1
+#define FLAG_FAILS 2
 
 #define NR_EXIT 1
 #define NR_RT_SIGRETURN 172

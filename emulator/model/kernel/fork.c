@@ -8,8 +8,6 @@
 struct task_struct task_pool[MAX_TASKS];
 static u8 stacks[MAX_TASKS][THREAD_SIZE] __attribute__((section(".stacks"), aligned(THREAD_SIZE)));
 
-/* The next clone runs into RLIMIT_NPROC: set from remote_work. */
-u64 nproc_limit_hit;
 static u64 next_pid = FIRST_PID;
 
 /// Linux's fork_init.
@@ -68,8 +66,7 @@ static struct task_struct *copy_process(const struct kernel_clone_args *args)
 	p = dup_task_struct(current, args->io_thread);
 	if (!p)
 		return ERR_PTR(-EAGAIN);
-	if (!args->fn && nproc_limit_hit) {
-		nproc_limit_hit = 0;
+	if (args->hits_limit) {
 		free_task(p);
 		return ERR_PTR(-EAGAIN);
 	}
@@ -135,16 +132,29 @@ struct task_struct *create_io_thread(int (*fn)(void *), void *arg)
 	return copy_process(&args);
 }
 
-/// No counterpart in Linux. What the child is called: r8, which Linux's fork, vfork and clone ignore, names its control block.
+/*
+ * r8, which Linux's fork, vfork and clone ignore: the index of the child's control block, and whether the call is to fail late. Being a
+ * register it belongs to this call, also when a signal makes it run again.
+ */
+#define CHILD_INDEX 0xffUL
+#define HITS_LIMIT (1UL << 32)
+
+/// No counterpart in Linux: what the child is called.
 static u64 child_user_index(void)
 {
-	return task_pt_regs(current)->gpr[8];
+	return task_pt_regs(current)->gpr[8] & CHILD_INDEX;
+}
+
+/// No counterpart in Linux, where it depends on how many processes the user has.
+static bool hits_limit(void)
+{
+	return task_pt_regs(current)->gpr[8] & HITS_LIMIT;
 }
 
 /// Linux's sys_fork.
 long sys_fork(void)
 {
-	struct kernel_clone_args args = { .user_index = child_user_index() };
+	struct kernel_clone_args args = { .user_index = child_user_index(), .hits_limit = hits_limit() };
 
 	return kernel_clone(&args);
 }
@@ -152,7 +162,7 @@ long sys_fork(void)
 /// Linux's sys_vfork.
 long sys_vfork(void)
 {
-	struct kernel_clone_args args = { .flags = CLONE_VFORK, .user_index = child_user_index() };
+	struct kernel_clone_args args = { .flags = CLONE_VFORK, .user_index = child_user_index(), .hits_limit = hits_limit() };
 
 	return kernel_clone(&args);
 }
@@ -160,7 +170,7 @@ long sys_vfork(void)
 /// Linux's sys_clone. Of the flags only CLONE_VFORK means anything: tasks share all else anyway.
 long sys_clone(u64 flags, u64 stack)
 {
-	struct kernel_clone_args args = { .flags = flags, .stack = stack, .user_index = child_user_index() };
+	struct kernel_clone_args args = { .flags = flags, .stack = stack, .user_index = child_user_index(), .hits_limit = hits_limit() };
 
 	return kernel_clone(&args);
 }

@@ -5,7 +5,6 @@
 #define WORK_RESCHED (1UL << 0)
 #define WORK_SIGNAL (1UL << 1)
 #define WORK_IO_WORKER (1UL << 2)
-#define WORK_CLONE_FAILS (1UL << 3)
 
 /* Layout: docs/internals.md section 4. */
 struct remote_work {
@@ -27,8 +26,6 @@ void smp_ipi_demux(void)
 	if (!flags)
 		return;
 	remote_work.flags = 0;
-	if (flags & WORK_CLONE_FAILS)
-		nproc_limit_hit = 1;
 	if (flags & WORK_IO_WORKER)
 		io_remote_worker_blocks();
 	if (flags & WORK_SIGNAL)

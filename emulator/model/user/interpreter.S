@@ -158,6 +158,9 @@ _GLOBAL op_fork
 	LOAD_SYSCALL
 	mr	8,26
 	ld	27,OP_FLAGS(29)
+	andi.	28,27,FLAG_FAILS
+	sldi	28,28,31		/* bit 1 to bit 32 */
+	or	8,8,28
 	andi.	27,27,FLAG_SCV
 	bne	1f
 	sc

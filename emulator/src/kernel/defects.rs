@@ -53,13 +53,13 @@ pub const DEFECTS: &[Defect] = &[
     },
     Defect {
         id: "store-fp-state-clobbers-f0",
-        title: "store_fp_state returns with f0 = FPSCR; nobody reads it afterwards (A8)",
+        title: "store_fp_state returns with f0 = FPSCR; only KVM calls it, which the model does not have (A8)",
         origin: SEED,
         severity: Severity::Harmless,
     },
     Defect {
         id: "store-vr-state-clobbers-v0",
-        title: "store_vr_state returns with v0 = VSCR; nobody reads it afterwards (A8)",
+        title: "store_vr_state returns with v0 = VSCR; only KVM calls it, which the model does not have (A8)",
         origin: SEED,
         severity: Severity::Harmless,
     },

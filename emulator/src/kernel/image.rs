@@ -142,15 +142,14 @@ impl KernelImage {
         let user = parse("user", user_bytes(endian))?;
         let symbols = Symbols::read(&kernel);
         let mut segments = segments(&kernel, |ea| ea.wrapping_sub(KERNEL))?;
-        for site in sites(&kernel, endian)? {
+        let sites = sites(&kernel, endian)?;
+        for site in &sites {
             if name.defects().contains(&site.name.as_str()) {
-                patch(&mut segments, &site, endian)?;
+                patch(&mut segments, site, endian)?;
             }
         }
         for defect in name.defects() {
-            if !sites(&kernel, endian)?.iter().any(|s| s.name == *defect)
-                && !defect.starts_with("le-")
-            {
+            if !sites.iter().any(|s| s.name == *defect) && !defect.starts_with("le-") {
                 return Err(ImageError::NoSite(find_static(defect)));
             }
         }

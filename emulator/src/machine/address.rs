@@ -23,7 +23,8 @@ const USER_TEXT_PHYSICAL: u64 = 0x20_0000;
 const USER_TEXT_SIZE: u64 = 0x10_0000;
 const USER_DATA_PHYSICAL: u64 = 0x30_0000;
 const USER_DATA_SIZE: u64 = 0x10_0000;
-const TRAMPOLINES_SIZE: u64 = 0x1_0000;
+/// Bytes of each of the two pools.
+pub const TRAMPOLINES_SIZE: u64 = 0x1_0000;
 const VECTORS_END: u64 = 0x6000;
 
 /// What a page may be used for. Writable and executable never meet: that would keep every store on Unicorn's slow path.

@@ -244,6 +244,16 @@ impl Bench {
                 true,
             ),
             check(
+                "xvadddp of zeros keeps FI",
+                INEXACT,
+                after(&[
+                    word::addi_r4_r3(24),
+                    word::lxvd2x_r4(7),
+                    word::XVADDDP_7_7_7,
+                ])?,
+                true,
+            ),
+            check(
                 "mtfsb0 clears FI",
                 INEXACT & !0x2_0000,
                 after(&[word::MTFSB0_14])?,

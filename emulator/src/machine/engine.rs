@@ -70,19 +70,23 @@ impl<H: Host> Inner<H> {
         options: Options,
         program: &Program,
         host: H,
-    ) -> Self {
+    ) -> Result<Self, MachineError> {
         let mut kernel_trampolines = Trampolines::new(KERNEL + address::KERNEL_TRAMPOLINES);
         let mut user_trampolines = Trampolines::new(address::USER_TRAMPOLINES);
         if options.repair_errata {
             let physical = |ea| map.physical(ea).unwrap_or(0);
             for (text, size) in &program.kernel_text {
-                kernel_trampolines.repair(&memory, *text, size / 4, physical);
+                kernel_trampolines
+                    .repair(&memory, *text, size / 4, physical)
+                    .map_err(MachineError::Unrepairable)?;
             }
             for (text, size) in &program.user_text {
-                user_trampolines.repair(&memory, *text, size / 4, physical);
+                user_trampolines
+                    .repair(&memory, *text, size / 4, physical)
+                    .map_err(MachineError::Unrepairable)?;
             }
         }
-        Inner {
+        Ok(Inner {
             memory,
             map,
             layout,
@@ -98,7 +102,7 @@ impl<H: Host> Inner<H> {
             inexact: false,
             staging: false,
             scratch: None,
-        }
+        })
     }
 
     pub(super) fn stage_next(&mut self) {
@@ -111,6 +115,8 @@ impl<H: Host> Inner<H> {
         self.probe = None;
         self.stop = None;
         self.lent_from = None;
+        self.inexact = false;
+        self.staging = false;
     }
 
     pub(super) fn host_mut(&mut self) -> &mut H {

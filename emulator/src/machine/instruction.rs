@@ -98,16 +98,24 @@ pub fn written_fpr(word: u32) -> Option<u32> {
     writes.then_some(target)
 }
 
-/// Whether an instruction writes FPSCR from a source, and not as the status of a computation: `mtfsf`, `mtfsfi`, `mtfsb0`, `mtfsb1`.
-pub fn writes_fpscr(word: u32) -> bool {
-    primary(word) == 63 && matches!((word >> 1) & 0x3ff, 38 | 70 | 134 | 711)
+/// Whether an instruction writes FPSCR but not FI as the status of a computation: `mtfsf`, `mtfsfi`, `mtfsb0`, `mtfsb1`, and the double-precision VSX vector
+/// arithmetic of this project (`xvadddp`), which sets exception bits but leaves FI and FR alone (Power ISA 3.1, Book I, 7.4).
+pub fn keeps_or_moves_inexact(word: u32) -> bool {
+    match primary(word) {
+        63 => matches!((word >> 1) & 0x3ff, 38 | 70 | 134 | 711),
+        60 => (word >> 3) & 0xff == 0x60,
+        _ => false,
+    }
 }
 
-/// What FPSCR\[FI\] (bit 46) becomes by an instruction that [`writes_fpscr`]: from `source` (the FPR of `mtfsf`), or what it was if the instruction does not select it
+/// What FPSCR\[FI\] (bit 46) becomes by an instruction that [`keeps_or_moves_inexact`]: from `source` (the FPR of `mtfsf`), or what it was if the instruction does not select it
 /// (Power ISA 3.1, Book I, 4.6.10).
 pub fn inexact_after(word: u32, before: bool, source: impl Fn(u32) -> u64) -> bool {
     const FI: u64 = 0x2_0000;
     let low_word = (word >> 16) & 1 == 0;
+    if primary(word) != 63 {
+        return before;
+    }
     match (word >> 1) & 0x3ff {
         711 if word & (1 << 25) != 0 || low_word && (word >> 17) & 0x10 != 0 => {
             source((word >> 11) & 31) & FI != 0

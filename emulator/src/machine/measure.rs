@@ -75,9 +75,7 @@ pub(super) fn layout(endian: Endian) -> Result<StateLayout, MachineError> {
         vrsave: VRSAVE,
         sprg3: SPRG3,
     };
-    if marks.fpscr & 0xff_ffff_ffff != FPSCR & 0xff_ffff_ffff
-        && marks.fpscr & 7 << 32 != FPSCR & 7 << 32
-    {
+    if marks.fpscr != FPSCR {
         return Err(MachineError::UnknownState("FPSCR did not take its mark"));
     }
     StateLayout::measure(&state, &quiet, marks)

@@ -43,6 +43,9 @@ pub struct Program {
     pub entry: u64,
 }
 
+/// FX, XX and FPRF: what another user of the processor may have left in FPSCR.
+const STATUS_GARBAGE: u64 = 0x8201_5000;
+
 /// Choices that do not depend on the program.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -100,6 +103,9 @@ pub enum MachineError {
         "this build of the emulator keeps its registers in an unknown way (measuring program: {0})"
     )]
     UnknownState(&'static str),
+    /// An instruction with a known erratum lies where it cannot be repaired.
+    #[error("the instruction at {0:#x} has an emulator erratum that cannot be repaired there")]
+    Unrepairable(u64),
     /// The program did not reach its first host call.
     #[error("the program stopped before its first host call: {0:?}")]
     NotStaged(Stop),
@@ -209,7 +215,7 @@ impl<H: Host> Machine<H> {
         let map = AddressMap {
             kernel_read_only_end: program.kernel_read_only_end,
         };
-        let inner = Inner::new(memory.clone(), map, layout, options, program, host);
+        let inner = Inner::new(memory.clone(), map, layout, options, program, host)?;
         let mut uc = engine::start(inner)?;
         engine::set_entry(&mut uc, program.entry, program.endian);
         let mut machine = Machine {
@@ -249,12 +255,13 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// As [`Machine::rewind`], and then gives VSRs, VSCR and VRSAVE the given values, as another user of the processor would have left them.
+    /// As [`Machine::rewind`], and then gives VSRs, VSCR and VRSAVE the given values, and FPSCR other status bits, as another user of the processor would have left them.
     pub fn rewind_dirty(&mut self, registers: &RegisterFile) {
         self.rewind();
         let dirtied = SavedState::new(&self.uc).and_then(|mut state| {
             state.save(&self.uc)?;
             self.layout.set_registers(&mut state, registers);
+            self.layout.flip_fpscr(&mut state, STATUS_GARBAGE);
             state.restore(&self.uc)
         });
         if dirtied.is_err() {

@@ -36,7 +36,25 @@ impl SavedState {
         let context = NonNull::new(context.cast::<c_void>()).ok_or(uc_error::NOMEM)?;
         // SAFETY: live engine.
         let size = unsafe { uc_context_size(uc.get_handle()) };
-        Ok(SavedState { context, size })
+        let mut state = SavedState { context, size };
+        state.clear();
+        Ok(state)
+    }
+
+    /// Unicorn leaves parts of a new context uninitialised. Its size, mode and architecture (16 bytes) are set and stay; all else is zero in a context that
+    /// holds nothing yet.
+    fn clear(&mut self) {
+        const SET: usize = 16;
+        if self.size > SET {
+            // SAFETY: inside the allocation, which nobody else uses; raw, because the bytes may be uninitialised.
+            unsafe {
+                self.context
+                    .as_ptr()
+                    .cast::<u8>()
+                    .add(SET)
+                    .write_bytes(0, self.size - SET)
+            }
+        }
     }
 
     /// Copies the engine's state here.

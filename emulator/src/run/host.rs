@@ -47,7 +47,6 @@ pub trait Observer {
 pub struct ModelHost {
     layout: Layout,
     pending: Vec<Pending>,
-    failing: Vec<bool>,
     last_event: Option<u32>,
     parents: [Option<u8>; MAX_TASKS],
     images_taken: bool,
@@ -87,7 +86,6 @@ impl ModelHost {
         ModelHost {
             layout,
             pending: Vec::new(),
-            failing: Vec::new(),
             last_event: None,
             parents: [None; MAX_TASKS],
             images_taken: false,
@@ -100,19 +98,11 @@ impl ModelHost {
     /// Forgets the last run and gets ready for a scenario.
     pub fn prepare(&mut self, scenario: &Scenario) {
         self.pending.clear();
-        self.failing.clear();
-        for event in &scenario.events {
-            let (pending, fails) = match event {
-                Event::Interrupt { pending, .. } => (*pending, false),
-                Event::Syscall { call, pending, .. } => (
-                    *pending,
-                    matches!(call, ctxfuzz_scenario::event::Syscall::Clone { fail: true }),
-                ),
-                _ => (Pending::default(), false),
-            };
-            self.pending.push(pending);
-            self.failing.push(fails);
-        }
+        let pending = scenario.events.iter().map(|event| match event {
+            Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } => *pending,
+            _ => Pending::default(),
+        });
+        self.pending.extend(pending);
         self.last_event = None;
         self.parents = [None; MAX_TASKS];
         self.images_taken = false;
@@ -173,6 +163,8 @@ impl ModelHost {
         };
         let (kind, event) = user::operation_head(view.memory, operation);
         if user::is_end(kind) {
+            // An operation that did not enter the kernel may have left its work behind.
+            self.make_pending(view, usize::MAX);
             if !self.images_taken {
                 self.images_taken = true;
                 self.outcome.images = images::threads(view.memory, view.map, &self.layout);
@@ -204,11 +196,9 @@ impl ModelHost {
     /// Tells the kernel what other CPUs and devices do during this event.
     fn make_pending(&self, view: &View<'_>, event: usize) {
         let pending = self.pending.get(event).copied().unwrap_or_default();
-        let fails = self.failing.get(event).copied().unwrap_or_default();
         let flags = u64::from(pending.switch.is_some())
             | u64::from(pending.signal.is_some()) << 1
-            | u64::from(pending.io_worker) << 2
-            | u64::from(fails) << 3;
+            | u64::from(pending.io_worker) << 2;
         let next = match pending.switch {
             Some(Switch::To(task)) => task.into(),
             _ => u64::MAX,
@@ -223,7 +213,7 @@ impl ModelHost {
     }
 
     fn interrupt(&mut self, view: &View<'_>) -> Reply {
-        match view.load(view.gpr(29) + 8) {
+        match view.load(view.gpr(29).wrapping_add(8)) {
             0x500 => Reply::Interrupt(Vector::External),
             0x900 => Reply::Interrupt(Vector::Decrementer),
             0xa00 => Reply::Interrupt(Vector::Doorbell),

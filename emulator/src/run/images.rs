@@ -108,14 +108,14 @@ pub(crate) fn registers_at(layout: &ThreadLayout, offset: u64, size: u64) -> Vec
 
 /// The frame whose `ucontext` is at `uc`.
 pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> SignalFrame {
-    let msr = view.load(uc + layout.frame.gp_regs + 8 * PT_MSR);
+    let msr = view.load(uc.wrapping_add(layout.frame.gp_regs + 8 * PT_MSR));
     let mut registers = RegisterFile::default();
-    let fp = uc + layout.frame.fp_regs;
+    let fp = uc.wrapping_add(layout.frame.fp_regs);
     for n in 0..32u64 {
-        registers.vsr[n as usize][0] = view.load(fp + 8 * n);
+        registers.vsr[n as usize][0] = view.load(fp.wrapping_add(8 * n));
     }
-    registers.fpscr = view.load(fp + 8 * 32);
-    let Some(v) = view.map.physical(uc + layout.frame.v_regs) else {
+    registers.fpscr = view.load(fp.wrapping_add(8 * 32));
+    let Some(v) = view.map.physical(uc.wrapping_add(layout.frame.v_regs)) else {
         return SignalFrame {
             task,
             msr,

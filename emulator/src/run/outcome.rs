@@ -1,6 +1,6 @@
 //! What one kernel did with one scenario: the data that oracles compare.
 //!
-//! Not responsible for producing it (see `execute`) nor for judging it (see the triage crate).
+//! Not responsible for producing it (see `run`) nor for judging it (see the triage crate).
 
 use ctxfuzz_scenario::register::Register;
 

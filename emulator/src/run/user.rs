@@ -353,11 +353,12 @@ impl Compiler {
             Syscall::RtSigreturn => (kind::SIGRETURN, [0; 6]),
             Syscall::Exit => (kind::EXIT, [0; 6]),
         };
+        let fails = matches!(call, Syscall::Clone { fail: true });
         self.push(Operation {
             kind,
             event,
             arguments,
-            flags: u64::from(via == Via::Scv),
+            flags: u64::from(via == Via::Scv) | u64::from(fails) << 1,
         });
     }
 }

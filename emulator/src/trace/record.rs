@@ -293,13 +293,14 @@ impl Recorder {
         let base = self.layout.task_pool
             + u64::from(slot.0) * self.layout.task_size
             + self.layout.task_thread;
-        if (offset..offset + size).contains(&thread.regs) {
+        if (offset..offset.saturating_add(size)).contains(&thread.regs) {
             let regs = view.load(base + thread.regs);
             if regs == 0 {
                 self.msr_at.remove(&slot);
             } else {
-                self.msr_at.insert(slot, regs + self.layout.regs_msr);
-                let bits = view.load(regs + self.layout.regs_msr) & FACILITY_BITS;
+                self.msr_at
+                    .insert(slot, regs.wrapping_add(self.layout.regs_msr));
+                let bits = view.load(regs.wrapping_add(self.layout.regs_msr)) & FACILITY_BITS;
                 self.note(view, previous, Cell::Facilities(slot), bits.into());
             }
         }

@@ -118,6 +118,24 @@ struct Differing {
     cause: usize,
 }
 
+/// Causes by class of register and pair of values.
+type Originals = HashMap<(Option<u64>, (u128, u128)), usize>;
+
+/// Class of a doubleword on a stack.
+const STACK: u64 = u64::MAX;
+
+/// Class of what says who owns registers.
+const CONTROL: u64 = u64::MAX - 1;
+
+/// The facility that a cell's register belongs to.
+fn class(cell: &Cell) -> Option<u64> {
+    match cell {
+        Cell::Hardware(register) | Cell::Image(_, register) => Some(owner_bit(*register)),
+        Cell::UserStack(_) => Some(STACK),
+        Cell::Facilities(_) | Cell::Current => Some(CONTROL),
+    }
+}
+
 struct Analysis<'a> {
     a: Walk<'a>,
     b: Walk<'a>,
@@ -148,7 +166,7 @@ impl Analysis<'_> {
         written.dedup();
         // A wrong value is a copy only if its original was there when the stretch began.
         let originals = if written.is_empty() {
-            HashMap::new()
+            Originals::new()
         } else {
             self.originals()
         };
@@ -173,21 +191,29 @@ impl Analysis<'_> {
         }
     }
 
-    /// The causes of all values that differ now, by the pair of values. A VR travels to memory and frames in two halves.
-    fn originals(&self) -> HashMap<(u128, u128), usize> {
+    /// The causes of all values that differ now, by the pair of values and the facility of the register. A VR travels to memory and frames in two halves.
+    fn originals(&self) -> Originals {
         let low = u128::from(u64::MAX);
-        let mut originals = HashMap::new();
+        let mut originals = Originals::new();
+        let mut add = |class, pair: (u128, u128), cause| {
+            // The earliest cause has a value that two of them share, whatever order the cells come in.
+            let known = originals.entry((class, pair)).or_insert(cause);
+            *known = cause.min(*known);
+        };
         for (cell, d) in &self.differing {
-            originals.insert((d.a, d.b), d.cause);
-            if matches!(
+            let halves = [(d.a >> 64, d.b >> 64), (d.a & low, d.b & low)];
+            let travels = matches!(
                 cell,
                 Cell::Hardware(Register::V(_)) | Cell::Image(_, Register::V(_))
-            ) {
-                for pair in [(d.a >> 64, d.b >> 64), (d.a & low, d.b & low)] {
-                    if pair.0 != pair.1 {
-                        originals.entry(pair).or_insert(d.cause);
-                    }
-                }
+            );
+            let pairs = halves
+                .into_iter()
+                .filter(|pair| travels && pair.0 != pair.1)
+                .chain([(d.a, d.b)]);
+            for pair in pairs {
+                // On a stack nothing says which register a value was.
+                add(class(cell), pair, d.cause);
+                add(None, pair, d.cause);
             }
         }
         originals
@@ -211,7 +237,7 @@ impl Analysis<'_> {
     fn sort_fresh(
         &mut self,
         fresh: &[Cell],
-        originals: &HashMap<(u128, u128), usize>,
+        originals: &Originals,
         images: &HashMap<Cell, u128>,
     ) -> HashSet<usize> {
         let mut groups: Vec<(Vec<u64>, Vec<Change>)> = Vec::new();
@@ -270,12 +296,13 @@ impl Analysis<'_> {
     }
 
     /// The earlier cause that a change follows from: it is a copy of its values, a computation of user code, or a consequence of disagreement about owners.
-    fn follows_from(
-        &self,
-        change: &Change,
-        originals: &HashMap<(u128, u128), usize>,
-    ) -> Option<usize> {
-        if let Some(cause) = originals.get(&(change.a, change.b)) {
+    fn follows_from(&self, change: &Change, originals: &Originals) -> Option<usize> {
+        let pair = (change.a, change.b);
+        let own = class(&change.cell);
+        // What goes to a stack may come from anywhere; what comes from one may be anything.
+        let wanted = own.filter(|c| *c != STACK);
+        let from_stack = || originals.get(&(Some(STACK), pair));
+        if let Some(cause) = originals.get(&(wanted, pair)).or_else(from_stack) {
             return Some(*cause);
         }
         let by_user = change.writer().is_some_and(|w| w.pc < KERNEL);
@@ -300,14 +327,10 @@ impl Analysis<'_> {
 
     /// The latest cause that shows in a register of the same facility now.
     fn latest_of_class(&self, cell: Cell) -> Option<usize> {
-        let class = |cell: &Cell| match cell {
-            Cell::Hardware(register) | Cell::Image(_, register) => Some(owner_bit(*register)),
-            _ => None,
-        };
         let same = self
             .differing
             .iter()
-            .filter(|(other, _)| class(other).is_some() && class(other) == class(&cell));
+            .filter(|(other, _)| class(other) == class(&cell));
         same.map(|(_, d)| d.cause).max()
     }
 

@@ -25,6 +25,8 @@ pub const fn mffs(n: u32) -> u32 {
 }
 pub const MTFSFI_7_1: u32 = 0xff80_110c;
 pub const MTFSB0_14: u32 = 0xfdc0_008c;
+/// `xvadddp vs7,vs7,vs7`.
+pub const XVADDDP_7_7_7: u32 = 0xf0e7_3b00;
 pub const MTVSCR_V1: u32 = 0x1000_0e44;
 pub const MFVSCR_V0: u32 = 0x1000_0604;
 pub const FADD_F7_F8_F9: u32 = 0xfce8_482a;

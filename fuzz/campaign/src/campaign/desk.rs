@@ -152,13 +152,21 @@ impl<'c> Desk<'c> {
             findings.position(|finding| finding.signature == blame.signature)
         };
         // Replays are for what is to be kept. That a known cause is seen once more needs none: its analysis was one.
-        let keeps = blames.iter().any(|blame| known(self, blame).is_none());
+        let keeps = blames.iter().any(|blame| {
+            known(self, blame).is_none_or(|index| self.findings[index].verdict < blame.verdict)
+        });
         if keeps && !evidence::reproduces(self.config, &case.scenario, &case.comparison)? {
             self.not_reproduced += 1;
             return Ok(());
         }
         for blame in &blames {
             match known(self, blame) {
+                // A stronger verdict is what the finding should show.
+                Some(index) if self.findings[index].verdict < blame.verdict => {
+                    let stronger = self.finding(blame, &explanation, case)?;
+                    self.store.replace(&stronger)?;
+                    self.note_sightings(index, blame, case);
+                }
                 Some(index) => self.seen_again(index, blame, case)?,
                 None => self.keep(blame, &explanation, case)?,
             }
@@ -172,16 +180,9 @@ impl<'c> Desk<'c> {
         blame: &Blame,
         case: &Case,
     ) -> Result<(), CampaignError> {
-        let Some(finding) = self.findings.get_mut(index) else {
-            return Ok(());
-        };
-        let sightings = sightings(&finding.sightings, &blame.differences, case);
-        if sightings.is_empty() {
+        if !self.note_sightings(index, blame, case) {
             return Ok(());
         }
-        finding.verdict = finding.verdict.max(blame.verdict);
-        finding.registers.extend(registers(&blame.differences));
-        finding.sightings.extend(sightings);
         // It leaves a scenario where the place is new.
         self.store.add(&Finding {
             signature: blame.signature.clone(),
@@ -197,6 +198,19 @@ impl<'c> Desk<'c> {
         Ok(())
     }
 
+    /// Adds what is new to the summary of a finding; whether anything is.
+    fn note_sightings(&mut self, index: usize, blame: &Blame, case: &Case) -> bool {
+        let Some(finding) = self.findings.get_mut(index) else {
+            return false;
+        };
+        let sightings = sightings(&finding.sightings, &blame.differences, case);
+        let new = !sightings.is_empty();
+        finding.verdict = finding.verdict.max(blame.verdict);
+        finding.registers.extend(registers(&blame.differences));
+        finding.sightings.extend(sightings);
+        new
+    }
+
     /// Also what an earlier campaign has kept is minimized again: the same command has the same findings, whatever is on disk.
     fn keep(
         &mut self,
@@ -204,6 +218,27 @@ impl<'c> Desk<'c> {
         found: &Explanation,
         case: &Case,
     ) -> Result<(), CampaignError> {
+        let finding = self.finding(blame, found, case)?;
+        self.store.add(&finding)?;
+        self.findings.push(FindingSummary {
+            signature: blame.signature.clone(),
+            verdict: blame.verdict,
+            registers: registers(&blame.differences),
+            first_seen_execution: case.execution,
+            first_seen_seconds: case.seconds,
+            path: self.store.path(&blame.signature).display().to_string(),
+            sightings: sightings(&[], &blame.differences, case),
+        });
+        Ok(())
+    }
+
+    /// Minimizes and explains.
+    fn finding(
+        &self,
+        blame: &Blame,
+        found: &Explanation,
+        case: &Case,
+    ) -> Result<Finding, CampaignError> {
         let config = self.config;
         let minimized = evidence::minimized(config, &case.scenario, blame, self.stop)?;
         // The report is about the scenario that is easier to read.
@@ -214,28 +249,17 @@ impl<'c> Desk<'c> {
             ),
             None => ("scenario.json", found.clone()),
         };
-        let registers = registers(&blame.differences);
-        self.store.add(&Finding {
+        Ok(Finding {
             signature: blame.signature.clone(),
             verdict: blame.verdict,
-            registers: registers.iter().cloned().collect(),
+            registers: registers(&blame.differences).into_iter().collect(),
             sightings: blame.differences.clone(),
             scenario: case.scenario.clone(),
             minimized,
             command: config.command.clone(),
             report_txt: self.text(blame, explained, &explanation, case),
             report_json: self.json(explained, &explanation, case),
-        })?;
-        self.findings.push(FindingSummary {
-            signature: blame.signature.clone(),
-            verdict: blame.verdict,
-            registers,
-            first_seen_execution: case.execution,
-            first_seen_seconds: case.seconds,
-            path: self.store.path(&blame.signature).display().to_string(),
-            sightings: sightings(&[], &blame.differences, case),
-        });
-        Ok(())
+        })
     }
 
     fn text(
