@@ -154,3 +154,44 @@ fn each_defect_changes_the_image_and_only_defects_do() -> Result {
     assert!(DEFECTS.iter().any(|d| d.severity == Severity::Harmless));
     Ok(())
 }
+
+/// Indices of the tasks that were made during a run, in order of starting.
+fn children(outcome: &Outcome) -> Vec<u8> {
+    let started = outcome.log.iter().filter_map(|entry| match entry {
+        LogEntry::TaskStarted {
+            task,
+            parent: Some(_),
+        } => Some(*task),
+        _ => None,
+    });
+    started.collect()
+}
+
+/// A clone that is to fail is made again after a signal; the fork that the handler makes meanwhile is another call and works.
+#[test]
+fn the_clone_that_is_to_fail_fails_and_no_other() -> Result {
+    let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"]}]},
+        "events": [
+            {"syscall": {"call": "clone", "fail": true, "pending": {"signal": 10}}},
+            {"syscall": {"call": "fork"}},
+            {"syscall": {"call": "rt_sigreturn"}}]}"#;
+    let outcome = run(
+        "fixed",
+        Endian::Little,
+        &Scenario::from_json(text, "inline")?,
+    )?;
+    let forked = outcome
+        .log
+        .iter()
+        .position(|e| matches!(e, LogEntry::Event { index: 1, .. }));
+    assert!(forked.is_some(), "the handler forks: {:?}", outcome.log);
+    assert_eq!(
+        children(&outcome),
+        [2],
+        "the handler's fork took the next index"
+    );
+    let alone = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]}, "events": [{"syscall": {"call": "clone", "fail": true}}, {"syscall": {"call": "clone"}}]}"#;
+    let outcome = run("fixed", Endian::Big, &Scenario::from_json(alone, "inline")?)?;
+    assert_eq!(children(&outcome), [1], "the second clone works");
+    Ok(())
+}

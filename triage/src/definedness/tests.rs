@@ -357,3 +357,21 @@ proptest! {
         }
     }
 }
+
+/// The emulator does not withhold results as an enabled exception should, so they count for nothing; without enables they count.
+#[test]
+fn results_are_undefined_where_exceptions_are_enabled() {
+    let enabling = |fpscr: u128| {
+        let mut values = RegisterValues::new();
+        values.insert(Register::Fpscr, fpscr);
+        Event::Set(values)
+    };
+    for op in [ComputeOp::Fadd, ComputeOp::Fdiv, ComputeOp::Xvadddp] {
+        let quiet = elf(vec![enabling(0x1), compute(op, 3)]);
+        assert!(!quiet.lacks(Register::F(3)));
+        let trapping = elf(vec![enabling(0x10), compute(op, 3)]);
+        assert!(trapping.lacks(Register::F(3)) && trapping.lacks(Register::Vs(3)));
+        assert!(!trapping.lacks(Register::F(4)));
+    }
+    assert!(!elf(vec![enabling(0x10), compute(ComputeOp::Fmr, 3)]).lacks(Register::F(3)));
+}

@@ -253,3 +253,23 @@ fn directory_names_are_safe_and_distinct() {
         );
     }
 }
+
+#[test]
+fn a_stronger_finding_takes_the_place_of_a_weaker_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = FindingStore::open(dir.path()).unwrap();
+    let signature = "save_fpu.f0-is-fpscr";
+    store
+        .add(&finding(signature, "weak", Place::Child))
+        .unwrap();
+    let strong = finding(signature, "strong", Place::Register);
+    let path = store.replace(&strong).unwrap();
+    let kept = Scenario::load(&path.join("scenario.json")).unwrap();
+    assert_eq!(kept.name.as_deref(), Some("strong"));
+    assert_eq!(names(dir.path()), [signature], "nothing else is left");
+    // Where there is none yet it is simply kept.
+    store
+        .replace(&finding("other.f1-changed", "x", Place::Register))
+        .unwrap();
+    assert_eq!(names(dir.path()).len(), 2);
+}
