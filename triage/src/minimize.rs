@@ -61,7 +61,9 @@ pub fn minimize(
     if budget == 0 {
         return Err(MinimizeError::NoBudget);
     }
+    // What people wrote about the scenario is not about what will be left of it.
     let start = Scenario {
+        about: None,
         expect: Vec::new(),
         ..scenario.clone()
     };

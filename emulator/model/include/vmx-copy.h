@@ -17,19 +17,25 @@
 .Lno_bytes\@:
 .endm
 
-/* r5 bytes through GPRs. */
+/* r5 bytes through GPRs, 32 a turn, and the rest one by one. Uses r7-r9. */
 .macro COPY_GPRS
-	srdi.	7,5,3
-	beq	.Lno_doublewords\@
+	srdi.	7,5,5
+	beq	.Lno_turns\@
 	mtctr	7
-.Ldoubleword\@:
+.Lturn\@:
 	ld	8,0(4)
-	addi	4,4,8
+	ld	9,8(4)
 	std	8,0(6)
-	addi	6,6,8
-	bdnz	.Ldoubleword\@
-.Lno_doublewords\@:
-	andi.	7,5,7
+	std	9,8(6)
+	ld	8,16(4)
+	ld	9,24(4)
+	std	8,16(6)
+	std	9,24(6)
+	addi	4,4,32
+	addi	6,6,32
+	bdnz	.Lturn\@
+.Lno_turns\@:
+	andi.	7,5,31
 	COPY_BYTES 7
 .endm
 

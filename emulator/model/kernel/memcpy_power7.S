@@ -20,19 +20,22 @@ _GLOBAL memcpy
 	b	exit_vmx_ops
 END_FUNC memcpy
 
-/* void *memset(void *dest, int value, size_t count): by doublewords, which may be unaligned, then by bytes. */
+/* void *memset(void *dest, int value, size_t count): four doublewords a turn, which may be unaligned, then bytes. */
 _GLOBAL memset
 	rldimi	4,4,8,48
 	rldimi	4,4,16,32
 	rldimi	4,4,32,0
 	mr	6,3
-	srdi.	7,5,3
+	srdi.	7,5,5
 	beq	2f
 	mtctr	7
 1:	std	4,0(6)
-	addi	6,6,8
+	std	4,8(6)
+	std	4,16(6)
+	std	4,24(6)
+	addi	6,6,32
 	bdnz	1b
-2:	andi.	7,5,7
+2:	andi.	7,5,31
 	beqlr
 	mtctr	7
 	addi	6,6,-1

@@ -1,10 +1,26 @@
 //! Scenarios from files.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::LoadError;
 use crate::scenario::Scenario;
+
+/// Bytes of the largest scenario file; a real one has a few thousand.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Reads a file, but not without end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MAX_BYTES {
+        true => Err(io::Error::other("it is larger than 16 MiB")),
+        false => Ok(bytes),
+    }
+}
 
 impl Scenario {
     /// Reads and validates one scenario file.
@@ -13,7 +29,7 @@ impl Scenario {
         if path.is_dir() {
             return Err(LoadError::Directory { path: owned() });
         }
-        let bytes = fs::read(path).map_err(|source| LoadError::Unreadable {
+        let bytes = read(path).map_err(|source| LoadError::Unreadable {
             path: owned(),
             source,
         })?;
@@ -37,6 +53,8 @@ impl Scenario {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn message(bytes: &[u8]) -> String {

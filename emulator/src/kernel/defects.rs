@@ -26,7 +26,7 @@ pub struct Defect {
     pub severity: Severity,
 }
 
-const SEED: &str = "Linux before 5e1d824f9a28 (catalogue A)";
+const SEED: &str = "Linux before 5e1d824f9a28";
 const SYNTHETIC: &str = "synthetic mutation";
 
 /// The defects whose combination is the kernel `clobbering`.
@@ -53,19 +53,19 @@ pub const DEFECTS: &[Defect] = &[
     },
     Defect {
         id: "store-fp-state-clobbers-f0",
-        title: "store_fp_state returns with f0 = FPSCR; only KVM calls it, which the model does not have (A8)",
+        title: "store_fp_state returns with f0 = FPSCR; only KVM calls it, which the model does not have",
         origin: SEED,
         severity: Severity::Harmless,
     },
     Defect {
         id: "store-vr-state-clobbers-v0",
-        title: "store_vr_state returns with v0 = VSCR; only KVM calls it, which the model does not have (A8)",
+        title: "store_vr_state returns with v0 = VSCR; only KVM calls it, which the model does not have",
         origin: SEED,
         severity: Severity::Harmless,
     },
     Defect {
         id: "half-fix-fpr0-only",
-        title: "save_fpu reloads f0 but not the other half of vs0 (A7)",
+        title: "save_fpu reloads f0 but not the other half of vs0",
         origin: SYNTHETIC,
         severity: Severity::Live,
     },
@@ -120,19 +120,19 @@ pub const DEFECTS: &[Defect] = &[
     Defect {
         id: "restore-math-declines",
         title: "restore_math never loads: everything is loaded on demand",
-        origin: "negative control (catalogue G)",
+        origin: "negative control",
         severity: Severity::Harmless,
     },
     Defect {
         id: "load-up-fpu-zero-load-fp",
         title: "load_up_fpu leaves load_fp at 0: more faults, nothing else",
-        origin: "negative control (catalogue G)",
+        origin: "negative control",
         severity: Severity::Harmless,
     },
     Defect {
         id: "giveup-zeroes-registers",
         title: "giving up FP or VMX also zeroes the hardware registers: an amplifier",
-        origin: "negative control (catalogue G)",
+        origin: "negative control",
         severity: Severity::Harmless,
     },
 ];

@@ -233,3 +233,84 @@ fn help_and_version_are_results() {
         assert!(called.stdout.contains("ctxfuzz"), "{arguments:?}");
     }
 }
+
+/// Renaming over a pipe or a device would destroy it, and a symbolic link is not the file.
+#[test]
+fn only_regular_files_are_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo works");
+    let corpus =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/fork-twice.json");
+    let minimize = |to: &std::path::Path| {
+        let mut command = assert_cmd::Command::cargo_bin("ctxfuzz").unwrap();
+        command
+            .arg("minimize")
+            .arg(&corpus)
+            .arg("-o")
+            .arg(to)
+            .output()
+            .unwrap()
+    };
+    let refused = minimize(&fifo);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is not a regular file"));
+    assert!(
+        !std::fs::metadata(&fifo).unwrap().is_file(),
+        "the pipe is still one"
+    );
+    let (link, real) = (
+        folder.path().join("link.json"),
+        folder.path().join("real.json"),
+    );
+    std::fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    assert_eq!(minimize(&link).status.code(), Some(0));
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(std::fs::read_to_string(&real).unwrap().contains("ctxfuzz"));
+}
+
+#[test]
+fn a_campaign_that_cannot_start_makes_no_directories() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken");
+    std::fs::create_dir(&broken).unwrap();
+    std::fs::write(
+        broken.join("x.json"),
+        r#"{"ctxfuzz": 1, "stage": {"tasks": [{"registers": {"f32": 1}}]}, "events": []}"#,
+    )
+    .unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for (corpus, findings) in [
+        (broken.clone(), folder.path().join("f")),
+        (folder.path().join("new"), file.clone()),
+    ] {
+        let mut command = assert_cmd::Command::cargo_bin("ctxfuzz").unwrap();
+        let output = command
+            .args(["fuzz", "--runs", "1", "--corpus"])
+            .arg(&corpus)
+            .arg("--findings")
+            .arg(&findings)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+    }
+    let mut names: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["broken", "file"]);
+    assert_eq!(std::fs::read_dir(&broken).unwrap().count(), 1);
+}
+
+#[test]
+fn a_campaign_of_no_executions_is_refused() {
+    for nothing in [["--runs", "0"], ["--seconds", "0"]] {
+        let mut command = assert_cmd::Command::cargo_bin("ctxfuzz").unwrap();
+        let output = command.arg("fuzz").args(nothing).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "an empty check never passes");
+    }
+}

@@ -204,7 +204,7 @@ fn discovery(out: &mut String, cause: &Cause, e: &Explanation) {
         );
         let _ = writeln!(
             out,
-            "    regs->msr and in the processor: the thread's three conditions, met by a discovery"
+            "    regs->msr and in the processor. A debug patch with these conditions fires here, where the\n    damage is discovered; it was done earlier (linuxppc-dev, November 2023, fr0/vs0)"
         );
     }
     for copied in in_memory.iter().skip(1).take(COPIES_SHOWN) {

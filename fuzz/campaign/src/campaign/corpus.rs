@@ -18,29 +18,37 @@ const FRESH: u64 = 16;
 /// Where a campaign writes, in the corpus directory.
 const FOUND: &str = "found";
 
-/// The first scenarios: the directory's, in order of their names, or random ones if it is empty or there is none. They are written
-/// to an empty one, so that it has all the coverage of the campaign.
+/// The first scenarios: the directory's, in order of their names, or random ones if it is empty or there is none. Only reads.
 pub fn initial(dir: Option<&Path>, seed: u64) -> Result<Vec<Scenario>, CampaignError> {
     let mut scenarios = Vec::new();
-    if let Some(dir) = dir {
-        let found = dir.join(FOUND);
-        fs::create_dir_all(&found).map_err(refused("create the corpus directory", &found))?;
-        for path in files(dir)?.into_iter().chain(files(&found)?) {
-            scenarios.push(Scenario::load(&path)?);
+    for dir in dir
+        .iter()
+        .flat_map(|dir| [dir.to_path_buf(), dir.join(FOUND)])
+    {
+        if dir.exists() {
+            for path in files(&dir)? {
+                scenarios.push(Scenario::load(&path)?);
+            }
         }
     }
     if scenarios.is_empty() {
         scenarios = (0..FRESH)
             .map(|index| random_scenario(xxh3_64_with_seed(&index.to_le_bytes(), seed)))
             .collect();
-        for (dir, scenario) in dir
-            .iter()
-            .flat_map(|dir| scenarios.iter().map(move |s| (dir, s)))
-        {
+    }
+    Ok(scenarios)
+}
+
+/// Makes the directory ready for what will be found. An empty one gets the first scenarios, so that it has all the coverage of the campaign.
+pub fn prepare(dir: &Path, initial: &[Scenario]) -> Result<(), CampaignError> {
+    let found = dir.join(FOUND);
+    fs::create_dir_all(&found).map_err(refused("create the corpus directory", &found))?;
+    if files(dir)?.is_empty() && files(&found)?.is_empty() {
+        for scenario in initial {
             write(dir, scenario)?;
         }
     }
-    Ok(scenarios)
+    Ok(())
 }
 
 fn files(dir: &Path) -> Result<Vec<PathBuf>, CampaignError> {
@@ -103,6 +111,8 @@ mod tests {
         let missing = folder.path().join("a/b");
         let fresh = initial(None, 7).unwrap();
         assert_eq!(initial(Some(&missing), 7).unwrap(), fresh);
+        assert!(!missing.exists(), "reading makes nothing");
+        prepare(&missing, &fresh).unwrap();
         assert_eq!(files(&missing.join(FOUND)).unwrap().len(), fresh.len());
         assert_ne!(initial(None, 8).unwrap(), fresh);
     }
@@ -137,7 +147,7 @@ mod tests {
         fs::write(&file, "").unwrap();
         let error = initial(Some(&file), 1).unwrap_err().to_string();
         assert!(
-            error.starts_with("cannot create the corpus directory `"),
+            error.starts_with("cannot list the corpus directory `"),
             "{error}"
         );
     }

@@ -14,7 +14,7 @@ use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::Explanation;
 use ctxfuzz_triage::compare::{Comparison, Difference, What};
-use ctxfuzz_triage::findings::{Finding, FindingStore};
+use ctxfuzz_triage::findings::{Added, Finding, FindingStore};
 use ctxfuzz_triage::pair::Paired;
 use serde_json::{Value, json};
 
@@ -166,6 +166,7 @@ impl<'c> Desk<'c> {
                     let stronger = self.finding(blame, &explanation, case)?;
                     self.store.replace(&stronger)?;
                     self.note_sightings(index, blame, case);
+                    self.findings[index].kept_earlier = false;
                 }
                 Some(index) => self.seen_again(index, blame, case)?,
                 None => self.keep(blame, &explanation, case)?,
@@ -219,7 +220,7 @@ impl<'c> Desk<'c> {
         case: &Case,
     ) -> Result<(), CampaignError> {
         let finding = self.finding(blame, found, case)?;
-        self.store.add(&finding)?;
+        let added = self.store.add(&finding)?;
         self.findings.push(FindingSummary {
             signature: blame.signature.clone(),
             verdict: blame.verdict,
@@ -227,6 +228,7 @@ impl<'c> Desk<'c> {
             first_seen_execution: case.execution,
             first_seen_seconds: case.seconds,
             path: self.store.path(&blame.signature).display().to_string(),
+            kept_earlier: matches!(added, Added::Again { .. }),
             sightings: sightings(&[], &blame.differences, case),
         });
         Ok(())

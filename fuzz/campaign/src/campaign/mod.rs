@@ -93,6 +93,10 @@ pub fn run(
 ) -> Result<Summary, CampaignError> {
     let initial = corpus::initial(config.corpus.as_deref(), config.seed)?;
     let mut round = Round::new(config, progress, stop)?;
+    // Only now that everything else is known to be in order is anything written.
+    if let Some(dir) = &config.corpus {
+        corpus::prepare(dir, &initial)?;
+    }
     let plan = Plan {
         seed: config.seed,
         initial,

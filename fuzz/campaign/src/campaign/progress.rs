@@ -176,10 +176,15 @@ fn line(status: &Status<'_>) -> String {
 
 fn news(finding: &FindingSummary) -> String {
     format!(
-        "found {} ({}) at execution {}: {}",
+        "found {} ({}) at execution {}: {}{}",
         finding.signature,
         finding.verdict.name(),
         finding.first_seen_execution,
-        finding.path
+        finding.path,
+        if finding.kept_earlier {
+            " (report of an earlier campaign)"
+        } else {
+            ""
+        }
     )
 }

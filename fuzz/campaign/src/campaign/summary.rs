@@ -39,6 +39,9 @@ pub struct FindingSummary {
     pub first_seen_seconds: f64,
     /// Its directory.
     pub path: String,
+    /// Whether an earlier campaign has kept it: the report there is that campaign's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kept_earlier: bool,
     /// Every place and register where it was seen, each when it was seen first.
     pub sightings: Vec<Sighting>,
 }
@@ -121,12 +124,17 @@ impl fmt::Display for Summary {
         for finding in &self.findings {
             writeln!(
                 f,
-                "{:<signature$}  {:<7}  {:>9}  {}\n    {}/report.txt",
+                "{:<signature$}  {:<7}  {:>9}  {}\n    {}/report.txt{}",
                 finding.signature,
                 finding.verdict.name(),
                 finding.first_seen_execution,
                 shown(&finding.registers),
-                finding.path
+                finding.path,
+                if finding.kept_earlier {
+                    " (of an earlier campaign)"
+                } else {
+                    ""
+                }
             )?;
         }
         Ok(())
@@ -163,6 +171,7 @@ mod tests {
                 first_seen_execution: 2,
                 first_seen_seconds: 0.25,
                 path: "findings/save_fpu.f0-is-fpscr".into(),
+                kept_earlier: false,
                 sightings: vec![Sighting {
                     r#where: "register",
                     registers: vec!["f0".into()],

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use ctxfuzz_emulator::kernel::image::KernelImage;
 
 use super::Status;
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
@@ -38,10 +39,10 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Most executions; each runs a scenario on both kernels.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     runs: Option<u64>,
     /// Most seconds.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
     /// Whose promises count.
     #[arg(long, value_enum, default_value = "elf")]
@@ -63,6 +64,7 @@ pub struct FuzzArgs {
 /// Fuzzes; exit status 1 if there are findings.
 pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
     let config = config(args)?;
+    warn_of_equal_kernels(&config)?;
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || {
@@ -83,6 +85,18 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         false => Status::Found,
     };
     Ok(status.into())
+}
+
+/// A defect may have no site in one byte order: silence would mean nothing then.
+fn warn_of_equal_kernels(config: &Config) -> anyhow::Result<()> {
+    let image = |name| KernelImage::load(name, config.endian).map(|image| image.hash);
+    if config.a != config.b && image(&config.a)? == image(&config.b)? {
+        eprintln!(
+            "ctxfuzz: warning: {} and {} are the same image in this byte order: nothing can differ",
+            config.a, config.b
+        );
+    }
+    Ok(())
 }
 
 fn config(args: &FuzzArgs) -> anyhow::Result<Config> {

@@ -53,6 +53,13 @@ pub fn check_output(path: &Path) -> anyhow::Result<()> {
             path.display()
         );
     }
+    if path == Path::new("-") {
+        bail!("-: expected a file to write (./- is a file of that name)");
+    }
+    // Renaming over a device or a pipe would destroy it.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        bail!("{}: is not a regular file", path.display());
+    }
     let folder = folder_of(path);
     if !folder.is_dir() {
         bail!(
@@ -66,6 +73,9 @@ pub fn check_output(path: &Path) -> anyhow::Result<()> {
 
 /// Writes a file whole or not at all.
 pub fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
+    // A symbolic link stays one: what it points at is written.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = target.as_path();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let scratch = folder_of(path).join(format!(".{name}.{}.tmp", std::process::id()));
     let written = write_synced(&scratch, text).and_then(|()| fs::rename(&scratch, path));
