@@ -13,6 +13,9 @@ use crate::report::hex;
 /// Later copies listed in the text; the JSON has all.
 const COPIES_SHOWN: usize = 6;
 
+/// Registers listed for one place in the text.
+const REGISTERS_SHOWN: usize = 8;
+
 /// The report for people.
 pub fn text(explanation: &Explanation) -> String {
     let mut out = String::new();
@@ -53,19 +56,38 @@ fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
     last_writers(out, cause, e);
     damage(out, cause, e);
     discovery(out, cause, e);
-    let seen: Vec<String> = cause
-        .differences
-        .iter()
-        .map(|d| {
-            format!(
-                "{} {}{}",
-                d.what,
-                d.place,
-                d.task.map_or_else(String::new, |t| format!(" of task {t}"))
-            )
-        })
-        .collect();
-    let _ = writeln!(out, "\nIn the end: {}", seen.join(", "));
+    in_the_end(out, cause);
+}
+
+/// One line a place, so that lines stay short enough for a mail.
+fn in_the_end(out: &mut String, cause: &Cause) {
+    let _ = writeln!(out, "\nIn the end:");
+    let mut places: Vec<(String, Vec<String>)> = Vec::new();
+    for d in &cause.differences {
+        let whose = d
+            .task
+            .map_or_else(|| "the kernel".to_owned(), |t| format!("task {t}"));
+        let place = format!("{} of {whose}", d.place);
+        match places.iter_mut().find(|(known, _)| *known == place) {
+            Some((_, whats)) => whats.push(d.what.to_string()),
+            None => places.push((place, vec![d.what.to_string()])),
+        }
+    }
+    for (place, whats) in places {
+        let shown = whats
+            .iter()
+            .take(REGISTERS_SHOWN)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = whats.len().saturating_sub(REGISTERS_SHOWN);
+        let rest = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let _ = writeln!(out, "  {place}: {shown}{rest}");
+    }
 }
 
 fn changes(out: &mut String, cause: &Cause, e: &Explanation) {
@@ -178,7 +200,7 @@ fn discovery(out: &mut String, cause: &Cause, e: &Explanation) {
         let whose = task.map_or_else(|| "a task".into(), |t| format!("task {t}"));
         let _ = writeln!(
             out,
-            "  {whose} goes on in user space with it: {}",
+            "  {whose} goes on in user space with it:\n    {}",
             event(at, &e.scenario)
         );
     }
@@ -189,7 +211,7 @@ fn discovery(out: &mut String, cause: &Cause, e: &Explanation) {
     };
     let _ = writeln!(
         out,
-        "  first copied to memory ({}): {}",
+        "  first copied to memory ({}):\n    {}",
         first.to.name,
         event(first.event, &e.scenario)
     );
@@ -211,9 +233,9 @@ fn discovery(out: &mut String, cause: &Cause, e: &Explanation) {
         let by = copied.writer.as_ref().map_or("?", |w| w.function.as_str());
         let _ = writeln!(
             out,
-            "  then to {} by {by}: {}",
+            "  then to {} by {by} ({})",
             copied.to.name,
-            event(copied.event, &e.scenario)
+            short(copied.event)
         );
     }
     if in_memory.len() > COPIES_SHOWN + 1 {
@@ -223,6 +245,11 @@ fn discovery(out: &mut String, cause: &Cause, e: &Explanation) {
             in_memory.len() - COPIES_SHOWN - 1
         );
     }
+}
+
+/// An event by its number alone, where it has been or will be described elsewhere.
+fn short(index: Option<u16>) -> String {
+    index.map_or_else(|| "start or end".into(), |index| format!("event {index}"))
 }
 
 /// An event in words.
