@@ -2,6 +2,7 @@
 //!
 //! Not responsible for running them (see `run`).
 
+pub mod agent;
 pub mod defects;
 pub mod image;
 pub mod name;
