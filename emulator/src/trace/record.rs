@@ -14,7 +14,7 @@ use crate::kernel::image::Layout;
 use crate::kernel::name::KernelName;
 use crate::kernel::symbols::Symbols;
 use crate::machine::instruction::{BLR, touches_vector_state};
-use crate::machine::memory::SIZE;
+use crate::machine::memory::MODEL_SIZE;
 use crate::machine::{Options, Vector, View, msr};
 use crate::run::host::Observer;
 use crate::run::outcome::{Endian, Outcome, RegisterFile};
@@ -241,7 +241,7 @@ impl Recorder {
     }
 
     fn store(&mut self, view: &View<'_>, previous: &Previous, address: u64, size: u64) {
-        let Some(pa) = (if address < SIZE as u64 {
+        let Some(pa) = (if address < MODEL_SIZE as u64 {
             Some(address)
         } else {
             view.map.physical(address)
