@@ -75,16 +75,6 @@ pub struct ModelLayout {
 }
 
 /// Offsets in `thread_struct`.
-    pub thread: ThreadLayout,
-    /// `pt_regs.msr`.
-    pub regs_msr: u64,
-    /// `paca.__current`, as an address.
-    pub current: u64,
-    /// Offsets in `ucontext`.
-    pub frame: FrameLayout,
-}
-
-/// Offsets in `thread_struct`.
 #[derive(Clone, Debug)]
 pub struct ThreadLayout {
     /// `regs`.

@@ -7,4 +7,5 @@ pub mod defects;
 pub mod image;
 pub mod name;
 pub mod offsets;
+pub mod snapshot;
 pub mod symbols;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use addr2line::gimli;
+use super::snapshot::Snapshot;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 /// A function of an image.
@@ -56,16 +57,11 @@ impl Symbols {
                     object::SymbolFlags::Elf { st_other, .. } => st_other.0,
                     _ => 0,
                 };
-                // st_other bits 7:5 hold log2 of the distance in words, from 2 on (ELFv2 ABI, 3.4.1).
-                let local_entry = match other >> 5 {
-                    n @ 2..=6 => 1 << n,
-                    _ => 0,
-                };
                 functions.push(Function {
                     name: name.into(),
                     address: symbol.address(),
                     size: symbol.size(),
-                    local_entry,
+                    local_entry: local_entry(other),
                 });
             }
             others.insert(name.to_owned(), symbol.address());
@@ -76,6 +72,30 @@ impl Symbols {
             functions,
             others,
             dwarf: dwarf(file),
+        }
+    }
+
+    /// Those of a real kernel.
+    pub fn from_snapshot(snapshot: &Snapshot) -> Self {
+        let mut functions = Vec::new();
+        let mut others = std::collections::BTreeMap::new();
+        for symbol in &snapshot.symbols {
+            if symbol.kind == super::snapshot::SymbolKind::Function {
+                functions.push(Function {
+                    name: symbol.name.as_str().into(),
+                    address: symbol.address,
+                    size: symbol.size,
+                    local_entry: symbol.local_entry,
+                });
+            }
+            others.insert(symbol.name.clone(), symbol.address);
+        }
+        functions.sort_by(|a, b| (a.address, &a.name).cmp(&(b.address, &b.name)));
+        functions.dedup_by_key(|f| f.address);
+        Symbols {
+            functions,
+            others,
+            dwarf: None,
         }
     }
 
@@ -120,6 +140,14 @@ impl Symbols {
         let mut parts: Vec<&str> = file.rsplit('/').take(2).collect();
         parts.reverse();
         Some((parts.join("/"), found.line?))
+    }
+}
+
+/// Distance from the global to the local entry point, from a symbol's `st_other`: bits 7:5 hold log2 of it, from 2 on (ELFv2 ABI, 3.4.1).
+pub(super) fn local_entry(st_other: u8) -> u64 {
+    match st_other >> 5 {
+        n @ 2..=6 => 1 << n,
+        _ => 0,
     }
 }
 

@@ -33,6 +33,8 @@ use self::paging::Fault;
 const TRANSLATION_BUFFER: u32 = 8 << 20;
 /// A real kernel is larger.
 const LARGE_TRANSLATION_BUFFER: u32 = 64 << 20;
+/// Blocks that are remembered for whoever asks where a run went.
+const RECENT: usize = 256;
 /// `UC_CTL_TCG_BUFFER_SIZE`, to be written, one argument; the crate has no wrapper for it.
 const SET_TRANSLATION_BUFFER: ControlType = ControlType(13 | 1 << 26 | 1 << 30);
 
@@ -68,6 +70,8 @@ pub(super) struct Inner<H> {
     interrupted_at: Option<u64>,
     /// Pages from which code was fetched.
     code_pages: PageSet,
+    /// Addresses of the last blocks of a real kernel, in a ring.
+    recent: [u64; RECENT],
     /// Whether user translations may have changed since the emulator cached them.
     translations_changed: bool,
 }
@@ -118,6 +122,7 @@ impl<H: Host> Inner<H> {
             pseries,
             fault: None,
             interrupted_at: None,
+            recent: [0; RECENT],
             translations_changed: false,
         })
     }
@@ -162,6 +167,11 @@ impl<H: Host> Inner<H> {
         self.pseries
             .as_ref()
             .map_or_else(String::new, Pseries::console)
+    }
+
+    /// The addresses of the last blocks of a real kernel.
+    pub(super) fn recent(&self) -> &[u64] {
+        &self.recent
     }
 
     /// Whether the page of this physical address has been executed.
@@ -403,6 +413,7 @@ fn on_real_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     on_block(uc, pc);
     let inner = uc.get_data_mut();
     let blocks = inner.blocks;
+    inner.recent[blocks as usize % RECENT] = pc;
     let page = inner.map.own().page.pa;
     let Some(pseries) = &mut inner.pseries else {
         return;

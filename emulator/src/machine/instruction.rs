@@ -60,6 +60,13 @@ fn extended(word: u32) -> u32 {
     (word >> 1) & 0x3ff
 }
 
+/// Whether a word in kernel text is a jump table's offset: compilers put the tables of `switch` there. A short way back looks like an FP operation on f31 whose
+/// operand is f30 or f31; kernels have no such code.
+pub fn is_jump_table_offset(word: u32) -> bool {
+    // `mtfsf` of all fields (L=1) is the exception.
+    word >= 0xfffe_0000 && word & 0xffff_07ff != 0xfffe_058e
+}
+
 /// Whether an instruction is a trap: `tdi`, `twi`, `tw`, `td`.
 pub fn is_trap(word: u32) -> bool {
     matches!(primary(word), 2 | 3) || primary(word) == 31 && matches!(extended(word), 4 | 68)

@@ -377,6 +377,11 @@ impl<H: Host> Machine<H> {
         self.uc.get_data().console()
     }
 
+    /// Addresses of the last blocks of a real kernel's run, in no order.
+    pub fn recent(&self) -> &[u64] {
+        self.uc.get_data().recent()
+    }
+
     /// The processor's state at the snapshot: an SPR.
     pub fn snapshot_spr(&self, number: u16) -> u64 {
         self.layout.spr(&self.snapshot, number)

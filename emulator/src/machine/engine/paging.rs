@@ -85,7 +85,8 @@ pub(super) fn fill<H: Host>(uc: &mut Engine<'_, H>, ea: u64, kind: MemType) -> O
     match page(radix, ea, access, msr) {
         Ok(page) => Some(inner.enter(access, page)),
         Err(refusal) => {
-            inner.fault = Some(Fault {
+            // The first refusal counts: the emulator looks for its end address on the way out.
+            inner.fault.get_or_insert(Fault {
                 page: ea,
                 access,
                 refusal,
