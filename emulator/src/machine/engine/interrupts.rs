@@ -35,6 +35,7 @@ pub(super) fn on_exception<H: Host>(uc: &mut Engine<'_, H>, number: u32) {
     match number {
         excp::SYSTEM_CALL if uc.get_data().word(at) == HOST_CALL => host_call(uc, at, msr),
         excp::SYSTEM_CALL if user => take(uc, Vector::SystemCall, pc, msr),
+        excp::SYSTEM_CALL if msr & msr::IR == 0 => hypercall(uc, at),
         excp::SYSTEM_CALL if uc.get_data().word(at) == HYPERCALL => hypercall(uc, at),
         excp::FP_UNAVAILABLE => unavailable(uc, Vector::FpUnavailable, at, msr),
         excp::VMX_UNAVAILABLE => unavailable(uc, Vector::VmxUnavailable, at, msr),
@@ -136,11 +137,12 @@ fn take_with<H: Host>(uc: &mut Engine<'_, H>, vector: Vector, reason: Reason, pc
 fn hypercall<H: Host>(uc: &mut Engine<'_, H>, at: u64) {
     let mut gprs = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map(|n| gpr(uc, n));
     let before = gprs;
+    let memory = uc.get_data().memory.clone();
     let Some(pseries) = &mut uc.get_data_mut().pseries else {
         let what = format!("hypercall at {at:#x}");
         return stop(uc, Stop::Fault { what, user: false });
     };
-    if let Err(Unserved::Call(which)) = pseries.hypercall(&mut gprs) {
+    if let Err(Unserved::Call(which)) = pseries.hypercall(&memory, &mut gprs) {
         let what = format!("the kernel makes hypercall {which}, which this machine does not have");
         return stop(uc, Stop::EmulatorFault(what));
     }

@@ -1,6 +1,7 @@
 //! Hypercalls (Linux on Power Architecture Reference, 14; numbers as in arch/powerpc/include/asm/hvcall.h): those a running guest makes, honestly answered.
 //! Any other ends the run as an emulator fault that names it.
 
+use super::super::memory::Memory;
 use super::{Pseries, Unserved};
 
 const H_SUCCESS: u64 = 0;
@@ -11,7 +12,11 @@ const CONSOLE_LIMIT: usize = 64 << 10;
 
 impl Pseries {
     /// Serves a hypercall: arguments are r3 (the number) to r12, and so are results.
-    pub(in super::super) fn hypercall(&mut self, gprs: &mut [u64; 10]) -> Result<(), Unserved> {
+    pub(in super::super) fn hypercall(
+        &mut self,
+        memory: &Memory,
+        gprs: &mut [u64; 10],
+    ) -> Result<(), Unserved> {
         let [number, r4, r5, r6, r7, ..] = *gprs;
         gprs[0] = H_SUCCESS;
         match number {
@@ -32,15 +37,16 @@ impl Pseries {
             }
             // H_REGISTER_VPA, H_SET_DABR, H_SET_XDABR, H_SET_MODE, H_VIO_SIGNAL: accepted; none of them changes what a run can see.
             0xdc | 0x28 | 0x134 | 0x31c | 0x104 => {}
-            // H_PURR: a counter, which the kernel reads as an instruction elsewhere.
+            // H_CEDE.
             0xe0 => {
-                let _ = r4;
                 return Err(Unserved::Call(
                     "H_CEDE (the kernel is idle, and nothing can wake it)".into(),
                 ));
             }
             // H_GET_TCE and others that QEMU's partition does not have either.
             0x448 => gprs[0] = H_FUNCTION,
+            // KVMPPC_H_RTAS: QEMU's firmware passes each RTAS call on like this; r4 points at the arguments.
+            0xf000 => rtas(memory, r4)?,
             other => return Err(Unserved::Call(format!("{other:#x}"))),
         }
         Ok(())
@@ -53,4 +59,23 @@ impl Pseries {
             self.console.extend(&bytes[..length]);
         }
     }
+}
+
+/// Runs a call of the Run-Time Abstraction Services: big-endian words at `args`, the token, the numbers of arguments and of results, then these.
+fn rtas(memory: &Memory, args: u64) -> Result<(), Unserved> {
+    /// check-exception and event-scan, as QEMU numbers them.
+    const NOTHING_HAPPENED: [u32; 2] = [0x200e, 0x200f];
+    const NO_ERRORS_FOUND: u32 = 1;
+    let word = |index: u64| {
+        let mut bytes = [0; 4];
+        memory.read(args + 4 * index, &mut bytes);
+        u32::from_be_bytes(bytes)
+    };
+    let token = word(0);
+    if !NOTHING_HAPPENED.contains(&token) {
+        return Err(Unserved::Call(format!("H_RTAS with token {token:#x}")));
+    }
+    let status = args + 4 * (3 + u64::from(word(1)));
+    memory.write(status, &NO_ERRORS_FOUND.to_be_bytes());
+    Ok(())
 }
