@@ -6,4 +6,5 @@ pub mod agent;
 pub mod defects;
 pub mod image;
 pub mod name;
+pub mod snapshot;
 pub mod symbols;

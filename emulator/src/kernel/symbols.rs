@@ -56,16 +56,11 @@ impl Symbols {
                     object::SymbolFlags::Elf { st_other, .. } => st_other.0,
                     _ => 0,
                 };
-                // st_other bits 7:5 hold log2 of the distance in words, from 2 on (ELFv2 ABI, 3.4.1).
-                let local_entry = match other >> 5 {
-                    n @ 2..=6 => 1 << n,
-                    _ => 0,
-                };
                 functions.push(Function {
                     name: name.into(),
                     address: symbol.address(),
                     size: symbol.size(),
-                    local_entry,
+                    local_entry: local_entry(other),
                 });
             }
             others.insert(name.to_owned(), symbol.address());
@@ -120,6 +115,14 @@ impl Symbols {
         let mut parts: Vec<&str> = file.rsplit('/').take(2).collect();
         parts.reverse();
         Some((parts.join("/"), found.line?))
+    }
+}
+
+/// Distance from the global to the local entry point, from a symbol's `st_other`: bits 7:5 hold log2 of it, from 2 on (ELFv2 ABI, 3.4.1).
+pub(super) fn local_entry(st_other: u8) -> u64 {
+    match st_other >> 5 {
+        n @ 2..=6 => 1 << n,
+        _ => 0,
     }
 }
 

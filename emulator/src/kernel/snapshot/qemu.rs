@@ -1,0 +1,315 @@
+//! One qemu-system-ppc64 process, stopped before its first instruction, under our control through its gdb stub.
+//!
+//! Nothing of it stays behind: the process dies with its owner, and its files have no names any more when the guest starts.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::error::SnapshotError;
+use super::gdb::{Gdb, GdbError, hex, to_hex};
+
+/// How long the stub may take to answer a question.
+const ANSWER: Duration = Duration::from_secs(20);
+/// More of a console than anybody reads.
+const LONGEST_CONSOLE: u64 = 1 << 20;
+
+/// What the machine is, but for its memory and the files it is given. Everything that could differ from one boot to the next is pinned:
+/// time is counted in instructions, the date is fixed, random numbers have a seed, and no device is there that is not asked for.
+pub const MACHINE: &[&str] = &[
+    "-M",
+    "pseries,x-vof=on,ic-mode=xics,cap-htm=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off,memory-backend=memory",
+    "-cpu",
+    "power9",
+    "-smp",
+    "1",
+    "-accel",
+    "tcg,thread=single",
+    "-icount",
+    "shift=0,sleep=off",
+    "-rtc",
+    "clock=vm,base=2020-01-01",
+    "-seed",
+    "1",
+    "-nodefaults",
+    "-display",
+    "none",
+    "-no-reboot",
+    "-serial",
+    "file:console",
+    "-gdb",
+    "stdio",
+    "-S",
+];
+
+/// The kernel's command line. Without an answer to a panic it would wait; QEMU ends when it reboots.
+pub const COMMAND_LINE: &str =
+    "console=hvc0 disable_radix=no norandmaps random.trust_cpu=off panic=-1 loglevel=7";
+
+/// A running QEMU.
+pub struct Qemu {
+    child: Child,
+    gdb: Gdb,
+    memory: File,
+    console: File,
+    complaints: File,
+}
+
+/// Why QEMU did not do what was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// It, or the kernel in it, ended or hangs.
+    Reason(String),
+    /// Its stub does not answer as expected.
+    Gdb(GdbError),
+}
+
+impl From<GdbError> for Failure {
+    fn from(error: GdbError) -> Self {
+        Failure::Gdb(error)
+    }
+}
+
+impl Qemu {
+    /// Starts QEMU; the guest has not run yet.
+    pub fn start(
+        program: &OsStr,
+        vmlinux: &Path,
+        initramfs: &[u8],
+        memory_size: u64,
+    ) -> Result<Qemu, SnapshotError> {
+        let scratch = |error| SnapshotError::Scratch {
+            folder: std::env::temp_dir(),
+            error,
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("ctxfuzz-")
+            .tempdir()
+            .map_err(scratch)?;
+        let make = |name: &str| {
+            File::options()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(folder.path().join(name))
+        };
+        let (memory, console) = (
+            make("memory").map_err(scratch)?,
+            make("console").map_err(scratch)?,
+        );
+        memory.set_len(memory_size).map_err(scratch)?;
+        std::fs::write(folder.path().join("initramfs"), initramfs).map_err(scratch)?;
+        let complaints = tempfile::tempfile_in(folder.path()).map_err(scratch)?;
+
+        let (ours, theirs) = UnixStream::pair().map_err(scratch)?;
+        let mut command = command(program, vmlinux, memory_size);
+        command.current_dir(folder.path());
+        command.stdin(OwnedFd::from(theirs.try_clone().map_err(scratch)?));
+        command.stdout(OwnedFd::from(theirs));
+        command.stderr(Stdio::from(complaints.try_clone().map_err(scratch)?));
+        die_with_us(&mut command);
+        let child = command.spawn().map_err(|e| cannot_start(program, &e))?;
+        // It holds the other end of the connection: with it gone we notice when QEMU is.
+        drop(command);
+        let mut qemu = Qemu {
+            child,
+            gdb: Gdb::new(ours).map_err(scratch)?,
+            memory,
+            console,
+            complaints,
+        };
+        // When the stub answers, all files are open or read. They lose their names, so nobody has to tidy up after a killed process.
+        match qemu.ask("?") {
+            Ok(_) => Ok(qemu),
+            Err(failure) => Err(SnapshotError::Qemu(qemu.why_not(program, failure))),
+        }
+    }
+
+    /// Sends a command, waits for the answer.
+    pub fn ask(&mut self, command: &str) -> Result<Vec<u8>, Failure> {
+        self.gdb.send(command)?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<Vec<u8>, Failure> {
+        let started = Instant::now();
+        while started.elapsed() < ANSWER {
+            if let Some(packet) = self.gdb.poll()? {
+                return Ok(packet);
+            }
+        }
+        Err(Failure::Reason(format!(
+            "QEMU does not answer within {} s",
+            ANSWER.as_secs()
+        )))
+    }
+
+    /// Sends a command of QEMU's own monitor, returns what it prints.
+    pub fn monitor(&mut self, line: &str) -> Result<String, Failure> {
+        self.gdb.send(&format!("qRcmd,{}", to_hex(line.as_bytes())))?;
+        let mut printed = Vec::new();
+        loop {
+            let packet = self.answer()?;
+            match packet.split_first() {
+                Some((b'O', digits)) if packet != b"OK" => {
+                    printed.extend(hex(digits).unwrap_or_default());
+                }
+                _ => return Ok(String::from_utf8_lossy(&printed).into_owned()),
+            }
+        }
+    }
+
+    /// Lets the guest run until it stops. It must print something every `silence`, and stop within `limit`.
+    pub fn run(&mut self, limit: Duration, silence: Duration) -> Result<Vec<u8>, Failure> {
+        self.gdb.send("c")?;
+        let started = Instant::now();
+        let (mut length, mut last) = (0, Instant::now());
+        loop {
+            if let Some(packet) = self.gdb.poll()? {
+                return Ok(packet);
+            }
+            let now = self.console.metadata().map_or(length, |file| file.len());
+            if now != length {
+                (length, last) = (now, Instant::now());
+            }
+            let hangs = match (last.elapsed() >= silence, started.elapsed() >= limit) {
+                (true, _) => format!("printed nothing for {} s", silence.as_secs()),
+                (_, true) => format!("took more than {} s", limit.as_secs()),
+                _ => continue,
+            };
+            return Err(Failure::Reason(format!("the kernel hangs: it {hangs}")));
+        }
+    }
+
+    /// What the kernel has printed so far.
+    pub fn console(&mut self) -> String {
+        text(&mut self.console)
+    }
+
+    /// The guest's physical memory.
+    pub fn memory(&self) -> &File {
+        &self.memory
+    }
+
+    /// Says in words why it failed.
+    pub fn explain(&mut self, failure: Failure) -> String {
+        match failure {
+            Failure::Reason(reason) => reason,
+            Failure::Gdb(error) => match self.wait(Duration::from_secs(2)) {
+                Some(status) if status.success() => ended(&self.console()),
+                Some(status) => format!("QEMU died ({status}){}", self.complaint()),
+                None => error.to_string(),
+            },
+        }
+    }
+
+    fn why_not(&mut self, program: &OsStr, failure: Failure) -> String {
+        let complaint = match self.wait(Duration::from_secs(2)) {
+            Some(status) => format!("{status}{}", self.complaint()),
+            None => self.explain(failure),
+        };
+        let program = program.to_string_lossy();
+        if complaint.contains("x-vof") || complaint.contains("cap-") {
+            return format!("{program} is too old: version 7.2 or newer is needed ({complaint})");
+        }
+        format!("{program} does not start: {complaint}")
+    }
+
+    fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let started = Instant::now();
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if started.elapsed() < patience => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// The last thing that QEMU complained about.
+    pub fn complaint(&mut self) -> String {
+        let complaints = text(&mut self.complaints);
+        let last = complaints.lines().rfind(|line| !line.contains("warning:"));
+        last.map_or(String::new(), |line| format!(": {}", line.trim()))
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(program: &OsStr, vmlinux: &Path, memory_size: u64) -> Command {
+    let mut command = Command::new(program);
+    command.args(MACHINE);
+    command.arg("-m").arg(format!("{}M", memory_size >> 20));
+    command.arg("-object").arg(format!(
+        "memory-backend-file,id=memory,size={memory_size},mem-path=memory,share=on"
+    ));
+    command.arg("-kernel").arg(vmlinux);
+    command.args(["-initrd", "initramfs", "-append", COMMAND_LINE]);
+    command
+}
+
+/// A killed process runs no destructors; the system must end its QEMU.
+fn die_with_us(command: &mut Command) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+        let parent = rustix::process::getpid();
+        let before_exec = move || {
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            match getppid() == Some(parent) {
+                true => Ok(()),
+                false => Err(io::ErrorKind::BrokenPipe.into()),
+            }
+        };
+        // SAFETY: between fork and exec only system calls are made, nothing is allocated and no lock is taken.
+        unsafe { command.pre_exec(before_exec) };
+    }
+}
+
+fn cannot_start(program: &OsStr, error: &io::Error) -> SnapshotError {
+    let program = program.to_string_lossy();
+    SnapshotError::Qemu(match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "{program} is not installed: run `.ci/setup qemu`, or install QEMU 7.2 or newer (Debian: apt-get install qemu-system-ppc)"
+        ),
+        _ => format!("cannot start {program}: {error}"),
+    })
+}
+
+/// A guest that ends its machine has panicked, as `panic=-1` makes it reboot.
+fn ended(console: &str) -> String {
+    let line = |part: &str| console.lines().find(|line| line.contains(part));
+    match (line("ctxfuzz-agent:"), line("Kernel panic")) {
+        (Some(line), _) | (None, Some(line)) => {
+            format!("the kernel panicked before it got to the mark: {}", line.trim())
+        }
+        (None, None) => "the kernel ended the machine before it got to the mark".to_owned(),
+    }
+}
+
+fn text(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    // What cannot be read explains nothing; there is another error to report.
+    let _ = file.rewind();
+    let _ = file.take(LONGEST_CONSOLE).read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).replace('\r', "")
+}
+
+/// The program, or what the user says it is.
+pub fn program() -> OsString {
+    std::env::var_os("CTXFUZZ_QEMU").unwrap_or_else(|| "qemu-system-ppc64".into())
+}
