@@ -236,7 +236,8 @@ impl<'a> Reader<'a> {
         if count < PREFIX {
             return Err(self.problem(FormatProblem::Truncated));
         }
-        let u32_at = |at: usize| u32::from_le_bytes(prefix[at..at + 4].try_into().unwrap_or_default());
+        let u32_at =
+            |at: usize| u32::from_le_bytes(prefix[at..at + 4].try_into().unwrap_or_default());
         let (version, length) = (u32_at(8), u32_at(12));
         if version != VERSION {
             return Err(self.problem(FormatProblem::Version(version)));
@@ -264,7 +265,10 @@ impl<'a> Reader<'a> {
             return Err(self.problem(FormatProblem::Corrupt("its header")));
         }
         let expected = PREFIX as u64 + self.header_length + details.stored + pages.stored;
-        let metadata = self.file.metadata().map_err(|error| self.unreadable(error))?;
+        let metadata = self
+            .file
+            .metadata()
+            .map_err(|error| self.unreadable(error))?;
         match metadata.len().cmp(&expected) {
             std::cmp::Ordering::Less => Err(self.problem(FormatProblem::Truncated)),
             std::cmp::Ordering::Equal => Ok(()),
@@ -309,3 +313,6 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

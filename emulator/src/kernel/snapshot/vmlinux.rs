@@ -109,7 +109,10 @@ type Elf<'a> = ElfFile64<'a, Endianness>;
 /// Symbols that this tool cannot do without, and what their absence means.
 const NEEDED: &[(&str, &str)] = &[
     ("linux_banner", "it is not a Linux kernel, or stripped"),
-    ("process_tb", "it is not for Book3S-64 processors with a radix MMU"),
+    (
+        "process_tb",
+        "it is not for Book3S-64 processors with a radix MMU",
+    ),
     ("save_fpu", "it has no floating-point support"),
     (
         "prom_init",
@@ -159,7 +162,8 @@ fn elf(bytes: &[u8]) -> Result<Elf<'_>, String> {
     if let Some(other) = other_format(bytes) {
         return Err(other.to_owned());
     }
-    let any = object::File::parse(bytes).map_err(|error| format!("cannot be read as ELF: {error}"))?;
+    let any =
+        object::File::parse(bytes).map_err(|error| format!("cannot be read as ELF: {error}"))?;
     if any.architecture() != Architecture::PowerPc64 {
         return Err(format!(
             "is for {}: expected a kernel for ppc64",
@@ -169,7 +173,10 @@ fn elf(bytes: &[u8]) -> Result<Elf<'_>, String> {
     let object::File::Elf64(elf) = any else {
         return Err("is a 32-bit ELF file: expected a kernel for ppc64".to_owned());
     };
-    if elf.sections().any(|s| s.name().is_ok_and(|name| name.starts_with(".kernel:"))) {
+    if elf
+        .sections()
+        .any(|s| s.name().is_ok_and(|name| name.starts_with(".kernel:")))
+    {
         return Err(COMPRESSED.to_owned());
     }
     let header = elf.elf_header();
@@ -186,8 +193,7 @@ fn elf(bytes: &[u8]) -> Result<Elf<'_>, String> {
     Ok(elf)
 }
 
-const COMPRESSED: &str =
-    "is a compressed kernel image: expected the vmlinux it was made from";
+const COMPRESSED: &str = "is a compressed kernel image: expected the vmlinux it was made from";
 
 /// What else a file that is taken for a vmlinux may be.
 fn other_format(bytes: &[u8]) -> Option<&'static str> {
@@ -236,3 +242,6 @@ fn version(elf: &Elf<'_>, banner: u64) -> Result<String, String> {
         .filter(|line| line.starts_with("Linux version "))
         .ok_or_else(|| "does not say which Linux version it is".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

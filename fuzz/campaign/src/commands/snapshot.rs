@@ -38,7 +38,14 @@ pub fn snapshot(args: &SnapshotArgs) -> anyhow::Result<ExitCode> {
     };
     let mut out = io::stdout().lock();
     writeln!(out, "{}", snapshot.version)?;
-    writeln!(out, "{} {:016x} {} pages {:?}", snapshot.endian.name(), snapshot.hash(), snapshot.pages.len(), started.elapsed())?;
+    writeln!(
+        out,
+        "{} {:016x} {} pages {:?}",
+        snapshot.endian.name(),
+        snapshot.hash(),
+        snapshot.pages.len(),
+        started.elapsed()
+    )?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
