@@ -2,15 +2,13 @@
 
 mod symbols;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
 use object::read::elf::{ElfFile64, FileHeader};
 use object::{Architecture, Endianness, Object, ObjectSection, ObjectSegment};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::SnapshotError;
+use super::mapped::Mapped;
 use super::pages::Pages;
 use super::{Symbol, SymbolKind};
 use crate::machine::address::KERNEL;
@@ -33,49 +31,6 @@ pub struct Vmlinux {
     pub text: Vec<(u64, u64)>,
     /// Where `version` lies.
     banner: u64,
-}
-
-/// A mapped file.
-pub struct Mapped {
-    /// Absolute.
-    pub path: PathBuf,
-    bytes: Mmap,
-}
-
-impl Mapped {
-    /// Maps a file.
-    pub fn open(path: &Path) -> Result<Self, SnapshotError> {
-        let unreadable = |error| SnapshotError::Read {
-            path: path.to_owned(),
-            error,
-        };
-        let absolute = std::fs::canonicalize(path).map_err(unreadable)?;
-        let file = File::open(&absolute).map_err(unreadable)?;
-        if !file.metadata().map_err(unreadable)?.is_file() {
-            return Err(SnapshotError::Kernel {
-                path: path.to_owned(),
-                problem: "is not a regular file: expected a vmlinux".to_owned(),
-            });
-        }
-        // SAFETY: the mapping is private and only read. Whoever changes the file meanwhile may make us read nonsense or end with
-        // SIGBUS; builds replace a vmlinux rather than change it, and reading hundreds of megabytes of debug information instead
-        // would cost every user seconds.
-        let bytes = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
-        Ok(Mapped {
-            path: absolute,
-            bytes,
-        })
-    }
-
-    /// xxh3 of the file.
-    pub fn hash(&self) -> u64 {
-        xxh3_64(&self.bytes)
-    }
-
-    /// What is in it.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
 }
 
 impl Vmlinux {
