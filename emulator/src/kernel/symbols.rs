@@ -1,10 +1,15 @@
 //! Addresses to names and source lines, from an image's own symbol table and DWARF.
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use addr2line::gimli;
 use super::snapshot::Snapshot;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+
+use super::snapshot::{self, Snapshot};
 
 /// A function of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,15 +46,16 @@ type Dwarf = addr2line::Context<gimli::EndianSlice<'static, gimli::RunTimeEndian
 /// The symbols of one image.
 pub struct Symbols {
     functions: Vec<Function>,
-    others: std::collections::BTreeMap<String, u64>,
-    dwarf: Option<Dwarf>,
+    others: BTreeMap<String, u64>,
+    dwarf: OnceCell<Option<Dwarf>>,
+    vmlinux: Option<(PathBuf, u64)>,
 }
 
 impl Symbols {
     /// Reads the symbol table and the line program of an ELF file.
     pub fn read(file: &object::File<'static>) -> Self {
         let mut functions = Vec::new();
-        let mut others = std::collections::BTreeMap::new();
+        let mut others = BTreeMap::new();
         for symbol in file.symbols() {
             let Ok(name) = symbol.name() else { continue };
             if symbol.kind() == SymbolKind::Text && symbol.size() > 0 {
@@ -71,7 +77,34 @@ impl Symbols {
         Symbols {
             functions,
             others,
-            dwarf: dwarf(file),
+            dwarf: OnceCell::from(dwarf(file)),
+            vmlinux: None,
+        }
+    }
+
+    /// Takes the symbols of a real kernel. Source lines are known as long as its vmlinux is where it was, unchanged, and has DWARF.
+    pub fn from_snapshot(snapshot: &Snapshot) -> Self {
+        let functions = snapshot
+            .symbols
+            .iter()
+            .filter(|symbol| symbol.kind == snapshot::SymbolKind::Function)
+            .map(|symbol| Function {
+                name: symbol.name.as_str().into(),
+                address: symbol.address,
+                size: symbol.size,
+                local_entry: symbol.local_entry,
+            });
+        let mut others = BTreeMap::new();
+        // Static functions can share a name; what other files call by it goes first.
+        let (global, local): (Vec<_>, Vec<_>) = snapshot.symbols.iter().partition(|s| s.global);
+        for symbol in global.into_iter().chain(local) {
+            others.entry(symbol.name.clone()).or_insert(symbol.address);
+        }
+        Symbols {
+            functions: functions.collect(),
+            others,
+            dwarf: OnceCell::new(),
+            vmlinux: Some((snapshot.vmlinux.clone(), snapshot.kernel_hash)),
         }
     }
 
@@ -135,7 +168,13 @@ impl Symbols {
 
     /// Source file (its last two path components) and line of an address.
     pub fn source(&self, address: u64) -> Option<(String, u32)> {
-        let found = self.dwarf.as_ref()?.find_location(address).ok()??;
+        let dwarf = self.dwarf.get_or_init(|| {
+            // Hundreds of megabytes in a distribution's kernel, and most runs never ask.
+            let (path, hash) = self.vmlinux.as_ref()?;
+            let bytes = snapshot::Mapped::for_good(path, *hash)?;
+            dwarf(&object::File::parse(bytes).ok()?)
+        });
+        let found = dwarf.as_ref()?.find_location(address).ok()??;
         let file = found.file?;
         let mut parts: Vec<&str> = file.rsplit('/').take(2).collect();
         parts.reverse();

@@ -176,11 +176,7 @@ impl Asker<'_> {
     }
 }
 
-fn registers(
-    qemu: &mut Qemu,
-    target: &Target,
-    kernel: &Vmlinux,
-) -> Result<Registers, Failure> {
+fn registers(qemu: &mut Qemu, target: &Target, kernel: &Vmlinux) -> Result<Registers, Failure> {
     let mut asker = Asker {
         qemu,
         target,
@@ -223,11 +219,9 @@ fn clocks(qemu: &mut Qemu, registers: &mut Registers) -> Result<(), Failure> {
         return Err(Failure::Reason("QEMU does not tell the time".to_owned()));
     };
     registers.sprs.retain(|(number, _)| *number != DEC);
-    registers.sprs.extend([
-        (DEC, decrementer),
-        (TB, upper << 32 | lower),
-        (TBU, upper),
-    ]);
+    registers
+        .sprs
+        .extend([(DEC, decrementer), (TB, upper << 32 | lower), (TBU, upper)]);
     registers.sprs.sort_unstable();
     Ok(())
 }

@@ -123,7 +123,11 @@ mod tests {
             boot.to_string()
         };
         let told = error(&lines.concat());
-        assert!(told.starts_with("vmlinux: the kernel hangs; its console ended with: line 12 | line 13"));
+        assert!(
+            told.starts_with(
+                "vmlinux: the kernel hangs; its console ended with: line 12 | line 13"
+            )
+        );
         assert!(told.ends_with("| line 19"));
         assert!(error("\n").ends_with("; it printed nothing"));
     }

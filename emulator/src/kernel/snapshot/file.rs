@@ -10,9 +10,10 @@
 //! | ... | details (registers, symbols, console, page numbers): postcard, zstd |
 //! | ... | pages: zstd |
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -101,7 +102,10 @@ impl Snapshot {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        let mut file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(failed)?;
         for part in &parts {
             file.write_all(part).map_err(failed)?;
         }
@@ -236,7 +240,8 @@ impl<'a> Reader<'a> {
         if count < PREFIX {
             return Err(self.problem(FormatProblem::Truncated));
         }
-        let u32_at = |at: usize| u32::from_le_bytes(prefix[at..at + 4].try_into().unwrap_or_default());
+        let u32_at =
+            |at: usize| u32::from_le_bytes(prefix[at..at + 4].try_into().unwrap_or_default());
         let (version, length) = (u32_at(8), u32_at(12));
         if version != VERSION {
             return Err(self.problem(FormatProblem::Version(version)));
@@ -264,7 +269,10 @@ impl<'a> Reader<'a> {
             return Err(self.problem(FormatProblem::Corrupt("its header")));
         }
         let expected = PREFIX as u64 + self.header_length + details.stored + pages.stored;
-        let metadata = self.file.metadata().map_err(|error| self.unreadable(error))?;
+        let metadata = self
+            .file
+            .metadata()
+            .map_err(|error| self.unreadable(error))?;
         match metadata.len().cmp(&expected) {
             std::cmp::Ordering::Less => Err(self.problem(FormatProblem::Truncated)),
             std::cmp::Ordering::Equal => Ok(()),
@@ -309,3 +317,6 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,7 +172,8 @@ mod tests {
         let next = gdb.poll().expect("a packet");
         assert_eq!(next.as_deref(), Some(&b"OK"[..]));
         let mut seen = [0; 7];
-        stub.read_exact(&mut seen).expect("command and acknowledgements");
+        stub.read_exact(&mut seen)
+            .expect("command and acknowledgements");
         assert_eq!(&seen, b"$?#3f++");
     }
 

@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod gdb;
 mod initramfs;
+mod mapped;
 mod pages;
 mod qemu;
 mod registers;
@@ -23,10 +24,13 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::run::outcome::Endian;
 
 pub use boot::BootOptions;
-pub use error::SnapshotError;
+pub use cache::Cached;
+pub use error::{FormatProblem, SnapshotError};
 pub use file::Header;
 pub use pages::{PAGE, Pages};
 pub use registers::Registers;
+
+pub(super) use mapped::Mapped;
 
 /// A booted kernel at the agent's mark.
 #[derive(Clone, Debug, PartialEq, Eq)]

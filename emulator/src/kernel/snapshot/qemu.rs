@@ -152,7 +152,8 @@ impl Qemu {
 
     /// Sends a command of QEMU's own monitor, returns what it prints.
     pub fn monitor(&mut self, line: &str) -> Result<String, Failure> {
-        self.gdb.send(&format!("qRcmd,{}", to_hex(line.as_bytes())))?;
+        self.gdb
+            .send(&format!("qRcmd,{}", to_hex(line.as_bytes())))?;
         let mut printed = Vec::new();
         loop {
             let packet = self.answer()?;
@@ -295,7 +296,10 @@ fn ended(console: &str) -> String {
     let line = |part: &str| console.lines().find(|line| line.contains(part));
     match (line("ctxfuzz-agent:"), line("Kernel panic")) {
         (Some(line), _) | (None, Some(line)) => {
-            format!("the kernel panicked before it got to the mark: {}", line.trim())
+            format!(
+                "the kernel panicked before it got to the mark: {}",
+                line.trim()
+            )
         }
         (None, None) => "the kernel ended the machine before it got to the mark".to_owned(),
     }

@@ -2,15 +2,13 @@
 
 mod symbols;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
 use object::read::elf::{ElfFile64, FileHeader};
 use object::{Architecture, Endianness, Object, ObjectSection, ObjectSegment};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::SnapshotError;
+use super::mapped::Mapped;
 use super::pages::Pages;
 use super::{Symbol, SymbolKind};
 use crate::machine::address::KERNEL;
@@ -33,49 +31,6 @@ pub struct Vmlinux {
     pub text: Vec<(u64, u64)>,
     /// Where `version` lies.
     banner: u64,
-}
-
-/// A mapped file.
-pub struct Mapped {
-    /// Absolute.
-    pub path: PathBuf,
-    bytes: Mmap,
-}
-
-impl Mapped {
-    /// Maps a file.
-    pub fn open(path: &Path) -> Result<Self, SnapshotError> {
-        let unreadable = |error| SnapshotError::Read {
-            path: path.to_owned(),
-            error,
-        };
-        let absolute = std::fs::canonicalize(path).map_err(unreadable)?;
-        let file = File::open(&absolute).map_err(unreadable)?;
-        if !file.metadata().map_err(unreadable)?.is_file() {
-            return Err(SnapshotError::Kernel {
-                path: path.to_owned(),
-                problem: "is not a regular file: expected a vmlinux".to_owned(),
-            });
-        }
-        // SAFETY: the mapping is private and only read. Whoever changes the file meanwhile may make us read nonsense or end with
-        // SIGBUS; builds replace a vmlinux rather than change it, and reading hundreds of megabytes of debug information instead
-        // would cost every user seconds.
-        let bytes = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
-        Ok(Mapped {
-            path: absolute,
-            bytes,
-        })
-    }
-
-    /// xxh3 of the file.
-    pub fn hash(&self) -> u64 {
-        xxh3_64(&self.bytes)
-    }
-
-    /// What is in it.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
 }
 
 impl Vmlinux {
@@ -109,7 +64,10 @@ type Elf<'a> = ElfFile64<'a, Endianness>;
 /// Symbols that this tool cannot do without, and what their absence means.
 const NEEDED: &[(&str, &str)] = &[
     ("linux_banner", "it is not a Linux kernel, or stripped"),
-    ("process_tb", "it is not for Book3S-64 processors with a radix MMU"),
+    (
+        "process_tb",
+        "it is not for Book3S-64 processors with a radix MMU",
+    ),
     ("save_fpu", "it has no floating-point support"),
     (
         "prom_init",
@@ -159,7 +117,8 @@ fn elf(bytes: &[u8]) -> Result<Elf<'_>, String> {
     if let Some(other) = other_format(bytes) {
         return Err(other.to_owned());
     }
-    let any = object::File::parse(bytes).map_err(|error| format!("cannot be read as ELF: {error}"))?;
+    let any =
+        object::File::parse(bytes).map_err(|error| format!("cannot be read as ELF: {error}"))?;
     if any.architecture() != Architecture::PowerPc64 {
         return Err(format!(
             "is for {}: expected a kernel for ppc64",
@@ -169,7 +128,10 @@ fn elf(bytes: &[u8]) -> Result<Elf<'_>, String> {
     let object::File::Elf64(elf) = any else {
         return Err("is a 32-bit ELF file: expected a kernel for ppc64".to_owned());
     };
-    if elf.sections().any(|s| s.name().is_ok_and(|name| name.starts_with(".kernel:"))) {
+    if elf
+        .sections()
+        .any(|s| s.name().is_ok_and(|name| name.starts_with(".kernel:")))
+    {
         return Err(COMPRESSED.to_owned());
     }
     let header = elf.elf_header();
@@ -186,8 +148,7 @@ fn elf(bytes: &[u8]) -> Result<Elf<'_>, String> {
     Ok(elf)
 }
 
-const COMPRESSED: &str =
-    "is a compressed kernel image: expected the vmlinux it was made from";
+const COMPRESSED: &str = "is a compressed kernel image: expected the vmlinux it was made from";
 
 /// What else a file that is taken for a vmlinux may be.
 fn other_format(bytes: &[u8]) -> Option<&'static str> {
@@ -236,3 +197,6 @@ fn version(elf: &Elf<'_>, banner: u64) -> Result<String, String> {
         .filter(|line| line.starts_with("Linux version "))
         .ok_or_else(|| "does not say which Linux version it is".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,9 +62,10 @@ fn raw<'a>(
     if symbol.is_undefined() || matches!(symbol.kind(), Kind::File | Kind::Section) {
         return None;
     }
-    let (mut address, mut section_end) = (symbol.address(), None);
+    let (mut address, mut size, mut section_end) = (symbol.address(), symbol.size(), None);
     if let Some((entry, end)) = descriptors.function(symbol, text) {
-        (address, section_end) = (entry, Some(end));
+        // The size is the descriptor's. The function's own symbol, if there is one, knows better.
+        (address, size, section_end) = (entry, 0, Some(end));
     } else if symbol.kind() != Kind::Data {
         section_end = symbol
             .section_index()
@@ -83,7 +84,7 @@ fn raw<'a>(
     Some(Raw {
         name: name.to_owned(),
         address,
-        size: symbol.size(),
+        size,
         section_end,
         global: symbol.is_global(),
         local_entry: crate::kernel::symbols::local_entry(other),
