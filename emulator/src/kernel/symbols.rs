@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use addr2line::gimli;
-use super::snapshot::Snapshot;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 use super::snapshot::{self, Snapshot};
@@ -105,30 +104,6 @@ impl Symbols {
             others,
             dwarf: OnceCell::new(),
             vmlinux: Some((snapshot.vmlinux.clone(), snapshot.kernel_hash)),
-        }
-    }
-
-    /// Those of a real kernel.
-    pub fn from_snapshot(snapshot: &Snapshot) -> Self {
-        let mut functions = Vec::new();
-        let mut others = std::collections::BTreeMap::new();
-        for symbol in &snapshot.symbols {
-            if symbol.kind == super::snapshot::SymbolKind::Function {
-                functions.push(Function {
-                    name: symbol.name.as_str().into(),
-                    address: symbol.address,
-                    size: symbol.size,
-                    local_entry: symbol.local_entry,
-                });
-            }
-            others.insert(symbol.name.clone(), symbol.address);
-        }
-        functions.sort_by(|a, b| (a.address, &a.name).cmp(&(b.address, &b.name)));
-        functions.dedup_by_key(|f| f.address);
-        Symbols {
-            functions,
-            others,
-            dwarf: None,
         }
     }
 
