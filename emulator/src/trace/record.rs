@@ -152,6 +152,36 @@ impl Recorder {
         self.initial = Register::all()
             .map(|r| (Cell::Hardware(r), self.hardware.get(r)))
             .collect();
+        let current = self.slots.of(view.load(self.layout.current));
+        self.initial.push((Cell::Current, current));
+        self.memory.insert(Cell::Current, current);
+        for slot in self.slots.made_before() {
+            self.begin_slot(view, slot);
+        }
+    }
+
+    /// What is there of a task that the kernel had made before the run.
+    fn begin_slot(&mut self, view: &View<'_>, slot: Slot) {
+        let base = self.slots.address(slot) + self.layout.task_thread;
+        let Some(thread) = view.map.physical(base) else {
+            return;
+        };
+        let mut cells: Vec<(Cell, u128)> = Register::all()
+            .map(|register| {
+                let value =
+                    images::image_register(view.memory, thread, &self.layout.thread, register);
+                (Cell::Image(slot, register), value)
+            })
+            .collect();
+        let regs = view.load(base + self.layout.thread.regs);
+        if regs != 0 {
+            let at = regs.wrapping_add(self.layout.regs_msr);
+            self.msr_at.insert(slot, at);
+            let bits = view.load(at) & FACILITY_BITS;
+            cells.push((Cell::Facilities(slot), bits.into()));
+        }
+        self.memory.extend(cells.iter().copied());
+        self.initial.extend(cells);
     }
 
     /// What the previous instruction changed.

@@ -19,6 +19,8 @@ pub(super) struct Slots {
     size: u64,
     /// User index by slot.
     users: Vec<Option<u8>>,
+    /// How many of them a real kernel had made before the run; they come first.
+    staged: usize,
     model: Option<ModelLayout>,
 }
 
@@ -32,13 +34,19 @@ impl Slots {
                     .collect(),
                 size: model.task_size,
                 users: Vec::new(),
+                staged: 0,
                 model: Some(model),
             };
         }
         runner.run(scenario);
         let tasks = runner.agent_tasks();
         let layout = runner.layout();
+        let staged = scenario.stage.tasks.len();
         Slots {
+            staged: tasks
+                .iter()
+                .take_while(|t| t.task.is_some_and(|task| usize::from(task) < staged))
+                .count(),
             addresses: tasks.iter().map(|t| t.address).collect(),
             size: layout.task_thread + layout.thread.vrsave + 8,
             users: tasks.iter().map(|t| t.task).collect(),
@@ -49,6 +57,14 @@ impl Slots {
     /// User index by slot, as last seen.
     pub(super) fn users(&self) -> &[Option<u8>] {
         &self.users
+    }
+
+    /// Those whose tasks existed before the run: on a real kernel, all tasks of the stage.
+    pub(super) fn made_before(&self) -> Vec<Slot> {
+        match self.model {
+            Some(_) => Vec::new(),
+            None => (0..self.staged as u8).map(Slot).collect(),
+        }
     }
 
     /// Sees whose the slots are now.
