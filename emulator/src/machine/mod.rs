@@ -279,7 +279,7 @@ impl<H: Host> Machine<H> {
             })?;
         if let AddressMap::Radix(radix) = &machine.map {
             machine.pristine = Some(Pristine {
-                bytes: machine.memory.to_vec(0, machine.memory.size()),
+                bytes: copy_written(&machine.memory),
                 pid: radix.pid(),
             });
             machine.uc.get_data_mut().start_here();
@@ -423,6 +423,20 @@ impl<H: Host> Machine<H> {
     pub fn gpr(&self, n: u8) -> u64 {
         engine::gpr(&self.uc, n)
     }
+}
+
+/// A copy of memory. Pages that were never written are zero, and take no room here either.
+fn copy_written(memory: &Memory) -> Vec<u8> {
+    let mut bytes = vec![0; memory.size()];
+    if let Some(written) = memory.written() {
+        for pa in written.borrow().iter() {
+            let at = pa as usize;
+            if let Some(page) = bytes.get_mut(at..at + PageSet::PAGE) {
+                memory.read(pa, page);
+            }
+        }
+    }
+    bytes
 }
 
 /// Memory and translation for a program.

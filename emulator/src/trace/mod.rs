@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use ctxfuzz_scenario::register::Register;
 
-pub use self::record::record;
+pub use self::record::{Tracer, record};
 use crate::machine::Vector;
 use crate::run::outcome::Outcome;
 

@@ -29,24 +29,41 @@ pub fn record(
     endian: Endian,
     scenario: &Scenario,
 ) -> Result<Recording, RunnerError> {
-    let mut runner = Runner::with_options(
-        name,
-        endian,
-        Options {
+    Ok(Tracer::new(name, endian)?.record(scenario))
+}
+
+/// A kernel on a machine that is watched. Making one takes far longer than a recording.
+pub struct Tracer {
+    runner: Runner,
+    symbols: Rc<Symbols>,
+}
+
+impl Tracer {
+    /// Loads and starts a kernel.
+    pub fn new(name: &KernelName, endian: Endian) -> Result<Self, RunnerError> {
+        let options = Options {
             trace: true,
             ..Options::default()
-        },
-    )?;
-    let slots = Slots::find(&mut runner, scenario);
-    let shared = Rc::new(RefCell::new(Recorder::new(
-        runner.layout().clone(),
-        runner.symbols()?,
-        slots,
-    )));
-    let outcome = runner.run_observed(scenario, Box::new(Handle(shared.clone())));
-    // The observer's handle went with the run: this is the only one left.
-    let recorder = shared.borrow();
-    Ok(recorder.finish(outcome))
+        };
+        let runner = Runner::with_options(name, endian, options)?;
+        let symbols = Rc::new(runner.symbols()?);
+        Ok(Tracer { runner, symbols })
+    }
+
+    /// Records a scenario.
+    pub fn record(&mut self, scenario: &Scenario) -> Recording {
+        let slots = Slots::find(&mut self.runner, scenario);
+        let shared = Rc::new(RefCell::new(Recorder::new(
+            self.runner.layout().clone(),
+            self.symbols.clone(),
+            slots,
+        )));
+        let outcome = self
+            .runner
+            .run_observed(scenario, Box::new(Handle(shared.clone())));
+        // The observer's handle went with the run: this is the only one left.
+        shared.borrow().finish(outcome)
+    }
 }
 
 /// Shares the recorder between the machine's host and [`record`].
@@ -78,7 +95,7 @@ struct Previous {
 
 struct Recorder {
     layout: Layout,
-    symbols: Symbols,
+    symbols: Rc<Symbols>,
     slots: Slots,
     stacks: user::Stacks,
     unwinder: Option<Unwinder>,
@@ -94,7 +111,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn new(layout: Layout, symbols: Symbols, slots: Slots) -> Self {
+    fn new(layout: Layout, symbols: Rc<Symbols>, slots: Slots) -> Self {
         Recorder {
             layout,
             symbols,
