@@ -186,7 +186,7 @@ __noreturn void agent_main(void)
 	reaper = must(spawn(CLONE_VM, (u64)reaper_stack + sizeof(reaper_stack), reap, 0), "make the reaper");
 	set_priority((u64)reaper, SCHED_IDLE, 0);
 	pause_for(1000000);
-	agent->probed_pid = 1;
+	agent->probed_pid = agent->pids[0];
 	release_tasks();
 	agent_mark();
 	direct();

@@ -2,6 +2,7 @@
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::Scenario;
+const N: u32 = 5;
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let name = args[1].parse().unwrap();
@@ -22,7 +23,7 @@ fn main() {
         for l in r.console().lines().take(12) { println!("    {l}"); }
         let t = std::time::Instant::now();
         let mut same = true;
-        for _ in 0..20 { same &= r.run(&s) == o; }
-        println!("  again x20: same {same} {:?} each", t.elapsed() / 20);
+        for _ in 0..N { same &= r.run(&s) == o; }
+        println!("  again x20: same {same} {:?} each", t.elapsed() / N);
     }
 }

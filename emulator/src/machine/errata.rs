@@ -155,7 +155,7 @@ impl Trampolines {
     ) -> Result<(), u64> {
         for address in (0..words).map(|i| text + 4 * i) {
             let word = memory.read_u32(to_physical(address));
-            if self.guest == Guest::RealKernel && instruction::is_jump_table_offset(word) {
+            if self.guest == Guest::RealKernel && instruction::is_data_in_text(word) {
                 continue;
             }
             if self.guest == Guest::RealKernel

@@ -60,11 +60,11 @@ fn extended(word: u32) -> u32 {
     (word >> 1) & 0x3ff
 }
 
-/// Whether a word in kernel text is a jump table's offset: compilers put the tables of `switch` there. A short way back looks like an FP operation on f31 whose
-/// operand is f30 or f31; kernels have no such code.
-pub fn is_jump_table_offset(word: u32) -> bool {
+/// Whether a word in kernel text is data that looks like an FP instruction no kernel has. Compilers put the offsets of `switch` tables there: a short way back looks like an
+/// operation on f31 whose operand is f30 or f31. Assembly has kernel addresses there: their upper half looks like `lfs f0,0(0)`.
+pub fn is_data_in_text(word: u32) -> bool {
     // `mtfsf` of all fields (L=1) is the exception.
-    word >= 0xfffe_0000 && word & 0xffff_07ff != 0xfffe_058e
+    word == 0xc000_0000 || word >= 0xfffe_0000 && word & 0xffff_07ff != 0xfffe_058e
 }
 
 /// Whether an instruction is a trap: `tdi`, `twi`, `tw`, `td`.
@@ -239,6 +239,15 @@ mod tests {
         assert_eq!(replaced_in_place(0x7c7a_03a6), None); // mtsrr0 r3
         assert_eq!(written_process_id(0x7d30_0ba6), Some(9)); // mtpidr r9
         assert_eq!(written_process_id(0x7c7a_03a6), None);
+    }
+
+    #[test]
+    fn data_in_text_is_not_code() {
+        assert!(is_data_in_text(0xffff_fe40) && is_data_in_text(0xc000_0000));
+        // mtfsf 255,f31,1; fmr f31,f30; lfs f0,0(r3)
+        for word in [0xfffe_fd8e, 0xffe0_f090, 0xc003_0000] {
+            assert!(!is_data_in_text(word), "{word:#x}");
+        }
     }
 
     #[test]
