@@ -3,13 +3,14 @@
 use ctxfuzz_scenario::event::{Event, Pending, Switch};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
+use super::observe::{self, Observation};
 use super::outcome::{LogEntry, Outcome, RegisterFile, SignalFrame};
 use super::{images, user};
 use crate::kernel::image::Layout;
 use crate::machine::{Host, Reply, Vector, View};
 
 /// Numbers of host calls (docs/internals.md, section 2).
-mod call {
+pub(super) mod call {
     pub const EVENT: u64 = 1;
     pub const INTERRUPT: u64 = 2;
     pub const SIGNAL_HANDLER: u64 = 3;
@@ -56,6 +57,8 @@ pub struct ModelHost {
     pub guest_end: Option<GuestEnd>,
     /// Watches a traced run.
     pub observer: Option<Box<dyn Observer>>,
+    /// Whether outcomes get observations.
+    pub observe: bool,
 }
 
 /// The parts of an [`Outcome`] that are collected while the run goes on.
@@ -65,6 +68,7 @@ pub struct Collected {
     tasks: Vec<Option<RegisterFile>>,
     frames: Vec<SignalFrame>,
     images: Vec<super::outcome::ThreadImage>,
+    observations: Vec<Observation>,
 }
 
 impl Collected {
@@ -76,6 +80,7 @@ impl Collected {
             tasks: self.tasks,
             frames: self.frames,
             images: self.images,
+            observations: self.observations,
         }
     }
 }
@@ -92,6 +97,7 @@ impl ModelHost {
             outcome: Collected::default(),
             guest_end: None,
             observer: None,
+            observe: false,
         }
     }
 
@@ -124,6 +130,11 @@ impl ModelHost {
                 view.gpr(30)
             )));
         };
+        if self.observe {
+            let log = self.outcome.log.len();
+            let seen = observe::look(view, &self.layout, task, number, log);
+            self.outcome.observations.extend(seen);
+        }
         match number {
             call::EVENT => self.event(view, task),
             call::INTERRUPT => return self.interrupt(view),
