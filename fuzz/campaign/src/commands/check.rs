@@ -14,7 +14,7 @@ use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::transparency::Judgement;
 use ctxfuzz_triage::transparency::report::{self, CheckReport, Subject};
 
-use self::checker::Checker;
+pub use self::checker::Checker;
 use super::Status;
 use super::arguments::{AbiArgument, EndianArgument, parse_kernel};
 use super::input::{self, Input};
@@ -112,5 +112,34 @@ fn meaning(judgement: &Judgement, abi: Abi) -> Status {
         (Some(_), _) => Status::Trouble,
         (None, true) => Status::Found,
         (None, false) => Status::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ctxfuzz_emulator::run::outcome::End;
+    use ctxfuzz_scenario::scenario::Verdict;
+
+    use super::*;
+
+    #[test]
+    fn what_says_nothing_is_trouble_and_never_a_finding() {
+        let judgement = |verdict| Judgement {
+            inconclusive: None,
+            violations: Vec::new(),
+            verdict,
+            end: End::Completed,
+        };
+        for (verdict, elf, linux) in [
+            (Verdict::None, Status::Nothing, Status::Nothing),
+            (Verdict::Dead, Status::Nothing, Status::Nothing),
+            (Verdict::Abi, Status::Nothing, Status::Found),
+            (Verdict::Live, Status::Found, Status::Found),
+        ] {
+            assert_eq!(meaning(&judgement(verdict), Abi::Elf), elf);
+            assert_eq!(meaning(&judgement(verdict), Abi::Linux), linux);
+            let withdrawn = judgement(verdict).withdrawn("not seen again");
+            assert_eq!(meaning(&withdrawn, Abi::Linux), Status::Trouble);
+        }
     }
 }

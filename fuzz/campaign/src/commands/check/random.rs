@@ -224,3 +224,83 @@ impl fmt::Display for Summary {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ctxfuzz_emulator::run::outcome::End;
+    use ctxfuzz_scenario::scenario::Place;
+    use ctxfuzz_triage::transparency::{Violation, When};
+
+    use super::*;
+
+    fn search() -> Search<'static> {
+        Search {
+            abi: Abi::Elf,
+            dir: None,
+            findings: BTreeMap::new(),
+            executions: 0,
+            inconclusive: 0,
+        }
+    }
+
+    fn judgement(verdict: Verdict) -> Judgement {
+        let violation = Violation {
+            when: When::End,
+            task: 0,
+            place: Place::End,
+            what: What::End,
+            verdict,
+            before: 0,
+            after: 2,
+        };
+        Judgement {
+            inconclusive: None,
+            violations: vec![violation],
+            verdict,
+            end: End::Hang,
+        }
+    }
+
+    #[test]
+    fn a_kind_is_new_once_and_only_if_it_is_reported() -> anyhow::Result<()> {
+        let (mut search, scenario) = (search(), scenario(1, 1));
+        assert!(
+            search
+                .new_keys(&scenario, &judgement(Verdict::Abi))
+                .is_empty()
+        );
+        let new = search.new_keys(&scenario, &judgement(Verdict::Live));
+        assert_eq!(new.len(), 1);
+        for (key, whats) in new {
+            let finding = search.keep(&scenario, Endian::Big, &key, &whats)?;
+            search.findings.insert(key, finding);
+        }
+        assert!(
+            search
+                .new_keys(&scenario, &judgement(Verdict::Live))
+                .is_empty()
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_says_nothing_is_trouble_even_beside_findings() -> anyhow::Result<()> {
+        let mut search = search();
+        let mut summary = check(&mut Checker::new(&"fixed".parse()?), &args()?, 1)?;
+        assert_eq!(summary.status(), Status::Nothing);
+        search.name(&scenario(1, 1), Endian::Little, "a test says so");
+        summary.inconclusive = search.inconclusive;
+        assert_eq!(summary.status(), Status::Trouble);
+        Ok(())
+    }
+
+    fn args() -> anyhow::Result<CheckArgs> {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            check: CheckArgs,
+        }
+        Ok(Line::try_parse_from(["check", "--kernel", "fixed", "--runs", "1"])?.check)
+    }
+}
