@@ -39,6 +39,16 @@ pub enum Group {
     End,
 }
 
+impl Group {
+    /// Whether the register, or what else it is, is one of these.
+    pub fn holds(self, what: What) -> bool {
+        match (self, group(what)) {
+            (Group::ManyVsr, Group::Vsr(_)) | (Group::ManyVr, Group::Vr(_)) => true,
+            (this, other) => this == other,
+        }
+    }
+}
+
 /// How the kernel was entered. `sc` and `scv` share their exit path as far as FP is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entry {
@@ -85,14 +95,15 @@ impl BucketKey {
         Some(BucketKey {
             verdict: comparison.verdict,
             places: counted.iter().map(|d| d.place).collect(),
-            registers: groups(&counted),
+            registers: groups(counted.iter().map(|d| d.what)),
             kinds: kinds(scenario, log, &counted),
         })
     }
 }
 
-fn groups(differences: &[&Difference]) -> BTreeSet<Group> {
-    let all: BTreeSet<Group> = differences.iter().map(|d| group(d.what)).collect();
+/// The groups of what went wrong in one place.
+pub(crate) fn groups(whats: impl Iterator<Item = What>) -> BTreeSet<Group> {
+    let all: BTreeSet<Group> = whats.map(group).collect();
     let vsrs = all.iter().filter(|g| matches!(g, Group::Vsr(_))).count();
     let vrs = all.iter().filter(|g| matches!(g, Group::Vr(_))).count();
     all.into_iter()

@@ -17,8 +17,8 @@ use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use crate::definedness::{Abi, Definedness, Mask, definedness};
 use crate::names;
 
-const MSR_VEC: u64 = 0x0200_0000;
-const MSR_VSX: u64 = 0x0080_0000;
+pub(crate) const MSR_VEC: u64 = 0x0200_0000;
+pub(crate) const MSR_VSX: u64 = 0x0080_0000;
 const MSR_FP: u64 = 0x2000;
 
 /// What differs: a register or, where no register does, something beside them.
@@ -118,10 +118,7 @@ impl Comparison {
 
     /// Whether a user who asked for this policy wants to hear of it.
     pub fn reported(&self, abi: Abi) -> bool {
-        match abi {
-            Abi::Elf => self.verdict == Verdict::Live,
-            Abi::Linux => self.verdict >= Verdict::Abi,
-        }
+        abi.reports(self.verdict)
     }
 
     /// The differences somebody could notice.
@@ -235,7 +232,7 @@ fn ends(a: &Outcome, b: &Outcome) -> Difference {
     }
 }
 
-fn end_code(end: &End) -> u128 {
+pub(crate) fn end_code(end: &End) -> u128 {
     match end {
         End::Completed => 0,
         End::KernelFault(_) => 1,
@@ -383,7 +380,7 @@ impl Judge {
     }
 }
 
-fn unequal<'a>(
+pub(crate) fn unequal<'a>(
     a: &'a RegisterFile,
     b: &'a RegisterFile,
 ) -> impl Iterator<Item = (Register, u128, u128)> + 'a {
@@ -394,12 +391,17 @@ fn unequal<'a>(
 
 /// VRSAVE 0 and all ones count as the same: the kernel turns 0 into all ones whenever it loads VMX on demand (`load_up_altivec`),
 /// which it may do at any time, so no program can tell from them what a kernel did.
-fn same_vrsave(register: Register, (a, b): (u128, u128)) -> bool {
+pub(crate) fn same_vrsave(register: Register, (a, b): (u128, u128)) -> bool {
     let all_ones = u128::from(u32::MAX);
     register == Register::Vrsave && [(0, all_ones), (all_ones, 0)].contains(&(a, b))
 }
 
-fn verdict(register: Register, values: (u128, u128), elf: &Mask, linux: &Mask) -> Verdict {
+pub(crate) fn verdict(
+    register: Register,
+    values: (u128, u128),
+    elf: &Mask,
+    linux: &Mask,
+) -> Verdict {
     let differing = values.0 ^ values.1;
     if same_vrsave(register, values) {
         Verdict::Dead
@@ -413,7 +415,7 @@ fn verdict(register: Register, values: (u128, u128), elf: &Mask, linux: &Mask) -
 }
 
 /// The bit of a frame's MSR that says whether the frame stores the register; 0 if it always does.
-fn area_bit(register: Register) -> u64 {
+pub(crate) fn area_bit(register: Register) -> u64 {
     match register {
         Register::V(_) | Register::Vscr => MSR_VEC,
         Register::Vs(_) => MSR_VSX,

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use ctxfuzz_emulator::run::outcome::LogEntry;
 use ctxfuzz_scenario::event::{ComputeOp, Event, Facility, RegisterValues, Syscall};
 use ctxfuzz_scenario::register::Register;
-use ctxfuzz_scenario::scenario::Scenario;
+use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
 pub use mask::{FPSCR_CONTROL, Mask, VSCR_CONTROL};
 
@@ -25,6 +25,16 @@ pub enum Abi {
     Elf,
     /// Documentation/powerpc/syscall64-abi.rst: all FP and vector state survives a system call.
     Linux,
+}
+
+impl Abi {
+    /// Whether a user who asked for this policy wants to hear of the verdict.
+    pub fn reports(self, verdict: Verdict) -> bool {
+        match self {
+            Abi::Elf => verdict == Verdict::Live,
+            Abi::Linux => verdict >= Verdict::Abi,
+        }
+    }
 }
 
 /// The masks at the points where state is looked at.
@@ -48,14 +58,7 @@ impl Definedness {
 
 /// Follows the log and tells what was defined where it was looked at.
 pub fn definedness(scenario: &Scenario, log: &[LogEntry], policy: Abi) -> Definedness {
-    let mut walk = Walk {
-        scenario,
-        policy,
-        traps: enables_exceptions(scenario),
-        family: Family::of(scenario, log),
-        tasks: BTreeMap::new(),
-        found: Definedness::default(),
-    };
+    let mut walk = Walk::new(scenario, log, policy);
     for entry in log {
         walk.step(entry);
     }
@@ -92,7 +95,8 @@ struct Heritage {
     interrupted: Vec<Mask>,
 }
 
-struct Walk<'a> {
+/// Follows a log step by step, for those who look at registers on the way.
+pub struct Walk<'a> {
     scenario: &'a Scenario,
     policy: Abi,
     /// Whether FP exceptions may be enabled.
@@ -102,8 +106,26 @@ struct Walk<'a> {
     found: Definedness,
 }
 
-impl Walk<'_> {
-    fn step(&mut self, entry: &LogEntry) {
+impl<'a> Walk<'a> {
+    /// At the start of `log`, whose entries are to be given to [`Walk::step`] in order.
+    pub fn new(scenario: &'a Scenario, log: &[LogEntry], policy: Abi) -> Self {
+        Walk {
+            scenario,
+            policy,
+            traps: enables_exceptions(scenario),
+            family: Family::of(scenario, log),
+            tasks: BTreeMap::new(),
+            found: Definedness::default(),
+        }
+    }
+
+    /// What the task may rely on now.
+    pub fn now(&self, task: u8) -> Mask {
+        self.tasks.get(&task).map_or(Mask::NOTHING, |task| task.now)
+    }
+
+    /// Takes the next entry of the log.
+    pub fn step(&mut self, entry: &LogEntry) {
         match *entry {
             LogEntry::TaskStarted { task, parent } => {
                 let started = match parent {

@@ -13,3 +13,4 @@ pub mod names;
 pub mod pair;
 pub mod pattern;
 pub mod report;
+pub mod transparency;

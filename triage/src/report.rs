@@ -243,19 +243,20 @@ fn closing(subject: &Subject<'_>, comparison: &Comparison, lines: &mut Lines) {
     }
 }
 
+/// Text that survives a quoted mail.
 #[derive(Default)]
-struct Lines {
-    text: String,
+pub(crate) struct Lines {
+    pub(crate) text: String,
 }
 
 impl Lines {
-    fn add(&mut self, line: &str) {
+    pub(crate) fn add(&mut self, line: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.text, "{}", line.trim_end());
     }
 
     /// Breaks between words; a word longer than a line stays whole, so that it can be copied.
-    fn wrapped(&mut self, indent: &str, text: &str) {
+    pub(crate) fn wrapped(&mut self, indent: &str, text: &str) {
         let mut line = indent.to_owned();
         for word in text.split_whitespace() {
             let used = line.chars().count();

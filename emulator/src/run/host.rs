@@ -7,13 +7,14 @@ use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 use super::agent::Agent;
 use super::images::KnownTask;
+use super::observe::{self, Observation};
 use super::outcome::{LogEntry, Outcome, RegisterFile, SignalFrame};
 use super::{images, remote_work, user};
 use crate::kernel::image::Layout;
 use crate::machine::{Host, Reply, Vector, View};
 
 /// Numbers of host calls (docs/internals.md, section 2).
-mod call {
+pub(super) mod call {
     pub const EVENT: u64 = 1;
     pub const INTERRUPT: u64 = 2;
     pub const SIGNAL_HANDLER: u64 = 3;
@@ -63,6 +64,8 @@ pub struct RunHost {
     pub guest_end: Option<GuestEnd>,
     /// Watches a traced run.
     pub observer: Option<Box<dyn Observer>>,
+    /// Whether outcomes get observations.
+    pub observe: bool,
 }
 
 /// The parts of an [`Outcome`] that are collected while the run goes on.
@@ -72,6 +75,7 @@ pub struct Collected {
     tasks: Vec<Option<RegisterFile>>,
     frames: Vec<SignalFrame>,
     images: Vec<super::outcome::ThreadImage>,
+    observations: Vec<Observation>,
 }
 
 impl Collected {
@@ -83,6 +87,7 @@ impl Collected {
             tasks: self.tasks,
             frames: self.frames,
             images: self.images,
+            observations: self.observations,
         }
     }
 }
@@ -100,6 +105,7 @@ impl RunHost {
             outcome: Collected::default(),
             guest_end: None,
             observer: None,
+            observe: false,
         }
     }
 
@@ -145,6 +151,11 @@ impl RunHost {
         };
         if let Some(agent) = &mut self.agent {
             agent.seen(task, view.load(self.layout.current));
+        }
+        if self.observe {
+            let log = self.outcome.log.len();
+            let seen = observe::look(view, &self.layout, task, number, log);
+            self.outcome.observations.extend(seen);
         }
         match number {
             call::EVENT => return self.event(view, task),

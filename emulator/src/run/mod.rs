@@ -5,6 +5,7 @@
 mod agent;
 pub mod host;
 pub(crate) mod images;
+pub mod observe;
 pub mod outcome;
 mod real;
 mod remote_work;
@@ -121,6 +122,11 @@ impl Runner {
     /// From now on every run finds different garbage in stacks, scratch memory and hardware registers. No outcome may depend on it.
     pub fn dirty(&mut self, seed: u64) {
         self.dirt = Some(seed);
+    }
+
+    /// From now on outcomes have [`Outcome::observations`], which takes time.
+    pub fn observe(&mut self) {
+        self.machine.host().observe = true;
     }
 
     /// Its kernel.

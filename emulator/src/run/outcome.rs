@@ -4,6 +4,8 @@
 
 use ctxfuzz_scenario::register::Register;
 
+use super::observe::Observation;
+
 /// Byte order of the emulated machine and its kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Endian {
@@ -181,4 +183,6 @@ pub struct Outcome {
     pub frames: Vec<SignalFrame>,
     /// `thread_struct` images, in order of the kernel's task table.
     pub images: Vec<ThreadImage>,
+    /// What each task had at each of its host calls, in order of time; empty unless the runner was told to observe.
+    pub observations: Vec<Observation>,
 }

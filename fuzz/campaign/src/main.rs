@@ -6,13 +6,14 @@
 mod campaign;
 mod commands;
 
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use commands::{Command, TROUBLE};
+use commands::{Command, SKIP, TROUBLE};
 
 /// Differential fuzzer for the floating-point context save paths of Linux/powerpc.
 #[derive(Debug, Parser)]
@@ -26,19 +27,24 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+    let (status, bisects) = match Arguments::try_parse() {
+        Ok(arguments) => (execute(&arguments.command), arguments.command.bisects()),
+        // Arguments that cannot be read say nothing about a commit either.
+        Err(error) => (usage(&error), env::args_os().any(|word| word == "--bisect")),
     };
-    match arguments.command.execute() {
-        Ok(status) => status,
-        Err(error) => {
-            if !is_broken_pipe(&error) {
-                commands::complain(&commands::one_line(&error));
-            }
-            ExitCode::from(TROUBLE)
-        }
+    match bisects && status == ExitCode::from(TROUBLE) {
+        true => ExitCode::from(SKIP),
+        false => status,
     }
+}
+
+fn execute(command: &Command) -> ExitCode {
+    command.execute().unwrap_or_else(|error| {
+        if !is_broken_pipe(&error) {
+            commands::complain(&commands::one_line(&error));
+        }
+        ExitCode::from(TROUBLE)
+    })
 }
 
 /// Help and version are results; anything else is a mistake that fits on one line.

@@ -66,10 +66,16 @@ fn bad_files_are_named_with_what_is_wrong() {
         refused(&["run", "--json", file], expected);
         refused(&["run", "--expect", file], expected);
         refused(&["explain", file], expected);
+        // There a folder is a list of scenarios.
+        if !file.ends_with("folder") {
+            refused(&["check", "--kernel", "fixed", file], expected);
+        }
         refused(&["show", file], expected);
         refused(&["minimize", file, "-o", &output], expected);
     }
     refused(&["run", "corpus"], "corpus: is a directory");
+    let empty = path("folder");
+    refused(&["check", "--kernel", "fixed", &empty], "no scenario in it");
     assert_eq!(entries(folder.path()), here, "nothing was written");
 }
 
@@ -134,6 +140,36 @@ fn bad_arguments_are_named() {
         (
             vec!["minimize", good, "-o", "x", "--budget", "x"],
             "--budget <N>",
+        ),
+        (vec!["check", good], "--kernel <KERNEL>"),
+        (vec!["check", "--kernel", "fixed"], "<PATH>"),
+        (
+            vec!["check", "--kernel", "fixd", good],
+            "unknown kernel `fixd`",
+        ),
+        (
+            vec!["check", "--kernel", "fixed", "--runs", "0"],
+            "invalid value '0' for '--runs",
+        ),
+        (
+            vec!["check", "--kernel", "fixed", good, "--findings", "x"],
+            "--runs <N>",
+        ),
+        (
+            vec!["check", "--kernel", "fixed", "--runs", "1", "--all"],
+            "cannot be used with",
+        ),
+        (
+            vec![
+                "check",
+                "--kernel",
+                "fixed",
+                "--runs",
+                "1",
+                "--findings",
+                good,
+            ],
+            "getppid.json: cannot make the directory",
         ),
         (vec!["fuzz", "--runs", "x"], "invalid value 'x' for '--runs"),
     ] {

@@ -59,6 +59,7 @@ fn outcome(tasks: u8) -> Outcome {
         tasks: (0..tasks).map(|_| Some(RegisterFile::default())).collect(),
         frames: Vec::new(),
         images: Vec::new(),
+        observations: Vec::new(),
     }
 }
 

@@ -45,6 +45,44 @@ impl Input {
     }
 }
 
+/// Puts its scenario files (every `*.json`, in order of their names) in the place of each directory. One without any is an error: an empty
+/// check must not pass.
+pub fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let inside = scenario_files(path)
+                .with_context(|| format!("{}: cannot list it", path.display()))?;
+            if inside.is_empty() {
+                bail!("{}: no scenario in it: expected *.json", path.display());
+            }
+            files.extend(inside);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn scenario_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden
+            && path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Makes sure that a file can be put there, before a long job whose result would be lost.
 pub fn check_output(path: &Path) -> anyhow::Result<()> {
     if path.is_dir() {

@@ -3,6 +3,7 @@
 //! Nothing here judges, compares or explains; that is the triage crate's.
 
 mod arguments;
+mod check;
 mod explain;
 mod fuzz;
 mod input;
@@ -23,6 +24,8 @@ use clap::Subcommand;
 pub const FOUND: u8 = 1;
 /// Exit status of a command that could not do what was asked.
 pub const TROUBLE: u8 = 2;
+/// What it becomes with `--bisect`: `git bisect run` takes 1 to 127 for a bad commit, except this.
+pub const SKIP: u8 = 125;
 
 /// What ctxfuzz can be asked to do.
 #[derive(Debug, Subcommand)]
@@ -31,6 +34,8 @@ pub enum Command {
     Fuzz(fuzz::FuzzArgs),
     /// Replay scenarios on two kernels and print what differs.
     Run(run::RunArgs),
+    /// Run scenarios on one kernel and print which registers it does not leave alone.
+    Check(check::CheckArgs),
     /// Say where two kernels part on a scenario, and how the wrong value travelled.
     Explain(explain::ExplainArgs),
     /// Find the smallest scenario with the same root causes.
@@ -51,12 +56,22 @@ impl Command {
         match self {
             Command::Fuzz(args) => fuzz::fuzz(args),
             Command::Run(args) => run::run(args),
+            Command::Check(args) => check::check(args),
             Command::Explain(args) => explain::explain(args),
             Command::Minimize(args) => minimize::minimize(args),
             Command::Show(args) => show::show(args),
             Command::Kernels(args) => kernels::kernels(args),
             Command::Snapshot(args) => snapshot::snapshot(args),
             Command::Selftest(args) => selftest::selftest(args),
+        }
+    }
+
+    /// Whether `git bisect run` asks: trouble is a reason to skip then.
+    pub fn bisects(&self) -> bool {
+        match self {
+            Command::Run(args) => args.bisect,
+            Command::Check(args) => args.bisect,
+            _ => false,
         }
     }
 }

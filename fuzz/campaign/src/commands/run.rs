@@ -42,6 +42,9 @@ pub struct RunArgs {
     /// One line of JSON a scenario and byte order; with --expect, a row and byte order.
     #[arg(long)]
     json: bool,
+    /// Exit status 125 instead of 2, for `git bisect run`: skip what cannot be tested.
+    #[arg(long)]
+    pub bisect: bool,
 }
 
 /// Replays, prints, and says by its exit status whether there was anything to report.

@@ -1,9 +1,10 @@
 //! `ctxfuzz selftest`: this build finds what it must find, and is silent where it must be.
 //!
-//! Three questions, in the order in which a doubtful report raises them: does the emulated machine behave as the Power ISA says,
-//! is every known defect seen, and is nothing reported where nothing is wrong?
+//! Questions in the order in which a doubtful report raises them: does the emulated machine behave as the Power ISA says,
+//! is every known defect seen, and is nothing reported where nothing is wrong? The last two are asked of both oracles.
 
 mod checks;
+mod one_kernel;
 mod scenarios;
 
 use std::io::{self, Write};
@@ -29,16 +30,23 @@ enum Part {
     Machine,
     Detection,
     Silence,
+    Transparency,
 }
 
 impl Part {
-    const ALL: [Part; 3] = [Part::Machine, Part::Detection, Part::Silence];
+    const ALL: [Part; 4] = [
+        Part::Machine,
+        Part::Detection,
+        Part::Silence,
+        Part::Transparency,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Part::Machine => "machine",
             Part::Detection => "detection",
             Part::Silence => "silence",
+            Part::Transparency => "transparency",
         }
     }
 }
@@ -68,6 +76,7 @@ pub fn selftest(args: &SelftestArgs) -> anyhow::Result<ExitCode> {
     let scenarios = scenarios::embedded()?;
     lines.extend(checks::detection(&scenarios)?);
     lines.extend(checks::silence(&scenarios)?);
+    lines.extend(one_kernel::transparency(&scenarios)?);
     let passed = lines.iter().all(|line| line.result != Result::Failed);
     let mut out = io::stdout().lock();
     if args.json {
@@ -93,7 +102,7 @@ fn table(out: &mut impl Write, lines: &[Line]) -> io::Result<()> {
             Result::NotExercised => "not exercised",
         };
         let (part, name) = (line.part.name(), &line.name);
-        writeln!(out, "{part:<9}  {name:<39}  {word:<6}  {}", line.detail)?;
+        writeln!(out, "{part:<12}  {name:<39}  {word:<6}  {}", line.detail)?;
     }
     writeln!(out)
 }

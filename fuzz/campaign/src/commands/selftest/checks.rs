@@ -19,7 +19,7 @@ const GAPS: &[&str] = &[];
 /// Seed of the garbage that a run may not depend on.
 const DIRT: u64 = 0x00d1_2700_5eed;
 
-type Scenarios<'a> = &'a [(&'static str, Scenario)];
+pub(super) type Scenarios<'a> = &'a [(&'static str, Scenario)];
 
 /// Does the machine behave as the ISA says, and do the checks that stock Unicorn fails really look?
 pub fn machine() -> anyhow::Result<Vec<Line>> {
@@ -131,7 +131,7 @@ fn defect_is_seen(
 }
 
 /// `le and be: scenario`, or each by itself.
-fn told(witnesses: &[(&str, &str)]) -> String {
+pub(super) fn told(witnesses: &[(&str, &str)]) -> String {
     match witnesses {
         [(_, one), (_, other)] if one == other => format!("le, be: {one}"),
         _ => witnesses
@@ -195,7 +195,7 @@ fn pair(a: &str, b: &str, endian: Endian) -> anyhow::Result<Pair> {
 }
 
 /// The verdict that a defect must reach; `None` for one that nobody can see.
-fn least(severity: Severity) -> Option<Verdict> {
+pub(super) fn least(severity: Severity) -> Option<Verdict> {
     match severity {
         Severity::Live => Some(Verdict::Live),
         Severity::Abi => Some(Verdict::Abi),
@@ -220,7 +220,7 @@ fn shown(seen: BTreeSet<String>) -> String {
     }
 }
 
-fn ok(holds: bool) -> Result {
+pub(super) fn ok(holds: bool) -> Result {
     match holds {
         true => Result::Ok,
         false => Result::Failed,

@@ -1,0 +1,75 @@
+//! One kernel, kept running in each byte order, and the oracle that watches it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::run::{Runner, RunnerError};
+use ctxfuzz_scenario::scenario::Scenario;
+use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::transparency::{Judgement, judge};
+
+/// See the module.
+pub struct Checker {
+    kernel: KernelName,
+    runners: HashMap<Endian, Runner>,
+}
+
+impl Checker {
+    /// For this kernel; machines are started when they are needed.
+    pub fn new(kernel: &KernelName) -> Self {
+        Checker {
+            kernel: kernel.clone(),
+            runners: HashMap::new(),
+        }
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &KernelName {
+        &self.kernel
+    }
+
+    /// Runs a scenario and judges it, once.
+    pub fn judge(&mut self, scenario: &Scenario, endian: Endian) -> Result<Judgement, RunnerError> {
+        let runner = match self.runners.entry(endian) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(observed(&self.kernel, endian)?),
+        };
+        Ok(judge(scenario, &runner.run(scenario)))
+    }
+
+    /// As [`Checker::judge`]; what is to be reported has been seen on a fresh machine too, or is not reported.
+    pub fn check(
+        &mut self,
+        scenario: &Scenario,
+        endian: Endian,
+        abi: Abi,
+    ) -> Result<Judgement, RunnerError> {
+        let judgement = self.judge(scenario, endian)?;
+        match judgement.reported(abi) {
+            true => self.confirmed(scenario, endian, judgement),
+            false => Ok(judgement),
+        }
+    }
+
+    /// The judgement, if a fresh machine comes to the same one; else that there is none.
+    pub fn confirmed(
+        &self,
+        scenario: &Scenario,
+        endian: Endian,
+        judgement: Judgement,
+    ) -> Result<Judgement, RunnerError> {
+        let again = judge(scenario, &observed(&self.kernel, endian)?.run(scenario));
+        Ok(match again == judgement {
+            true => judgement,
+            false => judgement.withdrawn("not seen again on a fresh machine"),
+        })
+    }
+}
+
+fn observed(kernel: &KernelName, endian: Endian) -> Result<Runner, RunnerError> {
+    let mut runner = Runner::new(kernel, endian)?;
+    runner.observe();
+    Ok(runner)
+}

@@ -1,0 +1,306 @@
+//! Random scenarios on one kernel: the summary, and the first scenario of each kind of finding.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_generators::random_scenario;
+use ctxfuzz_scenario::scenario::{Scenario, Verdict};
+use ctxfuzz_triage::compare::What;
+use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::transparency::{Judgement, Key, keys};
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::CheckArgs;
+use super::checker::Checker;
+use crate::commands::{Status, complain, input};
+
+/// Inconclusive runs that are named; the others are counted.
+const NAMED: u64 = 10;
+
+/// What random scenarios came to. Its JSON is the last line of `check --runs --json`.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    kernel: String,
+    seed: u64,
+    /// Scenarios, each run in every byte order asked for.
+    scenarios: u64,
+    executions: u64,
+    seconds: f64,
+    executions_per_second: f64,
+    /// Runs that say nothing about the kernel.
+    inconclusive: u64,
+    findings: Vec<Finding>,
+}
+
+/// One kind of finding, as it was first seen.
+#[derive(Debug, Serialize)]
+struct Finding {
+    key: String,
+    verdict: Verdict,
+    endian: &'static str,
+    registers: BTreeSet<String>,
+    scenario: String,
+    first_seen_execution: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// Whether the file was there before: its scenario is that of an earlier check.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    kept_earlier: bool,
+}
+
+impl Summary {
+    /// What it means for the exit status.
+    pub fn status(&self) -> Status {
+        match (self.inconclusive, self.findings.is_empty()) {
+            (1.., _) => Status::Trouble,
+            (0, false) => Status::Found,
+            (0, true) => Status::Nothing,
+        }
+    }
+}
+
+/// Runs them all.
+pub fn check(checker: &mut Checker, args: &CheckArgs, runs: u64) -> anyhow::Result<Summary> {
+    if let Some(dir) = &args.findings {
+        fs::create_dir_all(dir)
+            .with_context(|| format!("{}: cannot make the directory", dir.display()))?;
+    }
+    let start = Instant::now();
+    let mut search = Search {
+        abi: args.abi.into(),
+        dir: args.findings.as_deref(),
+        findings: BTreeMap::new(),
+        executions: 0,
+        inconclusive: 0,
+    };
+    for index in 0..runs {
+        let scenario = scenario(args.seed, index);
+        for &endian in args.endian.endians() {
+            search.run(checker, &scenario, endian)?;
+        }
+    }
+    let mut findings: Vec<Finding> = search.findings.into_values().collect();
+    findings.sort_by_key(|finding| finding.first_seen_execution);
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Summary {
+        kernel: checker.kernel().to_string(),
+        seed: args.seed,
+        scenarios: runs,
+        executions: search.executions,
+        seconds,
+        executions_per_second: search.executions as f64 / seconds,
+        inconclusive: search.inconclusive,
+        findings,
+    })
+}
+
+fn scenario(seed: u64, index: u64) -> Scenario {
+    let seed = xxh3_64_with_seed(&index.to_le_bytes(), seed);
+    Scenario {
+        name: Some(format!("random-{seed:016x}")),
+        ..random_scenario(seed)
+    }
+}
+
+struct Search<'a> {
+    abi: Abi,
+    dir: Option<&'a Path>,
+    findings: BTreeMap<Key, Finding>,
+    executions: u64,
+    inconclusive: u64,
+}
+
+impl Search<'_> {
+    fn run(
+        &mut self,
+        checker: &mut Checker,
+        scenario: &Scenario,
+        endian: Endian,
+    ) -> anyhow::Result<()> {
+        self.executions += 1;
+        let mut judgement = checker.judge(scenario, endian)?;
+        let new = self.new_keys(scenario, &judgement);
+        if !new.is_empty() {
+            judgement = checker.confirmed(scenario, endian, judgement)?;
+        }
+        if let Some(reason) = &judgement.inconclusive {
+            self.name(scenario, endian, reason);
+            return Ok(());
+        }
+        for (key, whats) in new {
+            let finding = self.keep(scenario, endian, &key, &whats)?;
+            self.findings.insert(key, finding);
+        }
+        Ok(())
+    }
+
+    /// Kinds of finding that nobody has seen yet.
+    fn new_keys(
+        &self,
+        scenario: &Scenario,
+        judgement: &Judgement,
+    ) -> BTreeMap<Key, BTreeSet<What>> {
+        let reported = judgement
+            .violations
+            .iter()
+            .filter(|violation| self.abi.reports(violation.verdict));
+        let mut keys = keys(scenario, reported);
+        keys.retain(|key, _| !self.findings.contains_key(key));
+        keys
+    }
+
+    fn name(&mut self, scenario: &Scenario, endian: Endian, reason: &str) {
+        self.inconclusive += 1;
+        if self.inconclusive <= NAMED {
+            let name = scenario.name.as_deref().unwrap_or_default();
+            complain(&format!("{name} ({}): {reason}", endian.name()));
+        }
+    }
+
+    fn keep(
+        &self,
+        scenario: &Scenario,
+        endian: Endian,
+        key: &Key,
+        whats: &BTreeSet<What>,
+    ) -> anyhow::Result<Finding> {
+        let path: Option<PathBuf> = self.dir.map(|dir| dir.join(format!("{key}.json")));
+        let kept_earlier = path.as_ref().is_some_and(|path| path.exists());
+        if let Some(path) = path.as_ref().filter(|_| !kept_earlier) {
+            input::write_whole(path, &scenario.to_json())?;
+        }
+        Ok(Finding {
+            key: key.to_string(),
+            verdict: key.verdict(),
+            endian: endian.name(),
+            registers: whats.iter().map(What::to_string).collect(),
+            scenario: scenario.name.clone().unwrap_or_default(),
+            first_seen_execution: self.executions,
+            path: path.map(|path| path.display().to_string()),
+            kept_earlier,
+        })
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{}: {} random scenarios, {} executions in {:.1} s ({:.0}/s), {} inconclusive",
+            self.kernel,
+            self.scenarios,
+            self.executions,
+            self.seconds,
+            self.executions_per_second,
+            self.inconclusive
+        )?;
+        if self.findings.is_empty() {
+            return writeln!(f, "no findings");
+        }
+        writeln!(
+            f,
+            "\nkey, first execution (byte order), first scenario or its file"
+        )?;
+        for finding in &self.findings {
+            let earlier = match finding.kept_earlier {
+                true => " (of an earlier check)",
+                false => "",
+            };
+            writeln!(
+                f,
+                "{:<38}  {:>7} ({})  {}{earlier}",
+                finding.key,
+                finding.first_seen_execution,
+                finding.endian,
+                finding.path.as_deref().unwrap_or(&finding.scenario)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ctxfuzz_emulator::run::outcome::End;
+    use ctxfuzz_scenario::scenario::Place;
+    use ctxfuzz_triage::transparency::{Violation, When};
+
+    use super::*;
+
+    fn search() -> Search<'static> {
+        Search {
+            abi: Abi::Elf,
+            dir: None,
+            findings: BTreeMap::new(),
+            executions: 0,
+            inconclusive: 0,
+        }
+    }
+
+    fn judgement(verdict: Verdict) -> Judgement {
+        let violation = Violation {
+            when: When::End,
+            task: 0,
+            place: Place::End,
+            what: What::End,
+            verdict,
+            before: 0,
+            after: 2,
+        };
+        Judgement {
+            inconclusive: None,
+            violations: vec![violation],
+            verdict,
+            end: End::Hang,
+        }
+    }
+
+    #[test]
+    fn a_kind_is_new_once_and_only_if_it_is_reported() -> anyhow::Result<()> {
+        let (mut search, scenario) = (search(), scenario(1, 1));
+        assert!(
+            search
+                .new_keys(&scenario, &judgement(Verdict::Abi))
+                .is_empty()
+        );
+        let new = search.new_keys(&scenario, &judgement(Verdict::Live));
+        assert_eq!(new.len(), 1);
+        for (key, whats) in new {
+            let finding = search.keep(&scenario, Endian::Big, &key, &whats)?;
+            search.findings.insert(key, finding);
+        }
+        assert!(
+            search
+                .new_keys(&scenario, &judgement(Verdict::Live))
+                .is_empty()
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_says_nothing_is_trouble_even_beside_findings() -> anyhow::Result<()> {
+        let mut search = search();
+        let mut summary = check(&mut Checker::new(&"fixed".parse()?), &args()?, 1)?;
+        assert_eq!(summary.status(), Status::Nothing);
+        search.name(&scenario(1, 1), Endian::Little, "a test says so");
+        summary.inconclusive = search.inconclusive;
+        assert_eq!(summary.status(), Status::Trouble);
+        Ok(())
+    }
+
+    fn args() -> anyhow::Result<CheckArgs> {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            check: CheckArgs,
+        }
+        Ok(Line::try_parse_from(["check", "--kernel", "fixed", "--runs", "1"])?.check)
+    }
+}

@@ -1,0 +1,345 @@
+//! `ctxfuzz check`: every defect is found with one kernel, and what is not wrong is not reported.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use common::{call, json_lines};
+use serde_json::Value;
+
+const OWN: &str = "fuzz/campaign/src/commands/selftest/scenarios";
+const SEED: &str = "corpus/io-worker-on-interrupt-return.json";
+
+/// Registers from a list like `f0-f31 vs0 fpscr`.
+fn registers(list: &str) -> BTreeSet<String> {
+    let one = |word: &str| -> Vec<String> {
+        let Some((from, to)) = word.split_once('-') else {
+            return vec![word.to_owned()];
+        };
+        let kind = from.trim_end_matches(|c: char| c.is_ascii_digit());
+        let number = |name: &str| -> u8 { name[kind.len()..].parse().expect("a number") };
+        (number(from)..=number(to))
+            .map(|n| format!("{kind}{n}"))
+            .collect()
+    };
+    list.split_whitespace().flat_map(one).collect()
+}
+
+/// Every defect that somebody can see, with a witness and what is wrong there: event, task, place, registers.
+const DEFECTS: [(&str, &str, u16, &str, &str, &str); 11] = [
+    ("save-fpu-clobbers-f0", SEED, 0, "0", "register", "f0 vs0"),
+    ("save-altivec-clobbers-v0", SEED, 0, "0", "register", "v0"),
+    ("half-fix-fpr0-only", SEED, 0, "0", "register", "vs0"),
+    (
+        "giveup-keeps-fp-bit",
+        "corpus/context-switch-poison.json",
+        0,
+        "0",
+        "register",
+        "f0-f31 vs0-vs31 fpscr",
+    ),
+    (
+        "fork-child-inherits-live-bits",
+        "corpus/clone-then-futex-wait.json",
+        0,
+        "2",
+        "child",
+        "f14-f31 fpscr",
+    ),
+    (
+        "fpscr-low-word-only",
+        "control-registers-switch.json",
+        0,
+        "0",
+        "register",
+        "fpscr",
+    ),
+    (
+        "vscr-not-restored",
+        "corpus/context-switch-poison.json",
+        0,
+        "0",
+        "register",
+        "vscr",
+    ),
+    (
+        "vrsave-not-saved",
+        "control-registers-switch.json",
+        0,
+        "0",
+        "register",
+        "vrsave",
+    ),
+    (
+        "le-missing-swap-back",
+        SEED,
+        0,
+        "0",
+        "register",
+        "f1-f31 vs1-vs31",
+    ),
+    (
+        "kernel-vmx-without-giveup",
+        "corpus/io-worker-vmx.json",
+        0,
+        "0",
+        "register",
+        "v0-v7",
+    ),
+    (
+        "sigframe-fpscr-not-zeroed",
+        "corpus/signal-handler.json",
+        0,
+        "0",
+        "register",
+        "fpscr",
+    ),
+];
+
+fn defects(severity: &str) -> BTreeSet<String> {
+    let kernels = json_lines(&call(&["kernels", "--json"]).stdout).remove(0);
+    let kernels = kernels["kernels"].as_array().expect("a list").clone();
+    kernels
+        .iter()
+        .filter(|kernel| kernel["severity"] == severity)
+        .filter_map(|kernel| kernel["name"].as_str()?.strip_prefix("fixed+"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn live(report: &Value, event: u16, task: &str, place: &str) -> BTreeSet<String> {
+    let violations = report["violations"].as_array().expect("a list");
+    violations
+        .iter()
+        .filter(|v| v["event"] == event && v["task"] == task && v["where"] == place)
+        .filter(|v| v["verdict"] == "live")
+        .map(|v| v["register"].as_str().expect("a word").to_owned())
+        .collect()
+}
+
+#[test]
+fn every_live_defect_is_found_on_one_kernel() {
+    let listed: BTreeSet<String> = DEFECTS.iter().map(|row| row.0.to_owned()).collect();
+    assert_eq!(listed, defects("live"), "a new defect needs a row here");
+    for (defect, witness, event, task, place, wrong) in DEFECTS {
+        let kernel = format!("fixed+{defect}");
+        let file = match witness.starts_with("corpus/") {
+            true => witness.to_owned(),
+            false => format!("{OWN}/{witness}"),
+        };
+        let called = call(&["check", "--kernel", &kernel, "--json", &file]);
+        assert_eq!(called.status, Some(1), "{defect}: {}", called.stderr);
+        let reports = json_lines(&called.stdout);
+        assert_eq!(reports.len(), 2, "two byte orders");
+        for report in reports {
+            let only_le = defect.starts_with("le-");
+            if only_le && report["endian"] == "be" {
+                assert_eq!(report["reported"], false, "{defect}: {report}");
+                continue;
+            }
+            assert_eq!(report["reported"], true, "{defect}: {report}");
+            assert_eq!(report["kernel"], kernel);
+            assert_eq!(report["end"], "completed");
+            let found = live(&report, event, task, place);
+            assert_eq!(found, registers(wrong), "{defect}: {report}");
+        }
+        let called = call(&["check", "--kernel", "fixed", "--abi", "linux", &file]);
+        assert_eq!(called.status, Some(0), "{witness}: {}", called.stdout);
+    }
+}
+
+#[test]
+fn nothing_is_reported_where_nothing_is_wrong() {
+    let harmless = defects("harmless");
+    assert!(harmless.len() >= 5, "{harmless:?}");
+    let mut kernels: Vec<String> = harmless.iter().map(|id| format!("fixed+{id}")).collect();
+    kernels.push("fixed".to_owned());
+    for kernel in &kernels {
+        // The files, and random scenarios in both byte orders.
+        let runs = if kernel == "fixed" { "1000" } else { "100" };
+        let called = call(&[
+            "check", "--kernel", kernel, "--abi", "linux", "--json", "--runs", runs, "corpus", OWN,
+        ]);
+        assert_eq!(called.status, Some(0), "{kernel}: {}", called.stdout);
+        assert_eq!(called.stderr, "");
+        let mut reports = json_lines(&called.stdout);
+        let summary = reports.pop().expect("a summary");
+        assert_eq!(reports.len(), 2 * (common::corpus().len() + 2));
+        for report in reports {
+            assert!(report["verdict"] == "none", "{report}");
+            assert_eq!(report["violations"], serde_json::json!([]));
+        }
+        assert_eq!(summary["findings"], serde_json::json!([]));
+        let executions: u64 = runs.parse().expect("a number");
+        assert_eq!(summary["executions"], 2 * executions);
+        assert_eq!(summary["inconclusive"], 0);
+    }
+}
+
+#[test]
+fn a_call_may_change_what_is_volatile_unless_the_linux_abi_is_asked_for() {
+    let fork = "corpus/fork-twice.json";
+    let elf = call(&["check", "--kernel", "clobbering", fork]);
+    assert_eq!(elf.status, Some(0), "{}", elf.stdout);
+    assert!(elf.stdout.contains("fork-twice (le): abi"));
+    assert!(elf.stdout.contains("not reported without --abi linux"));
+    let linux = call(&["check", "--kernel", "clobbering", "--abi", "linux", fork]);
+    assert_eq!(linux.status, Some(1));
+}
+
+#[test]
+fn json_and_text_say_the_same() {
+    let arguments = ["check", "--kernel", "clobbering", "--endian", "le", SEED];
+    let text = call(&arguments).stdout;
+    let json = call(&[&arguments[..], &["--json"]].concat()).stdout;
+    let report = json_lines(&json).remove(0);
+    let keys: Vec<&str> = report
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let expected = [
+        "scenario",
+        "endian",
+        "kernel",
+        "end",
+        "reported",
+        "verdict",
+        "violations",
+    ];
+    assert_eq!(BTreeSet::from_iter(keys), BTreeSet::from(expected));
+    let violations = report["violations"].as_array().expect("a list");
+    assert_eq!(
+        violations[0],
+        serde_json::json!({"event": 0, "task": "0", "where": "register", "register": "f0", "verdict": "live",
+            "before": "0x4142434445464748", "after": "0x0000000082004000"})
+    );
+    for violation in violations {
+        for key in ["register", "verdict", "before", "after"] {
+            let word = violation[key].as_str().expect("a word");
+            assert!(text.contains(word), "{word}");
+        }
+    }
+    assert!(text.lines().all(|line| line.len() <= 78), "{text}");
+}
+
+#[test]
+fn the_first_scenario_of_each_kind_is_kept_and_shows_it_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let findings = folder.path().join("a/findings");
+    let dir = findings.display().to_string();
+    let search = |kernel: &str, seed: &str| {
+        call(&[
+            "check",
+            "--kernel",
+            kernel,
+            "--endian",
+            "le",
+            "--runs",
+            "150",
+            "--seed",
+            seed,
+            "--findings",
+            &dir,
+            "--json",
+        ])
+    };
+    let called = search("clobbering+giveup-keeps-fp-bit", "3");
+    assert_eq!(called.status, Some(1), "{}", called.stderr);
+    let summary = json_lines(&called.stdout).remove(0);
+    let found = summary["findings"].as_array().expect("a list").clone();
+    assert!(found.len() >= 4, "{summary}");
+    let mut contents = Vec::new();
+    for finding in &found {
+        let (key, path) = (&finding["key"], &finding["path"]);
+        let (key, path) = (key.as_str().expect("a key"), path.as_str().expect("a path"));
+        assert_eq!(
+            path,
+            findings.join(format!("{key}.json")).display().to_string()
+        );
+        contents.push((path.to_owned(), fs::read_to_string(path).expect("it reads")));
+        let again = call(&[
+            "check",
+            "--kernel",
+            "clobbering+giveup-keeps-fp-bit",
+            "--endian",
+            "le",
+            "--json",
+            path,
+        ]);
+        assert_eq!(again.status, Some(1), "{key}");
+        let report = json_lines(&again.stdout).remove(0);
+        assert_eq!(report["scenario"], finding["scenario"]);
+        let register = finding["registers"][0].as_str().expect("a name");
+        assert!(report["violations"].to_string().contains(register), "{key}");
+        let fixed = call(&["check", "--kernel", "fixed", path]);
+        assert_eq!(fixed.status, Some(0), "{key}");
+    }
+    assert_eq!(
+        fs::read_dir(&findings).expect("it lists").count(),
+        found.len()
+    );
+
+    // The same again says that nothing is new; another seed may add to it but changes nothing.
+    let again = json_lines(&search("clobbering+giveup-keeps-fp-bit", "3").stdout).remove(0);
+    for finding in again["findings"].as_array().expect("a list") {
+        assert_eq!(finding["kept_earlier"], true, "{finding}");
+    }
+    search("clobbering+giveup-keeps-fp-bit", "4");
+    for (path, text) in contents {
+        assert_eq!(fs::read_to_string(&path).expect("it reads"), text);
+    }
+    for name in fs::read_dir(&findings).expect("it lists") {
+        let name = name.expect("an entry").file_name();
+        assert!(name.to_string_lossy().ends_with(".json"), "{name:?}");
+    }
+}
+
+#[test]
+fn the_seed_decides_the_scenarios() {
+    let found = |seed: &str| {
+        let called = call(&[
+            "check",
+            "--kernel",
+            "clobbering",
+            "--endian",
+            "be",
+            "--runs",
+            "60",
+            "--seed",
+            seed,
+            "--json",
+        ]);
+        json_lines(&called.stdout).remove(0)["findings"].to_string()
+    };
+    assert_eq!(found("1"), found("1"));
+    assert_ne!(found("1"), found("2"));
+}
+
+/// `git bisect run` takes 125 for "cannot be tested" and anything else up to 127, but 0, for "bad".
+#[test]
+fn trouble_is_125_when_git_bisects_and_nothing_else_changes() {
+    let status = |arguments: &[&str]| {
+        let plain = call(arguments);
+        let bisecting = call(&[arguments, &["--bisect"]].concat());
+        assert_eq!(plain.stdout, bisecting.stdout);
+        (plain.status, bisecting.status)
+    };
+    let trouble = (Some(2), Some(125));
+    assert_eq!(
+        status(&["check", "--kernel", "fixed", "none.json"]),
+        trouble
+    );
+    assert_eq!(status(&["check", "--kernel", "fixd", SEED]), trouble);
+    assert_eq!(status(&["check", SEED]), trouble);
+    assert_eq!(status(&["run", "none.json"]), trouble);
+    assert_eq!(status(&["run", "--a", "fixd", SEED]), trouble);
+    let found = (Some(1), Some(1));
+    assert_eq!(status(&["check", "--kernel", "clobbering", SEED]), found);
+    assert_eq!(status(&["run", SEED]), found);
+    let nothing = (Some(0), Some(0));
+    assert_eq!(status(&["check", "--kernel", "fixed", SEED]), nothing);
+    assert_eq!(status(&["run", "--a", "fixed", SEED]), nothing);
+}

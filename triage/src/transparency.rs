@@ -1,0 +1,109 @@
+//! The transparency oracle: does one kernel leave the registers of its tasks alone?
+//!
+//! Between two host calls of a task the kernel may run, and other tasks with it, but the task must find its registers as it left them, except
+//! for declared effects (`docs/oracles.md`). One kernel is enough, so a violation says which kernel is wrong, and at which event.
+//! Not responsible for the looks it judges (the emulator's `run::observe`) nor for what is defined (`definedness`).
+
+mod context;
+mod key;
+pub mod report;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use ctxfuzz_emulator::run::outcome::{End, Outcome};
+use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
+
+use crate::compare::What;
+use crate::definedness::Abi;
+use crate::names;
+
+pub use key::{Key, keys};
+
+/// When a task left user mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum When {
+    /// While it loaded its first registers.
+    Start,
+    /// At an event of the scenario.
+    Event(u16),
+    /// While it dumped its last registers.
+    End,
+}
+
+/// A register that a task did not find as it had left it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Violation {
+    /// When the task left it. What harmed it happened between then and the next time that the task ran.
+    pub when: When,
+    /// Whose; for [`Place::End`] the task that did the last event.
+    pub task: u8,
+    /// Where it was found: in the task, in a child, in a signal frame.
+    pub place: Place,
+    /// What is wrong.
+    pub what: What,
+    /// Who can notice.
+    pub verdict: Verdict,
+    /// The value it had; for an end, 0 completed.
+    pub before: u128,
+    /// The value that was found; for an end, 1 kernel fault, 2 hang.
+    pub after: u128,
+}
+
+/// What the oracle says of one run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Judgement {
+    /// Why the run says nothing about its kernel. There are no violations then.
+    pub inconclusive: Option<String>,
+    /// In order of time, dead ones too.
+    pub violations: Vec<Violation>,
+    /// The greatest verdict among them; does not depend on the ABI policy.
+    pub verdict: Verdict,
+    /// How the run ended.
+    pub end: End,
+}
+
+impl Judgement {
+    /// Whether a user who asked for this policy wants to hear of it.
+    pub fn reported(&self, abi: Abi) -> bool {
+        abi.reports(self.verdict)
+    }
+
+    /// The same run, taken back.
+    pub fn withdrawn(self, reason: &str) -> Judgement {
+        Judgement {
+            inconclusive: Some(reason.to_owned()),
+            violations: Vec::new(),
+            verdict: Verdict::None,
+            end: self.end,
+        }
+    }
+}
+
+/// Judges a run that was observed.
+pub fn judge(scenario: &Scenario, outcome: &Outcome) -> Judgement {
+    let inconclusive = match &outcome.end {
+        End::EmulatorFault(_) | End::Budget => Some(format!(
+            "the run ended with {}",
+            names::end_with_detail(&outcome.end)
+        )),
+        _ if outcome.observations.is_empty() && !outcome.log.is_empty() => {
+            Some("the run was not observed".to_owned())
+        }
+        _ => None,
+    };
+    let violations = match inconclusive {
+        None => walk::violations(scenario, outcome),
+        Some(_) => Vec::new(),
+    };
+    Judgement {
+        inconclusive,
+        verdict: violations
+            .iter()
+            .map(|v| v.verdict)
+            .max()
+            .unwrap_or_default(),
+        violations,
+        end: outcome.end.clone(),
+    }
+}

@@ -1,0 +1,98 @@
+//! What a task has when it leaves user mode, and by which rules that is compared with what it finds.
+
+use ctxfuzz_emulator::run::observe::Observation;
+use ctxfuzz_emulator::run::outcome::RegisterFile;
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Verdict;
+
+use super::When;
+use crate::compare::{MSR_VEC, same_vrsave, unequal, verdict};
+use crate::definedness::Mask;
+
+/// What is defined under both policies.
+#[derive(Clone, Copy)]
+pub(super) struct Masks {
+    pub elf: Mask,
+    pub linux: Mask,
+}
+
+impl Masks {
+    /// What is defined in both.
+    pub fn and(&self, other: &Masks) -> Masks {
+        Masks {
+            elf: self.elf.and(&other.elf),
+            linux: self.linux.and(&other.linux),
+        }
+    }
+
+    /// What a handler that interrupts it may rely on.
+    pub fn in_handler(&self) -> Masks {
+        Masks {
+            elf: self.elf.in_handler(),
+            linux: self.linux.in_handler(),
+        }
+    }
+}
+
+/// What a task has when it leaves user mode, and must have when it comes back to this place.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub when: When,
+    pub registers: RegisterFile,
+    pub masks: Masks,
+    /// Whether it has used VMX. Before, its VSCR is whatever the kernel gives a new program.
+    pub uses_vmx: bool,
+    /// Registers that it may write before it is looked at again.
+    pub writes: Vec<Register>,
+    /// Set at the entry of a handler: what that handler interrupted.
+    pub entering: Option<Box<Context>>,
+}
+
+impl Context {
+    /// What a task has at a look.
+    pub fn new(observation: &Observation, when: When, masks: Masks, used_vmx: bool) -> Context {
+        Context {
+            when,
+            registers: observation.registers.clone(),
+            masks,
+            uses_vmx: used_vmx || observation.facilities & MSR_VEC != 0,
+            writes: observation.writes.clone(),
+            entering: None,
+        }
+    }
+
+    /// The start of a handler that interrupts this.
+    pub fn handler(&self) -> Context {
+        let mut registers = self.registers.clone();
+        registers.fpscr = 0;
+        Context {
+            registers,
+            masks: self.masks.in_handler(),
+            writes: Vec::new(),
+            entering: None,
+            ..*self
+        }
+    }
+
+    /// Registers that differ from what they must be, with both values, and who can notice: only what was defined then and is defined now counts.
+    pub fn violated<'a>(
+        &'a self,
+        after: &'a RegisterFile,
+        now: &Masks,
+    ) -> impl Iterator<Item = (Register, (u128, u128), Verdict)> + 'a {
+        let Masks { elf, linux } = self.masks.and(now);
+        unequal(&self.registers, after)
+            .map(|(register, before, after)| (register, (before, after)))
+            .filter(|&(register, values)| !self.declared(register, values))
+            .map(move |(register, values)| {
+                (register, values, verdict(register, values, &elf, &linux))
+            })
+    }
+
+    /// Whether the change of a register is nobody's fault.
+    fn declared(&self, register: Register, values: (u128, u128)) -> bool {
+        self.writes.contains(&register)
+            || same_vrsave(register, values)
+            || register == Register::Vscr && !self.uses_vmx
+    }
+}
