@@ -28,6 +28,8 @@ pub struct BootOptions {
     pub silence: Duration,
     /// The emulator: a name to look up or a path.
     pub qemu: OsString,
+    /// More for the kernel's command line.
+    pub append: String,
 }
 
 impl Default for BootOptions {
@@ -37,6 +39,7 @@ impl Default for BootOptions {
             limit: Duration::from_secs(120),
             silence: Duration::from_secs(30),
             qemu: qemu::program(),
+            append: String::new(),
         }
     }
 }
@@ -50,7 +53,7 @@ impl Snapshot {
             folder: "an initramfs".into(),
             error,
         })?;
-        let mut qemu = Qemu::start(&options.qemu, &kernel.path, &initramfs, options.memory_size)?;
+        let mut qemu = Qemu::start(&kernel.path, &initramfs, options)?;
         let booted = run(&mut qemu, &kernel, options);
         let (registers, pages) = match booted {
             Ok(state) => state,

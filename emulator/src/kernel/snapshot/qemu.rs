@@ -12,7 +12,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::error::SnapshotError;
+use super::boot::BootOptions;
+use super::error::{SnapshotError, panicked};
 use super::gdb::{Gdb, GdbError, hex, to_hex};
 
 /// How long the stub may take to answer a question.
@@ -48,9 +49,10 @@ pub const MACHINE: &[&str] = &[
     "-S",
 ];
 
-/// The kernel's command line. Without an answer to a panic it would wait; QEMU ends when it reboots.
+/// The kernel's command line. A kernel that panics reboots, and with it QEMU ends. Mitigations are what hypervisor and processor ask
+/// for; an emulator has nothing to leak, and gives nothing but loops to wait for.
 pub const COMMAND_LINE: &str =
-    "console=hvc0 disable_radix=no norandmaps random.trust_cpu=off panic=-1 loglevel=7";
+    "console=hvc0 disable_radix=no norandmaps mitigations=off panic=-1 loglevel=7";
 
 /// A running QEMU.
 pub struct Qemu {
@@ -79,10 +81,9 @@ impl From<GdbError> for Failure {
 impl Qemu {
     /// Starts QEMU; the guest has not run yet.
     pub fn start(
-        program: &OsStr,
         vmlinux: &Path,
         initramfs: &[u8],
-        memory_size: u64,
+        options: &BootOptions,
     ) -> Result<Qemu, SnapshotError> {
         let scratch = |error| SnapshotError::Scratch {
             folder: std::env::temp_dir(),
@@ -103,18 +104,20 @@ impl Qemu {
             make("memory").map_err(scratch)?,
             make("console").map_err(scratch)?,
         );
-        memory.set_len(memory_size).map_err(scratch)?;
+        memory.set_len(options.memory_size).map_err(scratch)?;
         std::fs::write(folder.path().join("initramfs"), initramfs).map_err(scratch)?;
         let complaints = tempfile::tempfile_in(folder.path()).map_err(scratch)?;
 
         let (ours, theirs) = UnixStream::pair().map_err(scratch)?;
-        let mut command = command(program, vmlinux, memory_size);
+        let mut command = command(vmlinux, options);
         command.current_dir(folder.path());
         command.stdin(OwnedFd::from(theirs.try_clone().map_err(scratch)?));
         command.stdout(OwnedFd::from(theirs));
         command.stderr(Stdio::from(complaints.try_clone().map_err(scratch)?));
         die_with_us(&mut command);
-        let child = command.spawn().map_err(|e| cannot_start(program, &e))?;
+        let child = command
+            .spawn()
+            .map_err(|error| cannot_start(&options.qemu, &error))?;
         // It holds the other end of the connection: with it gone we notice when QEMU is.
         drop(command);
         let mut qemu = Qemu {
@@ -127,7 +130,7 @@ impl Qemu {
         // When the stub answers, all files are open or read. They lose their names, so nobody has to tidy up after a killed process.
         match qemu.ask("?") {
             Ok(_) => Ok(qemu),
-            Err(failure) => Err(SnapshotError::Qemu(qemu.why_not(program, failure))),
+            Err(failure) => Err(SnapshotError::Qemu(qemu.why_not(&options.qemu, failure))),
         }
     }
 
@@ -200,10 +203,16 @@ impl Qemu {
 
     /// Says in words why it failed.
     pub fn explain(&mut self, failure: Failure) -> String {
+        // However QEMU takes it: it may stop, end, or go on with a kernel that waits for the power button.
+        if panicked(&self.console()) {
+            return "the kernel panicked before it got to the mark".to_owned();
+        }
         match failure {
             Failure::Reason(reason) => reason,
             Failure::Gdb(error) => match self.wait(Duration::from_secs(2)) {
-                Some(status) if status.success() => ended(&self.console()),
+                Some(status) if status.success() => {
+                    "the kernel ended the machine before it got to the mark".to_owned()
+                }
                 Some(status) => format!("QEMU died ({status}){}", self.complaint()),
                 None => error.to_string(),
             },
@@ -251,15 +260,17 @@ impl Drop for Qemu {
     }
 }
 
-fn command(program: &OsStr, vmlinux: &Path, memory_size: u64) -> Command {
-    let mut command = Command::new(program);
+fn command(vmlinux: &Path, options: &BootOptions) -> Command {
+    let size = options.memory_size;
+    let mut command = Command::new(&options.qemu);
     command.args(MACHINE);
-    command.arg("-m").arg(format!("{}M", memory_size >> 20));
+    command.arg("-m").arg(format!("{}M", size >> 20));
     command.arg("-object").arg(format!(
-        "memory-backend-file,id=memory,size={memory_size},mem-path=memory,share=on"
+        "memory-backend-file,id=memory,size={size},mem-path=memory,share=on"
     ));
     command.arg("-kernel").arg(vmlinux);
-    command.args(["-initrd", "initramfs", "-append", COMMAND_LINE]);
+    command.args(["-initrd", "initramfs", "-append"]);
+    command.arg(format!("{COMMAND_LINE} {}", options.append));
     command
 }
 
@@ -289,20 +300,6 @@ fn cannot_start(program: &OsStr, error: &io::Error) -> SnapshotError {
         ),
         _ => format!("cannot start {program}: {error}"),
     })
-}
-
-/// A guest that ends its machine has panicked, as `panic=-1` makes it reboot.
-fn ended(console: &str) -> String {
-    let line = |part: &str| console.lines().find(|line| line.contains(part));
-    match (line("ctxfuzz-agent:"), line("Kernel panic")) {
-        (Some(line), _) | (None, Some(line)) => {
-            format!(
-                "the kernel panicked before it got to the mark: {}",
-                line.trim()
-            )
-        }
-        (None, None) => "the kernel ended the machine before it got to the mark".to_owned(),
-    }
 }
 
 fn text(file: &mut File) -> String {
