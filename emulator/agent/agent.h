@@ -48,7 +48,8 @@ struct agent_page {
 	u64 next_pid;	  /* REQUEST_SWITCH: who is to run, 0 for whoever is next */
 	u64 idle_action;  /* IDLE_ */
 	u64 probed_pid;	  /* tasks up to here have been looked at */
-	u64 reserved[7];
+	u64 tasks;	  /* of the scenario at its start; the host writes it before the first one runs */
+	u64 reserved[6];
 	u64 pids[STAGED_TASKS];
 	u64 triggers[STAGED_TASKS][WORKER_TRIGGERS]; /* file descriptors of the director */
 	u32 start[STAGED_TASKS];		     /* futex words: 1 once a task may start */

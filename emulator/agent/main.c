@@ -16,6 +16,8 @@ struct kernel_sigaction {
 #define UNPRIVILEGED 1000
 
 static u8 reaper_stack[8192] __aligned(16);
+/* Not the stacks of user data, on which a run may find anything: tasks that are not in the scenario stay on these. */
+static u8 stage_stacks[STAGED_TASKS][8192] __aligned(16);
 
 void user_signal_handler(void);
 
@@ -125,8 +127,6 @@ static u64 stack_of(u64 index)
 /// A task of the stage: readies its ring, gives up its privileges, and waits. A task that the scenario does not have waits for ever.
 static void staged_task(u64 index)
 {
-	volatile u64 *staged = (volatile u64 *)(SHARED_PAGE + SHARED_BLOCKS);
-
 	if (make_ring(index))
 		agent->rings |= 1ul << index;
 	must(syscall(NR_SETPGID, 0, 0, 0, 0, 0), "make a process group");
@@ -134,8 +134,7 @@ static void staged_task(u64 index)
 	agent->start[index] = 1;
 	while (agent->start[index] != 2)
 		syscall(NR_FUTEX, &agent->start[index], FUTEX_WAIT, 1, 0, 0);
-	/* The number of tasks is written when the first one has started. */
-	while (index && index >= *staged)
+	while (index && index >= agent->tasks)
 		syscall(NR_FUTEX, &agent->park, FUTEX_WAIT, 0, 0, 0);
 	become_task(index, stack_of(index));
 }
@@ -150,7 +149,7 @@ static void pause_for(u64 nanoseconds)
 static void make_tasks(void)
 {
 	for (u64 i = 0; i < STAGED_TASKS; i++) {
-		agent->pids[i] = (u64)must(spawn(CLONE_VM, stack_of(i), staged_task, i), "make a task");
+		agent->pids[i] = (u64)must(spawn(CLONE_VM, (u64)stage_stacks[i + 1], staged_task, i), "make a task");
 		while (!agent->start[i])
 			pause_for(1000000);
 	}
@@ -182,7 +181,7 @@ __noreturn void agent_main(void)
 	make_pipe();
 	handle_signals();
 	make_triggers();
-	must(syscall(NR_MLOCKALL, 1, 0, 0, 0, 0), "keep its memory");
+	must(syscall(NR_MLOCKALL, MCL_CURRENT, 0, 0, 0, 0), "keep its memory");
 	make_tasks();
 	reaper = must(spawn(CLONE_VM, (u64)reaper_stack + sizeof(reaper_stack), reap, 0), "make the reaper");
 	set_priority((u64)reaper, SCHED_IDLE, 0);

@@ -9,6 +9,10 @@
 
 #define ENTRIES 32
 
+/* Files that a task keeps: the empty pipe, because a splice looks its source up when it starts, and the ring. */
+#define DEAD_FD 2
+#define RING_FD 3
+
 #define IORING_OFF_SQ_RING 0ul
 #define IORING_OFF_SQES 0x10000000ul
 #define IORING_OP_POLL_ADD 6
@@ -71,6 +75,8 @@ static void pipe_or_give_up(int ends[2])
 void make_triggers(void)
 {
 	pipe_or_give_up(dead);
+	if (dead[0] != DEAD_FD)
+		give_up("have the empty pipe as file descriptor 2", dead[0]);
 	pipe_or_give_up(out);
 	for (u64 i = 0; i < STAGED_TASKS; i++) {
 		pipe_or_give_up(first[i]);
@@ -177,7 +183,7 @@ static bool fill_ring(struct ring *ring, u64 index)
 }
 
 /// The ring of the calling task. A kernel without io_uring has none: scenarios that need it do not apply to it.
-/// Afterwards the task has the pipe (0, 1) and the ring (2) as its only files, so that a fork copies few.
+/// Afterwards the task has few files, so that a fork copies few.
 bool make_ring(u64 index)
 {
 	struct ring ring = { .fd = -1 };
@@ -188,8 +194,8 @@ bool make_ring(u64 index)
 	if (ring.fd >= 0) {
 		syscall(NR_MUNMAP, ring.queue, ring.params.sq_array + 4 * ENTRIES, 0, 0, 0);
 		syscall(NR_MUNMAP, ring.sqes, ENTRIES * sizeof(struct sqe), 0, 0, 0);
-		syscall(NR_DUP2, ring.fd, 2, 0, 0, 0);
+		syscall(NR_DUP2, ring.fd, RING_FD, 0, 0, 0);
 	}
-	syscall(NR_CLOSE_RANGE, ring.fd >= 0 ? 3 : 2, ~0u, 0, 0, 0);
+	syscall(NR_CLOSE_RANGE, ring.fd >= 0 ? RING_FD + 1 : DEAD_FD, ~0u, 0, 0, 0);
 	return ready;
 }

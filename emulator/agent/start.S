@@ -28,8 +28,10 @@ END_FUNC syscall6
 
 /* long spawn(flags, stack, function, argument): a process that runs function(argument) on its own stack. */
 _GLOBAL spawn
-	mr	10,5
-	mr	11,6
+	std	30,-16(1)
+	std	31,-8(1)
+	mr	30,5
+	mr	31,6
 	addi	4,4,-128
 	li	5,0
 	li	6,0
@@ -38,14 +40,18 @@ _GLOBAL spawn
 	sc
 	bso	1f
 	cmpdi	3,0
-	bnelr
-	mr	3,11
-	mr	12,10
+	beq	2f
+	b	3f
+1:	neg	3,3
+3:	ld	30,-16(1)
+	ld	31,-8(1)
+	blr
+	/* The child: its r30 and r31 are as they were at the call, and nobody needs them back. */
+2:	mr	3,31
+	mr	12,30
 	mtctr	12
 	bctrl
 	trap
-1:	neg	3,3
-	blr
 END_FUNC spawn
 
 /* void become_task(index, stack): the rest of this task's life is the interpreter's. */

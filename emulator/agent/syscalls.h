@@ -28,7 +28,9 @@
 #define NR_IO_URING_ENTER 426
 #define NR_IO_URING_REGISTER 427
 #define NR_CLOSE_RANGE 436
-#define NR_MLOCKALL 150
+#define NR_MLOCKALL 152
+/* ppc has its own. */
+#define MCL_CURRENT 0x2000
 
 #define AT_FDCWD (-100L)
 #define O_RDONLY 0

@@ -1,6 +1,6 @@
 //! The agent: the program that is `/init` in a real kernel, built beside the model from the same interpreter (`emulator/agent/`).
 
-use object::{Object, ObjectSymbol};
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 
 use crate::run::outcome::Endian;
 
@@ -21,6 +21,17 @@ pub fn symbol(endian: Endian, name: &str) -> Option<u64> {
     file.symbols()
         .find(|symbol| symbol.name() == Ok(name))
         .map(|symbol| symbol.address())
+}
+
+/// Its executable sections: effective address and bytes.
+pub fn text(endian: Endian) -> Vec<(u64, u64)> {
+    let Ok(file) = object::File::parse(elf(endian)) else {
+        return Vec::new();
+    };
+    file.sections()
+        .filter(|s| s.kind() == SectionKind::Text)
+        .map(|s| (s.address(), s.size()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -6,5 +6,6 @@ pub mod agent;
 pub mod defects;
 pub mod image;
 pub mod name;
+pub mod offsets;
 pub mod snapshot;
 pub mod symbols;

@@ -1,6 +1,7 @@
-//! How kernels are named: `fixed`, `clobbering`, `fixed+DEFECT[+DEFECT]`.
+//! How kernels are named: `fixed`, `clobbering`, `fixed+DEFECT[+DEFECT]`, `vmlinux:FILE`.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::defects::{self, CLOBBERING};
@@ -10,6 +11,7 @@ use super::defects::{self, CLOBBERING};
 pub struct KernelName {
     written: String,
     defects: Vec<&'static str>,
+    vmlinux: Option<PathBuf>,
 }
 
 /// A name that is no kernel.
@@ -17,7 +19,7 @@ pub struct KernelName {
 pub enum UnknownKernel {
     /// The part before the first `+`.
     #[error(
-        "unknown kernel `{0}`: expected `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists both)"
+        "unknown kernel `{0}`: expected `fixed`, `clobbering`, one of them with `+DEFECT` (`ctxfuzz kernels` lists both), or `vmlinux:FILE`"
     )]
     Base(String),
     /// A part after a `+`.
@@ -28,11 +30,9 @@ pub enum UnknownKernel {
         /// The part.
         defect: String,
     },
-    /// A kind of kernel that is planned.
-    #[error(
-        "kernel `{0}`: real kernels are not supported by this version; the models are `fixed` and `clobbering`"
-    )]
-    NotYet(String),
+    /// `vmlinux:` without a file.
+    #[error("kernel `vmlinux:`: expected `vmlinux:FILE`")]
+    NoFile,
 }
 
 impl KernelName {
@@ -40,14 +40,26 @@ impl KernelName {
     pub fn defects(&self) -> &[&'static str] {
         &self.defects
     }
+
+    /// The file of a real kernel.
+    pub fn vmlinux(&self) -> Option<&Path> {
+        self.vmlinux.as_deref()
+    }
 }
 
 impl FromStr for KernelName {
     type Err = UnknownKernel;
 
     fn from_str(written: &str) -> Result<Self, Self::Err> {
-        if written.starts_with("vmlinux:") {
-            return Err(UnknownKernel::NotYet(written.to_owned()));
+        if let Some(file) = written.strip_prefix("vmlinux:") {
+            if file.is_empty() {
+                return Err(UnknownKernel::NoFile);
+            }
+            return Ok(KernelName {
+                written: written.to_owned(),
+                defects: Vec::new(),
+                vmlinux: Some(file.into()),
+            });
         }
         let mut parts = written.split('+');
         let mut defects: Vec<&'static str> = match parts.next() {
@@ -67,6 +79,7 @@ impl FromStr for KernelName {
         Ok(KernelName {
             written: written.to_owned(),
             defects,
+            vmlinux: None,
         })
     }
 }
@@ -103,13 +116,20 @@ mod tests {
     }
 
     #[test]
+    fn a_real_kernel_is_a_file() {
+        let name: KernelName = "vmlinux:/boot/vmlinux+x".parse().unwrap();
+        assert_eq!(name.vmlinux(), Some(Path::new("/boot/vmlinux+x")));
+        assert_eq!(name.to_string(), "vmlinux:/boot/vmlinux+x");
+    }
+
+    #[test]
     fn wrong_names_say_what_is_wrong() {
         for name in [
             "",
             "fixd",
             "fixed+",
             "fixed+nope",
-            "vmlinux:/boot/vmlinux",
+            "vmlinux:",
             "clobbering ",
         ] {
             assert!(name.parse::<KernelName>().is_err(), "{name}");

@@ -5,6 +5,7 @@
 
 pub mod disassembly;
 mod record;
+mod slots;
 mod unwind;
 
 use std::rc::Rc;

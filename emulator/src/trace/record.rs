@@ -9,12 +9,12 @@ use ctxfuzz_scenario::scenario::Scenario;
 
 use super::unwind::Unwinder;
 use super::{Cell, Recording, Slot, Step, Write};
-use crate::kernel::image;
+use super::slots::Slots;
 use crate::kernel::image::Layout;
 use crate::kernel::name::KernelName;
 use crate::kernel::symbols::Symbols;
+use crate::machine::address::USER_TEXT;
 use crate::machine::instruction::{BLR, touches_vector_state};
-use crate::machine::memory::SIZE;
 use crate::machine::{Options, Vector, View, msr};
 use crate::run::host::Observer;
 use crate::run::outcome::{Endian, Outcome, RegisterFile};
@@ -37,9 +37,11 @@ pub fn record(
             ..Options::default()
         },
     )?;
+    let slots = Slots::find(&mut runner, scenario);
     let shared = Rc::new(RefCell::new(Recorder::new(
         runner.layout().clone(),
-        image::symbols(endian)?,
+        runner.symbols()?,
+        slots,
     )));
     let outcome = runner.run_observed(scenario, Box::new(Handle(shared.clone())));
     // The observer's handle went with the run: this is the only one left.
@@ -77,6 +79,8 @@ struct Previous {
 struct Recorder {
     layout: Layout,
     symbols: Symbols,
+    slots: Slots,
+    stacks: user::Stacks,
     unwinder: Option<Unwinder>,
     previous: Option<Previous>,
     stores: Vec<(u64, usize)>,
@@ -86,15 +90,16 @@ struct Recorder {
     /// Address of `regs->msr` by slot.
     msr_at: HashMap<Slot, u64>,
     initial: Vec<(Cell, u128)>,
-    tasks: Vec<Option<u8>>,
     frames: Vec<u64>,
 }
 
 impl Recorder {
-    fn new(layout: Layout, symbols: Symbols) -> Self {
+    fn new(layout: Layout, symbols: Symbols, slots: Slots) -> Self {
         Recorder {
             layout,
             symbols,
+            slots,
+            stacks: user::Stacks::default(),
             unwinder: None,
             previous: None,
             stores: Vec::new(),
@@ -103,7 +108,6 @@ impl Recorder {
             memory: HashMap::new(),
             msr_at: HashMap::new(),
             initial: Vec::new(),
-            tasks: Vec::new(),
             frames: Vec::new(),
         }
     }
@@ -119,7 +123,7 @@ impl Recorder {
                 .map(|f| f.name.clone())
                 .collect(),
             initial: self.initial.clone(),
-            tasks: self.tasks.clone(),
+            tasks: self.slots.users().to_vec(),
             frames: self.frames.clone(),
         }
     }
@@ -142,12 +146,8 @@ impl Recorder {
     }
 
     fn begin(&mut self, view: &View<'_>) {
-        let word = |ea| {
-            view.map
-                .physical(ea)
-                .map_or(0, |pa| view.memory.read_u32(pa))
-        };
-        self.unwinder = Some(Unwinder::new(&self.symbols, word));
+        self.unwinder = Some(Unwinder::default());
+        self.stacks = user::Stacks::find(view.map);
         self.hardware = view.registers();
         self.initial = Register::all()
             .map(|r| (Cell::Hardware(r), self.hardware.get(r)))
@@ -190,18 +190,7 @@ impl Recorder {
 
     fn user_return(&mut self, view: &View<'_>) {
         self.steps.push(Step::UserReturn);
-        let Layout {
-            task_pool,
-            max_tasks,
-            task_size,
-            task_user_index,
-            ..
-        } = self.layout;
-        self.tasks = (0..max_tasks)
-            .map(|slot| {
-                u8::try_from(view.load(task_pool + slot * task_size + task_user_index)).ok()
-            })
-            .collect();
+        self.slots.look(view);
         if view.pc == user::SIGNAL_HANDLER {
             self.frames.push(view.gpr(5));
         }
@@ -241,25 +230,21 @@ impl Recorder {
     }
 
     fn store(&mut self, view: &View<'_>, previous: &Previous, address: u64, size: u64) {
-        let Some(pa) = (if address < SIZE as u64 {
+        // The emulator reports effective addresses, or physical ones, which are all below user text.
+        let Some(pa) = (if address < USER_TEXT {
             Some(address)
         } else {
             view.map.physical(address)
         }) else {
             return;
         };
-        let Some(pool) = view.map.physical(self.layout.task_pool) else {
-            return;
-        };
-        let task_size = self.layout.task_size;
-        if (pool..pool + task_size * self.layout.max_tasks).contains(&pa) {
-            let slot = Slot(((pa - pool) / task_size) as u8);
-            return self.task_store(view, previous, slot, (pa - pool) % task_size, size);
+        if let Some((slot, offset)) = self.slots.at(pa) {
+            return self.task_store(view, previous, slot, offset, size);
         }
         if Some(pa) == view.map.physical(self.layout.current) {
             let task = view.load(self.layout.current);
-            let slot = task.wrapping_sub(self.layout.task_pool) / task_size;
-            return self.note(view, previous, Cell::Current, slot.into());
+            let slot = self.slots.of(task);
+            return self.note(view, previous, Cell::Current, slot);
         }
         if let Some(slot) = self
             .msr_at
@@ -271,7 +256,7 @@ impl Recorder {
             return self.note(view, previous, Cell::Facilities(slot), bits.into());
         }
         let by_kernel = previous.msr & msr::PR == 0;
-        if let Some(ea) = user::stack_address(view.map, pa).filter(|_| by_kernel) {
+        if let Some(ea) = self.stacks.address(pa).filter(|_| by_kernel) {
             let at = ea & !7;
             self.note(view, previous, Cell::UserStack(at), view.load(at).into());
         }
@@ -290,9 +275,7 @@ impl Recorder {
         let Some(offset) = offset.checked_sub(self.layout.task_thread) else {
             return;
         };
-        let base = self.layout.task_pool
-            + u64::from(slot.0) * self.layout.task_size
-            + self.layout.task_thread;
+        let base = self.slots.address(slot) + self.layout.task_thread;
         if (offset..offset.saturating_add(size)).contains(&thread.regs) {
             let regs = view.load(base + thread.regs);
             if regs == 0 {
