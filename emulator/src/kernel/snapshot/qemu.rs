@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,6 @@ use super::boot::BootOptions;
 use super::error::{SnapshotError, panicked};
 use super::gdb::{Gdb, GdbError, hex, to_hex};
 
-/// How long the stub may take to answer a question.
-const ANSWER: Duration = Duration::from_secs(20);
 /// More of a console than anybody reads.
 const LONGEST_CONSOLE: u64 = 1 << 20;
 
@@ -61,6 +59,8 @@ pub struct Qemu {
     memory: File,
     console: File,
     complaints: File,
+    /// How long the stub may take to answer a question.
+    patience: Duration,
 }
 
 /// Why QEMU did not do what was asked.
@@ -126,6 +126,7 @@ impl Qemu {
             memory,
             console,
             complaints,
+            patience: options.silence,
         };
         // When the stub answers, all files are open or read. They lose their names, so nobody has to tidy up after a killed process.
         match qemu.ask("?") {
@@ -142,14 +143,14 @@ impl Qemu {
 
     fn answer(&mut self) -> Result<Vec<u8>, Failure> {
         let started = Instant::now();
-        while started.elapsed() < ANSWER {
+        while started.elapsed() < self.patience {
             if let Some(packet) = self.gdb.poll()? {
                 return Ok(packet);
             }
         }
         Err(Failure::Reason(format!(
             "QEMU does not answer within {} s",
-            ANSWER.as_secs()
+            self.patience.as_secs()
         )))
     }
 
@@ -262,7 +263,7 @@ impl Drop for Qemu {
 
 fn command(vmlinux: &Path, options: &BootOptions) -> Command {
     let size = options.memory_size;
-    let mut command = Command::new(&options.qemu);
+    let mut command = Command::new(executable(&options.qemu));
     command.args(MACHINE);
     command.arg("-m").arg(format!("{}M", size >> 20));
     command.arg("-object").arg(format!(
@@ -272,6 +273,17 @@ fn command(vmlinux: &Path, options: &BootOptions) -> Command {
     command.args(["-initrd", "initramfs", "-append"]);
     command.arg(format!("{COMMAND_LINE} {}", options.append));
     command
+}
+
+/// It runs in a folder of its own: a path is from ours, a mere name is looked up.
+fn executable(program: &OsStr) -> PathBuf {
+    let path = Path::new(program);
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => {
+            std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+        }
+        _ => path.to_owned(),
+    }
 }
 
 /// A killed process runs no destructors; the system must end its QEMU.
