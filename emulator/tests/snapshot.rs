@@ -14,7 +14,8 @@ use ctxfuzz_emulator::kernel::symbols::Symbols;
 /// The kernel to try. Absence is told on stderr itself, as the test harness keeps what a passing test prints.
 fn kernel(test: &str) -> Option<PathBuf> {
     let skip = |why: &str| {
-        let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+        let line = format!("skipped: {test}: {why}\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
         None
     };
     let Some(path) = std::env::var_os("CTXFUZZ_TEST_VMLINUX") else {
@@ -153,7 +154,9 @@ fn a_boot_that_fails_says_why_and_leaves_no_qemu() {
     );
     assert!(hangs.contains("its console ended with: "), "{hangs}");
 
-    let killed = "(sleep 0.5; kill -9 $$) & exec qemu-system-ppc64 \"$@\"";
+    // Our files lose their names when the machine is about to run.
+    let killed =
+        "(while [ -e memory ]; do sleep 0.1; done; kill -9 $$) & exec qemu-system-ppc64 \"$@\"";
     let dies = fails(&vmlinux, killed, |options| {
         options.append = "rdinit=/none root=/dev/none rootwait".into()
     });
