@@ -3,6 +3,7 @@
 //! Not responsible for running them (see `run`).
 
 pub mod agent;
+pub mod code;
 pub mod defects;
 pub mod image;
 pub mod name;

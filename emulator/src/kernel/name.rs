@@ -1,17 +1,41 @@
 //! How kernels are named: `fixed`, `clobbering`, `fixed+DEFECT[+DEFECT]`, `vmlinux:FILE`.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
 use super::defects::{self, CLOBBERING};
+use super::snapshot::{Snapshot, SnapshotError};
+use crate::run::outcome::Endian;
 
-/// A kernel as named on a command line or in an `expect` row.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A kernel as named on a command line or in an `expect` row. Clones share the snapshot of a real kernel once it is loaded.
+#[derive(Clone, Debug)]
 pub struct KernelName {
     written: String,
     defects: Vec<&'static str>,
-    vmlinux: Option<PathBuf>,
+    vmlinux: Option<Arc<Vmlinux>>,
+}
+
+#[derive(Debug)]
+struct Vmlinux {
+    path: PathBuf,
+    snapshot: OnceLock<Arc<Snapshot>>,
+}
+
+impl PartialEq for KernelName {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for KernelName {}
+
+impl Hash for KernelName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.written.hash(state);
+    }
 }
 
 /// A name that is no kernel.
@@ -43,7 +67,22 @@ impl KernelName {
 
     /// The file of a real kernel.
     pub fn vmlinux(&self) -> Option<&Path> {
-        self.vmlinux.as_deref()
+        self.vmlinux.as_ref().map(|v| v.path.as_path())
+    }
+
+    /// The snapshot of a real kernel: booted the first time ever, loaded the first time here. `None` for a model.
+    pub fn snapshot(&self) -> Option<Result<Arc<Snapshot>, SnapshotError>> {
+        let vmlinux = self.vmlinux.as_ref()?;
+        if let Some(snapshot) = vmlinux.snapshot.get() {
+            return Some(Ok(snapshot.clone()));
+        }
+        let loaded = Snapshot::cached(&vmlinux.path).map(Arc::new);
+        Some(loaded.map(|snapshot| vmlinux.snapshot.get_or_init(|| snapshot).clone()))
+    }
+
+    /// The only byte order this kernel has; `None` for a model, which has both.
+    pub fn endian(&self) -> Option<Result<Endian, SnapshotError>> {
+        Some(self.snapshot()?.map(|snapshot| snapshot.endian))
     }
 }
 
@@ -58,7 +97,10 @@ impl FromStr for KernelName {
             return Ok(KernelName {
                 written: written.to_owned(),
                 defects: Vec::new(),
-                vmlinux: Some(file.into()),
+                vmlinux: Some(Arc::new(Vmlinux {
+                    path: file.into(),
+                    snapshot: OnceLock::new(),
+                })),
             });
         }
         let mut parts = written.split('+');

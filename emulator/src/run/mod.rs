@@ -16,9 +16,10 @@ use self::host::{GuestEnd, Observer, RunHost};
 use self::outcome::{End, Endian, Outcome, RegisterFile};
 use self::images::KnownTask;
 use self::user::Compiled;
+use crate::kernel::code::CodeError;
 use crate::kernel::image::{self, ImageError, KernelImage, Layout};
 use crate::kernel::name::KernelName;
-use crate::kernel::snapshot::{Snapshot, SnapshotError};
+use crate::kernel::snapshot::SnapshotError;
 use crate::kernel::symbols::Symbols;
 use crate::machine::address::{AddressMap, KERNEL, PAGE};
 use crate::machine::coverage::EdgeMap;
@@ -34,6 +35,9 @@ pub enum RunnerError {
     /// Its snapshot is not to be had.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// Its text cannot be had.
+    #[error(transparent)]
+    Code(#[from] CodeError),
     /// A real kernel is not what the tool can work with.
     #[error("{vmlinux}: {what}")]
     Kernel {
@@ -45,6 +49,22 @@ pub enum RunnerError {
     /// Its machine is not usable.
     #[error(transparent)]
     Machine(#[from] MachineError),
+}
+
+/// The symbols of a kernel.
+pub fn kernel_symbols(name: &KernelName, endian: Endian) -> Result<Symbols, RunnerError> {
+    match name.snapshot() {
+        Some(snapshot) => Ok(Symbols::from_snapshot(&*snapshot?)),
+        None => Ok(image::symbols(endian)?),
+    }
+}
+
+/// Hash of what a kernel consists of, for reports.
+pub fn kernel_hash(name: &KernelName, endian: Endian) -> Result<u64, RunnerError> {
+    match name.snapshot() {
+        Some(snapshot) => Ok(snapshot?.kernel_hash),
+        None => Ok(KernelImage::load(name, endian)?.hash),
+    }
 }
 
 /// One kernel on one machine.
@@ -73,8 +93,8 @@ impl Runner {
         endian: Endian,
         options: Options,
     ) -> Result<Self, RunnerError> {
-        if let Some(path) = name.vmlinux() {
-            return real::runner(name, path, endian, options);
+        if let Some(snapshot) = name.snapshot() {
+            return real::runner(name, &*snapshot?, endian, options);
         }
         let image = KernelImage::load(name, endian)?;
         let machine = Machine::new(
@@ -203,10 +223,7 @@ impl Runner {
 
     /// The kernel's symbols.
     pub fn symbols(&self) -> Result<Symbols, RunnerError> {
-        match self.name.vmlinux() {
-            Some(path) => Ok(Symbols::from_snapshot(&Snapshot::cached(path)?)),
-            None => Ok(image::symbols(self.endian)?),
-        }
+        kernel_symbols(&self.name, self.endian)
     }
 
     /// Addresses of the last blocks of a real kernel's last run, in no order: where it went when it did not end.

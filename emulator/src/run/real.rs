@@ -1,7 +1,5 @@
 //! Makes a real kernel's snapshot ready to run.
 
-use std::path::Path;
-
 use super::agent::{Agent, MAGIC, PAGE};
 use super::host::RunHost;
 use super::outcome::Endian;
@@ -23,16 +21,15 @@ const BUDGET_FACTOR: u64 = 10;
 /// Pages that are loaded at once.
 const PAGES: usize = 4096;
 
-/// A runner for the kernel in this file.
+/// A runner for the kernel of this name and snapshot.
 pub fn runner(
     name: &KernelName,
-    vmlinux: &Path,
+    snapshot: &Snapshot,
     endian: Endian,
     options: Options,
 ) -> Result<Runner, RunnerError> {
-    let snapshot = Snapshot::cached(vmlinux)?;
     let wrong = |what: String| RunnerError::Kernel {
-        vmlinux: vmlinux.display().to_string(),
+        vmlinux: snapshot.vmlinux.display().to_string(),
         what,
     };
     if snapshot.endian != endian {
@@ -56,7 +53,7 @@ pub fn runner(
     };
     let layout = offsets::read(|name| snapshot.address(name), word, paca)
         .map_err(|error| wrong(error.to_string()))?;
-    let program = program(&snapshot).map_err(wrong)?;
+    let program = program(snapshot).map_err(wrong)?;
     let options = Options {
         budget: options.budget.saturating_mul(BUDGET_FACTOR),
         ..options
@@ -69,7 +66,7 @@ pub fn runner(
     Ok(Runner {
         name: name.clone(),
         endian,
-        hash: snapshot.hash(),
+        hash: snapshot.kernel_hash,
         layout,
         machine,
         pristine: Vec::new(),

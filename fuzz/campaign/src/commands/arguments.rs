@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use ctxfuzz_emulator::kernel::name::{KernelName, UnknownKernel};
 use ctxfuzz_emulator::run::outcome::Endian;
@@ -55,12 +56,42 @@ pub fn parse_kernel(name: &str) -> Result<KernelName, UnknownKernel> {
 /// `--a` and `--b`.
 #[derive(Clone, Debug, Args)]
 pub struct KernelArguments {
-    /// First kernel: `fixed`, `clobbering`, or one of them with `+DEFECT`; `ctxfuzz kernels` lists them.
+    /// First kernel: `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists them), or `vmlinux:FILE`.
     #[arg(long, value_name = "KERNEL", default_value = "clobbering", value_parser = parse_kernel)]
     pub a: KernelName,
     /// Second kernel.
     #[arg(long, value_name = "KERNEL", default_value = "fixed", value_parser = parse_kernel)]
     pub b: KernelName,
+}
+
+impl KernelArguments {
+    /// The byte orders to run: those asked for, or the only one a real kernel has, or `default` for models.
+    pub fn endians(
+        &self,
+        asked: Option<EndianArgument>,
+        default: EndianArgument,
+    ) -> anyhow::Result<Vec<Endian>> {
+        let mut endians = asked.unwrap_or(default).endians().to_vec();
+        for kernel in [&self.a, &self.b] {
+            let Some(own) = kernel.endian() else { continue };
+            let own = own?;
+            if asked.is_some() && !endians.contains(&own) {
+                bail!(
+                    "{kernel} is a {} kernel: leave --endian out",
+                    own.name()
+                );
+            }
+            endians = match endians.contains(&own) || asked.is_none() && kernel == &self.a {
+                true => vec![own],
+                false => bail!(
+                    "{} and {} have different byte orders: they cannot be compared",
+                    self.a,
+                    self.b
+                ),
+            };
+        }
+        Ok(endians)
+    }
 }
 
 #[cfg(test)]

@@ -31,9 +31,9 @@ pub struct MinimizeArgs {
     output: PathBuf,
     #[command(flatten)]
     kernels: KernelArguments,
-    /// Byte orders that must show the same root causes.
-    #[arg(long, value_enum, default_value = "le")]
-    endian: EndianArgument,
+    /// Byte orders that must show the same root causes [default: le, or the one a vmlinux has].
+    #[arg(long, value_enum)]
+    endian: Option<EndianArgument>,
     /// Most scenarios to try.
     #[arg(long, value_name = "N", default_value_t = 2000)]
     budget: usize,
@@ -47,7 +47,7 @@ pub fn minimize(args: &MinimizeArgs) -> anyhow::Result<ExitCode> {
     let input = Input::load(&args.scenario)?;
     check_output(&args.output)?;
     let mut kept = Vec::new();
-    for &endian in args.endian.endians() {
+    for endian in args.kernels.endians(args.endian, EndianArgument::Le)? {
         kept.push(Kept::new(args, endian, &input)?);
     }
     let mut trouble = None;
