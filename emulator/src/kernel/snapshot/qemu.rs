@@ -4,13 +4,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 use super::boot::BootOptions;
 use super::error::{SnapshotError, panicked};
@@ -89,31 +91,11 @@ impl Qemu {
             folder: std::env::temp_dir(),
             error,
         };
-        let folder = tempfile::Builder::new()
-            .prefix("ctxfuzz-")
-            .tempdir()
-            .map_err(scratch)?;
-        let make = |name: &str| {
-            File::options()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(folder.path().join(name))
-        };
-        let (memory, console) = (
-            make("memory").map_err(scratch)?,
-            make("console").map_err(scratch)?,
-        );
-        memory.set_len(options.memory_size).map_err(scratch)?;
-        std::fs::write(folder.path().join("initramfs"), initramfs).map_err(scratch)?;
-        let complaints = tempfile::tempfile_in(folder.path()).map_err(scratch)?;
-
+        let files = Files::make(initramfs, options.memory_size).map_err(scratch)?;
         let (ours, theirs) = UnixStream::pair().map_err(scratch)?;
+        let gdb = Gdb::new(ours).map_err(scratch)?;
         let mut command = command(vmlinux, options);
-        command.current_dir(folder.path());
-        command.stdin(OwnedFd::from(theirs.try_clone().map_err(scratch)?));
-        command.stdout(OwnedFd::from(theirs));
-        command.stderr(Stdio::from(complaints.try_clone().map_err(scratch)?));
+        files.give(&mut command, theirs).map_err(scratch)?;
         die_with_us(&mut command);
         let child = command
             .spawn()
@@ -122,10 +104,10 @@ impl Qemu {
         drop(command);
         let mut qemu = Qemu {
             child,
-            gdb: Gdb::new(ours).map_err(scratch)?,
-            memory,
-            console,
-            complaints,
+            gdb,
+            memory: files.memory,
+            console: files.console,
+            complaints: files.complaints,
             patience: options.silence,
         };
         // When the stub answers, all files are open or read. They lose their names, so nobody has to tidy up after a killed process.
@@ -258,6 +240,45 @@ impl Drop for Qemu {
         // Both fail only if it is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// What QEMU reads and writes, in a folder that is its working directory and goes when this does.
+struct Files {
+    folder: TempDir,
+    memory: File,
+    console: File,
+    complaints: File,
+}
+
+impl Files {
+    fn make(initramfs: &[u8], memory_size: u64) -> io::Result<Files> {
+        let folder = tempfile::Builder::new().prefix("ctxfuzz-").tempdir()?;
+        let make = |name: &str| {
+            File::options()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(folder.path().join(name))
+        };
+        let (memory, console) = (make("memory")?, make("console")?);
+        memory.set_len(memory_size)?;
+        make("initramfs")?.write_all(initramfs)?;
+        let complaints = tempfile::tempfile_in(folder.path())?;
+        Ok(Files {
+            folder,
+            memory,
+            console,
+            complaints,
+        })
+    }
+
+    fn give(&self, command: &mut Command, stub: UnixStream) -> io::Result<()> {
+        command.current_dir(self.folder.path());
+        command.stdin(OwnedFd::from(stub.try_clone()?));
+        command.stdout(OwnedFd::from(stub));
+        command.stderr(self.complaints.try_clone()?);
+        Ok(())
     }
 }
 
