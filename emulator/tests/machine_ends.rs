@@ -2,7 +2,9 @@
 
 use ctxfuzz_emulator::machine::address::{KERNEL, USER_TEXT};
 use ctxfuzz_emulator::machine::instruction::HOST_CALL;
-use ctxfuzz_emulator::machine::{Guest, Host, Machine, MachineError, Options, Program, Reply, Stop, View};
+use ctxfuzz_emulator::machine::{
+    Guest, Host, Machine, MachineError, Options, Program, Reply, Stop, View,
+};
 use ctxfuzz_emulator::run::outcome::Endian;
 
 const CODE: u64 = 0x8000;

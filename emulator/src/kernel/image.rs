@@ -4,9 +4,9 @@ use object::{Object, ObjectSection, ObjectSegment, SectionKind};
 
 use super::name::KernelName;
 use super::symbols::Symbols;
-use crate::machine::{Guest, Program};
 use crate::machine::address::{KERNEL, PAGE, USER_TEXT};
 use crate::machine::instruction;
+use crate::machine::{Guest, Program};
 use crate::run::outcome::Endian;
 
 const KERNEL_LE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernel-le.elf"));

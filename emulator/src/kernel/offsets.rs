@@ -54,7 +54,13 @@ struct Function {
 
 impl Function {
     /// The n-th instruction with this opcode and RA.
-    fn nth(&self, n: usize, primary: u32, ra: u32, missing: &'static str) -> Result<Form, Unreadable> {
+    fn nth(
+        &self,
+        n: usize,
+        primary: u32,
+        ra: u32,
+        missing: &'static str,
+    ) -> Result<Form, Unreadable> {
         self.words
             .iter()
             .filter(|f| f.primary == primary && f.ra == ra)
@@ -122,7 +128,12 @@ mod tests {
     fn words(name: &str) -> &'static [u32] {
         match name {
             "load_up_fpu" => &[
-                0x7ca0_00a6, 0xe88d_0128, 0x38a4_08e0, 0x8085_0238, 0x3945_0020, 0xc80a_0200,
+                0x7ca0_00a6,
+                0xe88d_0128,
+                0x38a4_08e0,
+                0x8085_0238,
+                0x3945_0020,
+                0xc80a_0200,
             ],
             "load_up_altivec" => &[0x7ca0_00a6, 0xe88d_0128, 0x38a4_08e0, 0x38c5_0270],
             "save_fpu" => &[0x3863_08e0, 0xe8c3_0230, 0xe8a3_0010],
@@ -134,7 +145,12 @@ mod tests {
     const NAMES: [&str; 4] = ["load_up_fpu", "load_up_altivec", "save_fpu", "save_altivec"];
 
     fn layout(broken: Option<&str>) -> Result<Layout, Unreadable> {
-        let place = |name: &str| NAMES.iter().position(|n| *n == name).map(|i| 0x1000 * i as u64);
+        let place = |name: &str| {
+            NAMES
+                .iter()
+                .position(|n| *n == name)
+                .map(|i| 0x1000 * i as u64)
+        };
         read(
             place,
             |ea| {
@@ -142,7 +158,10 @@ mod tests {
                 if broken == Some(name) {
                     return 0;
                 }
-                words(name).get((ea % 0x1000 / 4) as usize).copied().unwrap_or(0)
+                words(name)
+                    .get((ea % 0x1000 / 4) as usize)
+                    .copied()
+                    .unwrap_or(0)
             },
             0x1_0000,
         )

@@ -1,5 +1,6 @@
 //! Addresses to names and source lines, from an image's own symbol table and DWARF.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -172,10 +173,12 @@ fn dwarf(file: &object::File<'static>) -> Option<Dwarf> {
         gimli::RunTimeEndian::Big
     };
     let load = |id: gimli::SectionId| -> Result<_, gimli::Error> {
-        let data = file
-            .section_by_name(id.name())
-            .and_then(|s| s.data().ok())
-            .unwrap_or_default();
+        let section = file.section_by_name(id.name());
+        // Compressed ones (CONFIG_DEBUG_INFO_COMPRESSED) are as good as none.
+        let data = match section.map(|s| s.uncompressed_data()) {
+            Some(Ok(Cow::Borrowed(data))) => data,
+            _ => &[],
+        };
         Ok(gimli::EndianSlice::new(data, endian))
     };
     addr2line::Context::from_dwarf(gimli::Dwarf::load(load).ok()?).ok()

@@ -61,7 +61,9 @@ impl PageSet {
 
     /// Addresses of the pages, in order of insertion.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
-        self.list.iter().map(|page| u64::from(*page) * Self::PAGE as u64)
+        self.list
+            .iter()
+            .map(|page| u64::from(*page) * Self::PAGE as u64)
     }
 
     /// Addresses of the pages, ascending.

@@ -239,7 +239,10 @@ mod tests {
         for (root, leaf_at) in [(0x2000, 0), (0x12000, 0x1000_0000u64)] {
             let next = root + 0x1_0000 * 2;
             put(root + 8 * (leaf_at >> 39), directory(next, 9));
-            put(next + 8 * (leaf_at >> 30 & 511), directory(next + 0x1000, 9));
+            put(
+                next + 8 * (leaf_at >> 30 & 511),
+                directory(next + 0x1000, 9),
+            );
             if leaf_at == 0 {
                 let leaf = pte::VALID | pte::LEAF | pte::READ | pte::EXECUTE | pte::PRIVILEGED;
                 put(next + 0x1000, leaf);

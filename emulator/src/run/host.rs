@@ -208,7 +208,11 @@ impl RunHost {
         }
         let outcome = &self.outcome;
         let alive = |task: usize| outcome.tasks.get(task).is_none_or(Option::is_none);
-        match self.agent.as_mut().map(|agent| agent.wake_somebody(view, alive)) {
+        match self
+            .agent
+            .as_mut()
+            .map(|agent| agent.wake_somebody(view, alive))
+        {
             Some(Ok(reply)) => reply,
             Some(Err(what)) => self.end(GuestEnd::Lost(what)),
             None => self.end(GuestEnd::Lost("the model made host call 7".into())),

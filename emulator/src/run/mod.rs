@@ -14,8 +14,8 @@ pub mod user;
 use ctxfuzz_scenario::scenario::Scenario;
 
 use self::host::{GuestEnd, Observer, RunHost};
-use self::outcome::{End, Endian, Outcome, RegisterFile};
 use self::images::KnownTask;
+use self::outcome::{End, Endian, Outcome, RegisterFile};
 use self::user::Compiled;
 use crate::kernel::code::CodeError;
 use crate::kernel::image::{self, ImageError, KernelImage, Layout};

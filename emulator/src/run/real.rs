@@ -60,7 +60,12 @@ pub fn runner(
     };
     let host = RunHost::new(layout.clone(), Some(Agent::new()));
     let machine = Machine::new(&program, options, host)?;
-    if machine.map().physical(PAGE).map(|pa| machine.memory().read_u64(pa)) != Some(MAGIC) {
+    if machine
+        .map()
+        .physical(PAGE)
+        .map(|pa| machine.memory().read_u64(pa))
+        != Some(MAGIC)
+    {
         return Err(wrong("the snapshot was made with another agent".into()));
     }
     Ok(Runner {
@@ -119,7 +124,9 @@ fn program(snapshot: &Snapshot) -> Result<Program, String> {
 /// The physical address that the variable `process_tb` points at.
 fn process_table(snapshot: &Snapshot, variable: u64) -> u64 {
     let mut bytes = [0; 8];
-    snapshot.pages.read(variable.wrapping_sub(KERNEL), &mut bytes);
+    snapshot
+        .pages
+        .read(variable.wrapping_sub(KERNEL), &mut bytes);
     let pointer = match snapshot.endian {
         Endian::Little => u64::from_le_bytes(bytes),
         Endian::Big => u64::from_be_bytes(bytes),

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
 
+use super::slots::Slots;
 use super::unwind::Unwinder;
 use super::{Cell, Recording, Slot, Step, Write};
-use super::slots::Slots;
 use crate::kernel::image::Layout;
 use crate::kernel::name::KernelName;
 use crate::kernel::symbols::Symbols;

@@ -80,10 +80,13 @@ impl Slots {
 
     /// The slot and the offset in it of a physical address.
     pub(super) fn at(&self, pa: u64) -> Option<(Slot, u64)> {
-        self.addresses.iter().enumerate().find_map(|(slot, address)| {
-            let offset = pa.checked_sub(address & !KERNEL)?;
-            (offset < self.size).then_some((Slot(slot as u8), offset))
-        })
+        self.addresses
+            .iter()
+            .enumerate()
+            .find_map(|(slot, address)| {
+                let offset = pa.checked_sub(address & !KERNEL)?;
+                (offset < self.size).then_some((Slot(slot as u8), offset))
+            })
     }
 
     /// The slot of a `task_struct`, as a value.

@@ -5,8 +5,8 @@ use ctxfuzz_emulator::kernel::image;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::symbols::Symbols;
 use ctxfuzz_emulator::machine::address::KERNEL;
-use ctxfuzz_emulator::run::{RunnerError, kernel_symbols};
 use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::run::{RunnerError, kernel_symbols};
 use ctxfuzz_emulator::trace::{Write, disassembly::disassemble};
 
 use super::Writer;

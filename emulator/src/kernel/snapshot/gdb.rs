@@ -1,5 +1,5 @@
 //! As much of the GDB remote serial protocol as asking a stub for registers takes
-//! (https://sourceware.org/gdb/current/onlinedocs/gdb.html/Remote-Protocol.html).
+//! (<https://sourceware.org/gdb/current/onlinedocs/gdb.html/Remote-Protocol.html>).
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;

@@ -4,19 +4,20 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use super::error::SnapshotError;
+use tempfile::TempDir;
+
+use super::boot::BootOptions;
+use super::error::{SnapshotError, panicked};
 use super::gdb::{Gdb, GdbError, hex, to_hex};
 
-/// How long the stub may take to answer a question.
-const ANSWER: Duration = Duration::from_secs(20);
 /// More of a console than anybody reads.
 const LONGEST_CONSOLE: u64 = 1 << 20;
 
@@ -48,9 +49,10 @@ pub const MACHINE: &[&str] = &[
     "-S",
 ];
 
-/// The kernel's command line. Without an answer to a panic it would wait; QEMU ends when it reboots.
+/// The kernel's command line. A kernel that panics reboots, and with it QEMU ends. Mitigations are what hypervisor and processor ask
+/// for; an emulator has nothing to leak, and gives nothing but loops to wait for.
 pub const COMMAND_LINE: &str =
-    "console=hvc0 disable_radix=no norandmaps random.trust_cpu=off panic=-1 loglevel=7";
+    "console=hvc0 disable_radix=no norandmaps mitigations=off panic=-1 loglevel=7";
 
 /// A running QEMU.
 pub struct Qemu {
@@ -59,6 +61,8 @@ pub struct Qemu {
     memory: File,
     console: File,
     complaints: File,
+    /// How long the stub may take to answer a question.
+    patience: Duration,
 }
 
 /// Why QEMU did not do what was asked.
@@ -79,55 +83,37 @@ impl From<GdbError> for Failure {
 impl Qemu {
     /// Starts QEMU; the guest has not run yet.
     pub fn start(
-        program: &OsStr,
         vmlinux: &Path,
         initramfs: &[u8],
-        memory_size: u64,
+        options: &BootOptions,
     ) -> Result<Qemu, SnapshotError> {
         let scratch = |error| SnapshotError::Scratch {
             folder: std::env::temp_dir(),
             error,
         };
-        let folder = tempfile::Builder::new()
-            .prefix("ctxfuzz-")
-            .tempdir()
-            .map_err(scratch)?;
-        let make = |name: &str| {
-            File::options()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(folder.path().join(name))
-        };
-        let (memory, console) = (
-            make("memory").map_err(scratch)?,
-            make("console").map_err(scratch)?,
-        );
-        memory.set_len(memory_size).map_err(scratch)?;
-        std::fs::write(folder.path().join("initramfs"), initramfs).map_err(scratch)?;
-        let complaints = tempfile::tempfile_in(folder.path()).map_err(scratch)?;
-
+        let files = Files::make(initramfs, options.memory_size).map_err(scratch)?;
         let (ours, theirs) = UnixStream::pair().map_err(scratch)?;
-        let mut command = command(program, vmlinux, memory_size);
-        command.current_dir(folder.path());
-        command.stdin(OwnedFd::from(theirs.try_clone().map_err(scratch)?));
-        command.stdout(OwnedFd::from(theirs));
-        command.stderr(Stdio::from(complaints.try_clone().map_err(scratch)?));
+        let gdb = Gdb::new(ours).map_err(scratch)?;
+        let mut command = command(vmlinux, options);
+        files.give(&mut command, theirs).map_err(scratch)?;
         die_with_us(&mut command);
-        let child = command.spawn().map_err(|e| cannot_start(program, &e))?;
+        let child = command
+            .spawn()
+            .map_err(|error| cannot_start(&options.qemu, &error))?;
         // It holds the other end of the connection: with it gone we notice when QEMU is.
         drop(command);
         let mut qemu = Qemu {
             child,
-            gdb: Gdb::new(ours).map_err(scratch)?,
-            memory,
-            console,
-            complaints,
+            gdb,
+            memory: files.memory,
+            console: files.console,
+            complaints: files.complaints,
+            patience: options.silence,
         };
         // When the stub answers, all files are open or read. They lose their names, so nobody has to tidy up after a killed process.
         match qemu.ask("?") {
             Ok(_) => Ok(qemu),
-            Err(failure) => Err(SnapshotError::Qemu(qemu.why_not(program, failure))),
+            Err(failure) => Err(SnapshotError::Qemu(qemu.why_not(&options.qemu, failure))),
         }
     }
 
@@ -139,14 +125,14 @@ impl Qemu {
 
     fn answer(&mut self) -> Result<Vec<u8>, Failure> {
         let started = Instant::now();
-        while started.elapsed() < ANSWER {
+        while started.elapsed() < self.patience {
             if let Some(packet) = self.gdb.poll()? {
                 return Ok(packet);
             }
         }
         Err(Failure::Reason(format!(
             "QEMU does not answer within {} s",
-            ANSWER.as_secs()
+            self.patience.as_secs()
         )))
     }
 
@@ -200,10 +186,16 @@ impl Qemu {
 
     /// Says in words why it failed.
     pub fn explain(&mut self, failure: Failure) -> String {
+        // However QEMU takes it: it may stop, end, or go on with a kernel that waits for the power button.
+        if panicked(&self.console()) {
+            return "the kernel panicked before it got to the mark".to_owned();
+        }
         match failure {
             Failure::Reason(reason) => reason,
             Failure::Gdb(error) => match self.wait(Duration::from_secs(2)) {
-                Some(status) if status.success() => ended(&self.console()),
+                Some(status) if status.success() => {
+                    "the kernel ended the machine before it got to the mark".to_owned()
+                }
                 Some(status) => format!("QEMU died ({status}){}", self.complaint()),
                 None => error.to_string(),
             },
@@ -251,16 +243,68 @@ impl Drop for Qemu {
     }
 }
 
-fn command(program: &OsStr, vmlinux: &Path, memory_size: u64) -> Command {
-    let mut command = Command::new(program);
+/// What QEMU reads and writes, in a folder that is its working directory and goes when this does.
+struct Files {
+    folder: TempDir,
+    memory: File,
+    console: File,
+    complaints: File,
+}
+
+impl Files {
+    fn make(initramfs: &[u8], memory_size: u64) -> io::Result<Files> {
+        let folder = tempfile::Builder::new().prefix("ctxfuzz-").tempdir()?;
+        let make = |name: &str| {
+            File::options()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(folder.path().join(name))
+        };
+        let (memory, console) = (make("memory")?, make("console")?);
+        memory.set_len(memory_size)?;
+        make("initramfs")?.write_all(initramfs)?;
+        let complaints = tempfile::tempfile_in(folder.path())?;
+        Ok(Files {
+            folder,
+            memory,
+            console,
+            complaints,
+        })
+    }
+
+    fn give(&self, command: &mut Command, stub: UnixStream) -> io::Result<()> {
+        command.current_dir(self.folder.path());
+        command.stdin(OwnedFd::from(stub.try_clone()?));
+        command.stdout(OwnedFd::from(stub));
+        command.stderr(self.complaints.try_clone()?);
+        Ok(())
+    }
+}
+
+fn command(vmlinux: &Path, options: &BootOptions) -> Command {
+    let size = options.memory_size;
+    let mut command = Command::new(executable(&options.qemu));
     command.args(MACHINE);
-    command.arg("-m").arg(format!("{}M", memory_size >> 20));
+    command.arg("-m").arg(format!("{}M", size >> 20));
     command.arg("-object").arg(format!(
-        "memory-backend-file,id=memory,size={memory_size},mem-path=memory,share=on"
+        "memory-backend-file,id=memory,size={size},mem-path=memory,share=on"
     ));
     command.arg("-kernel").arg(vmlinux);
-    command.args(["-initrd", "initramfs", "-append", COMMAND_LINE]);
+    command.args(["-initrd", "initramfs", "-append"]);
+    command.arg(format!("{COMMAND_LINE} {}", options.append));
     command
+}
+
+/// It runs in a folder of its own: a path is from ours, a mere name is looked up.
+fn executable(program: &OsStr) -> PathBuf {
+    let path = Path::new(program);
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => {
+            std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+        }
+        _ => path.to_owned(),
+    }
 }
 
 /// A killed process runs no destructors; the system must end its QEMU.
@@ -289,20 +333,6 @@ fn cannot_start(program: &OsStr, error: &io::Error) -> SnapshotError {
         ),
         _ => format!("cannot start {program}: {error}"),
     })
-}
-
-/// A guest that ends its machine has panicked, as `panic=-1` makes it reboot.
-fn ended(console: &str) -> String {
-    let line = |part: &str| console.lines().find(|line| line.contains(part));
-    match (line("ctxfuzz-agent:"), line("Kernel panic")) {
-        (Some(line), _) | (None, Some(line)) => {
-            format!(
-                "the kernel panicked before it got to the mark: {}",
-                line.trim()
-            )
-        }
-        (None, None) => "the kernel ended the machine before it got to the mark".to_owned(),
-    }
 }
 
 fn text(file: &mut File) -> String {

@@ -1,5 +1,5 @@
 //! Which registers a gdb stub has, and under which numbers: its target description
-//! (https://sourceware.org/gdb/current/onlinedocs/gdb.html/Target-Descriptions.html).
+//! (<https://sourceware.org/gdb/current/onlinedocs/gdb.html/Target-Descriptions.html>).
 
 use std::collections::BTreeMap;
 

@@ -199,4 +199,4 @@ fn version(elf: &Elf<'_>, banner: u64) -> Result<String, String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

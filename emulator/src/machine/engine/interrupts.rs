@@ -75,7 +75,8 @@ fn program<H: Host>(uc: &mut Engine<'_, H>, number: u32, at: u64, msr: u64) {
     }
     if !user && srr1 != TRAP {
         // A kernel that runs on hardware does not do this: it is the emulator that lacks the instruction.
-        let what = format!("the kernel uses an instruction the machine lacks: {word:#010x} at {at:#x}");
+        let what =
+            format!("the kernel uses an instruction the machine lacks: {word:#010x} at {at:#x}");
         return stop(uc, Stop::EmulatorFault(what));
     }
     let reason = Reason { srr1, data: None };

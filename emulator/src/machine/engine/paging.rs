@@ -120,7 +120,10 @@ impl<H: Host> Inner<H> {
         if access == Access::Fetch {
             self.code_pages.insert(page.pa);
         }
-        if page.table.is_some_and(|at| written.is_some_and(|w| w.borrow().contains(at))) {
+        if page
+            .table
+            .is_some_and(|at| written.is_some_and(|w| w.borrow().contains(at)))
+        {
             // What the emulator learns from an entry made in this run is wrong after it.
             self.translations_changed = true;
         }

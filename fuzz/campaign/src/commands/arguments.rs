@@ -76,10 +76,7 @@ impl KernelArguments {
             let Some(own) = kernel.endian() else { continue };
             let own = own?;
             if asked.is_some() && !endians.contains(&own) {
-                bail!(
-                    "{kernel} is a {} kernel: leave --endian out",
-                    own.name()
-                );
+                bail!("{kernel} is a {} kernel: leave --endian out", own.name());
             }
             endians = match endians.contains(&own) || asked.is_none() && kernel == &self.a {
                 true => vec![own],

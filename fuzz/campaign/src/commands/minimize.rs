@@ -48,8 +48,7 @@ pub fn minimize(args: &MinimizeArgs) -> anyhow::Result<ExitCode> {
     for endian in args.kernels.endians(args.endian, EndianArgument::Le)? {
         kept.push(Kept::new(args, endian, &input)?);
     }
-    let mut oracle =
-        |candidate: &Scenario| kept.iter_mut().all(|kept| kept.still_there(candidate));
+    let mut oracle = |candidate: &Scenario| kept.iter_mut().all(|kept| kept.still_there(candidate));
     let minimized = minimize::minimize(&input.scenario, &mut oracle, args.budget);
     let minimized = match minimized {
         Ok(minimized) => minimized,
@@ -107,7 +106,6 @@ fn tell(
 
 /// What may not get lost in one byte order.
 struct Kept {
-    endian: Endian,
     pair: Pair,
     explainer: Explainer,
     signatures: Vec<String>,
@@ -134,7 +132,6 @@ impl Kept {
         let mut explainer = Explainer::new(&a, &b, endian)?;
         let signatures = explainer.explain(&input.scenario).signatures();
         Ok(Kept {
-            endian,
             pair,
             explainer,
             signatures,

@@ -185,6 +185,11 @@ fn refused(bytes: &[u8], expected: &str) {
     assert!(problem.contains(expected), "{problem}");
 }
 
+/// A file that passes for a kernel until it is booted.
+pub fn passable() -> Vec<u8> {
+    Kernel::new(Endian::Little).bytes()
+}
+
 fn find<'a>(kernel: &'a Vmlinux, name: &str) -> Vec<&'a Symbol> {
     let named = kernel.symbols.iter().filter(|s| s.name == name);
     named.collect()
