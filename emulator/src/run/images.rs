@@ -132,24 +132,30 @@ pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> Sign
         registers.vsr[n as usize][0] = view.load(fp.wrapping_add(8 * n));
     }
     registers.fpscr = view.load(fp.wrapping_add(8 * 32));
-    let v_regs = view.load(uc.wrapping_add(layout.frame.v_regs_pointer));
-    let Some(v) = view.map.physical(v_regs).filter(|_| v_regs != 0) else {
-        return SignalFrame {
-            task,
-            msr,
-            registers,
-        };
+    // Pages of user memory need not be neighbours: every value is looked up by its own address.
+    let v = view.load(uc.wrapping_add(layout.frame.v_regs_pointer));
+    let doublewords = |n: u64| {
+        let at = v.wrapping_add(16 * n);
+        let (first, second) = (view.load(at), view.load(at.wrapping_add(8)));
+        match view.memory.endian() {
+            Endian::Little => [second, first],
+            Endian::Big => [first, second],
+        }
     };
     if msr & msr::VEC != 0 {
         for n in 0..32u64 {
-            registers.vsr[32 + n as usize] = quadword(view.memory, v + 16 * n);
+            registers.vsr[32 + n as usize] = doublewords(n);
         }
-        registers.vscr = quadword(view.memory, v + 16 * FRAME_VSCR)[1] as u32;
+        registers.vscr = doublewords(FRAME_VSCR)[1] as u32;
     }
-    registers.vrsave = view.memory.read_u32(v + 16 * FRAME_VRSAVE);
+    if v != 0 {
+        let at = view.map.physical(v.wrapping_add(16 * FRAME_VRSAVE));
+        registers.vrsave = at.map_or(0, |pa| view.memory.read_u32(pa));
+    }
     if msr & msr::VSX != 0 {
         for n in 0..32u64 {
-            registers.vsr[n as usize][1] = view.memory.read_u64(v + 16 * FRAME_VSX + 8 * n);
+            let at = v.wrapping_add(16 * FRAME_VSX + 8 * n);
+            registers.vsr[n as usize][1] = view.load(at);
         }
     }
     SignalFrame {

@@ -68,6 +68,8 @@ pub fn kernel_hash(name: &KernelName, endian: Endian) -> Result<u64, RunnerError
     }
 }
 
+const SPR_VRSAVE: u16 = 256;
+
 /// One kernel on one machine.
 pub struct Runner {
     name: KernelName,
@@ -192,7 +194,11 @@ impl Runner {
                 let seed = seed.wrapping_add(self.runs);
                 let mut garbage = user::pattern(seed);
                 garbage.vscr = 0x1_0001;
-                garbage.vrsave = seed as u32;
+                // A real kernel's run starts in a task, whose VRSAVE is in the register, used or not.
+                garbage.vrsave = match (&self.layout.model, self.machine.snapshot_spr(SPR_VRSAVE)) {
+                    (Some(_), _) => seed as u32,
+                    (None, own) => own as u32,
+                };
                 self.machine.rewind_dirty(&garbage);
                 let (memory, map) = (self.machine.memory(), self.machine.map());
                 for page in (0..user::SCRATCH.1).step_by(PAGE as usize) {
