@@ -262,6 +262,14 @@ impl Agent {
         true
     }
 
+    /// Whether a task of the scenario's start, or one that has run since, is alive.
+    pub fn anybody(&self, alive: impl Fn(usize) -> bool) -> bool {
+        self.tasks
+            .iter()
+            .enumerate()
+            .any(|(task, known)| (task < self.staged || known.address.is_some()) && alive(task))
+    }
+
     /// Nobody can run: has the longest sleep among those alive ended, as by a time-out.
     pub fn wake_somebody(
         &mut self,
