@@ -153,7 +153,9 @@ impl Symbols {
 
     /// Names of the functions that the compiler put into another one at an address, innermost first, without that other one.
     pub fn inlined(&self, address: u64) -> Vec<String> {
-        let frames = self.dwarf().map(|d| d.find_frames(address).skip_all_loads());
+        let frames = self
+            .dwarf()
+            .map(|d| d.find_frames(address).skip_all_loads());
         let Some(Ok(mut frames)) = frames else {
             return Vec::new();
         };

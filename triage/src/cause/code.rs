@@ -73,7 +73,11 @@ impl Code {
             // A return address may belong to the next line already: the call is before it.
             let at = if depth == 0 { pc } else { pc - 4 };
             let inlined = self.symbols(pc).inlined(at);
-            trace.extend(inlined.into_iter().map(|name| (pc, format!("{name} [inlined]"))));
+            trace.extend(
+                inlined
+                    .into_iter()
+                    .map(|name| (pc, format!("{name} [inlined]"))),
+            );
             trace.push((pc, self.place(pc)));
         }
         trace

@@ -14,7 +14,6 @@ use super::progress::{Progress, Status};
 use super::summary::{Counts, Summary};
 use super::{CampaignError, Config, corpus, evidence};
 
-
 /// An edge counts as gone once or more than once. AFL's eight classes reached no more edges, and kept scenarios that go round some loop
 /// once more: three times as many, and twice as slow.
 const MOST_HITS: u8 = 2;
