@@ -6,22 +6,25 @@ FUZZ_FLAGS ?=
 FINDINGS ?= findings
 # A corpus of its own, empty at first: the campaign finds everything by itself.
 FUZZ_CORPUS ?= target/make-fuzz/corpus
+# Empty: all of them.
+KERNELS ?=
 
 # One profile for everything, so that nothing is built twice.
 CARGO := cargo
 BUILD := --release --locked
 CTXFUZZ := $(CARGO) run $(BUILD) --quiet --package ctxfuzz --
 
-.PHONY: help setup build fuzz test
+.PHONY: help setup build fuzz test kernels
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make fuzz     build ctxfuzz, fuzz the clobbering kernel against the fixed one for $(FUZZ_SECONDS) seconds, print findings"
 	@echo "make test     format, lints, documentation, all tests, the corpus, the self-test"
 	@echo "make build    build ctxfuzz (target/release/ctxfuzz)"
+	@echo "make kernels  build real kernels, and fetch Debian's, into target/kernels (emulator/linux/README.md)"
 	@echo "make setup    install what the build needs, or say what to install"
 	@echo
-	@echo "FUZZ_SECONDS=$(FUZZ_SECONDS) FINDINGS=$(FINDINGS) FUZZ_FLAGS='$(FUZZ_FLAGS)'"
+	@echo "FUZZ_SECONDS=$(FUZZ_SECONDS) FINDINGS=$(FINDINGS) FUZZ_FLAGS='$(FUZZ_FLAGS)' KERNELS='$(KERNELS)'"
 
 setup:
 	@.ci/setup
@@ -46,3 +49,8 @@ test: setup
 	$(CARGO) test $(BUILD) --workspace --no-fail-fast
 	$(CTXFUZZ) run --expect corpus/*.json
 	$(CTXFUZZ) selftest
+
+# Slow, and nothing else needs it: minutes for each object tree, and a few GB.
+kernels:
+	@.ci/setup kernels
+	@emulator/linux/build $(KERNELS)

@@ -1,4 +1,4 @@
-//! Builds the kernel model and the user-side interpreter for both byte orders with clang and lld.
+//! Builds the kernel model, the user-side interpreter, and the agent of real kernels, for both byte orders, with clang and lld.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,25 +7,24 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let model = Path::new("model");
     println!("cargo::rerun-if-changed=model");
+    println!("cargo::rerun-if-changed=agent");
     println!("cargo::rerun-if-env-changed=CTXFUZZ_CLANG");
     println!("cargo::rerun-if-env-changed=CTXFUZZ_LLD");
     for (suffix, target) in [
         ("le", "powerpc64le-linux-gnu"),
         ("be", "powerpc64-linux-gnu"),
     ] {
-        for (image, folder) in [("kernel", "kernel"), ("user", "user")] {
-            let objects = compile(
-                model,
-                folder,
-                &out.join(format!("{image}-{suffix}")),
-                target,
-            );
-            link(
-                &objects,
-                &model.join(format!("{image}.lds")),
-                &out.join(format!("{image}-{suffix}.elf")),
-            );
-        }
+        let objects = |folder: &str| compile(model, folder, &out.join(suffix), target);
+        let image = |name: &str| out.join(format!("{name}-{suffix}.elf"));
+        link(
+            &objects("kernel"),
+            &model.join("kernel.lds"),
+            &image("kernel"),
+        );
+        let user = objects("user");
+        link(&user, &model.join("user.lds"), &image("user"));
+        let agent = [user, objects("../agent")].concat();
+        link(&agent, Path::new("agent/agent.lds"), &image("agent"));
     }
 }
 
@@ -35,6 +34,7 @@ fn tool(variable: &str, default: &str) -> String {
 
 /// Compiles every C and assembly file of a folder, in name order so that images are the same everywhere.
 fn compile(model: &Path, folder: &str, out: &Path, target: &str) -> Vec<PathBuf> {
+    let out = &out.join(folder.trim_start_matches("../"));
     std::fs::create_dir_all(out)
         .unwrap_or_else(|e| fail(&format!("cannot create {}: {e}", out.display())));
     let from = model.join(folder);

@@ -2,7 +2,9 @@
 
 use ctxfuzz_emulator::machine::address::{KERNEL, USER_TEXT};
 use ctxfuzz_emulator::machine::instruction::HOST_CALL;
-use ctxfuzz_emulator::machine::{Host, Machine, MachineError, Options, Program, Reply, Stop, View};
+use ctxfuzz_emulator::machine::{
+    Guest, Host, Machine, MachineError, Options, Program, Reply, Stop, View,
+};
 use ctxfuzz_emulator::run::outcome::Endian;
 
 const CODE: u64 = 0x8000;
@@ -33,8 +35,10 @@ fn machine(
         segments: vec![(CODE, bytes(&kernel)), (0x20_0000, bytes(user))],
         kernel_text: vec![(KERNEL + CODE, 4 * kernel.len() as u64)],
         user_text: vec![(USER_TEXT, 4 * user.len() as u64)],
-        kernel_read_only_end: 0x1_0000,
-        entry: KERNEL + CODE,
+        guest: Guest::Model {
+            kernel_read_only_end: 0x1_0000,
+            entry: KERNEL + CODE,
+        },
     };
     let options = Options {
         budget: 2_000,

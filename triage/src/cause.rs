@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::run::outcome::Endian;
-use ctxfuzz_emulator::trace::{Cell, Recording, Slot, record};
+use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Tracer};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
@@ -155,18 +155,44 @@ pub fn explain(
     endian: Endian,
     scenario: &Scenario,
 ) -> Result<Explanation, RunnerError> {
-    let recordings = [record(a, endian, scenario)?, record(b, endian, scenario)?];
-    let comparison = compare(scenario, &recordings[0].outcome, &recordings[1].outcome);
-    let codes = [Code::of(a, endian)?, Code::of(b, endian)?];
-    let causes = causes(&recordings, &codes, &comparison);
-    Ok(Explanation {
-        scenario: scenario.clone(),
-        kernel_a: a.clone(),
-        kernel_b: b.clone(),
-        endian,
-        comparison,
-        causes,
-    })
+    Ok(Explainer::new(a, b, endian)?.explain(scenario))
+}
+
+/// Two kernels on machines that are watched, to explain many scenarios.
+pub struct Explainer {
+    kernels: [KernelName; 2],
+    endian: Endian,
+    tracers: [Tracer; 2],
+    codes: [Code; 2],
+}
+
+impl Explainer {
+    /// Loads and starts both.
+    pub fn new(a: &KernelName, b: &KernelName, endian: Endian) -> Result<Self, RunnerError> {
+        Ok(Explainer {
+            kernels: [a.clone(), b.clone()],
+            endian,
+            tracers: [Tracer::new(a, endian)?, Tracer::new(b, endian)?],
+            codes: [Code::of(a, endian)?, Code::of(b, endian)?],
+        })
+    }
+
+    /// Runs a scenario on both and explains what differs.
+    pub fn explain(&mut self, scenario: &Scenario) -> Explanation {
+        let [a, b] = &mut self.tracers;
+        let recordings = [a.record(scenario), b.record(scenario)];
+        let comparison = compare(scenario, &recordings[0].outcome, &recordings[1].outcome);
+        let causes = causes(&recordings, &self.codes, &comparison);
+        let [kernel_a, kernel_b] = self.kernels.clone();
+        Explanation {
+            scenario: scenario.clone(),
+            kernel_a,
+            kernel_b,
+            endian: self.endian,
+            comparison,
+            causes,
+        }
+    }
 }
 
 /// Names the raw causes, merges repetitions, and keeps those that lead to a difference that is not dead.

@@ -9,6 +9,7 @@
 #define HOST_TASK_STARTED 4
 #define HOST_SIGRETURN 5
 #define HOST_DUMPED 6
+#define HOST_IDLE 7
 #define HOST_STAGED 16
 #define HOST_ALL_DONE 17
 #define HOST_PANIC 18

@@ -4,12 +4,8 @@
 #define USER_H
 
 #include "ppc_asm.h"
+#include "user-data.h"
 
-#define SHARED_PAGE USER_DATA
-#define SHARED_NEXT 0
-#define SHARED_BLOCKS 8
-
-#define CONTROL_BLOCKS 0x1000 /* from the shared page */
 #define BLOCK_SHIFT 8
 #define BLOCK_USES 8
 #define BLOCK_DEPTH 16

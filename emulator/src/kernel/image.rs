@@ -4,9 +4,9 @@ use object::{Object, ObjectSection, ObjectSegment, SectionKind};
 
 use super::name::KernelName;
 use super::symbols::Symbols;
-use crate::machine::Program;
 use crate::machine::address::{KERNEL, PAGE, USER_TEXT};
 use crate::machine::instruction;
+use crate::machine::{Guest, Program};
 use crate::run::outcome::Endian;
 
 const KERNEL_LE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernel-le.elf"));
@@ -34,9 +34,26 @@ pub enum ImageError {
     Reach(String),
 }
 
-/// Addresses and layout that the host needs of a kernel image. Offsets in bytes, addresses effective.
+/// Addresses and layout that the host needs of a kernel. Offsets in bytes, addresses effective.
 #[derive(Clone, Debug)]
 pub struct Layout {
+    /// `task_struct.thread`.
+    pub task_thread: u64,
+    /// Offsets in `thread_struct`.
+    pub thread: ThreadLayout,
+    /// `pt_regs.msr`.
+    pub regs_msr: u64,
+    /// `paca.__current`, as an address.
+    pub current: u64,
+    /// Offsets in `ucontext`.
+    pub frame: FrameLayout,
+    /// What only the model has.
+    pub model: Option<ModelLayout>,
+}
+
+/// Addresses in the model.
+#[derive(Clone, Debug)]
+pub struct ModelLayout {
     /// `stage`.
     pub stage: u64,
     /// `remote_work`.
@@ -55,16 +72,6 @@ pub struct Layout {
     pub task_state: u64,
     /// `task_struct.user_index`, u64; `~0` for a kernel thread.
     pub task_user_index: u64,
-    /// `task_struct.thread`.
-    pub task_thread: u64,
-    /// Offsets in `thread_struct`.
-    pub thread: ThreadLayout,
-    /// `pt_regs.msr`.
-    pub regs_msr: u64,
-    /// `paca.__current`, as an address.
-    pub current: u64,
-    /// Offsets in `ucontext`.
-    pub frame: FrameLayout,
 }
 
 /// Offsets in `thread_struct`.
@@ -91,8 +98,8 @@ pub struct FrameLayout {
     pub gp_regs: u64,
     /// `uc_mcontext.fp_regs`.
     pub fp_regs: u64,
-    /// The VMX area that `uc_mcontext.v_regs` points at.
-    pub v_regs: u64,
+    /// `uc_mcontext.v_regs`, the pointer to the VMX area.
+    pub v_regs_pointer: u64,
 }
 
 /// A kernel of the model with the user side, ready for a machine.
@@ -168,8 +175,10 @@ impl KernelImage {
             segments,
             kernel_text: text(&kernel),
             user_text: text(&user),
-            kernel_read_only_end: address(&symbols, "__ro_end")? - KERNEL,
-            entry: address(&symbols, "_start")?,
+            guest: Guest::Model {
+                kernel_read_only_end: address(&symbols, "__ro_end")? - KERNEL,
+                entry: address(&symbols, "_start")?,
+            },
         };
         Ok(KernelImage {
             name: name.clone(),
@@ -285,16 +294,19 @@ impl Layout {
         };
         let data = range("__data_start", "__data_end")?;
         debug_assert_eq!(data.1 % PAGE, 0);
+        let fp_regs = get("layout_frame_fp_regs")?;
         Ok(Layout {
-            stage: get("stage")?,
-            remote_work: get("remote_work")?,
-            data,
-            stacks: range("__stacks_start", "__stacks_end")?,
-            task_pool: get("task_pool")?,
-            max_tasks: get("layout_max_tasks")?,
-            task_size: get("layout_task_size")?,
-            task_state: get("layout_task_state")?,
-            task_user_index: get("layout_task_user_index")?,
+            model: Some(ModelLayout {
+                stage: get("stage")?,
+                remote_work: get("remote_work")?,
+                data,
+                stacks: range("__stacks_start", "__stacks_end")?,
+                task_pool: get("task_pool")?,
+                max_tasks: get("layout_max_tasks")?,
+                task_size: get("layout_task_size")?,
+                task_state: get("layout_task_state")?,
+                task_user_index: get("layout_task_user_index")?,
+            }),
             task_thread: get("layout_task_thread")?,
             thread: ThreadLayout {
                 regs: get("layout_thread_regs")?,
@@ -308,8 +320,9 @@ impl Layout {
             current: get("paca")? + get("layout_paca_current")?,
             frame: FrameLayout {
                 gp_regs: get("layout_frame_gp_regs")?,
-                fp_regs: get("layout_frame_fp_regs")?,
-                v_regs: get("layout_frame_v_regs")?,
+                fp_regs,
+                // struct sigcontext: 32 FPRs and FPSCR, then the pointer.
+                v_regs_pointer: fp_regs + 33 * 8,
             },
         })
     }

@@ -2,7 +2,11 @@
 //!
 //! Not responsible for running them (see `run`).
 
+pub mod agent;
+pub mod code;
 pub mod defects;
 pub mod image;
 pub mod name;
+pub mod offsets;
+pub mod snapshot;
 pub mod symbols;

@@ -1,15 +1,41 @@
-//! How kernels are named: `fixed`, `clobbering`, `fixed+DEFECT[+DEFECT]`.
+//! How kernels are named: `fixed`, `clobbering`, `fixed+DEFECT[+DEFECT]`, `vmlinux:FILE`.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
 use super::defects::{self, CLOBBERING};
+use super::snapshot::{Snapshot, SnapshotError};
+use crate::run::outcome::Endian;
 
-/// A kernel as named on a command line or in an `expect` row.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A kernel as named on a command line or in an `expect` row. Clones share the snapshot of a real kernel once it is loaded.
+#[derive(Clone, Debug)]
 pub struct KernelName {
     written: String,
     defects: Vec<&'static str>,
+    vmlinux: Option<Arc<Vmlinux>>,
+}
+
+#[derive(Debug)]
+struct Vmlinux {
+    path: PathBuf,
+    snapshot: OnceLock<Arc<Snapshot>>,
+}
+
+impl PartialEq for KernelName {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for KernelName {}
+
+impl Hash for KernelName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.written.hash(state);
+    }
 }
 
 /// A name that is no kernel.
@@ -17,7 +43,7 @@ pub struct KernelName {
 pub enum UnknownKernel {
     /// The part before the first `+`.
     #[error(
-        "unknown kernel `{0}`: expected `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists both)"
+        "unknown kernel `{0}`: expected `fixed`, `clobbering`, one of them with `+DEFECT` (`ctxfuzz kernels` lists both), or `vmlinux:FILE`"
     )]
     Base(String),
     /// A part after a `+`.
@@ -28,11 +54,9 @@ pub enum UnknownKernel {
         /// The part.
         defect: String,
     },
-    /// A kind of kernel that is planned.
-    #[error(
-        "kernel `{0}`: real kernels are not supported by this version; the models are `fixed` and `clobbering`"
-    )]
-    NotYet(String),
+    /// `vmlinux:` without a file.
+    #[error("kernel `vmlinux:`: expected `vmlinux:FILE`")]
+    NoFile,
 }
 
 impl KernelName {
@@ -40,14 +64,44 @@ impl KernelName {
     pub fn defects(&self) -> &[&'static str] {
         &self.defects
     }
+
+    /// The file of a real kernel.
+    pub fn vmlinux(&self) -> Option<&Path> {
+        self.vmlinux.as_ref().map(|v| v.path.as_path())
+    }
+
+    /// The snapshot of a real kernel: booted the first time ever, loaded the first time here. `None` for a model.
+    pub fn snapshot(&self) -> Option<Result<Arc<Snapshot>, SnapshotError>> {
+        let vmlinux = self.vmlinux.as_ref()?;
+        if let Some(snapshot) = vmlinux.snapshot.get() {
+            return Some(Ok(snapshot.clone()));
+        }
+        let loaded = Snapshot::cached(&vmlinux.path).map(Arc::new);
+        Some(loaded.map(|snapshot| vmlinux.snapshot.get_or_init(|| snapshot).clone()))
+    }
+
+    /// The only byte order this kernel has; `None` for a model, which has both.
+    pub fn endian(&self) -> Option<Result<Endian, SnapshotError>> {
+        Some(self.snapshot()?.map(|snapshot| snapshot.endian))
+    }
 }
 
 impl FromStr for KernelName {
     type Err = UnknownKernel;
 
     fn from_str(written: &str) -> Result<Self, Self::Err> {
-        if written.starts_with("vmlinux:") {
-            return Err(UnknownKernel::NotYet(written.to_owned()));
+        if let Some(file) = written.strip_prefix("vmlinux:") {
+            if file.is_empty() {
+                return Err(UnknownKernel::NoFile);
+            }
+            return Ok(KernelName {
+                written: written.to_owned(),
+                defects: Vec::new(),
+                vmlinux: Some(Arc::new(Vmlinux {
+                    path: file.into(),
+                    snapshot: OnceLock::new(),
+                })),
+            });
         }
         let mut parts = written.split('+');
         let mut defects: Vec<&'static str> = match parts.next() {
@@ -67,6 +121,7 @@ impl FromStr for KernelName {
         Ok(KernelName {
             written: written.to_owned(),
             defects,
+            vmlinux: None,
         })
     }
 }
@@ -103,13 +158,20 @@ mod tests {
     }
 
     #[test]
+    fn a_real_kernel_is_a_file() {
+        let name: KernelName = "vmlinux:/boot/vmlinux+x".parse().unwrap();
+        assert_eq!(name.vmlinux(), Some(Path::new("/boot/vmlinux+x")));
+        assert_eq!(name.to_string(), "vmlinux:/boot/vmlinux+x");
+    }
+
+    #[test]
     fn wrong_names_say_what_is_wrong() {
         for name in [
             "",
             "fixd",
             "fixed+",
             "fixed+nope",
-            "vmlinux:/boot/vmlinux",
+            "vmlinux:",
             "clobbering ",
         ] {
             assert!(name.parse::<KernelName>().is_err(), "{name}");

@@ -1,9 +1,15 @@
 //! Addresses to names and source lines, from an image's own symbol table and DWARF.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use addr2line::gimli;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+
+use super::snapshot::{self, Snapshot};
 
 /// A function of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,15 +46,16 @@ type Dwarf = addr2line::Context<gimli::EndianSlice<'static, gimli::RunTimeEndian
 /// The symbols of one image.
 pub struct Symbols {
     functions: Vec<Function>,
-    others: std::collections::BTreeMap<String, u64>,
-    dwarf: Option<Dwarf>,
+    others: BTreeMap<String, u64>,
+    dwarf: OnceCell<Option<Dwarf>>,
+    vmlinux: Option<(PathBuf, u64)>,
 }
 
 impl Symbols {
     /// Reads the symbol table and the line program of an ELF file.
     pub fn read(file: &object::File<'static>) -> Self {
         let mut functions = Vec::new();
-        let mut others = std::collections::BTreeMap::new();
+        let mut others = BTreeMap::new();
         for symbol in file.symbols() {
             let Ok(name) = symbol.name() else { continue };
             if symbol.kind() == SymbolKind::Text && symbol.size() > 0 {
@@ -56,16 +63,11 @@ impl Symbols {
                     object::SymbolFlags::Elf { st_other, .. } => st_other.0,
                     _ => 0,
                 };
-                // st_other bits 7:5 hold log2 of the distance in words, from 2 on (ELFv2 ABI, 3.4.1).
-                let local_entry = match other >> 5 {
-                    n @ 2..=6 => 1 << n,
-                    _ => 0,
-                };
                 functions.push(Function {
                     name: name.into(),
                     address: symbol.address(),
                     size: symbol.size(),
-                    local_entry,
+                    local_entry: local_entry(other),
                 });
             }
             others.insert(name.to_owned(), symbol.address());
@@ -75,7 +77,34 @@ impl Symbols {
         Symbols {
             functions,
             others,
-            dwarf: dwarf(file),
+            dwarf: OnceCell::from(dwarf(file)),
+            vmlinux: None,
+        }
+    }
+
+    /// Takes the symbols of a real kernel. Source lines are known as long as its vmlinux is where it was, unchanged, and has DWARF.
+    pub fn from_snapshot(snapshot: &Snapshot) -> Self {
+        let functions = snapshot
+            .symbols
+            .iter()
+            .filter(|symbol| symbol.kind == snapshot::SymbolKind::Function)
+            .map(|symbol| Function {
+                name: symbol.name.as_str().into(),
+                address: symbol.address,
+                size: symbol.size,
+                local_entry: symbol.local_entry,
+            });
+        let mut others = BTreeMap::new();
+        // Static functions can share a name; what other files call by it goes first.
+        let (global, local): (Vec<_>, Vec<_>) = snapshot.symbols.iter().partition(|s| s.global);
+        for symbol in global.into_iter().chain(local) {
+            others.entry(symbol.name.clone()).or_insert(symbol.address);
+        }
+        Symbols {
+            functions: functions.collect(),
+            others,
+            dwarf: OnceCell::new(),
+            vmlinux: Some((snapshot.vmlinux.clone(), snapshot.kernel_hash)),
         }
     }
 
@@ -115,11 +144,25 @@ impl Symbols {
 
     /// Source file (its last two path components) and line of an address.
     pub fn source(&self, address: u64) -> Option<(String, u32)> {
-        let found = self.dwarf.as_ref()?.find_location(address).ok()??;
+        let dwarf = self.dwarf.get_or_init(|| {
+            // Hundreds of megabytes in a distribution's kernel, and most runs never ask.
+            let (path, hash) = self.vmlinux.as_ref()?;
+            let bytes = snapshot::Mapped::for_good(path, *hash)?;
+            dwarf(&object::File::parse(bytes).ok()?)
+        });
+        let found = dwarf.as_ref()?.find_location(address).ok()??;
         let file = found.file?;
         let mut parts: Vec<&str> = file.rsplit('/').take(2).collect();
         parts.reverse();
         Some((parts.join("/"), found.line?))
+    }
+}
+
+/// Distance from the global to the local entry point, from a symbol's `st_other`: bits 7:5 hold log2 of it, from 2 on (ELFv2 ABI, 3.4.1).
+pub(super) fn local_entry(st_other: u8) -> u64 {
+    match st_other >> 5 {
+        n @ 2..=6 => 1 << n,
+        _ => 0,
     }
 }
 
@@ -130,10 +173,12 @@ fn dwarf(file: &object::File<'static>) -> Option<Dwarf> {
         gimli::RunTimeEndian::Big
     };
     let load = |id: gimli::SectionId| -> Result<_, gimli::Error> {
-        let data = file
-            .section_by_name(id.name())
-            .and_then(|s| s.data().ok())
-            .unwrap_or_default();
+        let section = file.section_by_name(id.name());
+        // Compressed ones (CONFIG_DEBUG_INFO_COMPRESSED) are as good as none.
+        let data = match section.map(|s| s.uncompressed_data()) {
+            Some(Ok(Cow::Borrowed(data))) => data,
+            _ => &[],
+        };
         Ok(gimli::EndianSlice::new(data, endian))
     };
     addr2line::Context::from_dwarf(gimli::Dwarf::load(load).ok()?).ok()

@@ -7,7 +7,7 @@ mod word;
 
 use super::address::{KERNEL, USER_TEXT};
 use super::instruction::{HOST_CALL, RFSCV, SCV_0, mtspr};
-use super::{Host, Machine, MachineError, Options, Program, Reply, Vector, View, msr};
+use super::{Guest, Host, Machine, MachineError, Options, Program, Reply, Vector, View, msr};
 use crate::run::outcome::Endian;
 
 /// One check and what came of it.
@@ -132,8 +132,10 @@ impl Bench {
             segments,
             kernel_text: vec![(KERNEL + CODE, 4 * kernel.len() as u64)],
             user_text: vec![(USER_TEXT, 4 * user.len() as u64)],
-            kernel_read_only_end: 0x1_0000,
-            entry: KERNEL + CODE,
+            guest: Guest::Model {
+                kernel_read_only_end: 0x1_0000,
+                entry: KERNEL + CODE,
+            },
         };
         let mut machine = Machine::new(&program, self.options, CheckHost { interrupt })?;
         match machine.go() {

@@ -1,38 +1,40 @@
-//! The Unicorn engine behind a machine: its set-up, its hooks, and how exceptions become deliveries, host calls or stops.
+//! The Unicorn engine behind a machine: its set-up and its hooks.
 //!
-//! All knowledge of Unicorn's ppc64 behaviour (exception numbers, where PC is when one arrives) is here.
+//! All knowledge of Unicorn's ppc64 behaviour (exception numbers, where PC is when one arrives) is here and in the modules below: `interrupts` turns exceptions into
+//! deliveries and stops, `calls` serves host calls, `paging` translates for a real kernel.
 
-use std::cell::RefCell;
+mod calls;
+mod interrupts;
+mod paging;
 
 use unicorn_engine::{
     Arch, ControlType, HookType, Mode, Prot, RegisterPPC, TlbEntry, TlbType, Unicorn, uc_ctl,
     uc_error,
 };
 
-use super::address::{self, AddressMap, KERNEL, PAGE, Use};
+use super::address::{AddressMap, KERNEL, PAGE, Use};
 use super::coverage::EdgeMap;
-use super::errata::{FI, Request, Trampolines};
-use super::exception::{Vector, deliver, msr, rfscv_msr};
+use super::errata::{self, Trampolines};
+use super::exception::msr;
 use super::hang::Probe;
-use super::instruction::{HOST_CALL, RFSCV, SCV_0, inexact_after};
-use super::memory::{self, Memory};
-use super::state::{SavedState, StateLayout};
-use super::{Host, MachineError, Options, Processor, Program, Reply, Stop, View};
-use crate::run::outcome::{Endian, RegisterFile};
+use super::instruction::HOST_CALL;
+use super::memory::Memory;
+use super::pages::PageSet;
+use super::pseries::Pseries;
+use super::state::{Registers, SavedState, StateLayout};
+use super::{Guest, Host, MachineError, Options, Program, Stop};
+use crate::run::outcome::Endian;
 
-/// Exception numbers as Unicorn reports them (QEMU's POWERPC_EXCP_*).
-mod excp {
-    pub const PROGRAM: u32 = 6;
-    pub const FP_UNAVAILABLE: u32 = 7;
-    pub const SYSTEM_CALL: u32 = 8;
-    pub const VMX_UNAVAILABLE: u32 = 73;
-    pub const VSX_UNAVAILABLE: u32 = 94;
-    /// An instruction the emulator does not have, `scv` and `rfscv` among them.
-    pub const ILLEGAL: u32 = 96;
-}
+use self::calls::with_host;
+pub(super) use self::interrupts::resume;
+use self::paging::Fault;
 
 /// Bytes of translation buffer. The default, 1 GiB an engine, looks like a memory leak to a fuzzer.
 const TRANSLATION_BUFFER: u32 = 8 << 20;
+/// A real kernel is larger.
+const LARGE_TRANSLATION_BUFFER: u32 = 64 << 20;
+/// Blocks that are remembered for whoever asks where a run went.
+const RECENT: usize = 256;
 /// `UC_CTL_TCG_BUFFER_SIZE`, to be written, one argument; the crate has no wrapper for it.
 const SET_TRANSLATION_BUFFER: ControlType = ControlType(13 | 1 << 26 | 1 << 30);
 
@@ -58,8 +60,20 @@ pub(super) struct Inner<H> {
     inexact: bool,
     /// The next host call is the end of staging and not the host's business.
     staging: bool,
-    /// Room for looking at the whole processor state in a traced run.
+    /// Room for looking at the whole processor state.
     scratch: Option<SavedState>,
+    /// What surrounds a real kernel's processor.
+    pseries: Option<Pseries>,
+    /// The access that made the emulation stop.
+    fault: Option<Fault>,
+    /// Where the emulation was stopped to take a timer interrupt.
+    interrupted_at: Option<u64>,
+    /// Pages from which code was fetched.
+    code_pages: PageSet,
+    /// Addresses of the last blocks of a real kernel, in a ring.
+    recent: [u64; RECENT],
+    /// Whether user translations may have changed since the emulator cached them.
+    translations_changed: bool,
 }
 
 impl<H: Host> Inner<H> {
@@ -71,22 +85,25 @@ impl<H: Host> Inner<H> {
         program: &Program,
         host: H,
     ) -> Result<Self, MachineError> {
-        let mut kernel_trampolines = Trampolines::new(KERNEL + address::KERNEL_TRAMPOLINES);
-        let mut user_trampolines = Trampolines::new(address::USER_TRAMPOLINES);
-        if options.repair_errata {
-            let physical = |ea| map.physical(ea).unwrap_or(0);
-            for (text, size) in &program.kernel_text {
-                kernel_trampolines
-                    .repair(&memory, *text, size / 4, physical)
-                    .map_err(MachineError::Unrepairable)?;
-            }
-            for (text, size) in &program.user_text {
-                user_trampolines
-                    .repair(&memory, *text, size / 4, physical)
-                    .map_err(MachineError::Unrepairable)?;
+        let (kernel_trampolines, user_trampolines) = if options.repair_errata {
+            repair(&memory, &map, program)?
+        } else {
+            no_trampolines(&map, program)
+        };
+        let pseries = match &program.guest {
+            Guest::Model { .. } => None,
+            Guest::Pseries(boot) => Some(Pseries::new(boot)),
+        };
+        if let Some(pseries) = &pseries {
+            // A host call at its first instruction tells that the kernel dies.
+            for address in pseries.fatal_addresses() {
+                if let Some(pa) = map.physical(address) {
+                    memory.write_u32(pa, HOST_CALL);
+                }
             }
         }
         Ok(Inner {
+            code_pages: PageSet::new(memory.size()),
             memory,
             map,
             layout,
@@ -102,11 +119,24 @@ impl<H: Host> Inner<H> {
             inexact: false,
             staging: false,
             scratch: None,
+            pseries,
+            fault: None,
+            interrupted_at: None,
+            recent: [0; RECENT],
+            translations_changed: false,
         })
     }
 
     pub(super) fn stage_next(&mut self) {
         self.staging = true;
+    }
+
+    /// Runs start in the state of the surroundings that there is now.
+    pub(super) fn start_here(&mut self) {
+        let blocks = self.blocks;
+        if let Some(pseries) = &mut self.pseries {
+            pseries.start_here(blocks);
+        }
     }
 
     pub(super) fn reset(&mut self) {
@@ -117,6 +147,13 @@ impl<H: Host> Inner<H> {
         self.lent_from = None;
         self.inexact = false;
         self.staging = false;
+        self.fault = None;
+        self.interrupted_at = None;
+        let page = self.map.own().page.pa;
+        if let Some(pseries) = &mut self.pseries {
+            pseries.reset();
+            pseries.show_time(&self.memory, page, 0);
+        }
     }
 
     pub(super) fn host_mut(&mut self) -> &mut H {
@@ -126,8 +163,30 @@ impl<H: Host> Inner<H> {
             .expect("the host is at home outside its own calls")
     }
 
+    pub(super) fn console(&self) -> String {
+        self.pseries
+            .as_ref()
+            .map_or_else(String::new, Pseries::console)
+    }
+
+    /// The addresses of the last blocks of a real kernel.
+    pub(super) fn recent(&self) -> &[u64] {
+        &self.recent
+    }
+
+    /// Whether the page of this physical address has been executed.
+    pub(super) fn holds_code(&self, pa: u64) -> bool {
+        self.code_pages.contains(pa)
+    }
+
+    /// Whether the emulator may know user translations that are no longer right once memory has been put back.
+    pub(super) fn translations_changed(&mut self) -> bool {
+        std::mem::take(&mut self.translations_changed)
+    }
+
     fn trampolines(&self, pc: u64) -> &Trampolines {
-        if pc >= KERNEL {
+        // The upper half of the address space is the kernel's, the machine's own pages for it included.
+        if pc >> 63 == 1 {
             &self.kernel_trampolines
         } else {
             &self.user_trampolines
@@ -148,6 +207,37 @@ impl<H: Host> Inner<H> {
     }
 }
 
+fn no_trampolines(map: &AddressMap, program: &Program) -> (Trampolines, Trampolines) {
+    let own = map.own();
+    let kernel = match program.guest {
+        Guest::Model { .. } => errata::Guest::Plain,
+        Guest::Pseries(_) => errata::Guest::RealKernel,
+    };
+    (
+        Trampolines::new(own.kernel_trampolines, kernel),
+        Trampolines::new(own.user_trampolines, errata::Guest::Plain),
+    )
+}
+
+fn repair(
+    memory: &Memory,
+    map: &AddressMap,
+    program: &Program,
+) -> Result<(Trampolines, Trampolines), MachineError> {
+    let (mut kernel, mut user) = no_trampolines(map, program);
+    let physical = |ea: u64| map.physical(ea).unwrap_or(u64::MAX);
+    for (text, size) in &program.kernel_text {
+        kernel
+            .repair(memory, *text, size / 4, physical)
+            .map_err(MachineError::Unrepairable)?;
+    }
+    for (text, size) in &program.user_text {
+        user.repair(memory, *text, size / 4, physical)
+            .map_err(MachineError::Unrepairable)?;
+    }
+    Ok((kernel, user))
+}
+
 fn failed(what: &'static str) -> impl Fn(uc_error) -> MachineError {
     move |error| MachineError::Engine { what, error }
 }
@@ -156,16 +246,25 @@ fn failed(what: &'static str) -> impl Fn(uc_error) -> MachineError {
 pub(super) fn start<H: Host>(inner: Inner<H>) -> Result<Engine<'static, H>, MachineError> {
     let memory = inner.memory.clone();
     let trace = inner.options.trace;
+    let real = inner.pseries.is_some();
     let mut uc = bare(inner, &memory)?;
-    uc.add_tlb_hook(1, 0, |uc, ea, _| {
-        let problem_state = uc.reg_read(RegisterPPC::MSR).unwrap_or(0) & msr::PR != 0;
-        translate(&uc.get_data().map, ea, problem_state)
-    })
+    if real {
+        uc.add_tlb_hook(1, 0, |uc, ea, access| paging::fill(uc, ea, access))
+    } else {
+        uc.add_tlb_hook(1, 0, |uc, ea, _| {
+            let problem_state = uc.reg_read(RegisterPPC::MSR).unwrap_or(0) & msr::PR != 0;
+            translate(&uc.get_data().map, ea, problem_state)
+        })
+    }
     .map_err(failed("add the translation hook"))?;
-    uc.add_intr_hook(|uc, number| on_exception(uc, number))
+    uc.add_intr_hook(|uc, number| interrupts::on_exception(uc, number))
         .map_err(failed("add the exception hook"))?;
-    uc.add_block_hook(1, 0, |uc, pc, _| on_block(uc, pc))
-        .map_err(failed("add the block hook"))?;
+    if real {
+        uc.add_block_hook(1, 0, |uc, pc, _| on_real_block(uc, pc))
+    } else {
+        uc.add_block_hook(1, 0, |uc, pc, _| on_block(uc, pc))
+    }
+    .map_err(failed("add the block hook"))?;
     if trace {
         uc.add_code_hook(1, 0, |uc, pc, _| on_instruction(uc, pc))
             .map_err(failed("add the instruction hook"))?;
@@ -184,28 +283,40 @@ pub(super) fn start<H: Host>(inner: Inner<H>) -> Result<Engine<'static, H>, Mach
 pub(super) fn bare<D>(data: D, memory: &Memory) -> Result<Unicorn<'static, D>, MachineError> {
     let mut uc = Unicorn::new_with_data(Arch::PPC, Mode::PPC64 | Mode::BIG_ENDIAN, data)
         .map_err(failed("start"))?;
+    let buffer = if memory.written().is_some() {
+        LARGE_TRANSLATION_BUFFER
+    } else {
+        TRANSLATION_BUFFER
+    };
     // SAFETY: a live engine, and the control takes one unsigned integer.
-    unsafe { uc_ctl(uc.get_handle(), SET_TRANSLATION_BUFFER, TRANSLATION_BUFFER) }
+    unsafe { uc_ctl(uc.get_handle(), SET_TRANSLATION_BUFFER, buffer) }
         .and(Ok(()))
         .map_err(failed("size its translation buffer"))?;
     uc.ctl_set_tlb_type(TlbType::VIRTUAL)
         .map_err(failed("use a virtual TLB"))?;
     // SAFETY: the allocation is as long as said and outlives the engine: the machine keeps a handle to it beside the engine.
-    unsafe { uc.mem_map_ptr(0, memory::SIZE as u64, Prot::ALL, memory.as_ptr().cast()) }
+    unsafe { uc.mem_map_ptr(0, memory.size() as u64, Prot::ALL, memory.as_ptr().cast()) }
         .map_err(failed("map memory"))?;
     Ok(uc)
 }
 
 fn translate(map: &AddressMap, ea: u64, problem_state: bool) -> Option<TlbEntry> {
-    let (pa, usage) = map.translate(ea, problem_state)?;
-    let perms = match usage {
-        Use::Code => Prot::READ | Prot::EXEC,
-        Use::Data => Prot::READ | Prot::WRITE,
+    let AddressMap::Model(map) = map else {
+        return None;
     };
+    let (pa, usage) = map.translate(ea, problem_state)?;
     Some(TlbEntry {
         paddr: pa & !(PAGE - 1),
-        perms,
+        perms: permissions(usage),
     })
+}
+
+fn permissions(usage: Use) -> Prot {
+    match usage {
+        Use::Code => Prot::READ | Prot::EXEC,
+        Use::Data => Prot::READ | Prot::WRITE,
+        Use::Constant => Prot::READ,
+    }
 }
 
 /// Sets PC and the MSR a kernel starts with.
@@ -216,6 +327,33 @@ pub(super) fn set_entry<D>(uc: &mut Unicorn<'_, D>, entry: u64, endian: Endian) 
         msr::SF | msr::ME | msr::IR | msr::DR | msr::RI | little,
     );
     let _ = uc.reg_write(RegisterPPC::PC, entry);
+}
+
+/// Gives a real kernel's processor the registers of its snapshot.
+pub(super) fn set_registers<D>(
+    uc: &mut Unicorn<'_, D>,
+    layout: &StateLayout,
+    registers: &Registers,
+) -> Result<(), uc_error> {
+    let mut state = SavedState::new(uc)?;
+    state.save(uc)?;
+    layout.set_sprs(&mut state, &registers.sprs);
+    state.restore(uc)?;
+    for (n, value) in registers.gpr.iter().enumerate() {
+        uc.reg_write(RegisterPPC::R0 as i32 + n as i32, *value)?;
+    }
+    for (register, value) in [
+        (RegisterPPC::LR, registers.lr),
+        (RegisterPPC::CTR, registers.ctr),
+        (RegisterPPC::CR, registers.cr.into()),
+        (RegisterPPC::XER, registers.xer),
+        // A hypervisor's bit is none of the guest's.
+        (RegisterPPC::MSR, registers.msr & !(1 << 60)),
+        (RegisterPPC::PC, registers.pc),
+    ] {
+        uc.reg_write(register, value)?;
+    }
+    Ok(())
 }
 
 /// A general purpose register (0 if the engine will not say).
@@ -244,65 +382,6 @@ pub(super) fn reason<H: Host>(uc: &mut Engine<'_, H>, result: Result<(), uc_erro
     }
 }
 
-struct Live<'a, 'b, 'u, H: Host>(&'a RefCell<&'b mut Engine<'u, H>>);
-
-impl<H: Host> Processor for Live<'_, '_, '_, H> {
-    fn gpr(&self, n: u8) -> u64 {
-        gpr(&self.0.borrow(), n)
-    }
-
-    fn lr(&self) -> u64 {
-        self.0.borrow().reg_read(RegisterPPC::LR).unwrap_or(0)
-    }
-
-    fn registers(&self) -> RegisterFile {
-        let mut uc = self.0.borrow_mut();
-        let state = uc
-            .get_data_mut()
-            .scratch
-            .take()
-            .map_or_else(|| SavedState::new(&uc), Ok);
-        let Ok(mut state) = state else {
-            return RegisterFile::default();
-        };
-        if state.save(&uc).is_err() {
-            return RegisterFile::default();
-        }
-        let file = uc.get_data().layout.registers(&state);
-        uc.get_data_mut().scratch = Some(state);
-        file
-    }
-}
-
-/// Calls the host with a view of the processor.
-fn with_host<H: Host, R>(
-    uc: &mut Engine<'_, H>,
-    pc: u64,
-    word: u32,
-    msr: u64,
-    call: impl FnOnce(&mut H, &View<'_>) -> R,
-) -> Option<R> {
-    let mut host = uc.get_data_mut().host.take()?;
-    let (memory, map) = (uc.get_data().memory.clone(), uc.get_data().map);
-    let result = {
-        let cell = RefCell::new(&mut *uc);
-        let live = Live(&cell);
-        call(
-            &mut host,
-            &View {
-                pc,
-                word,
-                msr,
-                memory: &memory,
-                map: &map,
-                processor: &live,
-            },
-        )
-    };
-    uc.get_data_mut().host = Some(host);
-    Some(result)
-}
-
 fn set<H: Host>(uc: &mut Engine<'_, H>, register: RegisterPPC, value: u64) {
     if let Err(error) = uc.reg_write(register, value) {
         uc.get_data_mut()
@@ -318,143 +397,6 @@ fn stop<H: Host>(uc: &mut Engine<'_, H>, why: Stop) {
     let _ = uc.emu_stop();
 }
 
-fn on_exception<H: Host>(uc: &mut Engine<'_, H>, number: u32) {
-    let pc = uc.reg_read(RegisterPPC::PC).unwrap_or(0);
-    let msr = uc.reg_read(RegisterPPC::MSR).unwrap_or(0);
-    let user = msr & msr::PR != 0;
-    let at = pc.wrapping_sub(4);
-    match number {
-        excp::SYSTEM_CALL if uc.get_data().word(at) == HOST_CALL => host_call(uc, at, msr),
-        excp::SYSTEM_CALL if user => take(uc, Vector::SystemCall, pc, msr),
-        excp::FP_UNAVAILABLE => unavailable(uc, Vector::FpUnavailable, at, msr),
-        excp::VMX_UNAVAILABLE => unavailable(uc, Vector::VmxUnavailable, at, msr),
-        excp::VSX_UNAVAILABLE => unavailable(uc, Vector::VsxUnavailable, at, msr),
-        excp::ILLEGAL if user && uc.get_data().word(at) == SCV_0 => {
-            take(uc, Vector::SystemCallVectored, pc, msr)
-        }
-        excp::ILLEGAL if !user && uc.get_data().word(at) == RFSCV => {
-            let ctr = uc.reg_read(RegisterPPC::CTR).unwrap_or(0);
-            let lr = uc.reg_read(RegisterPPC::LR).unwrap_or(0);
-            set(uc, RegisterPPC::MSR, rfscv_msr(msr, ctr));
-            set(uc, RegisterPPC::PC, lr);
-        }
-        excp::PROGRAM | excp::ILLEGAL | excp::SYSTEM_CALL => {
-            let word = uc.get_data().word(at);
-            stop(
-                uc,
-                Stop::Fault {
-                    what: format!("program interrupt on {word:#010x} at {at:#x}"),
-                    user,
-                },
-            );
-        }
-        other => stop(
-            uc,
-            Stop::EmulatorFault(format!("exception {other} at {at:#x}")),
-        ),
-    }
-}
-
-fn unavailable<H: Host>(uc: &mut Engine<'_, H>, vector: Vector, at: u64, msr: u64) {
-    let site = uc.get_data().site(at);
-    if msr & msr::PR != 0 {
-        take(uc, vector, site, msr);
-    } else {
-        stop(
-            uc,
-            Stop::Fault {
-                what: format!("{} exception in the kernel at {site:#x}", vector.name()),
-                user: false,
-            },
-        );
-    }
-}
-
-/// Delivers an exception; `pc` becomes SRR0.
-fn take<H: Host>(uc: &mut Engine<'_, H>, vector: Vector, pc: u64, msr: u64) {
-    if let Some(host) = uc.get_data_mut().host.as_mut() {
-        host.exception(vector, pc);
-    }
-    let (r3, r4) = (gpr(uc, 3), gpr(uc, 4));
-    let delivery = deliver(&uc.get_data().memory, vector, pc, msr, r3, r4);
-    if let Some([r3, r4]) = delivery.gprs {
-        set(uc, RegisterPPC::R3, r3);
-        set(uc, RegisterPPC::R4, r4);
-    }
-    if let Some([lr, ctr]) = delivery.link {
-        set(uc, RegisterPPC::LR, lr);
-        set(uc, RegisterPPC::CTR, ctr);
-    }
-    set(uc, RegisterPPC::MSR, delivery.msr);
-    set(uc, RegisterPPC::PC, delivery.pc);
-}
-
-fn host_call<H: Host>(uc: &mut Engine<'_, H>, at: u64, msr: u64) {
-    match uc.get_data().trampolines(at).request(at) {
-        Some(Request::LendVsx { .. }) if msr & msr::VSX != 0 => return,
-        Some(Request::LendVsx { variant }) => {
-            uc.get_data_mut().lent_from = Some(msr);
-            set(uc, RegisterPPC::MSR, msr | msr::VSX | msr::FP);
-            return set(uc, RegisterPPC::PC, variant);
-        }
-        Some(Request::ReturnVsx) => {
-            let before = uc.get_data_mut().lent_from.take().unwrap_or(msr);
-            return set(uc, RegisterPPC::MSR, before);
-        }
-        Some(Request::NoteInexact { word }) => return note_inexact(uc, word),
-        Some(Request::MendInexact) => return mend_inexact(uc),
-        None => {}
-    }
-    if std::mem::take(&mut uc.get_data_mut().staging) {
-        return stop(uc, Stop::Host);
-    }
-    match with_host(uc, at, HOST_CALL, msr, |host, view| host.host_call(view)) {
-        Some(Reply::Continue) => {}
-        Some(Reply::Interrupt(vector)) => take(uc, vector, at + 4, msr),
-        Some(Reply::Stop) => stop(uc, Stop::Host),
-        None => stop(
-            uc,
-            Stop::EmulatorFault("a host call inside a host call".into()),
-        ),
-    }
-}
-
-/// The register API reads the low word of FPSCR right.
-fn inexact<H: Host>(uc: &Engine<'_, H>) -> bool {
-    uc.reg_read(RegisterPPC::FPSCR).unwrap_or(0) & FI != 0
-}
-
-fn note_inexact<H: Host>(uc: &mut Engine<'_, H>, word: u32) {
-    let fpr = |n: u32| {
-        uc.reg_read(RegisterPPC::FPR0 as i32 + n as i32)
-            .unwrap_or(0)
-    };
-    let wanted = inexact_after(word, inexact(uc), fpr);
-    uc.get_data_mut().inexact = wanted;
-}
-
-fn mend_inexact<H: Host>(uc: &mut Engine<'_, H>) {
-    if inexact(uc) == uc.get_data().inexact {
-        return;
-    }
-    // Writing FPSCR through the register API would lose its high word.
-    let layout = uc.get_data().layout;
-    let state = uc
-        .get_data_mut()
-        .scratch
-        .take()
-        .map_or_else(|| SavedState::new(uc), Ok);
-    let mended = state.and_then(|mut state| {
-        state.save(uc)?;
-        layout.flip_fpscr(&mut state, FI);
-        state.restore(uc).map(|()| state)
-    });
-    match mended {
-        Ok(state) => uc.get_data_mut().scratch = Some(state),
-        Err(error) => stop(uc, Stop::EmulatorFault(format!("mending FPSCR: {error:?}"))),
-    }
-}
-
 fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     let inner = uc.get_data_mut();
     inner.blocks += 1;
@@ -463,6 +405,24 @@ fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     }
     if inner.blocks >= inner.options.budget {
         over_budget(uc, pc);
+    }
+}
+
+/// As [`on_block`], with time going on and timers expiring.
+fn on_real_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
+    on_block(uc, pc);
+    let inner = uc.get_data_mut();
+    let blocks = inner.blocks;
+    inner.recent[blocks as usize % RECENT] = pc;
+    let page = inner.map.own().page.pa;
+    let Some(pseries) = &mut inner.pseries else {
+        return;
+    };
+    if Pseries::refreshes(blocks) {
+        pseries.show_time(&inner.memory, page, blocks);
+    }
+    if pseries.timer_pending() && inner.stop.is_none() && inner.interrupted_at.is_none() {
+        interrupts::take_timer(uc, pc);
     }
 }
 
@@ -481,15 +441,18 @@ fn over_budget<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
 
 fn on_instruction<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     let inner = uc.get_data();
-    let (pc, word) = match inner.trampolines(pc).site_of(pc) {
+    let trampolines = inner.trampolines(pc);
+    let (pc, word) = match trampolines.site_of(pc) {
         // Only the replaced instruction itself counts, once; the rest of a trampoline is not the guest's.
-        Some(_) if !inner.trampolines(pc).runs_original(pc) => return,
+        Some(_) if !trampolines.runs_original(pc) => return,
         Some((site, word)) => (site, word),
-        None if inner.trampolines(pc).original_word(pc).is_some() => return,
-        None => (pc, inner.word(pc)),
+        None if trampolines.branches_away(pc) => return,
+        None => match trampolines.original_word(pc) {
+            Some(word) => (pc, word),
+            None => (pc, inner.word(pc)),
+        },
     };
-    let stubs = KERNEL + address::STUBS;
-    if word == HOST_CALL || (stubs..stubs + PAGE).contains(&pc) {
+    if word == HOST_CALL || inner.map.own().stubs.physical(pc).is_some() {
         return;
     }
     let msr = uc.reg_read(RegisterPPC::MSR).unwrap_or(0);

@@ -9,10 +9,16 @@
 //! **Not repaired**: an enabled invalid-operation or zero-divide exception ought to keep the result out of its register even with FE0 = FE1 = 0; Unicorn writes it.
 //! The oracles take results as undefined where exceptions are enabled.
 //!
+//! In a real kernel three more kinds of instruction are replaced. The **time base** (and what counts it: PURR, SPURR, VTB) is read from the machine's page, where the
+//! machine keeps a time of its own: Unicorn's comes from the host's clock. Writes of the decrementer do nothing, as the machine decides when it expires. **Priority hints**,
+//! which end an emulation, are nops. **PIDR** writes are noted, because translation depends on them.
+//!
 //! For 1 and 3, each such instruction in loaded text is replaced by a branch to a trampoline that runs it between host calls.
 //! A trampoline is invisible: an exception inside it is reported at the replaced instruction ([`Trampolines::site_of`]).
 
-use super::address::TRAMPOLINES_SIZE;
+use std::collections::HashMap;
+
+use super::address::Area;
 use super::instruction::{
     self, HOST_CALL, branch, ld_absolute, mfvsrd, mtvsrdd_low, std_absolute, xxswapd,
 };
@@ -43,10 +49,17 @@ enum Erratum {
     OtherHalf(u32),
     /// FPSCR[FI] after a write of FPSCR.
     Inexact,
+    /// PIDR becomes the value of this GPR.
+    ProcessId(u8),
 }
 
 impl Erratum {
-    fn of(word: u32) -> Option<Erratum> {
+    fn of(word: u32, guest: Guest) -> Option<Erratum> {
+        if guest == Guest::RealKernel
+            && let Some(rs) = instruction::written_process_id(word)
+        {
+            return Some(Erratum::ProcessId(rs));
+        }
         if instruction::keeps_or_moves_inexact(word) {
             return Some(Erratum::Inexact);
         }
@@ -57,9 +70,18 @@ impl Erratum {
     fn original_at(self) -> u64 {
         match self {
             Erratum::OtherHalf(_) => 0,
-            Erratum::Inexact => 4,
+            Erratum::Inexact | Erratum::ProcessId(_) => 4,
         }
     }
+}
+
+/// Whose text is repaired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guest {
+    /// The model's, or user code.
+    Plain,
+    /// A real kernel's.
+    RealKernel,
 }
 
 /// A replaced instruction.
@@ -73,10 +95,18 @@ struct Site {
 /// A pool of trampolines within branch reach of the text it serves.
 #[derive(Clone, Debug)]
 pub struct Trampolines {
-    /// Effective address of the pool.
-    base: u64,
-    /// The replaced instructions, in pool order.
+    pool: Area,
+    guest: Guest,
+    /// The instructions replaced by a branch, in pool order.
     sites: Vec<Site>,
+    /// All replaced instructions by address, those replaced by another instruction included.
+    originals: HashMap<u64, Original>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Original {
+    word: u32,
+    in_place: bool,
 }
 
 /// What a host call inside a trampoline asks for.
@@ -96,14 +126,21 @@ pub enum Request {
     },
     /// Make FPSCR\[FI\] what was noted.
     MendInexact,
+    /// PIDR is about to become the value of a GPR.
+    ProcessId {
+        /// Which.
+        rs: u8,
+    },
 }
 
 impl Trampolines {
-    /// An empty pool at an effective address.
-    pub fn new(base: u64) -> Self {
+    /// An empty pool.
+    pub fn new(pool: Area, guest: Guest) -> Self {
         Trampolines {
-            base,
+            pool,
+            guest,
             sites: Vec::new(),
+            originals: HashMap::new(),
         }
     }
 
@@ -118,23 +155,35 @@ impl Trampolines {
     ) -> Result<(), u64> {
         for address in (0..words).map(|i| text + 4 * i) {
             let word = memory.read_u32(to_physical(address));
-            let Some(erratum) = Erratum::of(word) else {
+            if self.guest == Guest::RealKernel && instruction::is_data_in_text(word) {
+                continue;
+            }
+            if self.guest == Guest::RealKernel
+                && let Some(instead) = instruction::replaced_in_place(word)
+            {
+                memory.write_u32(to_physical(address), instead);
+                self.note(address, word, true);
+                continue;
+            }
+            let Some(erratum) = Erratum::of(word, self.guest) else {
                 continue;
             };
             let offset = STRIDE * self.sites.len() as u64;
-            if offset >= TRAMPOLINES_SIZE {
+            if offset >= self.pool.size {
                 return Err(address);
             }
-            let at = self.base + offset;
+            let at = self.pool.ea + offset;
             let there = branch(address, at).ok_or(address)?;
             let code = match erratum {
                 Erratum::OtherHalf(fpr) => zero_other_half(at, address, word, fpr),
                 Erratum::Inexact => keep_inexact(at, address, word),
+                Erratum::ProcessId(_) => note_process_id(at, address, word),
             };
             for (i, word) in code.ok_or(address)?.iter().enumerate() {
-                memory.write_u32(to_physical(at) + 4 * i as u64, *word);
+                memory.write_u32(self.pool.pa + offset + 4 * i as u64, *word);
             }
             memory.write_u32(to_physical(address), there);
+            self.note(address, word, false);
             self.sites.push(Site {
                 address,
                 word,
@@ -144,9 +193,13 @@ impl Trampolines {
         Ok(())
     }
 
+    fn note(&mut self, address: u64, word: u32, in_place: bool) {
+        self.originals.insert(address, Original { word, in_place });
+    }
+
     /// The replaced instruction whose trampoline holds this address, and the offset in the trampoline.
     fn entry(&self, pc: u64) -> Option<(Site, u64)> {
-        let offset = pc.checked_sub(self.base)?;
+        let offset = pc.checked_sub(self.pool.ea)?;
         let site = *self.sites.get(usize::try_from(offset / STRIDE).ok()?)?;
         Some((site, offset % STRIDE))
     }
@@ -172,17 +225,26 @@ impl Trampolines {
             (Erratum::OtherHalf(_), RETURN_LOAN) => Some(Request::ReturnVsx),
             (Erratum::Inexact, NOTE_INEXACT) => Some(Request::NoteInexact { word: site.word }),
             (Erratum::Inexact, MEND_INEXACT) => Some(Request::MendInexact),
+            (Erratum::ProcessId(rs), 0) => Some(Request::ProcessId { rs }),
             _ => None,
         }
     }
 
-    /// The word that stood at a replaced site before, for disassembly.
+    /// The word that stood at a replaced site before.
     pub fn original_word(&self, address: u64) -> Option<u32> {
-        self.sites
-            .iter()
-            .find(|site| site.address == address)
-            .map(|site| site.word)
+        self.originals.get(&address).map(|original| original.word)
     }
+
+    /// Whether the instruction at this address has become a branch to a trampoline.
+    pub fn branches_away(&self, address: u64) -> bool {
+        self.originals
+            .get(&address)
+            .is_some_and(|original| !original.in_place)
+    }
+}
+
+fn note_process_id(at: u64, site: u64, word: u32) -> Option<Vec<u32>> {
+    Some(vec![HOST_CALL, word, branch(at + 8, site + 4)?])
 }
 
 fn keep_inexact(at: u64, site: u64, word: u32) -> Option<Vec<u32>> {

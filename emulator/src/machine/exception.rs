@@ -3,7 +3,7 @@
 //! The host cannot write SRR0 and SRR1, so delivery runs a short stub first that takes them from the machine page. `scv` and `rfscv`, which Unicorn does not
 //! have, need only registers the host can write.
 
-use super::address::{KERNEL, MACHINE_PAGE, STUBS};
+use super::address::{KERNEL, OwnPages};
 use super::instruction::{branch, ld_absolute, mtspr};
 use super::memory::Memory;
 
@@ -48,8 +48,14 @@ pub mod msr {
 /// Interrupts of the SRR class that this machine delivers, by vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Vector {
+    /// 0x300, a load or store that cannot be translated or is not permitted.
+    DataStorage,
+    /// 0x400, a fetch that cannot be translated or is not permitted.
+    InstructionStorage,
     /// 0x500.
     External,
+    /// 0x700.
+    Program,
     /// 0x800.
     FpUnavailable,
     /// 0x900.
@@ -68,7 +74,10 @@ pub enum Vector {
 
 impl Vector {
     /// Those that use SRR0 and SRR1, in stub order.
-    const STUBBED: [Vector; 7] = [
+    const STUBBED: [Vector; 10] = [
+        Vector::DataStorage,
+        Vector::InstructionStorage,
+        Vector::Program,
         Vector::External,
         Vector::FpUnavailable,
         Vector::Decrementer,
@@ -81,6 +90,9 @@ impl Vector {
     /// The vector's number (`pt_regs.trap`).
     pub fn number(self) -> u64 {
         match self {
+            Vector::DataStorage => 0x300,
+            Vector::InstructionStorage => 0x400,
+            Vector::Program => 0x700,
             Vector::External => 0x500,
             Vector::FpUnavailable => 0x800,
             Vector::Decrementer => 0x900,
@@ -95,6 +107,9 @@ impl Vector {
     /// Name for reports.
     pub fn name(self) -> &'static str {
         match self {
+            Vector::DataStorage => "data storage interrupt",
+            Vector::InstructionStorage => "instruction storage interrupt",
+            Vector::Program => "program interrupt",
             Vector::External => "external interrupt",
             Vector::FpUnavailable => "FP unavailable",
             Vector::Decrementer => "decrementer",
@@ -114,36 +129,38 @@ impl Vector {
         }
     }
 
+    /// Offset of its stub in the machine's page of stubs.
     fn stub(self) -> u64 {
         let index = Self::STUBBED.iter().position(|v| *v == self).unwrap_or(0);
-        KERNEL + STUBS + STUB_STRIDE * index as u64
+        STUB_STRIDE * index as u64
     }
 }
 
-const STUB_STRIDE: u64 = 0x20;
+const STUB_STRIDE: u64 = 0x40;
 const SRR0: u32 = 26;
 const SRR1: u32 = 27;
-/// Where a stub finds the interrupted r3 and r4.
-const SAVED_R3: u16 = 0x7000;
-const SAVED_R4: u16 = 0x7008;
+const DAR: u32 = 19;
+const DSISR: u32 = 18;
+/// Where a stub finds the interrupted r3 to r6, in the machine's page.
+const SAVED: u16 = 0x7000;
 
-/// Writes the delivery stubs into memory.
-pub fn install_stubs(memory: &Memory) {
+/// Writes the delivery stubs into memory: they take SRR0, SRR1, DAR and DSISR from r3 to r6, and put the interrupted values of these back.
+pub fn install_stubs(memory: &Memory, own: &OwnPages) {
     for vector in Vector::STUBBED {
-        let at = vector.stub();
-        let words = [
-            mtspr(SRR0, 3),
-            mtspr(SRR1, 4),
-            ld_absolute(3, SAVED_R3),
-            ld_absolute(4, SAVED_R4),
-        ];
+        let sprs: &[u32] = if vector == Vector::DataStorage {
+            &[SRR0, SRR1, DAR, DSISR]
+        } else {
+            &[SRR0, SRR1]
+        };
+        let registers = || (3u32..).zip(sprs);
+        let mut words: Vec<u32> = registers().map(|(r, spr)| mtspr(*spr, r)).collect();
+        words.extend(registers().map(|(r, _)| ld_absolute(r, SAVED + 8 * (r as u16 - 3))));
+        let offset = vector.stub();
+        let end = own.stubs.ea + offset + 4 * words.len() as u64;
+        // The stub page and the vectors are near each other: always in reach.
+        words.extend(branch(end, vector.address()));
         for (i, word) in words.iter().enumerate() {
-            memory.write_u32(at - KERNEL + 4 * i as u64, *word);
-        }
-        let end = at + 4 * words.len() as u64;
-        // The stub page and the vectors are 12 KiB apart: always in reach.
-        if let Some(word) = branch(end, vector.address()) {
-            memory.write_u32(end - KERNEL, word);
+            memory.write_u32(own.stubs.pa + offset + 4 * i as u64, *word);
         }
     }
 }
@@ -159,6 +176,15 @@ pub fn scv_msr(old: u64) -> u64 {
     handler_msr(old) | old & (msr::EE | msr::RI)
 }
 
+/// What comes with an exception besides its vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reason {
+    /// Bits for SRR1.
+    pub srr1: u64,
+    /// DAR and DSISR.
+    pub data: Option<[u64; 2]>,
+}
+
 /// Register changes that deliver an exception; the caller applies them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -166,14 +192,22 @@ pub struct Delivery {
     pub pc: u64,
     /// New MSR.
     pub msr: u64,
-    /// New r3 and r4, for the stub.
-    pub gprs: Option<[u64; 2]>,
+    /// New r3 to r6, for the stub.
+    pub gprs: Option<[u64; 4]>,
     /// New LR and CTR (`scv`).
     pub link: Option<[u64; 2]>,
 }
 
-/// Delivers `vector` at `pc` (what SRR0 becomes) with MSR `old` and the given r3 and r4.
-pub fn deliver(memory: &Memory, vector: Vector, pc: u64, old: u64, r3: u64, r4: u64) -> Delivery {
+/// Delivers `vector` at `pc` (what SRR0 becomes) with MSR `old` and the given r3 to r6.
+pub fn deliver(
+    memory: &Memory,
+    own: &OwnPages,
+    vector: Vector,
+    reason: Reason,
+    pc: u64,
+    old: u64,
+    gprs: [u64; 4],
+) -> Delivery {
     if vector == Vector::SystemCallVectored {
         return Delivery {
             pc: vector.address(),
@@ -182,12 +216,15 @@ pub fn deliver(memory: &Memory, vector: Vector, pc: u64, old: u64, r3: u64, r4: 
             link: Some([pc, old & !msr::SRR1_REASON]),
         };
     }
-    memory.write_u64(MACHINE_PAGE, r3);
-    memory.write_u64(MACHINE_PAGE + 8, r4);
+    for (i, value) in gprs.iter().enumerate() {
+        memory.write_u64(own.page.pa + 8 * i as u64, *value);
+    }
+    let srr1 = old & !msr::SRR1_REASON | reason.srr1;
+    let [dar, dsisr] = reason.data.unwrap_or([gprs[2], gprs[3]]);
     Delivery {
-        pc: vector.stub(),
+        pc: own.stubs.ea + vector.stub(),
         msr: handler_msr(old),
-        gprs: Some([pc, old & !msr::SRR1_REASON]),
+        gprs: Some([pc, srr1, dar, dsisr]),
         link: None,
     }
 }

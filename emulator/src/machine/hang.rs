@@ -4,7 +4,8 @@ use unicorn_engine::{RegisterPPC, Unicorn};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::engine::gpr;
-use super::memory::{self, Memory};
+use super::memory::Memory;
+use super::pages::PageSet;
 use super::state::SavedState;
 
 /// Basic blocks to go on for, looking for a recurrence. Loops of a kernel that cannot get on are far shorter.
@@ -73,9 +74,17 @@ fn general<D>(uc: &Unicorn<'_, D>) -> u64 {
 fn whole<D>(uc: &Unicorn<'_, D>, memory: &Memory) -> Option<u64> {
     let mut state = SavedState::new(uc).ok()?;
     state.save(uc).ok()?;
-    let parts = [
-        xxh3_64(state.bytes()),
-        xxh3_64(&memory.to_vec(0, memory::SIZE)),
-    ];
+    // Memory that nobody wrote is as it was before.
+    let contents = match memory.written() {
+        Some(written) => {
+            let pages = written.borrow().sorted();
+            pages
+                .into_iter()
+                .flat_map(|pa| memory.to_vec(pa, PageSet::PAGE))
+                .collect()
+        }
+        None => memory.to_vec(0, memory.size()),
+    };
+    let parts = [xxh3_64(state.bytes()), xxh3_64(&contents)];
     Some(xxh3_64(&parts.map(u64::to_ne_bytes).concat()))
 }

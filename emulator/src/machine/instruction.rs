@@ -48,6 +48,56 @@ pub fn xxswapd(vsr: u32) -> u32 {
     0xf000_0250 | vsr << 21 | vsr << 16 | vsr << 11
 }
 
+/// Where, in the machine's page, a real kernel finds the time base.
+pub const TIME_BASE: u16 = 0x7080;
+
+/// SPR number of `mtspr`/`mfspr` (its halves are swapped in the word).
+fn spr(word: u32) -> u32 {
+    (word >> 16) & 31 | (word >> 6) & 0x3e0
+}
+
+fn extended(word: u32) -> u32 {
+    (word >> 1) & 0x3ff
+}
+
+/// Whether a word in kernel text is data that looks like an FP instruction no kernel has. Compilers put the offsets of `switch` tables there: a short way back looks like an
+/// operation on f31 whose operand is f30 or f31. Assembly has kernel addresses there: their upper half looks like `lfs f0,0(0)`.
+pub fn is_data_in_text(word: u32) -> bool {
+    // `mtfsf` of all fields (L=1) is the exception.
+    word == 0xc000_0000 || word >= 0xfffe_0000 && word & 0xffff_07ff != 0xfffe_058e
+}
+
+/// Whether an instruction is a trap: `tdi`, `twi`, `tw`, `td`.
+pub fn is_trap(word: u32) -> bool {
+    matches!(primary(word), 2 | 3) || primary(word) == 31 && matches!(extended(word), 4 | 68)
+}
+
+/// The GPR that an instruction writes to PIDR (SPR 48), if it does.
+pub fn written_process_id(word: u32) -> Option<u8> {
+    (primary(word) == 31 && extended(word) == 467 && spr(word) == 48)
+        .then_some(((word >> 21) & 31) as u8)
+}
+
+/// What stands for an instruction of a real kernel that the machine must not leave to the emulator: priority hints, reads of the time base and of what counts it,
+/// writes of the decrementer (see `errata`).
+pub fn replaced_in_place(word: u32) -> Option<u32> {
+    const NOP: u32 = 0x6000_0000;
+    match word {
+        0x7c21_0b78 | 0x7c42_1378 | 0x7c63_1b78 | 0x7ca5_2b78 | 0x7cc6_3378 | 0x7ce7_3b78
+        | 0x7fff_fb78 => return Some(NOP),
+        _ if primary(word) != 31 => return None,
+        _ => {}
+    }
+    match (extended(word), spr(word)) {
+        // mftb, mfspr TBL, TBU, SPURR, PURR, VTB
+        (371, 268) | (339, 268 | 308 | 309 | 849) => {
+            Some(ld_absolute((word >> 21) & 31, TIME_BASE))
+        }
+        (467, 22) => Some(NOP),
+        _ => None,
+    }
+}
+
 fn primary(word: u32) -> u32 {
     word >> 26
 }
@@ -177,6 +227,27 @@ mod tests {
         assert!(!inexact_after(0xfc20_058e, true, exact)); // mtfsf 16,f0 does
         assert!(inexact_after(0xfd80_210c, false, exact)); // mtfsfi 3,2
         assert!(inexact_after(0xff80_010c, true, exact)); // mtfsfi 7,0
+    }
+
+    #[test]
+    fn what_a_real_kernel_must_not_leave_to_the_emulator() {
+        assert_eq!(replaced_in_place(0x7c6c_42a6), Some(0xe860_7080)); // mfspr r3,TBL
+        assert_eq!(replaced_in_place(0x7c6c_42e6), Some(0xe860_7080)); // mftb r3
+        assert_eq!(replaced_in_place(0x7c76_03a6), Some(0x6000_0000)); // mtdec r3
+        assert_eq!(replaced_in_place(0x7c21_0b78), Some(0x6000_0000)); // or r1,r1,r1
+        assert_eq!(replaced_in_place(0x7c63_1b79), None); // mr. r3,r3
+        assert_eq!(replaced_in_place(0x7c7a_03a6), None); // mtsrr0 r3
+        assert_eq!(written_process_id(0x7d30_0ba6), Some(9)); // mtpidr r9
+        assert_eq!(written_process_id(0x7c7a_03a6), None);
+    }
+
+    #[test]
+    fn data_in_text_is_not_code() {
+        assert!(is_data_in_text(0xffff_fe40) && is_data_in_text(0xc000_0000));
+        // mtfsf 255,f31,1; fmr f31,f30; lfs f0,0(r3)
+        for word in [0xfffe_fd8e, 0xffe0_f090, 0xc003_0000] {
+            assert!(!is_data_in_text(word), "{word:#x}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::MachineError;
 use super::engine::bare;
 use super::exception::msr;
 use super::instruction::{HOST_CALL, mtspr};
-use super::memory::Memory;
+use super::memory::{MODEL_SIZE, Memory};
 use super::state::{Marks, SavedState, StateLayout};
 use crate::run::outcome::Endian;
 
@@ -28,7 +28,7 @@ fn lxvd2x(vsr: u32, rb: u32) -> u32 {
 /// Runs the measuring program in an engine of its own.
 pub(super) fn layout(endian: Endian) -> Result<StateLayout, MachineError> {
     let engine = |what: &'static str| move |error| MachineError::Engine { what, error };
-    let memory = Memory::new(endian);
+    let memory = Memory::new(endian, MODEL_SIZE);
     write_program(&memory);
     let mut uc = bare((), &memory)?;
     uc.add_tlb_hook(1, 0, |_, ea, _| {

@@ -3,25 +3,27 @@
 //! Not responsible for translation (see `address`) or for who may access what.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
+use super::pages::PageSet;
 use crate::run::outcome::Endian;
 
-/// Bytes of physical memory.
-pub const SIZE: usize = 4 << 20;
+/// Bytes of physical memory of the built-in machine.
+pub const MODEL_SIZE: usize = 4 << 20;
+/// Alignment of the allocation; sizes are multiples of it.
+const ALIGNMENT: usize = 1 << 16;
 
-const LAYOUT: Layout = match Layout::from_size_align(SIZE, 1 << 16) {
-    Ok(layout) => layout,
-    Err(_) => panic!("constant layout"),
-};
-
-struct Allocation(NonNull<u8>);
+struct Allocation {
+    start: NonNull<u8>,
+    layout: Layout,
+}
 
 impl Drop for Allocation {
     fn drop(&mut self) {
         // SAFETY: allocated in `Memory::new` with the same layout, and freed once, here.
-        unsafe { dealloc(self.0.as_ptr(), LAYOUT) }
+        unsafe { dealloc(self.start.as_ptr(), self.layout) }
     }
 }
 
@@ -33,24 +35,48 @@ impl Drop for Allocation {
 pub struct Memory {
     allocation: Rc<Allocation>,
     endian: Endian,
+    /// Pages written since they were last put back, where that is kept.
+    written: Option<Rc<RefCell<PageSet>>>,
 }
 
 impl Memory {
-    /// Zeroed memory of a machine of that byte order.
-    pub fn new(endian: Endian) -> Self {
+    /// Zeroed memory of a machine of that byte order; `size` is rounded up to 64 KiB.
+    pub fn new(endian: Endian, size: usize) -> Self {
+        let size = size.max(1).next_multiple_of(ALIGNMENT);
+        let Ok(layout) = Layout::from_size_align(size, ALIGNMENT) else {
+            handle_alloc_error(Layout::new::<u8>())
+        };
         // SAFETY: the layout has a non-zero size.
-        let Some(start) = NonNull::new(unsafe { alloc_zeroed(LAYOUT) }) else {
-            handle_alloc_error(LAYOUT)
+        let Some(start) = NonNull::new(unsafe { alloc_zeroed(layout) }) else {
+            handle_alloc_error(layout)
         };
         Memory {
-            allocation: Rc::new(Allocation(start)),
+            allocation: Rc::new(Allocation { start, layout }),
             endian,
+            written: None,
         }
+    }
+
+    /// As [`Memory::new`], and keeps account of the pages written ([`Memory::written`]).
+    pub fn accounted(endian: Endian, size: usize) -> Self {
+        let mut memory = Self::new(endian, size);
+        memory.written = Some(Rc::new(RefCell::new(PageSet::new(memory.size()))));
+        memory
+    }
+
+    /// Bytes.
+    pub fn size(&self) -> usize {
+        self.allocation.layout.size()
+    }
+
+    /// The pages written since they were last put back: by the host through this handle, by the guest as far as the machine notes it.
+    pub fn written(&self) -> Option<&RefCell<PageSet>> {
+        self.written.as_deref()
     }
 
     /// Start of the bytes, for Unicorn to map.
     pub fn as_ptr(&self) -> *mut u8 {
-        self.allocation.0.as_ptr()
+        self.allocation.start.as_ptr()
     }
 
     /// Byte order of multi-byte accesses.
@@ -60,7 +86,7 @@ impl Memory {
 
     fn at(&self, pa: u64, len: usize) -> Option<*mut u8> {
         let pa = usize::try_from(pa).ok()?;
-        (pa.checked_add(len)? <= SIZE).then(|| {
+        (pa.checked_add(len)? <= self.size()).then(|| {
             // SAFETY: `pa + len` lies inside the allocation.
             unsafe { self.as_ptr().add(pa) }
         })
@@ -80,6 +106,9 @@ impl Memory {
     /// Copies bytes in.
     pub fn write(&self, pa: u64, bytes: &[u8]) {
         if let Some(to) = self.at(pa, bytes.len()) {
+            if let Some(written) = &self.written {
+                written.borrow_mut().insert_range(pa, bytes.len());
+            }
             // SAFETY: in bounds, and `bytes` is host memory that does not overlap the allocation.
             unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) }
         }
@@ -134,6 +163,23 @@ impl Memory {
     /// Stores a 64-bit value in guest byte order.
     pub fn write_u64(&self, pa: u64, value: u64) {
         self.write(pa, &self.endian.bytes_u64(value));
+    }
+
+    /// As [`Memory::write_u64`], for the machine's own pages, which are nobody's state.
+    pub fn write_unaccounted_u64(&self, pa: u64, value: u64) {
+        if let Some(to) = self.at(pa, 8) {
+            let bytes = self.endian.bytes_u64(value);
+            // SAFETY: in bounds, and `bytes` is host memory.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, 8) }
+        }
+    }
+
+    /// Copies whole pages from elsewhere without taking account of it: they are put back.
+    pub fn restore_page(&self, pa: u64, bytes: &[u8]) {
+        if let Some(to) = self.at(pa, bytes.len()) {
+            // SAFETY: in bounds, and `bytes` is host memory that does not overlap the allocation.
+            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) }
+        }
     }
 
     /// A NUL-terminated string of at most 200 bytes.

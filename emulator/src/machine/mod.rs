@@ -13,17 +13,24 @@ mod hang;
 pub mod instruction;
 mod measure;
 pub mod memory;
+pub mod pages;
+pub mod pseries;
+pub mod radix;
 mod state;
 
 use std::fmt;
 
 use unicorn_engine::{RegisterPPC, Unicorn};
 
-use self::address::AddressMap;
+use self::address::{AddressMap, ModelMap};
 use self::coverage::EdgeMap;
 use self::engine::Inner;
 pub use self::exception::{Vector, msr};
-use self::memory::Memory;
+use self::memory::{MODEL_SIZE, Memory};
+use self::pages::PageSet;
+use self::pseries::{Boot, Timer};
+use self::radix::{OWN_SIZE, RadixMap};
+pub use self::state::Registers;
 use self::state::{SavedState, StateLayout};
 use crate::run::outcome::{Endian, RegisterFile};
 
@@ -37,10 +44,21 @@ pub struct Program {
     pub kernel_text: Vec<(u64, u64)>,
     /// User text to repair.
     pub user_text: Vec<(u64, u64)>,
-    /// Physical end of kernel text and read-only data, page aligned.
-    pub kernel_read_only_end: u64,
-    /// Where it starts, in privileged state with relocation on and every facility off.
-    pub entry: u64,
+    /// What kind of guest it is.
+    pub guest: Guest,
+}
+
+/// Kinds of guest.
+pub enum Guest {
+    /// The built-in model, or a test: 4 MiB, fixed translation, nothing around the processor.
+    Model {
+        /// Physical end of kernel text and read-only data, page aligned.
+        kernel_read_only_end: u64,
+        /// Where it starts, in privileged state with relocation on and every facility off.
+        entry: u64,
+    },
+    /// A real kernel.
+    Pseries(Box<Boot>),
 }
 
 /// FX, XX and FPRF: what another user of the processor may have left in FPSCR.
@@ -118,6 +136,10 @@ pub enum Reply {
     Continue,
     /// Take an interrupt here; execution resumes after the host call.
     Interrupt(Vector),
+    /// Go on, with this timer pending or none (real kernels only).
+    Timer(Option<Timer>),
+    /// Take an interrupt here, with a timer pending (real kernels only).
+    InterruptAndTimer(Vector),
     /// Stop the machine.
     Stop,
 }
@@ -201,32 +223,47 @@ pub struct Machine<H: Host> {
     map: AddressMap,
     layout: StateLayout,
     snapshot: SavedState,
+    /// A real kernel's memory as it was at the snapshot, and PIDR.
+    pristine: Option<Pristine>,
 }
+
+/// Memory to go back to.
+struct Pristine {
+    bytes: Vec<u8>,
+    pid: u64,
+}
+
+/// Pages written in a run that are put back and stay writable without being noticed again. Beyond so many it pays to start to notice afresh.
+const WRITTEN_LIMIT: usize = 256;
 
 impl<H: Host> Machine<H> {
     /// Makes a machine, loads the program, and runs it to its first host call, which becomes the snapshot that [`Machine::rewind`] goes back to.
     pub fn new(program: &Program, options: Options, host: H) -> Result<Self, MachineError> {
         let layout = measure::layout(program.endian)?;
-        let memory = Memory::new(program.endian);
+        let (memory, map) = place(program);
         for (pa, bytes) in &program.segments {
             memory.write(*pa, bytes);
         }
-        exception::install_stubs(&memory);
-        let map = AddressMap {
-            kernel_read_only_end: program.kernel_read_only_end,
-        };
-        let inner = Inner::new(memory.clone(), map, layout, options, program, host)?;
+        exception::install_stubs(&memory, &map.own());
+        let inner = Inner::new(memory.clone(), map.clone(), layout, options, program, host)?;
         let mut uc = engine::start(inner)?;
-        engine::set_entry(&mut uc, program.entry, program.endian);
+        let failed = |error| MachineError::Engine {
+            what: "save state",
+            error,
+        };
+        match &program.guest {
+            Guest::Model { entry, .. } => engine::set_entry(&mut uc, *entry, program.endian),
+            Guest::Pseries(boot) => {
+                engine::set_registers(&mut uc, &layout, &boot.registers).map_err(failed)?;
+            }
+        }
         let mut machine = Machine {
-            snapshot: SavedState::new(&uc).map_err(|error| MachineError::Engine {
-                what: "save state",
-                error,
-            })?,
+            snapshot: SavedState::new(&uc).map_err(failed)?,
             uc,
             memory,
             map,
             layout,
+            pristine: None,
         };
         machine.uc.get_data_mut().stage_next();
         match machine.go() {
@@ -240,11 +277,60 @@ impl<H: Host> Machine<H> {
                 what: "save state",
                 error,
             })?;
+        if let AddressMap::Radix(radix) = &machine.map {
+            machine.pristine = Some(Pristine {
+                bytes: copy_written(&machine.memory),
+                pid: radix.pid(),
+            });
+            machine.uc.get_data_mut().start_here();
+            machine.forget_written();
+        }
         Ok(machine)
     }
 
-    /// Puts the processor back to the snapshot. Memory is the caller's to restore.
+    /// Notices afresh which pages are written.
+    fn forget_written(&mut self) {
+        if let Some(written) = self.memory.written() {
+            written.borrow_mut().clear();
+        }
+        // The host's own failure to do so shows as stale memory in no case: an error here is an engine that is gone.
+        let _ = self.uc.ctl_flush_tlb();
+    }
+
+    /// Puts a real kernel's memory back. The model's is the caller's to restore.
+    fn restore_memory(&mut self) {
+        let Some(pristine) = &self.pristine else {
+            return;
+        };
+        let Some(written) = self.memory.written() else {
+            return;
+        };
+        let mut code = false;
+        {
+            let pages = written.borrow();
+            for pa in pages.iter() {
+                let at = pa as usize;
+                if let Some(bytes) = pristine.bytes.get(at..at + PageSet::PAGE) {
+                    self.memory.restore_page(pa, bytes);
+                    code |= self.uc.get_data().holds_code(pa);
+                }
+            }
+        }
+        if let AddressMap::Radix(radix) = &self.map {
+            radix.set_pid(pristine.pid);
+        }
+        if code {
+            let _ = self.uc.ctl_flush_tb();
+        }
+        let many = written.borrow().len() > WRITTEN_LIMIT;
+        if many || self.uc.get_data_mut().translations_changed() {
+            self.forget_written();
+        }
+    }
+
+    /// Puts the processor back to the snapshot, and a real kernel's memory. The model's memory is the caller's to restore.
     pub fn rewind(&mut self) {
+        self.restore_memory();
         let failed = self.snapshot.restore(&self.uc).is_err();
         let inner = self.uc.get_data_mut();
         inner.reset();
@@ -276,10 +362,29 @@ impl<H: Host> Machine<H> {
         if let Some(stop) = self.uc.get_data_mut().stop.take() {
             return stop;
         }
-        let pc = self.uc.reg_read(RegisterPPC::PC).unwrap_or(0);
-        // The end address is one no guest reaches: runs end by a host call or a fault.
-        let result = self.uc.emu_start(pc, u64::MAX - 3, 0, 0);
-        engine::reason(&mut self.uc, result)
+        loop {
+            let pc = self.uc.reg_read(RegisterPPC::PC).unwrap_or(0);
+            // The end address is one no guest reaches: runs end by a host call or a fault.
+            let result = self.uc.emu_start(pc, u64::MAX - 3, 0, 0);
+            if !engine::resume(&mut self.uc) {
+                return engine::reason(&mut self.uc, result);
+            }
+        }
+    }
+
+    /// What a real kernel's console printed in the last run.
+    pub fn console(&self) -> String {
+        self.uc.get_data().console()
+    }
+
+    /// Addresses of the last blocks of a real kernel's run, in no order.
+    pub fn recent(&self) -> &[u64] {
+        self.uc.get_data().recent()
+    }
+
+    /// The processor's state at the snapshot: an SPR.
+    pub fn snapshot_spr(&self, number: u16) -> u64 {
+        self.layout.spr(&self.snapshot, number)
     }
 
     /// Guest memory.
@@ -319,6 +424,49 @@ impl<H: Host> Machine<H> {
         engine::gpr(&self.uc, n)
     }
 }
+
+/// A copy of memory. Pages that were never written are zero, and take no room here either.
+fn copy_written(memory: &Memory) -> Vec<u8> {
+    let mut bytes = vec![0; memory.size()];
+    if let Some(written) = memory.written() {
+        for pa in written.borrow().iter() {
+            let at = pa as usize;
+            if let Some(page) = bytes.get_mut(at..at + PageSet::PAGE) {
+                memory.read(pa, page);
+            }
+        }
+    }
+    bytes
+}
+
+/// Memory and translation for a program.
+fn place(program: &Program) -> (Memory, AddressMap) {
+    match &program.guest {
+        Guest::Model {
+            kernel_read_only_end,
+            ..
+        } => (
+            Memory::new(program.endian, MODEL_SIZE),
+            AddressMap::Model(ModelMap {
+                kernel_read_only_end: *kernel_read_only_end,
+            }),
+        ),
+        Guest::Pseries(boot) => {
+            let size = (boot.guest_size + OWN_SIZE) as usize;
+            let memory = Memory::accounted(program.endian, size);
+            let pid = boot.registers.sprs.iter().find(|(n, _)| *n == SPR_PIDR);
+            let radix = RadixMap::new(
+                memory.clone(),
+                boot.guest_size,
+                boot.process_table,
+                pid.map_or(0, |(_, value)| *value),
+            );
+            (memory, AddressMap::Radix(radix))
+        }
+    }
+}
+
+const SPR_PIDR: u16 = 48;
 
 impl<H: Host> fmt::Debug for Machine<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,6 +14,27 @@ use unicorn_engine::{
 
 use crate::run::outcome::RegisterFile;
 
+/// A processor's registers, to start from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// GPR 0-31.
+    pub gpr: [u64; 32],
+    /// NIP.
+    pub pc: u64,
+    /// MSR.
+    pub msr: u64,
+    /// CR.
+    pub cr: u32,
+    /// LR.
+    pub lr: u64,
+    /// CTR.
+    pub ctr: u64,
+    /// XER.
+    pub xer: u64,
+    /// SPRs by number.
+    pub sprs: Vec<(u16, u64)>,
+}
+
 /// A saved processor state.
 pub struct SavedState {
     context: NonNull<c_void>,
@@ -196,6 +217,19 @@ impl StateLayout {
         }
         file.vrsave = state.u64_at(self.spr + 8 * SPR_VRSAVE) as u32;
         file
+    }
+
+    /// Writes SPRs that are nothing but storage in the emulator.
+    pub fn set_sprs(&self, state: &mut SavedState, sprs: &[(u16, u64)]) {
+        const SPRS: u16 = 1024;
+        for (number, value) in sprs.iter().filter(|(number, _)| *number < SPRS) {
+            state.set_u64(self.spr + 8 * usize::from(*number), *value);
+        }
+    }
+
+    /// Reads an SPR.
+    pub fn spr(&self, state: &SavedState, number: u16) -> u64 {
+        state.u64_at(self.spr + 8 * usize::from(number & 1023))
     }
 
     /// Inverts bits of FPSCR that the emulator derives nothing from (status bits).

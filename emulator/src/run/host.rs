@@ -1,11 +1,15 @@
-//! The host's side of a run on the model: it logs what the user side does, makes pending work pending, and collects what oracles compare.
+//! The host's side of a run: it logs what the user side does, has pending work made pending, and collects what oracles compare.
+//!
+//! How work is made pending is up to the kernel: `remote_work` for the model, `agent` for a real one.
 
-use ctxfuzz_scenario::event::{Event, Pending, Switch};
+use ctxfuzz_scenario::event::{Event, Pending};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
+use super::agent::Agent;
+use super::images::KnownTask;
 use super::observe::{self, Observation};
 use super::outcome::{LogEntry, Outcome, RegisterFile, SignalFrame};
-use super::{images, user};
+use super::{images, remote_work, user};
 use crate::kernel::image::Layout;
 use crate::machine::{Host, Reply, Vector, View};
 
@@ -17,6 +21,7 @@ pub(super) mod call {
     pub const TASK_STARTED: u64 = 4;
     pub const SIGRETURN: u64 = 5;
     pub const DUMPED: u64 = 6;
+    pub const IDLE: u64 = 7;
     pub const ALL_DONE: u64 = 17;
     pub const PANIC: u64 = 18;
 }
@@ -45,8 +50,10 @@ pub trait Observer {
 }
 
 /// The host of one machine.
-pub struct ModelHost {
+pub struct RunHost {
     layout: Layout,
+    /// The host's side of a real kernel's agent.
+    pub agent: Option<Agent>,
     pending: Vec<Pending>,
     last_event: Option<u32>,
     parents: [Option<u8>; MAX_TASKS],
@@ -85,11 +92,12 @@ impl Collected {
     }
 }
 
-impl ModelHost {
-    /// A host for kernels of this layout.
-    pub fn new(layout: Layout) -> Self {
-        ModelHost {
+impl RunHost {
+    /// A host for kernels of this layout; with an agent if it is a real one.
+    pub fn new(layout: Layout, agent: Option<Agent>) -> Self {
+        RunHost {
             layout,
+            agent,
             pending: Vec::new(),
             last_event: None,
             parents: [None; MAX_TASKS],
@@ -115,6 +123,14 @@ impl ModelHost {
         self.outcome = Collected::default();
         self.outcome.tasks.resize(scenario.stage.tasks.len(), None);
         self.guest_end = None;
+        if let Some(agent) = &mut self.agent {
+            agent.prepare(scenario);
+            // Runs start where the first task has just made this host call.
+            self.outcome.log.push(LogEntry::TaskStarted {
+                task: 0,
+                parent: None,
+            });
+        }
     }
 
     fn end(&mut self, end: GuestEnd) -> Reply {
@@ -124,19 +140,25 @@ impl ModelHost {
 
     fn user_call(&mut self, view: &View<'_>) -> Reply {
         let number = view.gpr(28);
+        if number == call::IDLE {
+            return self.idle(view);
+        }
         let Some(task) = user::task_of_block(view.gpr(30)) else {
             return self.end(GuestEnd::Lost(format!(
                 "user code came back with r30 = {:#x}",
                 view.gpr(30)
             )));
         };
+        if let Some(agent) = &mut self.agent {
+            agent.seen(task, view.load(self.layout.current));
+        }
         if self.observe {
             let log = self.outcome.log.len();
             let seen = observe::look(view, &self.layout, task, number, log);
             self.outcome.observations.extend(seen);
         }
         match number {
-            call::EVENT => self.event(view, task),
+            call::EVENT => return self.event(view, task),
             call::INTERRUPT => return self.interrupt(view),
             call::SIGNAL_HANDLER => {
                 let frame = images::signal_frame(view, &self.layout, task, view.gpr(5));
@@ -153,37 +175,62 @@ impl ModelHost {
                     .push(LogEntry::TaskStarted { task, parent });
             }
             call::SIGRETURN => self.outcome.log.push(LogEntry::SigReturned { task }),
-            call::DUMPED => {
-                let index = usize::from(task);
-                if self.outcome.tasks.len() <= index {
-                    self.outcome.tasks.resize(index + 1, None);
-                }
-                let file =
-                    user::read_dump(view.memory, |ea| view.map.physical(ea).unwrap_or(0), task);
-                self.outcome.tasks[index] = Some(file);
-                self.outcome.log.push(LogEntry::Dumped { task });
-            }
+            call::DUMPED => return self.dumped(view, task),
             other => return self.end(GuestEnd::Lost(format!("user code made host call {other}"))),
         }
         Reply::Continue
     }
 
-    fn event(&mut self, view: &View<'_>, task: u8) {
+    fn dumped(&mut self, view: &View<'_>, task: u8) -> Reply {
+        let index = usize::from(task);
+        if self.outcome.tasks.len() <= index {
+            self.outcome.tasks.resize(index + 1, None);
+        }
+        let file = user::read_dump(view.memory, |ea| view.map.physical(ea).unwrap_or(0), task);
+        self.outcome.tasks[index] = Some(file);
+        self.outcome.log.push(LogEntry::Dumped { task });
+        // The model says itself when nothing is left to run.
+        if self.agent.is_some() && self.all_dumped(view) {
+            return self.end(GuestEnd::AllDone);
+        }
+        Reply::Continue
+    }
+
+    fn all_dumped(&self, view: &View<'_>) -> bool {
+        let tasks = view.load(user::BLOCKS_USED) as usize;
+        (0..tasks).all(|i| self.outcome.tasks.get(i).is_some_and(Option::is_some))
+    }
+
+    /// No task can run: somebody's sleep has to end, or all have ended.
+    fn idle(&mut self, view: &View<'_>) -> Reply {
+        if self.all_dumped(view) {
+            return self.end(GuestEnd::AllDone);
+        }
+        let outcome = &self.outcome;
+        let alive = |task: usize| outcome.tasks.get(task).is_none_or(Option::is_none);
+        match self
+            .agent
+            .as_mut()
+            .map(|agent| agent.wake_somebody(view, alive))
+        {
+            Some(Ok(reply)) => reply,
+            Some(Err(what)) => self.end(GuestEnd::Lost(what)),
+            None => self.end(GuestEnd::Lost("the model made host call 7".into())),
+        }
+    }
+
+    fn event(&mut self, view: &View<'_>, task: u8) -> Reply {
         let Some(operation) = view.map.physical(view.gpr(29)) else {
-            return;
+            return Reply::Continue;
         };
         let (kind, event) = user::operation_head(view.memory, operation);
         if user::is_end(kind) {
-            // An operation that did not enter the kernel may have left its work behind.
-            self.make_pending(view, usize::MAX);
-            if !self.images_taken {
-                self.images_taken = true;
-                self.outcome.images = images::threads(view.memory, view.map, &self.layout);
-            }
+            self.take_images(view);
             if let Some(observer) = &mut self.observer {
                 observer.event(None, task);
             }
-            return;
+            // An operation that did not enter the kernel may have left its work behind.
+            return self.make_pending(view, task, operation, usize::MAX);
         }
         if self.last_event != Some(event) {
             self.last_event = Some(event);
@@ -201,36 +248,55 @@ impl ModelHost {
                 *parent = Some(task);
             }
         }
-        self.make_pending(view, event as usize);
+        self.make_pending(view, task, operation, event as usize)
     }
 
-    /// Tells the kernel what other CPUs and devices do during this event.
-    fn make_pending(&self, view: &View<'_>, event: usize) {
-        let pending = self.pending.get(event).copied().unwrap_or_default();
-        let flags = u64::from(pending.switch.is_some())
-            | u64::from(pending.signal.is_some()) << 1
-            | u64::from(pending.io_worker) << 2;
-        let next = match pending.switch {
-            Some(Switch::To(task)) => task.into(),
-            _ => u64::MAX,
-        };
-        let Some(at) = view.map.physical(self.layout.remote_work) else {
+    fn take_images(&mut self, view: &View<'_>) {
+        if std::mem::replace(&mut self.images_taken, true) {
             return;
-        };
-        view.memory.write_u64(at, flags);
-        view.memory.write_u64(at + 8, next);
-        view.memory
-            .write_u64(at + 16, pending.signal.unwrap_or(0).into());
+        }
+        self.outcome.images = self
+            .known_tasks(view)
+            .into_iter()
+            .filter_map(|known| images::thread(view.memory, view.map, &self.layout, known))
+            .collect();
+    }
+
+    /// The tasks whose `thread_struct` can be looked at.
+    pub fn known_tasks(&self, view: &View<'_>) -> Vec<KnownTask> {
+        match (&self.layout.model, &self.agent) {
+            (Some(model), _) => images::model_tasks(view.memory, view.map, model),
+            (None, Some(agent)) => agent.tasks(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// Has made pending what other CPUs and devices do during this event.
+    fn make_pending(&mut self, view: &View<'_>, task: u8, operation: u64, event: usize) -> Reply {
+        let pending = self.pending.get(event).copied().unwrap_or_default();
+        if let Some(agent) = &mut self.agent {
+            return agent.make_pending(view, task, operation, &pending);
+        }
+        if let Some(model) = &self.layout.model {
+            remote_work::write(view, model, &pending);
+        }
+        Reply::Continue
     }
 
     fn interrupt(&mut self, view: &View<'_>) -> Reply {
-        match view.load(view.gpr(29).wrapping_add(8)) {
-            0x500 => Reply::Interrupt(Vector::External),
-            0x900 => Reply::Interrupt(Vector::Decrementer),
-            0xa00 => Reply::Interrupt(Vector::Doorbell),
-            other => self.end(GuestEnd::Lost(format!(
-                "user code asked for interrupt {other:#x}"
-            ))),
+        let vector = match view.load(view.gpr(29).wrapping_add(8)) {
+            0x500 => Vector::External,
+            0x900 => Vector::Decrementer,
+            0xa00 => Vector::Doorbell,
+            other => {
+                return self.end(GuestEnd::Lost(format!(
+                    "user code asked for interrupt {other:#x}"
+                )));
+            }
+        };
+        match &self.agent {
+            Some(agent) if agent.has_request() => Reply::InterruptAndTimer(vector),
+            _ => Reply::Interrupt(vector),
         }
     }
 
@@ -249,7 +315,7 @@ impl ModelHost {
     }
 }
 
-impl Host for ModelHost {
+impl Host for RunHost {
     fn host_call(&mut self, view: &View<'_>) -> Reply {
         if view.user() {
             self.user_call(view)

@@ -3,7 +3,7 @@
 use super::outcome::{Endian, RegisterFile, SignalFrame, ThreadImage};
 use ctxfuzz_scenario::register::Register;
 
-use crate::kernel::image::{Layout, ThreadLayout};
+use crate::kernel::image::{Layout, ModelLayout, ThreadLayout};
 use crate::machine::address::AddressMap;
 use crate::machine::memory::Memory;
 use crate::machine::{View, msr};
@@ -28,21 +28,38 @@ fn quadword(memory: &Memory, pa: u64) -> [u64; 2] {
     }
 }
 
-/// All `thread_struct` images in the kernel's task table.
-pub fn threads(memory: &Memory, map: &AddressMap, layout: &Layout) -> Vec<ThreadImage> {
+/// A task the kernel knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownTask {
+    /// Effective address of its `task_struct`.
+    pub address: u64,
+    /// User index; `None` for a kernel thread.
+    pub task: Option<u8>,
+}
+
+/// The tasks in the model's table.
+pub fn model_tasks(memory: &Memory, map: &AddressMap, layout: &ModelLayout) -> Vec<KnownTask> {
     let Some(pool) = map.physical(layout.task_pool) else {
         return Vec::new();
     };
     (0..layout.max_tasks)
-        .map(|slot| pool + slot * layout.task_size)
-        .filter(|task| memory.read_u64(task + layout.task_state) != FREE_SLOT)
-        .map(|task| thread(memory, map, layout, task))
+        .map(|slot| slot * layout.task_size)
+        .filter(|at| memory.read_u64(pool + at + layout.task_state) != FREE_SLOT)
+        .map(|at| KnownTask {
+            address: layout.task_pool + at,
+            task: u8::try_from(memory.read_u64(pool + at + layout.task_user_index)).ok(),
+        })
         .collect()
 }
 
-fn thread(memory: &Memory, map: &AddressMap, layout: &Layout, task: u64) -> ThreadImage {
-    let index = memory.read_u64(task + layout.task_user_index);
-    let at = task + layout.task_thread;
+/// The `thread_struct` image of a task.
+pub fn thread(
+    memory: &Memory,
+    map: &AddressMap,
+    layout: &Layout,
+    known: KnownTask,
+) -> Option<ThreadImage> {
+    let at = map.physical(known.address)? + layout.task_thread;
     let regs = memory.read_u64(at + layout.thread.regs);
     let msr = map
         .physical(regs)
@@ -55,11 +72,11 @@ fn thread(memory: &Memory, map: &AddressMap, layout: &Layout, task: u64) -> Thre
             image_register(memory, at, &layout.thread, register),
         );
     }
-    ThreadImage {
-        task: u8::try_from(index).ok(),
+    Some(ThreadImage {
+        task: known.task,
         msr,
         registers,
-    }
+    })
 }
 
 /// One register in the `thread_struct` at a physical address.
@@ -115,23 +132,30 @@ pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> Sign
         registers.vsr[n as usize][0] = view.load(fp.wrapping_add(8 * n));
     }
     registers.fpscr = view.load(fp.wrapping_add(8 * 32));
-    let Some(v) = view.map.physical(uc.wrapping_add(layout.frame.v_regs)) else {
-        return SignalFrame {
-            task,
-            msr,
-            registers,
-        };
+    // Pages of user memory need not be neighbours: every value is looked up by its own address.
+    let v = view.load(uc.wrapping_add(layout.frame.v_regs_pointer));
+    let doublewords = |n: u64| {
+        let at = v.wrapping_add(16 * n);
+        let (first, second) = (view.load(at), view.load(at.wrapping_add(8)));
+        match view.memory.endian() {
+            Endian::Little => [second, first],
+            Endian::Big => [first, second],
+        }
     };
     if msr & msr::VEC != 0 {
         for n in 0..32u64 {
-            registers.vsr[32 + n as usize] = quadword(view.memory, v + 16 * n);
+            registers.vsr[32 + n as usize] = doublewords(n);
         }
-        registers.vscr = quadword(view.memory, v + 16 * FRAME_VSCR)[1] as u32;
+        registers.vscr = doublewords(FRAME_VSCR)[1] as u32;
     }
-    registers.vrsave = view.memory.read_u32(v + 16 * FRAME_VRSAVE);
+    if v != 0 {
+        let at = view.map.physical(v.wrapping_add(16 * FRAME_VRSAVE));
+        registers.vrsave = at.map_or(0, |pa| view.memory.read_u32(pa));
+    }
     if msr & msr::VSX != 0 {
         for n in 0..32u64 {
-            registers.vsr[n as usize][1] = view.memory.read_u64(v + 16 * FRAME_VSX + 8 * n);
+            let at = v.wrapping_add(16 * FRAME_VSX + 8 * n);
+            registers.vsr[n as usize][1] = view.load(at);
         }
     }
     SignalFrame {

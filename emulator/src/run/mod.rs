@@ -2,21 +2,29 @@
 //!
 //! A [`Runner`] is one kernel on one machine, ready to run scenario after scenario. It judges nothing.
 
+mod agent;
 pub mod host;
 pub(crate) mod images;
 pub mod observe;
 pub mod outcome;
+mod real;
+mod remote_work;
 pub mod user;
 
 use ctxfuzz_scenario::scenario::Scenario;
 
-use self::host::{GuestEnd, ModelHost, Observer};
+use self::host::{GuestEnd, Observer, RunHost};
+use self::images::KnownTask;
 use self::outcome::{End, Endian, Outcome, RegisterFile};
 use self::user::Compiled;
-use crate::kernel::image::{ImageError, KernelImage, Layout};
+use crate::kernel::code::CodeError;
+use crate::kernel::image::{self, ImageError, KernelImage, Layout};
 use crate::kernel::name::KernelName;
-use crate::machine::address::KERNEL;
+use crate::kernel::snapshot::SnapshotError;
+use crate::kernel::symbols::Symbols;
+use crate::machine::address::{AddressMap, KERNEL, PAGE};
 use crate::machine::coverage::EdgeMap;
+use crate::machine::memory::Memory;
 use crate::machine::{Machine, MachineError, Options, Stop};
 
 /// A kernel cannot be made ready to run.
@@ -25,10 +33,42 @@ pub enum RunnerError {
     /// Its image is not usable.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Its snapshot is not to be had.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// Its text cannot be had.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// A real kernel is not what the tool can work with.
+    #[error("{vmlinux}: {what}")]
+    Kernel {
+        /// Its file.
+        vmlinux: String,
+        /// What is wrong.
+        what: String,
+    },
     /// Its machine is not usable.
     #[error(transparent)]
     Machine(#[from] MachineError),
 }
+
+/// The symbols of a kernel.
+pub fn kernel_symbols(name: &KernelName, endian: Endian) -> Result<Symbols, RunnerError> {
+    match name.snapshot() {
+        Some(snapshot) => Ok(Symbols::from_snapshot(&*snapshot?)),
+        None => Ok(image::symbols(endian)?),
+    }
+}
+
+/// Hash of what a kernel consists of, for reports.
+pub fn kernel_hash(name: &KernelName, endian: Endian) -> Result<u64, RunnerError> {
+    match name.snapshot() {
+        Some(snapshot) => Ok(snapshot?.kernel_hash),
+        None => Ok(KernelImage::load(name, endian)?.hash),
+    }
+}
+
+const SPR_VRSAVE: u16 = 256;
 
 /// One kernel on one machine.
 pub struct Runner {
@@ -36,8 +76,8 @@ pub struct Runner {
     endian: Endian,
     hash: u64,
     layout: Layout,
-    machine: Machine<ModelHost>,
-    /// Writable kernel memory as it was when the kernel had started.
+    machine: Machine<RunHost>,
+    /// The model's writable memory as it was when the kernel had started. A real kernel's is the machine's to put back.
     pristine: Vec<u8>,
     /// Seed of the garbage that a run finds in memory and registers it must not depend on.
     dirt: Option<u64>,
@@ -56,14 +96,19 @@ impl Runner {
         endian: Endian,
         options: Options,
     ) -> Result<Self, RunnerError> {
+        if let Some(snapshot) = name.snapshot() {
+            return real::runner(name, &*snapshot?, endian, options);
+        }
         let image = KernelImage::load(name, endian)?;
         let machine = Machine::new(
             &image.program,
             options,
-            ModelHost::new(image.layout.clone()),
+            RunHost::new(image.layout.clone(), None),
         )?;
-        let (start, size) = image.layout.data;
-        let pristine = machine.memory().to_vec(start - KERNEL, size as usize);
+        let pristine = image.layout.model.as_ref().map_or_else(Vec::new, |model| {
+            let (start, size) = model.data;
+            machine.memory().to_vec(start - KERNEL, size as usize)
+        });
         Ok(Runner {
             name: name.clone(),
             endian,
@@ -149,38 +194,84 @@ impl Runner {
                 let seed = seed.wrapping_add(self.runs);
                 let mut garbage = user::pattern(seed);
                 garbage.vscr = 0x1_0001;
-                garbage.vrsave = seed as u32;
+                // A real kernel's run starts in a task, whose VRSAVE is in the register, used or not.
+                garbage.vrsave = match (&self.layout.model, self.machine.snapshot_spr(SPR_VRSAVE)) {
+                    (Some(_), _) => seed as u32,
+                    (None, own) => own as u32,
+                };
                 self.machine.rewind_dirty(&garbage);
-                let scratch = self.machine.map().physical(user::SCRATCH.0).unwrap_or(0);
-                let memory = self.machine.memory();
-                memory.poison(
-                    self.layout.stacks.0 - KERNEL,
-                    self.layout.stacks.1 as usize,
-                    seed,
-                );
-                memory.poison(scratch, user::SCRATCH.1 as usize, seed);
+                let (memory, map) = (self.machine.memory(), self.machine.map());
+                for page in (0..user::SCRATCH.1).step_by(PAGE as usize) {
+                    if let Some(pa) = map.physical(user::SCRATCH.0 + page) {
+                        memory.poison(pa, PAGE as usize, seed.wrapping_add(page));
+                    }
+                }
+                if let Some(model) = &self.layout.model {
+                    let (start, size) = model.stacks;
+                    memory.poison(start - KERNEL, size as usize, seed);
+                }
             }
         }
-        self.machine
-            .memory()
-            .write(self.layout.data.0 - KERNEL, &self.pristine);
+        if let Some(model) = &self.layout.model {
+            self.machine
+                .memory()
+                .write(model.data.0 - KERNEL, &self.pristine);
+        }
     }
 
     fn write(&self, compiled: &Compiled) {
         let (memory, map) = (self.machine.memory(), self.machine.map());
         for (ea, bytes) in &compiled.segments {
-            if let Some(pa) = map.physical(*ea) {
-                memory.write(pa, bytes);
-            }
+            write_pages(memory, map, *ea, bytes);
         }
-        let stage = self.layout.stage - KERNEL;
-        memory.write_u64(stage, compiled.tasks);
-        memory.write_u64(stage + 8, compiled.rings);
+        if let Some(model) = &self.layout.model {
+            let stage = model.stage - KERNEL;
+            memory.write_u64(stage, compiled.tasks);
+            memory.write_u64(stage + 8, compiled.rings);
+        } else if let Some(pa) = map.physical(agent::TASKS) {
+            memory.write_u64(pa, compiled.tasks);
+        }
+    }
+
+    /// The kernel's symbols.
+    pub fn symbols(&self) -> Result<Symbols, RunnerError> {
+        kernel_symbols(&self.name, self.endian)
+    }
+
+    /// Addresses of the last blocks of a real kernel's last run, in no order: where it went when it did not end.
+    pub fn recent(&self) -> &[u64] {
+        self.machine.recent()
+    }
+
+    /// What a real kernel's console printed in the last run.
+    pub fn console(&self) -> String {
+        self.machine.console()
+    }
+
+    /// The tasks whose `thread_struct` was looked at in the last run of a real kernel.
+    pub(crate) fn agent_tasks(&mut self) -> Vec<KnownTask> {
+        let agent = self.machine.host().agent.as_ref();
+        agent.map_or_else(Vec::new, agent::Agent::tasks)
     }
 
     /// The hardware registers where the last run stopped.
     pub fn hardware_registers(&self) -> Option<RegisterFile> {
         self.machine.registers()
+    }
+}
+
+/// Writes to effective addresses, whose pages may lie anywhere.
+fn write_pages(memory: &Memory, map: &AddressMap, ea: u64, bytes: &[u8]) {
+    let mut at = ea;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let room = (PAGE - at % PAGE) as usize;
+        let (now, later) = rest.split_at(room.min(rest.len()));
+        if let Some(pa) = map.physical(at) {
+            memory.write(pa, now);
+        }
+        at += now.len() as u64;
+        rest = later;
     }
 }
 

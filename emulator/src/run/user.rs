@@ -2,6 +2,8 @@
 //!
 //! The format is docs/internals.md, section 3; nothing else in the host knows it.
 
+use std::collections::HashMap;
+
 use ctxfuzz_scenario::event::{
     ComputeOp, Event, Facility, Interrupt, RegisterValues, Syscall, Via,
 };
@@ -24,6 +26,8 @@ const IMAGES: u64 = USER_DATA + 0x2000;
 const DUMPS: u64 = USER_DATA + 0x6000;
 const IMAGE_SIZE: u64 = 2048;
 const OPERATIONS: u64 = USER_DATA + 0x1_0000;
+/// Offset of a system call's first argument in an operation (a0 is its number).
+pub const FIRST_ARGUMENT: u64 = 16;
 /// Bytes of an operation.
 const OPERATION_SIZE: u64 = 64;
 const MAX_OPERATIONS: usize = 511;
@@ -38,12 +42,26 @@ pub const SIGNAL_HANDLER: u64 = USER_TEXT + 0x100;
 const STACKS: u64 = USER_DATA + 0x4_0000;
 const STACKS_SIZE: u64 = 0x4_0000;
 
-/// The effective address of a physical one in a user stack.
-pub fn stack_address(map: &AddressMap, pa: u64) -> Option<u64> {
-    let start = map.physical(STACKS)?;
-    pa.checked_sub(start)
-        .filter(|o| *o < STACKS_SIZE)
-        .map(|o| STACKS + o)
+/// Physical pages of the user stacks.
+#[derive(Clone, Debug, Default)]
+pub struct Stacks(HashMap<u64, u64>);
+
+impl Stacks {
+    /// Those of a machine.
+    pub fn find(map: &AddressMap) -> Self {
+        let pages = (STACKS..STACKS + STACKS_SIZE).step_by(PAGE as usize);
+        Stacks(
+            pages
+                .filter_map(|ea| Some((map.physical(ea)?, ea)))
+                .collect(),
+        )
+    }
+
+    /// The effective address of a physical one in a user stack.
+    pub fn address(&self, pa: u64) -> Option<u64> {
+        let page = self.0.get(&(pa & !(PAGE - 1)))?;
+        Some(page | pa & (PAGE - 1))
+    }
 }
 
 mod kind {
@@ -68,6 +86,11 @@ mod kind {
 /// Whether an operation (its kind) ends the queue.
 pub fn is_end(kind: u32) -> bool {
     kind == kind::END
+}
+
+/// Whether an operation asks the host for an interrupt.
+pub fn is_interrupt(kind: u32) -> bool {
+    kind == kind::INTERRUPT
 }
 
 /// Whether an operation makes a task.
@@ -410,7 +433,14 @@ impl Compiler {
             Syscall::SchedYield => (kind::SYSCALL, [158, 0, 0, 0, 0, 0]),
             Syscall::Fork => (kind::FORK, [2, 0, 0, 0, 0, 0]),
             Syscall::Vfork => (kind::FORK, [189, 0, 0, 0, 0, 0]),
-            Syscall::Clone { .. } => (kind::FORK, [120, SIGCHLD, 0, 0, 0, 0]),
+            Syscall::Clone { fail } => {
+                let flags = if fail {
+                    SIGCHLD | CLONE_NEWUTS
+                } else {
+                    SIGCHLD
+                };
+                (kind::FORK, [120, flags, 0, 0, 0, 0])
+            }
             Syscall::Read { bytes } => (kind::SYSCALL, [3, 0, BUFFER, bytes.into(), 0, 0]),
             Syscall::Write { bytes } => (kind::SYSCALL, [4, 1, BUFFER, bytes.into(), 0, 0]),
             Syscall::FutexWait => (kind::SYSCALL, [221, FUTEX, 0, 0, 0, 0]),
@@ -430,6 +460,8 @@ impl Compiler {
 }
 
 const SIGCHLD: u64 = 17;
+/// What an unprivileged task may not ask for: Linux finds out after it has duplicated the task. The model goes by the operation's flag.
+const CLONE_NEWUTS: u64 = 0x0400_0000;
 
 fn compute_number(op: ComputeOp) -> u64 {
     match op {

@@ -5,13 +5,14 @@
 
 pub mod disassembly;
 mod record;
+mod slots;
 mod unwind;
 
 use std::rc::Rc;
 
 use ctxfuzz_scenario::register::Register;
 
-pub use self::record::record;
+pub use self::record::{Tracer, record};
 use crate::machine::Vector;
 use crate::run::outcome::Outcome;
 

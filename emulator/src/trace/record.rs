@@ -7,14 +7,14 @@ use std::rc::Rc;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
 
+use super::slots::Slots;
 use super::unwind::Unwinder;
 use super::{Cell, Recording, Slot, Step, Write};
-use crate::kernel::image;
 use crate::kernel::image::Layout;
 use crate::kernel::name::KernelName;
 use crate::kernel::symbols::Symbols;
+use crate::machine::address::USER_TEXT;
 use crate::machine::instruction::{BLR, touches_vector_state};
-use crate::machine::memory::SIZE;
 use crate::machine::{Options, Vector, View, msr};
 use crate::run::host::Observer;
 use crate::run::outcome::{Endian, Outcome, RegisterFile};
@@ -29,22 +29,41 @@ pub fn record(
     endian: Endian,
     scenario: &Scenario,
 ) -> Result<Recording, RunnerError> {
-    let mut runner = Runner::with_options(
-        name,
-        endian,
-        Options {
+    Ok(Tracer::new(name, endian)?.record(scenario))
+}
+
+/// A kernel on a machine that is watched. Making one takes far longer than a recording.
+pub struct Tracer {
+    runner: Runner,
+    symbols: Rc<Symbols>,
+}
+
+impl Tracer {
+    /// Loads and starts a kernel.
+    pub fn new(name: &KernelName, endian: Endian) -> Result<Self, RunnerError> {
+        let options = Options {
             trace: true,
             ..Options::default()
-        },
-    )?;
-    let shared = Rc::new(RefCell::new(Recorder::new(
-        runner.layout().clone(),
-        image::symbols(endian)?,
-    )));
-    let outcome = runner.run_observed(scenario, Box::new(Handle(shared.clone())));
-    // The observer's handle went with the run: this is the only one left.
-    let recorder = shared.borrow();
-    Ok(recorder.finish(outcome))
+        };
+        let runner = Runner::with_options(name, endian, options)?;
+        let symbols = Rc::new(runner.symbols()?);
+        Ok(Tracer { runner, symbols })
+    }
+
+    /// Records a scenario.
+    pub fn record(&mut self, scenario: &Scenario) -> Recording {
+        let slots = Slots::find(&mut self.runner, scenario);
+        let shared = Rc::new(RefCell::new(Recorder::new(
+            self.runner.layout().clone(),
+            self.symbols.clone(),
+            slots,
+        )));
+        let outcome = self
+            .runner
+            .run_observed(scenario, Box::new(Handle(shared.clone())));
+        // The observer's handle went with the run: this is the only one left.
+        shared.borrow().finish(outcome)
+    }
 }
 
 /// Shares the recorder between the machine's host and [`record`].
@@ -76,7 +95,9 @@ struct Previous {
 
 struct Recorder {
     layout: Layout,
-    symbols: Symbols,
+    symbols: Rc<Symbols>,
+    slots: Slots,
+    stacks: user::Stacks,
     unwinder: Option<Unwinder>,
     previous: Option<Previous>,
     stores: Vec<(u64, usize)>,
@@ -86,15 +107,16 @@ struct Recorder {
     /// Address of `regs->msr` by slot.
     msr_at: HashMap<Slot, u64>,
     initial: Vec<(Cell, u128)>,
-    tasks: Vec<Option<u8>>,
     frames: Vec<u64>,
 }
 
 impl Recorder {
-    fn new(layout: Layout, symbols: Symbols) -> Self {
+    fn new(layout: Layout, symbols: Rc<Symbols>, slots: Slots) -> Self {
         Recorder {
             layout,
             symbols,
+            slots,
+            stacks: user::Stacks::default(),
             unwinder: None,
             previous: None,
             stores: Vec::new(),
@@ -103,7 +125,6 @@ impl Recorder {
             memory: HashMap::new(),
             msr_at: HashMap::new(),
             initial: Vec::new(),
-            tasks: Vec::new(),
             frames: Vec::new(),
         }
     }
@@ -119,7 +140,7 @@ impl Recorder {
                 .map(|f| f.name.clone())
                 .collect(),
             initial: self.initial.clone(),
-            tasks: self.tasks.clone(),
+            tasks: self.slots.users().to_vec(),
             frames: self.frames.clone(),
         }
     }
@@ -142,16 +163,42 @@ impl Recorder {
     }
 
     fn begin(&mut self, view: &View<'_>) {
-        let word = |ea| {
-            view.map
-                .physical(ea)
-                .map_or(0, |pa| view.memory.read_u32(pa))
-        };
-        self.unwinder = Some(Unwinder::new(&self.symbols, word));
+        self.unwinder = Some(Unwinder::default());
+        self.stacks = user::Stacks::find(view.map);
         self.hardware = view.registers();
         self.initial = Register::all()
             .map(|r| (Cell::Hardware(r), self.hardware.get(r)))
             .collect();
+        let current = self.slots.of(view.load(self.layout.current));
+        self.initial.push((Cell::Current, current));
+        self.memory.insert(Cell::Current, current);
+        for slot in self.slots.made_before() {
+            self.begin_slot(view, slot);
+        }
+    }
+
+    /// What is there of a task that the kernel had made before the run.
+    fn begin_slot(&mut self, view: &View<'_>, slot: Slot) {
+        let base = self.slots.address(slot) + self.layout.task_thread;
+        let Some(thread) = view.map.physical(base) else {
+            return;
+        };
+        let mut cells: Vec<(Cell, u128)> = Register::all()
+            .map(|register| {
+                let value =
+                    images::image_register(view.memory, thread, &self.layout.thread, register);
+                (Cell::Image(slot, register), value)
+            })
+            .collect();
+        let regs = view.load(base + self.layout.thread.regs);
+        if regs != 0 {
+            let at = regs.wrapping_add(self.layout.regs_msr);
+            self.msr_at.insert(slot, at);
+            let bits = view.load(at) & FACILITY_BITS;
+            cells.push((Cell::Facilities(slot), bits.into()));
+        }
+        self.memory.extend(cells.iter().copied());
+        self.initial.extend(cells);
     }
 
     /// What the previous instruction changed.
@@ -190,18 +237,7 @@ impl Recorder {
 
     fn user_return(&mut self, view: &View<'_>) {
         self.steps.push(Step::UserReturn);
-        let Layout {
-            task_pool,
-            max_tasks,
-            task_size,
-            task_user_index,
-            ..
-        } = self.layout;
-        self.tasks = (0..max_tasks)
-            .map(|slot| {
-                u8::try_from(view.load(task_pool + slot * task_size + task_user_index)).ok()
-            })
-            .collect();
+        self.slots.look(view);
         if view.pc == user::SIGNAL_HANDLER {
             self.frames.push(view.gpr(5));
         }
@@ -241,25 +277,21 @@ impl Recorder {
     }
 
     fn store(&mut self, view: &View<'_>, previous: &Previous, address: u64, size: u64) {
-        let Some(pa) = (if address < SIZE as u64 {
+        // The emulator reports effective addresses, or physical ones, which are all below user text.
+        let Some(pa) = (if address < USER_TEXT {
             Some(address)
         } else {
             view.map.physical(address)
         }) else {
             return;
         };
-        let Some(pool) = view.map.physical(self.layout.task_pool) else {
-            return;
-        };
-        let task_size = self.layout.task_size;
-        if (pool..pool + task_size * self.layout.max_tasks).contains(&pa) {
-            let slot = Slot(((pa - pool) / task_size) as u8);
-            return self.task_store(view, previous, slot, (pa - pool) % task_size, size);
+        if let Some((slot, offset)) = self.slots.at(pa) {
+            return self.task_store(view, previous, slot, offset, size);
         }
         if Some(pa) == view.map.physical(self.layout.current) {
             let task = view.load(self.layout.current);
-            let slot = task.wrapping_sub(self.layout.task_pool) / task_size;
-            return self.note(view, previous, Cell::Current, slot.into());
+            let slot = self.slots.of(task);
+            return self.note(view, previous, Cell::Current, slot);
         }
         if let Some(slot) = self
             .msr_at
@@ -271,7 +303,7 @@ impl Recorder {
             return self.note(view, previous, Cell::Facilities(slot), bits.into());
         }
         let by_kernel = previous.msr & msr::PR == 0;
-        if let Some(ea) = user::stack_address(view.map, pa).filter(|_| by_kernel) {
+        if let Some(ea) = self.stacks.address(pa).filter(|_| by_kernel) {
             let at = ea & !7;
             self.note(view, previous, Cell::UserStack(at), view.load(at).into());
         }
@@ -290,9 +322,7 @@ impl Recorder {
         let Some(offset) = offset.checked_sub(self.layout.task_thread) else {
             return;
         };
-        let base = self.layout.task_pool
-            + u64::from(slot.0) * self.layout.task_size
-            + self.layout.task_thread;
+        let base = self.slots.address(slot) + self.layout.task_thread;
         if (offset..offset.saturating_add(size)).contains(&thread.regs) {
             let regs = view.load(base + thread.regs);
             if regs == 0 {

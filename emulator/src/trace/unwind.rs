@@ -1,5 +1,8 @@
 //! Call traces by the back chain, as Linux prints them.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use crate::kernel::symbols::Symbols;
 use crate::machine::View;
 use crate::machine::address::KERNEL;
@@ -10,26 +13,26 @@ const DEPTH: usize = 40;
 const LR_SAVE: u64 = 16;
 
 /// Knows for each function where it makes its frame.
+#[derive(Default)]
 pub(super) struct Unwinder {
-    /// Offset of the `stdu r1` that makes the frame, by function index.
-    frames: Vec<Option<u64>>,
+    /// Offset of the `stdu r1` that makes the frame, by function index, of those that have been asked for.
+    frames: RefCell<HashMap<usize, Option<u64>>>,
 }
 
 impl Unwinder {
-    /// Looks at the prologues; `word` reads an instruction.
-    pub(super) fn new(symbols: &Symbols, word: impl Fn(u64) -> u32) -> Self {
-        let frame_of = |address: u64, size: u64| {
-            (0..size)
-                .step_by(4)
-                .find(|o| makes_frame(word(address + o)))
+    /// Where a function makes its frame.
+    fn frame(&self, symbols: &Symbols, view: &View<'_>, index: usize) -> Option<u64> {
+        let function = &symbols.functions()[index];
+        let word = |offset: u64| {
+            view.map
+                .physical(function.address + offset)
+                .map_or(0, |pa| view.memory.read_u32(pa))
         };
-        Unwinder {
-            frames: symbols
-                .functions()
-                .iter()
-                .map(|f| frame_of(f.address, f.size))
-                .collect(),
-        }
+        *self.frames.borrow_mut().entry(index).or_insert_with(|| {
+            (0..function.size)
+                .step_by(4)
+                .find(|o| makes_frame(word(*o)))
+        })
     }
 
     /// The chain of return addresses of code at `pc` with the registers of `view`.
@@ -38,7 +41,8 @@ impl Unwinder {
         let mut sp = view.gpr(1);
         let framed = symbols.index_at(pc).is_some_and(|i| {
             let start = symbols.functions()[i].address;
-            self.frames[i].is_some_and(|offset| pc > start + offset)
+            self.frame(symbols, view, i)
+                .is_some_and(|offset| pc > start + offset)
         });
         if !framed {
             trace.push(view.lr());

@@ -350,3 +350,76 @@ fn a_campaign_of_no_executions_is_refused() {
         assert_eq!(output.status.code(), Some(2), "an empty check never passes");
     }
 }
+
+#[test]
+fn files_that_are_no_kernels_are_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("script"), "#!/bin/sh\n").expect("a file is written");
+    fs::write(path("empty"), "").expect("a file is written");
+    fs::write(path("packed"), b"\x1f\x8b\x08\0").expect("a file is written");
+    fs::write(path("short"), b"\x7fELF\x02\x02\x01").expect("a file is written");
+    let here = entries(folder.path());
+    let output = path("output");
+    let ours = env!("CARGO_BIN_EXE_ctxfuzz");
+    for (file, expected) in [
+        (path("none").as_str(), "none: cannot read it: No such file"),
+        (
+            path("script").as_str(),
+            "is not an ELF file: expected a vmlinux",
+        ),
+        (path("empty").as_str(), "is empty: expected a vmlinux"),
+        (
+            path("packed").as_str(),
+            "is a compressed file: unpack it first",
+        ),
+        (path("short").as_str(), "cannot be read as ELF"),
+        (ours, "expected a kernel for ppc64"),
+        ("corpus", "is not a regular file: expected a vmlinux"),
+    ] {
+        refused(&["snapshot", "--vmlinux", file, "-o", &output], expected);
+        refused(
+            &["snapshot", "--vmlinux", file, "-o", &output, "--json"],
+            expected,
+        );
+    }
+    refused(&["snapshot"], "--vmlinux");
+    let directory = folder.path().display().to_string();
+    refused(
+        &["snapshot", "--vmlinux", ours, "-o", &directory],
+        "is a directory",
+    );
+    refused(
+        &["snapshot", "--vmlinux", ours, "-o", &path("no/such/folder")],
+        "there is no directory",
+    );
+    assert_eq!(entries(folder.path()), here, "nothing was written");
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("a file is written");
+    let told = |cache: Option<&Path>| {
+        let mut command = common::ctxfuzz();
+        for variable in ["CTXFUZZ_CACHE", "XDG_CACHE_HOME", "HOME"] {
+            command.env_remove(variable);
+        }
+        if let Some(cache) = cache {
+            command.env("CTXFUZZ_CACHE", cache);
+        }
+        let output = command
+            .args(["snapshot", "--vmlinux", "README.md"])
+            .output()
+            .expect("the program starts");
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).expect("stderr is text")
+    };
+    assert!(told(None).contains("no folder to keep snapshots in: set CTXFUZZ_CACHE"));
+    let under_a_file = told(Some(&file.join("cache")));
+    assert!(
+        under_a_file.contains("cache: cannot write it: "),
+        "{under_a_file}"
+    );
+}

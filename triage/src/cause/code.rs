@@ -1,11 +1,12 @@
 //! The code of one kernel: places, source lines and disassembly for reports.
 
-use ctxfuzz_emulator::kernel::image::{self, KernelImage};
+use ctxfuzz_emulator::kernel::code::KernelCode;
+use ctxfuzz_emulator::kernel::image;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::symbols::Symbols;
 use ctxfuzz_emulator::machine::address::KERNEL;
-use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::run::{RunnerError, kernel_symbols};
 use ctxfuzz_emulator::trace::{Write, disassembly::disassemble};
 
 use super::Writer;
@@ -15,20 +16,18 @@ const AROUND: u64 = 3;
 
 /// A kernel's image and symbols.
 pub struct Code {
-    image: KernelImage,
+    text: KernelCode,
     kernel: Symbols,
     user: Symbols,
-    endian: Endian,
 }
 
 impl Code {
     /// The code of a kernel.
     pub fn of(name: &KernelName, endian: Endian) -> Result<Self, RunnerError> {
         Ok(Code {
-            image: KernelImage::load(name, endian)?,
-            kernel: image::symbols(endian)?,
+            text: KernelCode::of(name, endian)?,
+            kernel: kernel_symbols(name, endian)?,
             user: image::user_symbols(endian)?,
-            endian,
         })
     }
 
@@ -80,7 +79,7 @@ impl Code {
         (from..=to)
             .step_by(4)
             .filter_map(|at| {
-                let word = self.word(at)?;
+                let word = self.text.word(at)?;
                 let mark = if at == pc { '>' } else { ' ' };
                 Some(format!(
                     "{mark} {}+{:#x}  {}",
@@ -90,21 +89,5 @@ impl Code {
                 ))
             })
             .collect()
-    }
-
-    fn word(&self, pc: u64) -> Option<u32> {
-        let pa = pc.checked_sub(KERNEL)?;
-        self.image
-            .program
-            .segments
-            .iter()
-            .find_map(|(start, bytes)| {
-                let at = usize::try_from(pa.checked_sub(*start)?).ok()?;
-                let word: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
-                Some(match self.endian {
-                    Endian::Little => u32::from_le_bytes(word),
-                    Endian::Big => u32::from_be_bytes(word),
-                })
-            })
     }
 }

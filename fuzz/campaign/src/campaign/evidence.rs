@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::bucket::BucketKey;
-use ctxfuzz_triage::cause::{self, Explanation};
+use ctxfuzz_triage::cause::{self, Explainer, Explanation};
 use ctxfuzz_triage::compare::{Comparison, Difference, Standing};
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::minimize;
@@ -142,34 +142,37 @@ pub fn minimized(
     let mut pair = machines(config)?;
     let mut trouble = None;
     let mut left = EXPLANATIONS;
-    let mut oracle = |candidate: &Scenario| {
-        if trouble.is_some() || stop.load(Ordering::Relaxed) {
-            return false;
-        }
-        let paired = pair.run(candidate);
-        if let Some(key) = &blame.unexplained {
-            return bucket(candidate, &paired).as_ref() == Some(key);
-        }
-        // Cheap, and refuses most: the same cause shows itself in the same registers.
-        let likely = paired.comparison.differences.iter().any(|difference| {
-            difference.verdict == blame.verdict
-                && blame.differences.iter().any(|d| d.what == difference.what)
-        });
-        if !likely || left == 0 {
-            return false;
-        }
-        left -= 1;
-        match cause::explain(&config.a, &config.b, config.endian, candidate) {
-            Ok(explanation) => explanation
-                .causes
-                .iter()
-                .any(|cause| cause.signature == blame.signature && cause.verdict == blame.verdict),
-            Err(error) => {
-                trouble = Some(error);
-                false
+    let mut explainer = None;
+    let mut oracle =
+        |candidate: &Scenario| {
+            if trouble.is_some() || stop.load(Ordering::Relaxed) {
+                return false;
             }
-        }
-    };
+            let paired = pair.run(candidate);
+            if let Some(key) = &blame.unexplained {
+                return bucket(candidate, &paired).as_ref() == Some(key);
+            }
+            // Cheap, and refuses most: the same cause shows itself in the same registers.
+            let likely = paired.comparison.differences.iter().any(|difference| {
+                difference.verdict == blame.verdict
+                    && blame.differences.iter().any(|d| d.what == difference.what)
+            });
+            if !likely || left == 0 {
+                return false;
+            }
+            left -= 1;
+            if explainer.is_none() {
+                match Explainer::new(&config.a, &config.b, config.endian) {
+                    Ok(new) => explainer = Some(new),
+                    Err(error) => trouble = Some(error),
+                }
+            }
+            explainer.as_mut().is_some_and(|explainer| {
+                explainer.explain(candidate).causes.iter().any(|cause| {
+                    cause.signature == blame.signature && cause.verdict == blame.verdict
+                })
+            })
+        };
     let minimized = minimize::minimize(scenario, &mut oracle, CANDIDATES);
     match trouble {
         Some(error) => Err(error),

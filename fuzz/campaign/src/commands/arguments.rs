@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use ctxfuzz_emulator::kernel::name::{KernelName, UnknownKernel};
 use ctxfuzz_emulator::run::outcome::Endian;
@@ -55,12 +56,47 @@ pub fn parse_kernel(name: &str) -> Result<KernelName, UnknownKernel> {
 /// `--a` and `--b`.
 #[derive(Clone, Debug, Args)]
 pub struct KernelArguments {
-    /// First kernel: `fixed`, `clobbering`, or one of them with `+DEFECT`; `ctxfuzz kernels` lists them.
+    /// First kernel: `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists them), or `vmlinux:FILE`.
     #[arg(long, value_name = "KERNEL", default_value = "clobbering", value_parser = parse_kernel)]
     pub a: KernelName,
     /// Second kernel.
     #[arg(long, value_name = "KERNEL", default_value = "fixed", value_parser = parse_kernel)]
     pub b: KernelName,
+}
+
+impl KernelArguments {
+    /// The byte orders to run: those asked for, or the only one a real kernel has, or `default` for models.
+    pub fn endians(
+        &self,
+        asked: Option<EndianArgument>,
+        default: EndianArgument,
+    ) -> anyhow::Result<Vec<Endian>> {
+        let a = endians_of(&self.a, asked)?;
+        let b = endians_of(&self.b, asked)?;
+        match (a, b) {
+            (Some(a), Some(b)) if a != b => bail!(
+                "{} and {} have different byte orders: they cannot be compared",
+                self.a,
+                self.b
+            ),
+            (Some(own), _) | (None, Some(own)) => Ok(vec![own]),
+            (None, None) => Ok(asked.unwrap_or(default).endians().to_vec()),
+        }
+    }
+}
+
+/// The one byte order that a real kernel has, if it is not another than was asked for; `None` for a model.
+pub fn endians_of(
+    kernel: &KernelName,
+    asked: Option<EndianArgument>,
+) -> anyhow::Result<Option<Endian>> {
+    let Some(own) = kernel.endian().transpose()? else {
+        return Ok(None);
+    };
+    if asked.is_some_and(|asked| !asked.endians().contains(&own)) {
+        bail!("{kernel} is a {} kernel: leave --endian out", own.name());
+    }
+    Ok(Some(own))
 }
 
 #[cfg(test)]

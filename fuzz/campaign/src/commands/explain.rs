@@ -22,9 +22,9 @@ pub struct ExplainArgs {
     /// Whose promises count, for the exit status.
     #[arg(long, value_enum, default_value = "elf")]
     abi: AbiArgument,
-    /// Byte orders to explain.
-    #[arg(long, value_enum, default_value = "le")]
-    endian: EndianArgument,
+    /// Byte orders to explain [default: le, or the one a vmlinux has].
+    #[arg(long, value_enum)]
+    endian: Option<EndianArgument>,
     /// One line of JSON a byte order.
     #[arg(long)]
     json: bool,
@@ -35,7 +35,7 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let input = Input::load(&args.scenario)?;
     let mut status = Status::Nothing;
     let mut out = io::stdout().lock();
-    for &endian in args.endian.endians() {
+    for endian in args.kernels.endians(args.endian, EndianArgument::Le)? {
         let explanation =
             cause::explain(&args.kernels.a, &args.kernels.b, endian, &input.scenario)?;
         match args.json {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use ctxfuzz_emulator::kernel::image::KernelImage;
+use ctxfuzz_emulator::run::kernel_hash;
 
 use super::Status;
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
@@ -47,9 +47,9 @@ pub struct FuzzArgs {
     /// Whose promises count.
     #[arg(long, value_enum, default_value = "elf")]
     abi: AbiArgument,
-    /// Byte order of both kernels: le or be.
-    #[arg(long, value_enum, default_value = "le")]
-    endian: EndianArgument,
+    /// Byte order of both kernels: le or be [default: le, or the one a vmlinux has].
+    #[arg(long, value_enum)]
+    endian: Option<EndianArgument>,
     /// Ignore coverage: only the first scenarios are mutated. For comparison.
     #[arg(long)]
     no_feedback: bool,
@@ -89,7 +89,7 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
 
 /// A defect may have no site in one byte order: silence would mean nothing then.
 fn warn_of_equal_kernels(config: &Config) -> anyhow::Result<()> {
-    let image = |name| KernelImage::load(name, config.endian).map(|image| image.hash);
+    let image = |name| kernel_hash(name, config.endian);
     if config.a != config.b && image(&config.a)? == image(&config.b)? {
         eprintln!(
             "ctxfuzz: warning: {} and {} are the same image in this byte order: nothing can differ",
@@ -100,7 +100,8 @@ fn warn_of_equal_kernels(config: &Config) -> anyhow::Result<()> {
 }
 
 fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
-    let &[endian] = args.endian.endians() else {
+    let endians = args.kernels.endians(args.endian, EndianArgument::Le)?;
+    let &[endian] = endians.as_slice() else {
         bail!("a campaign has one byte order: run it with --endian le and again with --endian be");
     };
     let seconds = match args.runs {

@@ -7,11 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
-use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
-use ctxfuzz_triage::cause;
+use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::compare::{Comparison, What};
 use ctxfuzz_triage::minimize::{self, Minimized};
 use ctxfuzz_triage::pair::Pair;
@@ -31,9 +29,9 @@ pub struct MinimizeArgs {
     output: PathBuf,
     #[command(flatten)]
     kernels: KernelArguments,
-    /// Byte orders that must show the same root causes.
-    #[arg(long, value_enum, default_value = "le")]
-    endian: EndianArgument,
+    /// Byte orders that must show the same root causes [default: le, or the one a vmlinux has].
+    #[arg(long, value_enum)]
+    endian: Option<EndianArgument>,
     /// Most scenarios to try.
     #[arg(long, value_name = "N", default_value_t = 2000)]
     budget: usize,
@@ -47,26 +45,11 @@ pub fn minimize(args: &MinimizeArgs) -> anyhow::Result<ExitCode> {
     let input = Input::load(&args.scenario)?;
     check_output(&args.output)?;
     let mut kept = Vec::new();
-    for &endian in args.endian.endians() {
+    for endian in args.kernels.endians(args.endian, EndianArgument::Le)? {
         kept.push(Kept::new(args, endian, &input)?);
     }
-    let mut trouble = None;
-    let mut oracle = |candidate: &Scenario| {
-        trouble.is_none()
-            && kept
-                .iter_mut()
-                .all(|kept| match kept.still_there(candidate) {
-                    Ok(holds) => holds,
-                    Err(error) => {
-                        trouble = Some(error);
-                        false
-                    }
-                })
-    };
+    let mut oracle = |candidate: &Scenario| kept.iter_mut().all(|kept| kept.still_there(candidate));
     let minimized = minimize::minimize(&input.scenario, &mut oracle, args.budget);
-    if let Some(error) = trouble {
-        return Err(error.into());
-    }
     let minimized = match minimized {
         Ok(minimized) => minimized,
         Err(error) => bail!("{}: {error}", args.scenario.display()),
@@ -123,10 +106,8 @@ fn tell(
 
 /// What may not get lost in one byte order.
 struct Kept {
-    a: KernelName,
-    b: KernelName,
-    endian: Endian,
     pair: Pair,
+    explainer: Explainer,
     signatures: Vec<String>,
     verdict: Verdict,
     /// Where what differs; takes the place of signatures where a root cause is not known.
@@ -148,12 +129,11 @@ impl Kept {
                 endian.name()
             );
         }
-        let signatures = cause::explain(&a, &b, endian, &input.scenario)?.signatures();
+        let mut explainer = Explainer::new(&a, &b, endian)?;
+        let signatures = explainer.explain(&input.scenario).signatures();
         Ok(Kept {
-            a,
-            b,
-            endian,
             pair,
+            explainer,
             signatures,
             verdict: comparison.verdict,
             visible: visible(&comparison),
@@ -161,17 +141,16 @@ impl Kept {
     }
 
     /// Whether a candidate shows the same root causes to the same people: one cause can be `live` on one path and `abi` on another.
-    fn still_there(&mut self, candidate: &Scenario) -> Result<bool, RunnerError> {
+    fn still_there(&mut self, candidate: &Scenario) -> bool {
         // Most candidates fail here, for a fraction of what a recorded run costs.
         let comparison = self.pair.run(candidate).comparison;
         if !comparison.comparable() || comparison.verdict != self.verdict {
-            return Ok(false);
+            return false;
         }
         if self.signatures.is_empty() {
-            return Ok(visible(&comparison) == self.visible);
+            return visible(&comparison) == self.visible;
         }
-        let explanation = cause::explain(&self.a, &self.b, self.endian, candidate)?;
-        Ok(explanation.signatures() == self.signatures)
+        self.explainer.explain(candidate).signatures() == self.signatures
     }
 }
 

@@ -13,6 +13,7 @@ mod pairs;
 mod run;
 mod selftest;
 mod show;
+mod snapshot;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ pub enum Command {
     Show(show::ShowArgs),
     /// List the kernels that can be named with --a and --b.
     Kernels(kernels::KernelsArgs),
+    /// Boot a real kernel and keep it at the point where scenarios start.
+    Snapshot(snapshot::SnapshotArgs),
     /// Prove that this build finds what it must find and is silent otherwise.
     Selftest(selftest::SelftestArgs),
 }
@@ -58,6 +61,7 @@ impl Command {
             Command::Minimize(args) => minimize::minimize(args),
             Command::Show(args) => show::show(args),
             Command::Kernels(args) => kernels::kernels(args),
+            Command::Snapshot(args) => snapshot::snapshot(args),
             Command::Selftest(args) => selftest::selftest(args),
         }
     }

@@ -30,9 +30,9 @@ pub struct RunArgs {
     /// Whose promises count: decides what is reported, never the verdict.
     #[arg(long, value_enum, default_value = "elf")]
     abi: AbiArgument,
-    /// Byte orders to run.
-    #[arg(long, value_enum, default_value = "both")]
-    endian: EndianArgument,
+    /// Byte orders to run [default: both, or the one a vmlinux has].
+    #[arg(long, value_enum)]
+    endian: Option<EndianArgument>,
     /// List differences too that nobody can see.
     #[arg(long)]
     all: bool,
@@ -57,9 +57,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let mut pairs = Pairs::default();
     let mut status = Status::Nothing;
+    let endians = args.kernels.endians(args.endian, EndianArgument::Both)?;
     let mut out = io::stdout().lock();
     for input in &inputs {
-        for &endian in args.endian.endians() {
+        for &endian in &endians {
             status.add(replay(args, &mut pairs, input, endian, &mut out)?);
         }
     }

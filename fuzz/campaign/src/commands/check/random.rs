@@ -66,7 +66,12 @@ impl Summary {
 }
 
 /// Runs them all.
-pub fn check(checker: &mut Checker, args: &CheckArgs, runs: u64) -> anyhow::Result<Summary> {
+pub fn check(
+    checker: &mut Checker,
+    args: &CheckArgs,
+    endians: &[Endian],
+    runs: u64,
+) -> anyhow::Result<Summary> {
     if let Some(dir) = &args.findings {
         fs::create_dir_all(dir)
             .with_context(|| format!("{}: cannot make the directory", dir.display()))?;
@@ -81,7 +86,7 @@ pub fn check(checker: &mut Checker, args: &CheckArgs, runs: u64) -> anyhow::Resu
     };
     for index in 0..runs {
         let scenario = scenario(args.seed, index);
-        for &endian in args.endian.endians() {
+        for &endian in endians {
             search.run(checker, &scenario, endian)?;
         }
     }

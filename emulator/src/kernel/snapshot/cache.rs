@@ -1,0 +1,168 @@
+//! Snapshots that have been made before, so that a kernel boots once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+
+use super::error::SnapshotError;
+use super::mapped::Mapped;
+use super::{BootOptions, Snapshot, file, qemu};
+use crate::kernel::agent;
+use crate::run::outcome::Endian;
+
+/// How many snapshots are kept: those used last.
+const KEPT: usize = 16;
+
+/// A snapshot, and where it is kept.
+#[derive(Debug)]
+pub struct Cached {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// Its file.
+    pub path: PathBuf,
+    /// Whether the kernel had to be booted for it.
+    pub booted: bool,
+}
+
+impl Snapshot {
+    /// The snapshot of a kernel, booted if it has not been before.
+    pub fn cached(vmlinux: &Path) -> Result<Snapshot, SnapshotError> {
+        Ok(Cached::get(vmlinux)?.snapshot)
+    }
+}
+
+impl Cached {
+    /// The snapshot of a kernel, booted if it has not been before.
+    pub fn get(vmlinux: &Path) -> Result<Cached, SnapshotError> {
+        Cached::get_in(&folder()?, vmlinux)
+    }
+
+    fn get_in(folder: &Path, vmlinux: &Path) -> Result<Cached, SnapshotError> {
+        let kernel = Mapped::open(vmlinux)?;
+        let path = folder.join(name(kernel.hash()));
+        // One that cannot be read is as good as none: it is made again.
+        if let Ok(mut snapshot) = Snapshot::read(&path) {
+            touch(&path);
+            snapshot.vmlinux = kernel.path;
+            return Ok(Cached {
+                snapshot,
+                path,
+                booted: false,
+            });
+        }
+        // Before the boot, whose result would be lost.
+        fs::create_dir_all(folder).map_err(|error| SnapshotError::Write {
+            path: folder.to_owned(),
+            error,
+        })?;
+        let snapshot = Snapshot::boot(vmlinux, &BootOptions::default())?;
+        snapshot.write(&path)?;
+        prune(folder);
+        Ok(Cached {
+            snapshot,
+            path,
+            booted: true,
+        })
+    }
+}
+
+/// Says that a snapshot is in use. Where that cannot be done, snapshots go by the order in which they were made.
+fn touch(path: &Path) {
+    let now = std::time::SystemTime::now();
+    let _ = fs::File::options()
+        .append(true)
+        .open(path)
+        .and_then(|file| file.set_modified(now));
+}
+
+/// Removes the snapshots that have not been used for longest. Kernels get rebuilt; nobody comes back to the ones before.
+fn prune(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    let mut snapshots: Vec<_> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let ours = path.extension().is_some_and(|e| e == EXTENSION);
+            let used = ours.then(|| fs::metadata(&path)?.modified())?.ok()?;
+            Some((used, path))
+        })
+        .collect();
+    snapshots.sort();
+    let surplus = snapshots.len().saturating_sub(KEPT);
+    for (_, path) in &snapshots[..surplus] {
+        // Somebody else may have been faster.
+        let _ = fs::remove_file(path);
+    }
+}
+
+const EXTENSION: &str = "snapshot";
+
+/// Everything that decides what a snapshot is like has a part in its file's name.
+fn name(kernel: u64) -> String {
+    let mut recipe = Xxh3Default::new();
+    recipe.update(&file::VERSION.to_le_bytes());
+    for endian in Endian::BOTH {
+        recipe.update(&xxh3_64(agent::elf(endian)).to_le_bytes());
+    }
+    for argument in qemu::MACHINE {
+        recipe.update(argument.as_bytes());
+    }
+    recipe.update(qemu::COMMAND_LINE.as_bytes());
+    format!("{kernel:016x}-{:016x}.{EXTENSION}", recipe.digest())
+}
+
+fn folder() -> Result<PathBuf, SnapshotError> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let own = || variable("CTXFUZZ_CACHE").map(PathBuf::from);
+    let standard = || Some(PathBuf::from(variable("XDG_CACHE_HOME")?).join("ctxfuzz"));
+    let home = || Some(PathBuf::from(variable("HOME")?).join(".cache/ctxfuzz"));
+    own()
+        .or_else(standard)
+        .or_else(home)
+        .ok_or(SnapshotError::NoCache)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn what_has_not_been_used_for_longest_goes_first() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = |n: usize| folder.path().join(format!("{n}.{EXTENSION}"));
+        let start = SystemTime::now() - Duration::from_secs(1000);
+        for n in 0..KEPT + 3 {
+            let file = fs::File::create(path(n)).expect("it is made");
+            let used = start + Duration::from_secs(n as u64);
+            file.set_modified(used).expect("its time is set");
+        }
+        fs::write(folder.path().join("notes"), "mine").expect("it is written");
+        touch(&path(0));
+        prune(folder.path());
+        let left: Vec<usize> = (0..KEPT + 3).filter(|&n| path(n).exists()).collect();
+        let expected: Vec<usize> = std::iter::once(0).chain(4..KEPT + 3).collect();
+        assert_eq!(left, expected);
+        assert!(folder.path().join("notes").exists());
+    }
+
+    #[test]
+    fn kernels_have_names_of_their_own() {
+        assert_ne!(name(1), name(2));
+        assert_eq!(name(1), name(1));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_is_no_kernel() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let cache = folder.path().join("cache");
+        let file = folder.path().join("vmlinux");
+        fs::write(&file, "no kernel").expect("it is written");
+        let refused = Cached::get_in(&cache, &file);
+        assert!(matches!(refused, Err(SnapshotError::Kernel { .. })));
+        assert_eq!(fs::read_dir(&cache).map(Iterator::count).ok(), Some(0));
+    }
+}

@@ -1,0 +1,169 @@
+//! Host calls: those of the guest, which the machine's host serves, and those of trampolines, which the machine serves itself.
+
+use std::cell::RefCell;
+
+use unicorn_engine::RegisterPPC;
+
+use super::super::errata::{FI, Request};
+use super::super::exception::msr;
+use super::super::instruction::{HOST_CALL, inexact_after};
+use super::super::state::SavedState;
+use super::super::{Host, Processor, Reply, Stop, View};
+use super::interrupts::take;
+use super::{AddressMap, Engine, gpr, set, stop};
+use crate::run::outcome::RegisterFile;
+
+struct Live<'a, 'b, 'u, H: Host>(&'a RefCell<&'b mut Engine<'u, H>>);
+
+impl<H: Host> Processor for Live<'_, '_, '_, H> {
+    fn gpr(&self, n: u8) -> u64 {
+        gpr(&self.0.borrow(), n)
+    }
+
+    fn lr(&self) -> u64 {
+        self.0.borrow().reg_read(RegisterPPC::LR).unwrap_or(0)
+    }
+
+    fn registers(&self) -> RegisterFile {
+        let mut uc = self.0.borrow_mut();
+        let state = uc
+            .get_data_mut()
+            .scratch
+            .take()
+            .map_or_else(|| SavedState::new(&uc), Ok);
+        let Ok(mut state) = state else {
+            return RegisterFile::default();
+        };
+        if state.save(&uc).is_err() {
+            return RegisterFile::default();
+        }
+        let file = uc.get_data().layout.registers(&state);
+        uc.get_data_mut().scratch = Some(state);
+        file
+    }
+}
+
+/// Calls the host with a view of the processor.
+pub(super) fn with_host<H: Host, R>(
+    uc: &mut Engine<'_, H>,
+    pc: u64,
+    word: u32,
+    msr: u64,
+    call: impl FnOnce(&mut H, &View<'_>) -> R,
+) -> Option<R> {
+    let mut host = uc.get_data_mut().host.take()?;
+    let (memory, map) = (uc.get_data().memory.clone(), uc.get_data().map.clone());
+    let result = {
+        let cell = RefCell::new(&mut *uc);
+        let live = Live(&cell);
+        call(
+            &mut host,
+            &View {
+                pc,
+                word,
+                msr,
+                memory: &memory,
+                map: &map,
+                processor: &live,
+            },
+        )
+    };
+    uc.get_data_mut().host = Some(host);
+    Some(result)
+}
+
+pub(super) fn host_call<H: Host>(uc: &mut Engine<'_, H>, at: u64, msr: u64) {
+    if let Some(request) = uc.get_data().trampolines(at).request(at) {
+        return serve(uc, request, msr);
+    }
+    if let Some(name) = uc.get_data().pseries.as_ref().and_then(|p| p.fatal(at)) {
+        let what = format!("the kernel dies in {name}");
+        return stop(uc, Stop::Fault { what, user: false });
+    }
+    if std::mem::take(&mut uc.get_data_mut().staging) {
+        return stop(uc, Stop::Host);
+    }
+    let reply = with_host(uc, at, HOST_CALL, msr, |host, view| host.host_call(view));
+    match reply {
+        Some(Reply::Continue) => {}
+        Some(Reply::Interrupt(vector)) => take(uc, vector, at + 4, msr),
+        Some(Reply::Timer(timer)) => {
+            if let Some(pseries) = &mut uc.get_data_mut().pseries {
+                pseries.set_timer(timer);
+            }
+        }
+        Some(Reply::InterruptAndTimer(vector)) => {
+            if let Some(pseries) = &mut uc.get_data_mut().pseries {
+                pseries.expire(vector);
+            }
+            take(uc, vector, at + 4, msr);
+        }
+        Some(Reply::Stop) => stop(uc, Stop::Host),
+        None => stop(
+            uc,
+            Stop::EmulatorFault("a host call inside a host call".into()),
+        ),
+    }
+}
+
+/// What a trampoline asks for.
+fn serve<H: Host>(uc: &mut Engine<'_, H>, request: Request, msr: u64) {
+    match request {
+        Request::LendVsx { .. } if msr & msr::VSX != 0 => {}
+        Request::LendVsx { variant } => {
+            uc.get_data_mut().lent_from = Some(msr);
+            set(uc, RegisterPPC::MSR, msr | msr::VSX | msr::FP);
+            set(uc, RegisterPPC::PC, variant);
+        }
+        Request::ReturnVsx => {
+            let before = uc.get_data_mut().lent_from.take().unwrap_or(msr);
+            set(uc, RegisterPPC::MSR, before);
+        }
+        Request::NoteInexact { word } => note_inexact(uc, word),
+        Request::MendInexact => mend_inexact(uc),
+        Request::ProcessId { rs } => {
+            let pid = gpr(uc, rs);
+            let inner = uc.get_data_mut();
+            inner.translations_changed = true;
+            if let AddressMap::Radix(radix) = &inner.map {
+                radix.set_pid(pid);
+            }
+        }
+    }
+}
+
+/// The register API reads the low word of FPSCR right.
+fn inexact<H: Host>(uc: &Engine<'_, H>) -> bool {
+    uc.reg_read(RegisterPPC::FPSCR).unwrap_or(0) & FI != 0
+}
+
+fn note_inexact<H: Host>(uc: &mut Engine<'_, H>, word: u32) {
+    let fpr = |n: u32| {
+        uc.reg_read(RegisterPPC::FPR0 as i32 + n as i32)
+            .unwrap_or(0)
+    };
+    let wanted = inexact_after(word, inexact(uc), fpr);
+    uc.get_data_mut().inexact = wanted;
+}
+
+fn mend_inexact<H: Host>(uc: &mut Engine<'_, H>) {
+    if inexact(uc) == uc.get_data().inexact {
+        return;
+    }
+    // Writing FPSCR through the register API would lose its high word.
+    let layout = uc.get_data().layout;
+    let state = uc
+        .get_data_mut()
+        .scratch
+        .take()
+        .map_or_else(|| SavedState::new(uc), Ok);
+    let mended = state.and_then(|mut state| {
+        state.save(uc)?;
+        layout.flip_fpscr(&mut state, FI);
+        state.restore(uc).map(|()| state)
+    });
+    match mended {
+        Ok(state) => uc.get_data_mut().scratch = Some(state),
+        Err(error) => stop(uc, Stop::EmulatorFault(format!("mending FPSCR: {error:?}"))),
+    }
+}

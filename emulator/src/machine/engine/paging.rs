@@ -1,0 +1,142 @@
+//! Translation for a real kernel: fills the emulator's TLB from the kernel's tables, notes which pages are written, and remembers what was refused.
+
+use unicorn_engine::{MemType, Prot, RegisterPPC, TlbEntry};
+
+use super::super::Host;
+use super::super::address::AddressMap;
+use super::super::exception::{Reason, Vector, msr};
+use super::super::radix::{Access, Page, RadixMap, Refusal};
+use super::{Engine, Inner, permissions};
+
+/// DSISR, and the same bits of SRR1 for a fetch (Power ISA 3.1, Book III, 7.5.3 and 7.5.5).
+const NO_TRANSLATION: u64 = 0x4000_0000;
+const PROTECTION: u64 = 0x0800_0000;
+const NO_EXECUTE: u64 = 0x1000_0000;
+const STORE: u64 = 0x0200_0000;
+
+/// An access that was refused.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fault {
+    /// Start of the 4 KiB page: the emulator does not tell more.
+    page: u64,
+    access: Access,
+    refusal: Refusal,
+}
+
+impl Fault {
+    /// The interrupt it becomes, or what the machine lacks.
+    pub(super) fn delivery(&self, user: bool) -> Result<(Vector, Reason), String> {
+        let store = if self.access == Access::Write {
+            STORE
+        } else {
+            0
+        };
+        let bits = match self.refusal {
+            Refusal::NoTranslation => NO_TRANSLATION,
+            Refusal::Protection if self.access == Access::Fetch && !user => NO_EXECUTE,
+            Refusal::Protection => PROTECTION,
+            Refusal::Device => {
+                return Err(format!(
+                    "access to a device this machine does not have (page {:#x})",
+                    self.page
+                ));
+            }
+        };
+        Ok(match self.access {
+            Access::Fetch => (
+                Vector::InstructionStorage,
+                Reason {
+                    srr1: bits,
+                    data: None,
+                },
+            ),
+            _ => (
+                Vector::DataStorage,
+                Reason {
+                    srr1: 0,
+                    data: Some([self.page, bits | store]),
+                },
+            ),
+        })
+    }
+}
+
+pub(super) fn fill<H: Host>(uc: &mut Engine<'_, H>, ea: u64, kind: MemType) -> Option<TlbEntry> {
+    let msr = uc.reg_read(RegisterPPC::MSR).unwrap_or(0);
+    let access = match kind {
+        MemType::WRITE => Access::Write,
+        MemType::FETCH => Access::Fetch,
+        _ => Access::Read,
+    };
+    let inner = uc.get_data_mut();
+    if inner.stop.is_some() || inner.interrupted_at.is_some() {
+        // A fetch on the way out of a stopped emulation: not the guest's.
+        return None;
+    }
+    let AddressMap::Radix(radix) = &inner.map else {
+        return None;
+    };
+    if let Some((pa, usage)) = radix.own().translate(ea) {
+        return Some(TlbEntry {
+            paddr: pa,
+            perms: permissions(usage),
+        });
+    }
+    match page(radix, ea, access, msr) {
+        Ok(page) => Some(inner.enter(access, page)),
+        Err(refusal) => {
+            // The first refusal counts: the emulator looks for its end address on the way out.
+            inner.fault.get_or_insert(Fault {
+                page: ea,
+                access,
+                refusal,
+            });
+            None
+        }
+    }
+}
+
+fn page(radix: &RadixMap, ea: u64, access: Access, msr: u64) -> Result<Page, Refusal> {
+    let relocation = if access == Access::Fetch {
+        msr & msr::IR
+    } else {
+        msr & msr::DR
+    };
+    if relocation == 0 {
+        return radix.real(ea);
+    }
+    radix.access(ea, access, msr & msr::PR != 0)
+}
+
+impl<H: Host> Inner<H> {
+    /// Notes a store, and gives the page as many permissions as it can have without a later access going unnoticed.
+    fn enter(&mut self, access: Access, page: Page) -> TlbEntry {
+        let written = self.memory.written();
+        if access == Access::Write
+            && let Some(written) = written
+        {
+            written.borrow_mut().insert(page.pa);
+        }
+        if access == Access::Fetch {
+            self.code_pages.insert(page.pa);
+        }
+        if page
+            .table
+            .is_some_and(|at| written.is_some_and(|w| w.borrow().contains(at)))
+        {
+            // What the emulator learns from an entry made in this run is wrong after it.
+            self.translations_changed = true;
+        }
+        let noticed = written.is_some_and(|w| w.borrow().contains(page.pa));
+        let mut perms = Prot::READ;
+        if access != Access::Fetch && page.write && noticed {
+            perms |= Prot::WRITE;
+        } else if page.execute {
+            perms |= Prot::EXEC;
+        }
+        TlbEntry {
+            paddr: page.pa,
+            perms,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What surrounds the processor of a real kernel: a pseries partition with one CPU, as little of it as the kernel needs.
+//!
+//! Time is virtual: the time base counts basic blocks, and leaps when the host wants a timer to expire. The decrementer expires when the host says so and at no other
+//! time. Nothing here depends on the host machine.
+
+mod hcall;
+
+use super::exception::Vector;
+use super::instruction::TIME_BASE;
+use super::memory::Memory;
+use super::state::Registers;
+
+/// A real kernel as it was when its snapshot was taken.
+pub struct Boot {
+    /// Bytes of guest memory.
+    pub guest_size: u64,
+    /// Physical address of the process table.
+    pub process_table: u64,
+    /// The processor.
+    pub registers: Registers,
+    /// Functions that a kernel enters when it dies: address and name.
+    pub fatal: Vec<(u64, String)>,
+}
+
+/// How far virtual time leaps for a timer: longer than anything waits in a run, and less than a tick, so that nothing else expires.
+const LEAP: u64 = 512 * 300;
+/// Time base ticks at the start of a run, if the snapshot does not say.
+const LONG_AFTER_BOOT: u64 = 512_000_000;
+/// Blocks after which the guest sees a new time.
+const REFRESH: u64 = 16;
+
+/// When the decrementer interrupt is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// At the first instruction with MSR\[EE\] set.
+    Soon,
+    /// At the first instruction with MSR\[EE\] set after the kernel has been entered.
+    InKernel,
+}
+
+/// Why a hypercall ends the run.
+pub(super) enum Unserved {
+    /// Not known to this machine: its number or name.
+    Call(String),
+}
+
+/// The state of the surroundings; all of it is put back before each run.
+#[derive(Clone)]
+pub(super) struct Pseries {
+    fatal: Vec<(u64, String)>,
+    time: u64,
+    at_start: u64,
+    timer: Option<Timer>,
+    console: Vec<u8>,
+    random: u64,
+}
+
+impl Pseries {
+    pub(super) fn new(boot: &Boot) -> Self {
+        let time_base = boot.registers.sprs.iter().find(|(n, _)| *n == 268);
+        let at_start = time_base.map_or(0, |(_, value)| *value) + LONG_AFTER_BOOT;
+        Pseries {
+            fatal: boot.fatal.clone(),
+            time: at_start,
+            at_start,
+            timer: None,
+            console: Vec::new(),
+            random: 0,
+        }
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.time = self.at_start;
+        self.timer = None;
+        self.console.clear();
+        self.random = 0;
+    }
+
+    /// The run that made the start state is over: runs start from here.
+    pub(super) fn start_here(&mut self, blocks: u64) {
+        self.at_start = self.time + blocks;
+        self.reset();
+    }
+
+    /// The function at this address, if a kernel enters it when it dies.
+    pub(super) fn fatal(&self, pc: u64) -> Option<&str> {
+        self.fatal
+            .iter()
+            .find(|(address, _)| *address == pc)
+            .map(|(_, name)| name.as_str())
+    }
+
+    /// The functions a dying kernel enters.
+    pub(super) fn fatal_addresses(&self) -> impl Iterator<Item = u64> + '_ {
+        self.fatal.iter().map(|(address, _)| *address)
+    }
+
+    /// A timer expires together with an interrupt that is being taken: by it, if it is the timer's own.
+    pub(super) fn expire(&mut self, vector: Vector) {
+        self.set_timer(Some(Timer::Soon));
+        if vector == TIMER_VECTOR {
+            self.timer = None;
+        }
+    }
+
+    pub(super) fn set_timer(&mut self, timer: Option<Timer>) {
+        self.timer = timer;
+        if timer.is_some() {
+            self.time += LEAP;
+        }
+    }
+
+    pub(super) fn timer_pending(&self) -> bool {
+        self.timer.is_some()
+    }
+
+    /// Whether the decrementer interrupt is due at an instruction with MSR\[EE\] set.
+    pub(super) fn due(&mut self, user: bool) -> bool {
+        let due = match self.timer {
+            Some(Timer::Soon) => true,
+            Some(Timer::InKernel) => !user,
+            None => false,
+        };
+        if due {
+            self.timer = None;
+        }
+        due
+    }
+
+    /// Shows the guest the time after so many blocks.
+    pub(super) fn show_time(&self, memory: &Memory, page: u64, blocks: u64) {
+        memory.write_unaccounted_u64(
+            page + u64::from(TIME_BASE) - super::address::MACHINE_PAGE,
+            self.time + blocks,
+        );
+    }
+
+    pub(super) fn refreshes(blocks: u64) -> bool {
+        blocks.is_multiple_of(REFRESH)
+    }
+
+    /// What the console printed.
+    pub(super) fn console(&self) -> String {
+        String::from_utf8_lossy(&self.console).into_owned()
+    }
+}
+
+/// The interrupt a timer raises.
+pub(super) const TIMER_VECTOR: Vector = Vector::Decrementer;

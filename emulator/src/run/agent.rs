@@ -1,0 +1,295 @@
+//! The host's side of a real kernel's agent: requests to the director, who is asleep, which task is which.
+//!
+//! The page that both share is docs/internals.md, section 6.
+
+use ctxfuzz_scenario::event::{Event, Pending, Switch, Syscall};
+use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
+
+use super::images::KnownTask;
+use super::user;
+use crate::machine::pseries::Timer;
+use crate::machine::{Reply, View};
+
+/// Where the agent's page is.
+pub const PAGE: u64 = 0x2000_b000;
+/// First doubleword of the page once the agent is ready.
+pub const MAGIC: u64 = 0x6374_7866_7a61_6732;
+/// Times that one ring can be made to create a worker in a run.
+pub const WORKER_TRIGGERS: usize = 8;
+
+/// Where the number of tasks at a scenario's start has to be before the first of them runs.
+pub const TASKS: u64 = PAGE + at::TASKS;
+
+/// Offsets in the page.
+mod at {
+    pub const RINGS: u64 = 8;
+    pub const REQUEST: u64 = 16;
+    pub const RUNNING_PID: u64 = 24;
+    pub const TRIGGER_FD: u64 = 32;
+    pub const SIGNAL: u64 = 40;
+    pub const NEXT_PID: u64 = 48;
+    pub const IDLE_ACTION: u64 = 56;
+    pub const TASKS: u64 = 72;
+    pub const PIDS: u64 = 128;
+    pub const TRIGGERS: u64 = 192;
+}
+
+mod request {
+    pub const IO_WORKER: u64 = 1;
+    pub const SIGNAL: u64 = 2;
+    pub const SWITCH: u64 = 4;
+}
+
+/// What the reaper can do to end a sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    Futex,
+    PipeReader,
+    PipeWriter,
+}
+
+impl Waits {
+    fn action(self) -> u64 {
+        match self {
+            Waits::Futex => 1,
+            Waits::PipeReader => 2,
+            Waits::PipeWriter => 3,
+        }
+    }
+}
+
+/// One task of a run.
+#[derive(Clone, Copy, Debug, Default)]
+struct Task {
+    /// Its `task_struct`, once it has been seen.
+    address: Option<u64>,
+    /// What it may be asleep in, and since which host call.
+    waits: Option<(u64, Waits)>,
+    /// Workers its ring was made to create.
+    triggered: usize,
+}
+
+/// The host's side of the agent.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    /// Offset of `pid` in `task_struct`, once known.
+    pid_offset: Option<u64>,
+    staged: usize,
+    rings: Vec<u8>,
+    syscalls: Vec<Option<Syscall>>,
+    tasks: [Task; MAX_TASKS],
+    request: u64,
+    clock: u64,
+    fruitless: u32,
+}
+
+/// Times that the reaper may find nothing to do, with a timer tick in between, before the run is given up.
+const PATIENCE: u32 = 8;
+/// Bytes of a `task_struct` in which `pid` is looked for.
+const PID_WITHIN: u64 = 0x1000;
+
+impl Agent {
+    /// An agent whose scenario is yet to come.
+    pub fn new() -> Self {
+        Agent {
+            pid_offset: None,
+            staged: 0,
+            rings: Vec::new(),
+            syscalls: Vec::new(),
+            tasks: [Task::default(); MAX_TASKS],
+            request: 0,
+            clock: 0,
+            fruitless: 0,
+        }
+    }
+
+    /// Forgets the last run and gets ready for a scenario.
+    pub fn prepare(&mut self, scenario: &Scenario) {
+        self.staged = scenario.stage.tasks.len();
+        self.rings.clone_from(&scenario.stage.io_uring);
+        self.syscalls.clear();
+        let calls = scenario.events.iter().map(|event| match event {
+            Event::Syscall { call, .. } => Some(*call),
+            _ => None,
+        });
+        self.syscalls.extend(calls);
+        self.tasks = [Task::default(); MAX_TASKS];
+        self.request = 0;
+        self.clock = 0;
+        self.fruitless = 0;
+    }
+
+    /// A task makes a host call; `current` is its `task_struct`.
+    pub fn seen(&mut self, task: u8, current: u64) {
+        if let Some(task) = self.tasks.get_mut(usize::from(task)) {
+            task.address = Some(current);
+            task.waits = None;
+        }
+    }
+
+    /// The tasks that have been seen, in user order.
+    pub fn tasks(&self) -> Vec<KnownTask> {
+        (0u8..)
+            .zip(&self.tasks)
+            .filter_map(|(task, known)| {
+                Some(KnownTask {
+                    address: known.address?,
+                    task: Some(task),
+                })
+            })
+            .collect()
+    }
+
+    /// Whether the director has something to do.
+    pub fn has_request(&self) -> bool {
+        self.request != 0
+    }
+
+    fn field(view: &View<'_>, offset: u64) -> Option<u64> {
+        view.map.physical(PAGE + offset)
+    }
+
+    fn put(view: &View<'_>, offset: u64, value: u64) {
+        if let Some(pa) = Self::field(view, offset) {
+            view.memory.write_u64(pa, value);
+        }
+    }
+
+    /// The pid of a task; `None` for a child that has not run yet.
+    fn pid(&self, view: &View<'_>, task: usize) -> Option<u64> {
+        if task < self.staged {
+            return Some(view.load(PAGE + at::PIDS + 8 * task as u64));
+        }
+        let address = self.tasks.get(task)?.address?;
+        let pa = view.map.physical(address + self.pid_offset?)?;
+        Some(view.memory.read_u32(pa).into())
+    }
+
+    /// Finds out where `task_struct` has `pid`: followed by `tgid`, which is the same, and soon by `real_parent` and `parent`, the same again.
+    fn find_pid(&mut self, view: &View<'_>, task: usize) {
+        let (Some(pid), Some(address)) = (self.pid(view, task), self.tasks[task].address) else {
+            return;
+        };
+        let word = |offset: u64| {
+            view.map
+                .physical(address + offset)
+                .map_or(0, |pa| u64::from(view.memory.read_u32(pa)))
+        };
+        self.pid_offset = (0..PID_WITHIN).step_by(4).find(|o| {
+            let parent = |at: u64| view.load(address + at);
+            let parents = (o + 8).next_multiple_of(8);
+            word(*o) == pid
+                && word(o + 4) == pid
+                && [parents, parents + 8]
+                    .iter()
+                    .any(|at| parent(*at) >> 60 == 0xc && parent(*at) == parent(at + 8))
+        });
+    }
+
+    /// A task is about to do the operation at physical address `operation`, with this work pending.
+    pub fn make_pending(
+        &mut self,
+        view: &View<'_>,
+        task: u8,
+        operation: u64,
+        pending: &Pending,
+    ) -> Reply {
+        let index = usize::from(task);
+        if self.pid_offset.is_none() && index < self.staged {
+            self.find_pid(view, index);
+        }
+        let (kind, event) = user::operation_head(view.memory, operation);
+        let call = self.syscalls.get(event as usize).copied().flatten();
+        self.note_sleep(index, call);
+        if matches!(call, Some(Syscall::Kill { .. }))
+            && let Some(pid) = self.pid(view, index)
+        {
+            // The scenario says getpid().
+            view.memory.write_u64(operation + user::FIRST_ARGUMENT, pid);
+        }
+        self.request(view, index, pending);
+        Self::put(view, at::REQUEST, self.request);
+        let timer = (self.request != 0 && !user::is_interrupt(kind)).then_some(Timer::InKernel);
+        Reply::Timer(timer)
+    }
+
+    fn note_sleep(&mut self, task: usize, call: Option<Syscall>) {
+        self.clock += 1;
+        let waits = match call {
+            Some(Syscall::FutexWait) => Some(Waits::Futex),
+            Some(Syscall::Read { .. }) => Some(Waits::PipeReader),
+            Some(Syscall::Write { .. }) => Some(Waits::PipeWriter),
+            _ => None,
+        };
+        self.tasks[task & (MAX_TASKS - 1)].waits = waits.map(|waits| (self.clock, waits));
+    }
+
+    fn request(&mut self, view: &View<'_>, task: usize, pending: &Pending) {
+        self.request = 0;
+        let Some(pid) = self.pid(view, task) else {
+            return;
+        };
+        Self::put(view, at::RUNNING_PID, pid);
+        if pending.io_worker && self.trigger(view, task) {
+            self.request |= request::IO_WORKER;
+        }
+        if let Some(signal) = pending.signal {
+            self.request |= request::SIGNAL;
+            Self::put(view, at::SIGNAL, signal.into());
+        }
+        if let Some(switch) = pending.switch {
+            let next = match switch {
+                Switch::Any => None,
+                Switch::To(next) => self.pid(view, usize::from(next)),
+            };
+            self.request |= request::SWITCH;
+            Self::put(view, at::NEXT_PID, next.unwrap_or(0));
+        }
+    }
+
+    /// Names the file that sets the task's ring going, if it has one that can still be.
+    fn trigger(&mut self, view: &View<'_>, task: usize) -> bool {
+        let owns = task < self.staged && self.rings.contains(&(task as u8));
+        let ready = view.load(PAGE + at::RINGS) >> task & 1 == 1;
+        let triggered = &mut self.tasks[task].triggered;
+        if !owns || !ready || *triggered >= WORKER_TRIGGERS {
+            return false;
+        }
+        let slot = (task * WORKER_TRIGGERS + *triggered) as u64;
+        *triggered += 1;
+        let fd = view.load(PAGE + at::TRIGGERS + 8 * slot);
+        Self::put(view, at::TRIGGER_FD, fd);
+        true
+    }
+
+    /// Nobody can run: has the longest sleep among those alive ended, as by a time-out.
+    pub fn wake_somebody(
+        &mut self,
+        view: &View<'_>,
+        alive: impl Fn(usize) -> bool,
+    ) -> Result<Reply, String> {
+        let longest = self
+            .tasks
+            .iter()
+            .enumerate()
+            .filter(|(task, _)| alive(*task))
+            .filter_map(|(_, task)| task.waits)
+            .min_by_key(|(since, _)| *since);
+        if let Some((_, waits)) = longest {
+            Self::put(view, at::IDLE_ACTION, waits.action());
+            return Ok(Reply::Timer(None));
+        }
+        self.fruitless += 1;
+        if self.fruitless > PATIENCE {
+            return Err("no task can run, and none sleeps in a way that can be ended".into());
+        }
+        Self::put(view, at::IDLE_ACTION, 0);
+        Ok(Reply::Timer(Some(Timer::Soon)))
+    }
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self::new()
+    }
+}

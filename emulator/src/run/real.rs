@@ -1,0 +1,151 @@
+//! Makes a real kernel's snapshot ready to run.
+
+use super::agent::{Agent, MAGIC, PAGE};
+use super::host::RunHost;
+use super::outcome::Endian;
+use super::{Runner, RunnerError};
+use crate::kernel::agent;
+use crate::kernel::name::KernelName;
+use crate::kernel::offsets;
+use crate::kernel::snapshot::Snapshot;
+use crate::machine::address::KERNEL;
+use crate::machine::pseries::Boot;
+use crate::machine::{Guest, Machine, Options, Program, Registers};
+
+/// SPRG1, where a guest's kernel keeps its paca.
+const SPRG1: u16 = 273;
+/// Functions that a kernel enters when it dies.
+const FATAL: [&str; 2] = ["panic", "oops_enter"];
+/// A run on a real kernel takes more blocks than one on the model.
+const BUDGET_FACTOR: u64 = 10;
+/// Pages that are loaded at once.
+const PAGES: usize = 4096;
+
+/// A runner for the kernel of this name and snapshot.
+pub fn runner(
+    name: &KernelName,
+    snapshot: &Snapshot,
+    endian: Endian,
+    options: Options,
+) -> Result<Runner, RunnerError> {
+    let wrong = |what: String| RunnerError::Kernel {
+        vmlinux: snapshot.vmlinux.display().to_string(),
+        what,
+    };
+    if snapshot.endian != endian {
+        return Err(wrong(format!(
+            "the kernel is {}, and {} was asked for (--endian)",
+            snapshot.endian.name(),
+            endian.name()
+        )));
+    }
+    let paca = snapshot
+        .registers
+        .spr(SPRG1)
+        .ok_or_else(|| wrong("the snapshot has no SPRG1".into()))?;
+    let word = |ea: u64| {
+        let mut bytes = [0; 4];
+        snapshot.pages.read(ea.wrapping_sub(KERNEL), &mut bytes);
+        match endian {
+            Endian::Little => u32::from_le_bytes(bytes),
+            Endian::Big => u32::from_be_bytes(bytes),
+        }
+    };
+    let layout = offsets::read(|name| snapshot.address(name), word, paca)
+        .map_err(|error| wrong(error.to_string()))?;
+    let program = program(snapshot).map_err(wrong)?;
+    let options = Options {
+        budget: options.budget.saturating_mul(BUDGET_FACTOR),
+        ..options
+    };
+    let host = RunHost::new(layout.clone(), Some(Agent::new()));
+    let machine = Machine::new(&program, options, host)?;
+    if machine
+        .map()
+        .physical(PAGE)
+        .map(|pa| machine.memory().read_u64(pa))
+        != Some(MAGIC)
+    {
+        return Err(wrong("the snapshot was made with another agent".into()));
+    }
+    Ok(Runner {
+        name: name.clone(),
+        endian,
+        hash: snapshot.kernel_hash,
+        layout,
+        machine,
+        pristine: Vec::new(),
+        dirt: None,
+        runs: 0,
+    })
+}
+
+/// What the machine loads and starts with.
+fn program(snapshot: &Snapshot) -> Result<Program, String> {
+    let need = |name: &str| {
+        snapshot
+            .address(name)
+            .ok_or_else(|| format!("the kernel has no symbol {name}"))
+    };
+    let from = &snapshot.registers;
+    let registers = Registers {
+        gpr: from.gpr,
+        pc: from.pc,
+        msr: from.msr,
+        cr: from.cr,
+        lr: from.lr,
+        ctr: from.ctr,
+        xer: from.xer,
+        sprs: from.sprs.clone(),
+    };
+    let process_table = process_table(snapshot, need("process_tb")?);
+    // What lies between is what is left of kernel text after boot.
+    let (start, end) = (need("_text").unwrap_or(KERNEL), need("_etext")?);
+    if start > end || process_table >= snapshot.memory_size {
+        return Err("the kernel's symbols make no sense".into());
+    }
+    Ok(Program {
+        endian: snapshot.endian,
+        segments: segments(snapshot),
+        kernel_text: vec![(start, end - start)],
+        user_text: agent::text(snapshot.endian),
+        guest: Guest::Pseries(Box::new(Boot {
+            guest_size: snapshot.memory_size,
+            process_table,
+            registers,
+            fatal: FATAL
+                .iter()
+                .filter_map(|name| Some((snapshot.address(name)?, (*name).to_owned())))
+                .collect(),
+        })),
+    })
+}
+
+/// The physical address that the variable `process_tb` points at.
+fn process_table(snapshot: &Snapshot, variable: u64) -> u64 {
+    let mut bytes = [0; 8];
+    snapshot
+        .pages
+        .read(variable.wrapping_sub(KERNEL), &mut bytes);
+    let pointer = match snapshot.endian {
+        Endian::Little => u64::from_le_bytes(bytes),
+        Endian::Big => u64::from_be_bytes(bytes),
+    };
+    pointer & !KERNEL
+}
+
+/// Memory in a few large pieces.
+fn segments(snapshot: &Snapshot) -> Vec<(u64, Vec<u8>)> {
+    let mut segments: Vec<(u64, Vec<u8>)> = Vec::new();
+    for (pa, page) in snapshot.pages.iter() {
+        match segments.last_mut() {
+            Some((start, bytes))
+                if *start + bytes.len() as u64 == pa && bytes.len() < PAGES * page.len() =>
+            {
+                bytes.extend_from_slice(page);
+            }
+            _ => segments.push((pa, page.to_vec())),
+        }
+    }
+    segments
+}
