@@ -25,6 +25,7 @@ void start_kernel(void)
 	init_task.state = TASK_DEAD;
 	init_task.stack = init_stack;
 	init_task.user_index = USER_INDEX_NONE;
+	init_rt_rq();
 	fork_init();
 }
 

@@ -31,5 +31,5 @@ void smp_ipi_demux(void)
 	if (flags & WORK_SIGNAL)
 		send_signal((int)signal, current);
 	if (flags & WORK_RESCHED)
-		resched_curr(next);
+		sched_setscheduler_for_switch(next);
 }
