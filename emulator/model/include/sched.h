@@ -109,7 +109,7 @@ void schedule(void);
 void schedule_tail(struct task_struct *prev);
 void preempt_schedule_irq(void);
 void resched_curr(void);
-void sched_setscheduler_for_switch(u64 next);
+void sched_setscheduler_for_switch(struct task_struct *running, u64 next);
 void wake_up_new_task(struct task_struct *tsk);
 bool wake_up_state(struct task_struct *tsk, u64 states);
 void prepare_to_wait(const void *channel, u64 state);
@@ -162,7 +162,8 @@ void task_work_run(void);
 
 /* io-wq.c */
 void io_wq_create(struct task_struct *owner);
-void io_remote_worker_blocks(void);
+struct task_struct *io_ring_owner(struct task_struct *tsk);
+void io_remote_worker_blocks(struct task_struct *running);
 
 /* pipe.c, read_write.c, futex.c */
 ssize_t pipe_read(u8 *to, size_t count);
@@ -189,7 +190,10 @@ unsigned long syscall_exit_prepare(unsigned long r3, struct pt_regs *regs, long 
 long system_call_exception(struct pt_regs *regs, unsigned long r0);
 void do_notify_resume(struct pt_regs *regs, unsigned long flags);
 
-/* smp.c, traps.c, main.c */
+/* smp.c, director.c, traps.c, main.c */
+void do_remote_work(struct task_struct *tsk);
+void director_init(void);
+void wake_up_director(void);
 void smp_ipi_demux(void);
 __noreturn void panic(const char *reason);
 void start_kernel(void);
