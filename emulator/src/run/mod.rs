@@ -11,6 +11,8 @@ mod real;
 mod remote_work;
 pub mod user;
 
+use std::collections::HashMap;
+
 use ctxfuzz_scenario::scenario::Scenario;
 
 use self::host::{GuestEnd, Observer, RunHost};
@@ -164,6 +166,11 @@ impl Runner {
     /// Kernel edges of the last run.
     pub fn coverage(&self) -> &EdgeMap {
         self.machine.coverage()
+    }
+
+    /// Addresses of the kernel blocks and how often each ran, of the last run. The runner must have been made with [`Options::collect_blocks`].
+    pub fn kernel_blocks(&self) -> &HashMap<u64, u64> {
+        self.machine.kernel_blocks()
     }
 
     /// Basic blocks of the last run.
