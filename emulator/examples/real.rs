@@ -2,7 +2,7 @@
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::Scenario;
-const N: u32 = 20;
+const N: u32 = 300;
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let name = args[1].parse().unwrap();
