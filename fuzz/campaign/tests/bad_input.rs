@@ -396,7 +396,7 @@ fn files_that_are_no_kernels_are_refused() {
     assert_eq!(entries(folder.path()), here, "nothing was written");
 }
 
-/// That `--endian` does not go with a kernel needs a kernel: `real_kernels.rs` has it.
+/// That `--endian` does not go with a kernel needs a kernel: `real_bug.rs` has it.
 #[test]
 fn a_vmlinux_that_cannot_be_read_is_named_wherever_a_kernel_is() {
     let folder = tempfile::tempdir().expect("a temporary folder");
