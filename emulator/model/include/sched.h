@@ -47,7 +47,7 @@ struct wait_queue {
 };
 
 /* task_struct members that the model gives no meaning. Their size is what matters: the whole is copied on fork, and Linux's is big. */
-#define TASK_UNMODELLED_BYTES 3320
+#define TASK_UNMODELLED_BYTES 3312
 
 struct task_struct {
 	u64 flags; /* thread_info */
@@ -59,6 +59,7 @@ struct task_struct {
 	const void *wait_channel;
 	u64 queued_since; /* in the queue of wait_channel */
 	u64 call_since;	  /* when its system call began */
+	u64 restarts;	  /* the next call is the last one again */
 	struct list_head run_list;
 	u64 on_rq;
 	u64 pending_signals;
@@ -143,6 +144,8 @@ void fork_init(void);
 struct task_struct *create_io_thread(int (*fn)(void *), void *arg);
 struct task_struct *kernel_thread(int (*fn)(void *), void *arg, u64 user_index);
 void copy_thread(struct task_struct *p, const struct kernel_clone_args *args);
+extern bool tasks_are_small;
+
 void arch_dup_task_struct(struct task_struct *dst, struct task_struct *src);
 long sys_fork(void);
 long sys_vfork(void);

@@ -7,6 +7,7 @@ struct stage {
 	u64 tasks;
 	u64 rings;
 	u64 director;
+	u64 small_tasks;
 };
 
 volatile struct stage stage;
@@ -47,6 +48,7 @@ void rest_init(void)
 	u64 tasks = stage.tasks;
 	u64 rings = stage.rings;
 
+	tasks_are_small = stage.small_tasks;
 	if (stage.director)
 		director_init();
 
