@@ -63,11 +63,16 @@ static long must(long result, const char *what)
 	return result;
 }
 
-void set_priority(u64 pid, u64 policy, u64 priority)
+long try_priority(u64 pid, u64 policy, u64 priority)
 {
 	u32 parameter = (u32)priority;
 
-	must(syscall(NR_SCHED_SETSCHEDULER, pid, policy, &parameter, 0, 0), "set a scheduling policy");
+	return syscall(NR_SCHED_SETSCHEDULER, pid, policy, &parameter, 0, 0);
+}
+
+void set_priority(u64 pid, u64 policy, u64 priority)
+{
+	must(try_priority(pid, policy, priority), "set a scheduling policy");
 }
 
 static void open_console(void)
