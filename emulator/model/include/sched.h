@@ -164,6 +164,7 @@ void task_work_add(struct task_struct *tsk, struct callback_head *work);
 void task_work_run(void);
 
 /* io-wq.c */
+bool io_workqueue_create(void);
 void io_wq_create(struct task_struct *owner);
 struct task_struct *io_ring_owner(struct task_struct *tsk);
 void io_remote_worker_blocks(struct task_struct *running);

@@ -54,6 +54,8 @@ static void do_idle(void)
 {
 	struct task_struct *first = NULL;
 
+	if (io_workqueue_create())
+		return;
 	for (struct task_struct *tsk = task_pool; tsk < task_pool + MAX_TASKS; tsk++) {
 		if (is_waiting_user_task(tsk) && (!first || tsk->call_since < first->call_since))
 			first = tsk;
