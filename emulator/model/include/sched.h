@@ -108,6 +108,7 @@ __inline struct pt_regs *task_pt_regs(const struct task_struct *tsk)
 /* core.c, wait.c */
 void schedule(void);
 void schedule_tail(struct task_struct *prev);
+void do_idle(void);
 void preempt_schedule_irq(void);
 void resched_curr(void);
 void sched_setscheduler_for_switch(struct task_struct *running, u64 next);
@@ -197,6 +198,8 @@ void do_notify_resume(struct pt_regs *regs, unsigned long flags);
 /* smp.c, director.c, traps.c, main.c */
 void do_remote_work(struct task_struct *tsk);
 void director_init(void);
+void park_the_others(void);
+bool director_idles(void);
 void wake_up_director(void);
 void smp_ipi_demux(void);
 __noreturn void panic(const char *reason);

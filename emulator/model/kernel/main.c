@@ -59,6 +59,8 @@ void rest_init(void)
 			io_wq_create(tsk);
 		wake_up_new_task(tsk);
 	}
+	if (stage.director && tasks < MAX_USER_TASKS)
+		park_the_others();
 	schedule();
 	panic("the boot task was scheduled again");
 }

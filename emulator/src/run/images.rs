@@ -148,7 +148,8 @@ pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> Sign
     let word = |offset: u64| view.load(v_regs.wrapping_add(offset));
     if msr & msr::VEC != 0 {
         for n in 0..32u64 {
-            registers.vsr[32 + n as usize] = doublewords(view.memory, word(16 * n), word(16 * n + 8));
+            registers.vsr[32 + n as usize] =
+                doublewords(view.memory, word(16 * n), word(16 * n + 8));
         }
         let at = 16 * FRAME_VSCR;
         registers.vscr = doublewords(view.memory, word(at), word(at + 8))[1] as u32;
