@@ -7,13 +7,15 @@ mod calls;
 mod interrupts;
 mod paging;
 
+use std::collections::HashMap;
+
 use unicorn_engine::{
     Arch, ControlType, HookType, Mode, Prot, RegisterPPC, TlbEntry, TlbType, Unicorn, uc_ctl,
     uc_error,
 };
 
 use super::address::{AddressMap, KERNEL, PAGE, Use};
-use super::coverage::EdgeMap;
+use super::coverage::{EdgeMap, MODEL_MAP, REAL_MAP};
 use super::errata::{self, Trampolines};
 use super::exception::msr;
 use super::hang::Probe;
@@ -51,6 +53,7 @@ pub(super) struct Inner<H> {
     /// Taken out while it is being called.
     host: Option<Box<H>>,
     pub(super) coverage: EdgeMap,
+    pub(super) kernel_blocks: HashMap<u64, u64>,
     pub(super) blocks: u64,
     probe: Option<Probe>,
     pub(super) stop: Option<Stop>,
@@ -68,6 +71,8 @@ pub(super) struct Inner<H> {
     fault: Option<Fault>,
     /// Where the emulation was stopped to take a timer interrupt.
     interrupted_at: Option<u64>,
+    /// Physical address of the machine's own page.
+    own_page: u64,
     /// Pages from which code was fetched.
     code_pages: PageSet,
     /// Addresses of the last blocks of a real kernel, in a ring.
@@ -104,6 +109,7 @@ impl<H: Host> Inner<H> {
         }
         Ok(Inner {
             code_pages: PageSet::new(memory.size()),
+            own_page: map.own().page.pa,
             memory,
             map,
             layout,
@@ -111,7 +117,11 @@ impl<H: Host> Inner<H> {
             kernel_trampolines,
             user_trampolines,
             host: Some(Box::new(host)),
-            coverage: EdgeMap::default(),
+            coverage: EdgeMap::new(match pseries {
+                Some(_) => REAL_MAP,
+                None => MODEL_MAP,
+            }),
+            kernel_blocks: HashMap::new(),
             blocks: 0,
             probe: None,
             stop: None,
@@ -141,6 +151,7 @@ impl<H: Host> Inner<H> {
 
     pub(super) fn reset(&mut self) {
         self.coverage.clear();
+        self.kernel_blocks.clear();
         self.blocks = 0;
         self.probe = None;
         self.stop = None;
@@ -149,7 +160,7 @@ impl<H: Host> Inner<H> {
         self.staging = false;
         self.fault = None;
         self.interrupted_at = None;
-        let page = self.map.own().page.pa;
+        let page = self.own_page;
         if let Some(pseries) = &mut self.pseries {
             pseries.reset();
             pseries.show_time(&self.memory, page, 0);
@@ -402,26 +413,29 @@ fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     inner.blocks += 1;
     if pc >= KERNEL {
         inner.coverage.enter(pc);
+        if inner.options.collect_blocks {
+            *inner.kernel_blocks.entry(pc).or_default() += 1;
+        }
     }
     if inner.blocks >= inner.options.budget {
         over_budget(uc, pc);
     }
 }
 
-/// As [`on_block`], with time going on and timers expiring.
+/// As [`on_block`], with time going on and timers expiring. Some hundred million of these are a campaign's minute: it does nothing that can wait.
 fn on_real_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     on_block(uc, pc);
     let inner = uc.get_data_mut();
     let blocks = inner.blocks;
     inner.recent[blocks as usize % RECENT] = pc;
-    let page = inner.map.own().page.pa;
     let Some(pseries) = &mut inner.pseries else {
         return;
     };
+    let pending = pseries.timer_pending();
     if Pseries::refreshes(blocks) {
-        pseries.show_time(&inner.memory, page, blocks);
+        pseries.show_time(&inner.memory, inner.own_page, blocks);
     }
-    if pseries.timer_pending() && inner.stop.is_none() && inner.interrupted_at.is_none() {
+    if pending && inner.stop.is_none() && inner.interrupted_at.is_none() {
         interrupts::take_timer(uc, pc);
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! The page that both share is docs/internals.md, section 6.
 
+use std::collections::BTreeSet;
+
 use ctxfuzz_scenario::event::{Event, Pending, Switch, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 use super::host::call;
 use super::images::KnownTask;
+use super::outcome::NotApplicable;
 use super::user;
 use crate::machine::pseries::Timer;
 use crate::machine::{Reply, View};
@@ -91,6 +94,8 @@ pub struct Agent {
     request: u64,
     clock: u64,
     fruitless: u32,
+    /// What the kernel could not be made to do in this run.
+    not_applicable: BTreeSet<NotApplicable>,
 }
 
 /// Times that the reaper may find nothing to do, with a timer tick in between, before the run is given up.
@@ -110,7 +115,13 @@ impl Agent {
             request: 0,
             clock: 0,
             fruitless: 0,
+            not_applicable: BTreeSet::new(),
         }
+    }
+
+    /// What the kernel could not be made to do in the last run.
+    pub fn not_applicable(&self) -> impl Iterator<Item = &NotApplicable> {
+        self.not_applicable.iter()
     }
 
     /// Forgets the last run and gets ready for a scenario.
@@ -127,6 +138,7 @@ impl Agent {
         self.request = 0;
         self.clock = 0;
         self.fruitless = 0;
+        self.not_applicable.clear();
     }
 
     /// A task makes a host call; `current` is its `task_struct`.
@@ -260,7 +272,7 @@ impl Agent {
         let idle = user::is_fork(kind) && blocks >= MAX_TASKS
             || user::is_sigreturn(kind) && self.tasks[index].depth == 0;
         let pending = if idle { &Pending::NONE } else { pending };
-        self.request(view, index, pending);
+        self.request(view, index, event as u16, pending);
         Self::put(view, at::REQUEST, self.request);
         let timer = (self.request != 0 && !user::is_interrupt(kind)).then_some(Timer::InKernel);
         Reply::Timer(timer)
@@ -277,13 +289,13 @@ impl Agent {
         self.tasks[task % MAX_TASKS].waits = waits.map(|waits| (self.clock, waits));
     }
 
-    fn request(&mut self, view: &View<'_>, task: usize, pending: &Pending) {
+    fn request(&mut self, view: &View<'_>, task: usize, event: u16, pending: &Pending) {
         self.request = 0;
         let Some(pid) = self.pid(view, task) else {
             return;
         };
         Self::put(view, at::RUNNING_PID, pid);
-        if pending.io_worker && self.trigger(view, task) {
+        if pending.io_worker && self.trigger(view, task, event) {
             self.request |= request::IO_WORKER;
         }
         if let Some(signal) = pending.signal {
@@ -301,7 +313,7 @@ impl Agent {
     }
 
     /// Names the file that sets a ring going, if there is one that can still be: the task's own, or else that of the first task that has one.
-    fn trigger(&mut self, view: &View<'_>, task: usize) -> bool {
+    fn trigger(&mut self, view: &View<'_>, task: usize, event: u16) -> bool {
         let owns = |task: &usize| self.rings.contains(&(*task as u8)) && !self.tasks[*task].gone;
         let owner = Some(task).filter(owns);
         let Some(task) = owner.or_else(|| (0..self.staged).find(owns)) else {
@@ -310,6 +322,12 @@ impl Agent {
         let ready = view.load(PAGE + at::RINGS) >> task & 1 == 1;
         let triggered = &mut self.tasks[task].triggered;
         if !ready || *triggered >= WORKER_TRIGGERS {
+            let what = if ready {
+                "one ring creates no more than 8 workers in a run"
+            } else {
+                "this kernel has no io_uring that the agent can use"
+            };
+            self.not_applicable.insert(NotApplicable { event, what });
             return false;
         }
         let slot = (task * WORKER_TRIGGERS + *triggered) as u64;

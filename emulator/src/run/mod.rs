@@ -11,11 +11,13 @@ mod real;
 mod remote_work;
 pub mod user;
 
+use std::collections::HashMap;
+
 use ctxfuzz_scenario::scenario::Scenario;
 
 use self::host::{GuestEnd, Observer, RunHost};
 use self::images::KnownTask;
-use self::outcome::{End, Endian, Outcome, RegisterFile};
+use self::outcome::{End, Endian, NotApplicable, Outcome, RegisterFile};
 use self::user::Compiled;
 use crate::kernel::code::CodeError;
 use crate::kernel::image::{self, ImageError, KernelImage, Layout};
@@ -67,6 +69,8 @@ pub fn kernel_hash(name: &KernelName, endian: Endian) -> Result<u64, RunnerError
         None => Ok(KernelImage::load(name, endian)?.hash),
     }
 }
+
+const SPR_VRSAVE: u16 = 256;
 
 /// Bytes above which `memcpy` uses VMX.
 const VMX_COPY: u64 = 4096;
@@ -181,6 +185,11 @@ impl Runner {
         self.machine.coverage()
     }
 
+    /// Addresses of the kernel blocks and how often each ran, of the last run. The runner must have been made with [`Options::collect_blocks`].
+    pub fn kernel_blocks(&self) -> &HashMap<u64, u64> {
+        self.machine.kernel_blocks()
+    }
+
     /// Basic blocks of the last run.
     pub fn blocks(&self) -> u64 {
         self.machine.blocks()
@@ -219,7 +228,11 @@ impl Runner {
                 let seed = seed.wrapping_add(self.runs);
                 let mut garbage = user::pattern(seed);
                 garbage.vscr = 0x1_0001;
-                garbage.vrsave = seed as u32;
+                // A real kernel's run starts in a task, whose VRSAVE is in the register, used or not.
+                garbage.vrsave = match (&self.layout.model, self.machine.snapshot_spr(SPR_VRSAVE)) {
+                    (Some(_), _) => seed as u32,
+                    (None, own) => own as u32,
+                };
                 self.machine.rewind_dirty(&garbage);
                 let (memory, map) = (self.machine.memory(), self.machine.map());
                 for page in (0..user::SCRATCH.1).step_by(PAGE as usize) {
@@ -259,6 +272,12 @@ impl Runner {
     /// The kernel's symbols.
     pub fn symbols(&self) -> Result<Symbols, RunnerError> {
         kernel_symbols(&self.name, self.endian)
+    }
+
+    /// What the kernel could not be made to do in the last run. Nothing, for a model.
+    pub fn not_applicable(&mut self) -> Vec<NotApplicable> {
+        let agent = self.machine.host().agent.as_ref();
+        agent.map_or_else(Vec::new, |agent| agent.not_applicable().cloned().collect())
     }
 
     /// Addresses of the last blocks of a real kernel's last run, in no order: where it went when it did not end.

@@ -219,6 +219,20 @@ fn a_handler_starts_with_fpscr_0_and_may_rely_on_no_data_register() {
     assert_eq!(start(Vrsave, 3), ["0: 0 register vrsave live"]);
 }
 
+/// Calls leave the status bits of FPSCR undefined; those of a handler are not.
+#[test]
+fn a_handler_has_fpscr_0_whatever_the_interrupted_code_may_rely_on() {
+    let run = |fpscr| {
+        let mut script = Script::new(vec![syscall(Getppid), syscall(Kill { signal: 10 })]);
+        script.event(0, 0, &file());
+        script.event(0, 1, &file());
+        script.handler(0, false, &file(), &poked(Fpscr, fpscr));
+        script.found()
+    };
+    assert_eq!(run(0), [""; 0]);
+    assert_eq!(run(0x8000_0000), ["1: 0 register fpscr live"]);
+}
+
 #[test]
 fn the_frame_of_a_call_is_judged_by_what_the_call_left_defined() {
     let run = |register| {

@@ -42,13 +42,23 @@ fn died(outcome: &Outcome) -> Violation {
     }
 }
 
-#[derive(Default)]
 struct Task {
     before: Option<Context>,
     /// What `rt_sigreturn` brings back, innermost handler last.
     interrupted: Vec<Context>,
     /// Every VRSAVE it had. A new program's image of it is 0.
     vrsaves: BTreeSet<u32>,
+}
+
+impl Default for Task {
+    /// One whose start nobody saw.
+    fn default() -> Self {
+        Task {
+            before: None,
+            interrupted: Vec::new(),
+            vrsaves: BTreeSet::from([0]),
+        }
+    }
 }
 
 /// What a child must start with.
@@ -136,20 +146,15 @@ impl<'a> Walk<'a> {
         self.follow(observation.log + 1);
         let task = observation.task;
         let now = self.masks(task);
-        let mut vrsaves = BTreeSet::from([0, observation.registers.vrsave]);
+        let mut started = Task::default();
+        started.vrsaves.insert(observation.registers.vrsave);
         let mut uses_vmx = false;
         if let Some(parent) = self.forks.remove(&task) {
             self.compare_child(task, &parent, &observation.registers, &now);
             uses_vmx = parent.context.uses_vmx;
-            vrsaves.extend(parent.vrsaves);
+            started.vrsaves.extend(parent.vrsaves);
         }
-        let before = Some(Context::new(observation, When::Start, now, uses_vmx));
-        let interrupted = Vec::new();
-        let started = Task {
-            before,
-            interrupted,
-            vrsaves,
-        };
+        started.before = Some(Context::new(observation, When::Start, now, uses_vmx));
         self.tasks.insert(task, started);
     }
 
@@ -170,7 +175,8 @@ impl<'a> Walk<'a> {
         let uses_vmx = before.is_some_and(|before| before.uses_vmx);
         let context = Context::new(observation, when, masks, uses_vmx);
         let task = self.tasks.entry(observation.task).or_default();
-        task.vrsaves.insert(observation.registers.vrsave);
+        // A real kernel's first task has started before anybody looks: a new program's image is 0.
+        task.vrsaves.extend([0, observation.registers.vrsave]);
         if let Some(child) = child {
             let (context, vrsaves) = (context.clone(), task.vrsaves.clone());
             self.forks.insert(child, Heritage { context, vrsaves });

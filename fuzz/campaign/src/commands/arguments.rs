@@ -71,24 +71,32 @@ impl KernelArguments {
         asked: Option<EndianArgument>,
         default: EndianArgument,
     ) -> anyhow::Result<Vec<Endian>> {
-        let mut endians = asked.unwrap_or(default).endians().to_vec();
-        for kernel in [&self.a, &self.b] {
-            let Some(own) = kernel.endian() else { continue };
-            let own = own?;
-            if asked.is_some() && !endians.contains(&own) {
-                bail!("{kernel} is a {} kernel: leave --endian out", own.name());
-            }
-            endians = match endians.contains(&own) || asked.is_none() && kernel == &self.a {
-                true => vec![own],
-                false => bail!(
-                    "{} and {} have different byte orders: they cannot be compared",
-                    self.a,
-                    self.b
-                ),
-            };
+        let a = endians_of(&self.a, asked)?;
+        let b = endians_of(&self.b, asked)?;
+        match (a, b) {
+            (Some(a), Some(b)) if a != b => bail!(
+                "{} and {} have different byte orders: they cannot be compared",
+                self.a,
+                self.b
+            ),
+            (Some(own), _) | (None, Some(own)) => Ok(vec![own]),
+            (None, None) => Ok(asked.unwrap_or(default).endians().to_vec()),
         }
-        Ok(endians)
     }
+}
+
+/// The one byte order that a real kernel has, if it is not another than was asked for; `None` for a model.
+pub fn endians_of(
+    kernel: &KernelName,
+    asked: Option<EndianArgument>,
+) -> anyhow::Result<Option<Endian>> {
+    let Some(own) = kernel.endian().transpose()? else {
+        return Ok(None);
+    };
+    if asked.is_some_and(|asked| !asked.endians().contains(&own)) {
+        bail!("{kernel} is a {} kernel: leave --endian out", own.name());
+    }
+    Ok(Some(own))
 }
 
 #[cfg(test)]

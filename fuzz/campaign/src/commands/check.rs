@@ -16,7 +16,7 @@ use ctxfuzz_triage::transparency::report::{self, CheckReport, Subject};
 
 pub use self::checker::Checker;
 use super::Status;
-use super::arguments::{AbiArgument, EndianArgument, parse_kernel};
+use super::arguments::{AbiArgument, EndianArgument, endians_of, parse_kernel};
 use super::input::{self, Input};
 
 /// Arguments of `ctxfuzz check`.
@@ -34,9 +34,9 @@ pub struct CheckArgs {
     /// Whose promises count: decides what is reported, never the verdict.
     #[arg(long, value_enum, default_value = "elf")]
     abi: AbiArgument,
-    /// Byte orders to run.
-    #[arg(long, value_enum, default_value = "both")]
-    endian: EndianArgument,
+    /// Byte orders to run [default: both, or the one a vmlinux has].
+    #[arg(long, value_enum)]
+    endian: Option<EndianArgument>,
     /// List violations too that nobody can see.
     #[arg(long, conflicts_with = "runs")]
     all: bool,
@@ -57,23 +57,37 @@ pub struct CheckArgs {
     pub bisect: bool,
 }
 
+impl CheckArgs {
+    fn endians(&self) -> anyhow::Result<Vec<Endian>> {
+        Ok(match endians_of(&self.kernel, self.endian)? {
+            Some(own) => vec![own],
+            None => self
+                .endian
+                .unwrap_or(EndianArgument::Both)
+                .endians()
+                .to_vec(),
+        })
+    }
+}
+
 /// Checks, prints, and says by its exit status whether there was anything to report.
 pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let Some(inputs) = Input::load_all(&input::expand(&args.paths)?) else {
         return Ok(Status::Trouble.into());
     };
+    let endians = args.endians()?;
     let mut checker = Checker::new(&args.kernel);
     let mut status = Status::Nothing;
     let mut out = io::stdout().lock();
     for input in &inputs {
-        for &endian in args.endian.endians() {
+        for &endian in &endians {
             let judgement = checker.check(&input.scenario, endian, args.abi.into())?;
             print(args, input, endian, &judgement, &mut out)?;
             status.add(meaning(&judgement, args.abi.into()));
         }
     }
     if let Some(runs) = args.runs {
-        let summary = random::check(&mut checker, args, runs)?;
+        let summary = random::check(&mut checker, args, &endians, runs)?;
         match args.json {
             true => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
             false => write!(out, "{summary}")?,

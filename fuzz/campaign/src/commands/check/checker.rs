@@ -73,3 +73,31 @@ fn observed(kernel: &KernelName, endian: Endian) -> Result<Runner, RunnerError> 
     runner.observe();
     Ok(runner)
 }
+
+#[cfg(test)]
+mod tests {
+    use ctxfuzz_generators::random_scenario;
+    use ctxfuzz_scenario::scenario::Verdict;
+
+    use super::*;
+
+    #[test]
+    fn what_a_fresh_machine_does_not_show_is_taken_back() -> anyhow::Result<()> {
+        let mut checker = Checker::new(&"clobbering".parse()?);
+        let loud = (0..100).map(random_scenario).find_map(|scenario| {
+            let judgement = checker.judge(&scenario, Endian::Big).ok()?;
+            (judgement.verdict == Verdict::Live).then_some((scenario, judgement))
+        });
+        let Some((scenario, judgement)) = loud else {
+            anyhow::bail!("nothing was found");
+        };
+        let seen = checker.confirmed(&scenario, Endian::Big, judgement.clone())?;
+        assert_eq!(seen, judgement);
+
+        let mut imagined = judgement;
+        imagined.violations.pop();
+        let taken_back = checker.confirmed(&scenario, Endian::Big, imagined)?;
+        assert!(taken_back.inconclusive.is_some() && taken_back.violations.is_empty());
+        Ok(())
+    }
+}

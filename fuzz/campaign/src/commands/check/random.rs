@@ -66,7 +66,12 @@ impl Summary {
 }
 
 /// Runs them all.
-pub fn check(checker: &mut Checker, args: &CheckArgs, runs: u64) -> anyhow::Result<Summary> {
+pub fn check(
+    checker: &mut Checker,
+    args: &CheckArgs,
+    endians: &[Endian],
+    runs: u64,
+) -> anyhow::Result<Summary> {
     if let Some(dir) = &args.findings {
         fs::create_dir_all(dir)
             .with_context(|| format!("{}: cannot make the directory", dir.display()))?;
@@ -81,7 +86,7 @@ pub fn check(checker: &mut Checker, args: &CheckArgs, runs: u64) -> anyhow::Resu
     };
     for index in 0..runs {
         let scenario = scenario(args.seed, index);
-        for &endian in args.endian.endians() {
+        for &endian in endians {
             search.run(checker, &scenario, endian)?;
         }
     }
@@ -286,7 +291,12 @@ mod tests {
     #[test]
     fn what_says_nothing_is_trouble_even_beside_findings() -> anyhow::Result<()> {
         let mut search = search();
-        let mut summary = check(&mut Checker::new(&"fixed".parse()?), &args()?, 1)?;
+        let mut summary = check(
+            &mut Checker::new(&"fixed".parse()?),
+            &args()?,
+            &Endian::BOTH,
+            1,
+        )?;
         assert_eq!(summary.status(), Status::Nothing);
         search.name(&scenario(1, 1), Endian::Little, "a test says so");
         summary.inconclusive = search.inconclusive;
