@@ -41,7 +41,7 @@ const DEFECTS: [(&str, &str, u16, &str, &str, &str); 11] = [
     ),
     (
         "fork-child-inherits-live-bits",
-        "corpus/clone-then-futex-wait.json",
+        "fork-then-poison.json",
         0,
         "2",
         "child",

@@ -28,10 +28,14 @@ const FILES: [(&str, &str); 14] = corpus![
     "vmx-usercopy",
 ];
 
-const OWN: [(&str, &str); 2] = [
+const OWN: [(&str, &str); 3] = [
     (
         "control-registers-switch",
         include_str!("scenarios/control-registers-switch.json"),
+    ),
+    (
+        "fork-then-poison",
+        include_str!("scenarios/fork-then-poison.json"),
     ),
     (
         "signal-in-handler",
