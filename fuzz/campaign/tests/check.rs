@@ -41,11 +41,11 @@ const DEFECTS: [(&str, &str, u16, &str, &str, &str); 11] = [
     ),
     (
         "fork-child-inherits-live-bits",
-        "fork-then-poison.json",
+        "child-after-stranger.json",
         0,
         "2",
         "child",
-        "f14-f31 fpscr",
+        "f14-f31",
     ),
     (
         "fpscr-low-word-only",
