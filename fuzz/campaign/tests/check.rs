@@ -165,7 +165,7 @@ fn nothing_is_reported_where_nothing_is_wrong() {
         assert_eq!(called.stderr, "");
         let mut reports = json_lines(&called.stdout);
         let summary = reports.pop().expect("a summary");
-        assert_eq!(reports.len(), 2 * (common::corpus().len() + 2));
+        assert_eq!(reports.len(), 2 * (common::corpus().len() + 3));
         for report in reports {
             assert!(report["verdict"] == "none", "{report}");
             assert_eq!(report["violations"], serde_json::json!([]));
