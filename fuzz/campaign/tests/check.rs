@@ -41,11 +41,11 @@ const DEFECTS: [(&str, &str, u16, &str, &str, &str); 11] = [
     ),
     (
         "fork-child-inherits-live-bits",
-        "child-after-stranger.json",
+        "fork-then-poison.json",
         0,
         "2",
         "child",
-        "f14-f31",
+        "f14-f31 fpscr",
     ),
     (
         "fpscr-low-word-only",

@@ -30,12 +30,12 @@ const FILES: [(&str, &str); 14] = corpus![
 
 const OWN: [(&str, &str); 3] = [
     (
-        "child-after-stranger",
-        include_str!("scenarios/child-after-stranger.json"),
-    ),
-    (
         "control-registers-switch",
         include_str!("scenarios/control-registers-switch.json"),
+    ),
+    (
+        "fork-then-poison",
+        include_str!("scenarios/fork-then-poison.json"),
     ),
     (
         "signal-in-handler",
