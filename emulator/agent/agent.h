@@ -70,7 +70,7 @@ void host_idle(void);
 /* The first program ends here: the kernel panics, and its console says why. */
 void give_up(const char *what, long error) __noreturn;
 
-void set_priority(u64 pid, u64 policy, u64 priority);
+long set_priority(u64 pid, u64 policy, u64 priority);
 void make_triggers(void);
 bool make_ring(u64 index);
 void hurry_io_workers(void);

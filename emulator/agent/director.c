@@ -8,6 +8,14 @@
 /* Pids that need not be in use between two that are: tasks that are gone. */
 #define GAP 8
 
+/// In a run it does not matter if it fails: the task is gone then.
+long set_priority(u64 pid, u64 policy, u64 priority)
+{
+	u32 parameter = (u32)priority;
+
+	return syscall(NR_SCHED_SETSCHEDULER, pid, policy, &parameter, 0, 0);
+}
+
 /// Whether `tid` is a thread of one of the tasks, but not the task itself: an io_uring worker.
 static bool is_io_worker(u64 tid)
 {

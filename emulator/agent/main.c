@@ -63,11 +63,9 @@ static long must(long result, const char *what)
 	return result;
 }
 
-void set_priority(u64 pid, u64 policy, u64 priority)
+static void must_set_priority(u64 pid, u64 policy, u64 priority)
 {
-	u32 parameter = (u32)priority;
-
-	must(syscall(NR_SCHED_SETSCHEDULER, pid, policy, &parameter, 0, 0), "set a scheduling policy");
+	must(set_priority(pid, policy, priority), "set a scheduling policy");
 }
 
 static void open_console(void)
@@ -160,10 +158,10 @@ static void make_tasks(void)
 /// Makes the tasks runnable, in order; none of them runs before this process sleeps.
 static void release_tasks(void)
 {
-	set_priority(0, SCHED_FIFO, PRIO_DIRECTOR);
+	must_set_priority(0, SCHED_FIFO, PRIO_DIRECTOR);
 	hurry_io_workers();
 	for (u64 i = 0; i < STAGED_TASKS; i++) {
-		set_priority(agent->pids[i], SCHED_RR, PRIO_TASK);
+		must_set_priority(agent->pids[i], SCHED_RR, PRIO_TASK);
 		agent->start[i] = 2;
 		syscall(NR_FUTEX, &agent->start[i], FUTEX_WAKE, 1, 0, 0);
 	}
@@ -184,7 +182,7 @@ __noreturn void agent_main(void)
 	must(syscall(NR_MLOCKALL, MCL_CURRENT, 0, 0, 0, 0), "keep its memory");
 	make_tasks();
 	reaper = must(spawn(CLONE_VM, (u64)reaper_stack + sizeof(reaper_stack), reap, 0), "make the reaper");
-	set_priority((u64)reaper, SCHED_IDLE, 0);
+	must_set_priority((u64)reaper, SCHED_IDLE, 0);
 	pause_for(1000000);
 	agent->probed_pid = agent->pids[0];
 	release_tasks();

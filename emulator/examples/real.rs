@@ -2,7 +2,7 @@
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::Scenario;
-const N: u32 = 5;
+const N: u32 = 20;
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let name = args[1].parse().unwrap();
@@ -11,7 +11,6 @@ fn main() {
     } else {
         Endian::Little
     };
-    let t = std::time::Instant::now();
     let mut r = match Runner::new(&name, endian) {
         Ok(r) => r,
         Err(e) => {
@@ -19,39 +18,25 @@ fn main() {
             return;
         }
     };
-    println!("ready {:?}", t.elapsed());
     for f in &args[3..] {
         let s = Scenario::load(std::path::Path::new(f)).unwrap();
-        let t = std::time::Instant::now();
         let o = r.run(&s);
-        let first = t.elapsed();
-        if let Ok(h) = std::env::var("HIST") {
-            let _ = h;
-            let sy = r.symbols().unwrap();
-            let mut m = std::collections::BTreeMap::new();
-            for pc in r.recent() {
-                *m.entry(sy.locate(*pc).map_or(format!("{pc:x}"), |l| l.to_string()))
-                    .or_insert(0) += 1;
-            }
-            println!("{m:#?}");
-        }
-        println!("{f}: {:?} blocks {} in {:?}", o.end, r.blocks(), first);
+        println!("{f}: {:?} blocks {}", o.end, r.blocks());
         println!("  {:?}", o.log);
-        for (i, t) in o.tasks.iter().enumerate() {
-            if let Some(t) = t {
+        let sy = r.symbols().unwrap();
+        if !matches!(o.end, ctxfuzz_emulator::run::outcome::End::Completed) {
+            let n = r.blocks() as usize;
+            let rec: Vec<u64> = r.recent().to_vec();
+            let l = rec.len();
+            for i in (0..40).rev() {
+                let pc = rec[(n + 2 * l - i) % l];
                 println!(
-                    "  task {i}: f0 {:x} f1 {:x} vs0 {:x} v0 {:x?} fpscr {:x}",
-                    t.vsr[0][0], t.vsr[1][0], t.vsr[0][1], t.vsr[32], t.fpscr
+                    "    {}",
+                    sy.locate(pc).map_or(format!("{pc:x}"), |l| l.to_string())
                 );
             }
         }
-        for i in &o.images {
-            println!(
-                "  image {:?} msr {:x} f0 {:x} v0 {:x?} fpscr {:x}",
-                i.task, i.msr, i.registers.vsr[0][0], i.registers.vsr[32], i.registers.fpscr
-            );
-        }
-        for l in r.console().lines().take(12) {
+        for l in r.console().lines().take(30) {
             println!("    {l}");
         }
         let t = std::time::Instant::now();
@@ -59,6 +44,6 @@ fn main() {
         for _ in 0..N {
             same &= r.run(&s) == o;
         }
-        println!("  again x20: same {same} {:?} each", t.elapsed() / N);
+        println!("  again: same {same} {:?} each", t.elapsed() / N);
     }
 }

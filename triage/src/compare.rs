@@ -103,6 +103,16 @@ impl Comparison {
         self.standing == Standing::Comparable
     }
 
+    /// The same, except that nothing can be concluded from it.
+    pub fn inconclusive(self, reason: &str) -> Self {
+        Comparison {
+            standing: Standing::Inconclusive(reason.to_owned()),
+            differences: Vec::new(),
+            verdict: Verdict::None,
+            ..self
+        }
+    }
+
     /// Why they could not.
     pub fn reason(&self) -> Option<&str> {
         match &self.standing {

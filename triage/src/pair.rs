@@ -1,7 +1,7 @@
 //! Two kernels side by side: one scenario, two runs, one comparison.
 
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::{Endian, Outcome};
+use ctxfuzz_emulator::run::outcome::{Endian, NotApplicable, Outcome};
 use ctxfuzz_emulator::run::{Runner, RunnerError, user};
 use ctxfuzz_scenario::scenario::Scenario;
 
@@ -24,6 +24,8 @@ pub struct Paired {
     pub b: Outcome,
     /// How they differ.
     pub comparison: Comparison,
+    /// What A, then what B, could not be made to do.
+    pub not_applicable: [Vec<NotApplicable>; 2],
 }
 
 impl Pair {
@@ -40,7 +42,17 @@ impl Pair {
         let compiled = user::compile(scenario, self.a.endian());
         let a = self.a.run_compiled(scenario, &compiled);
         let b = self.b.run_compiled(scenario, &compiled);
-        let comparison = compare(scenario, &a, &b);
-        Paired { a, b, comparison }
+        let mut comparison = compare(scenario, &a, &b);
+        let not_applicable = [self.a.not_applicable(), self.b.not_applicable()];
+        if not_applicable[0] != not_applicable[1] {
+            // One of them did more than the other.
+            comparison = comparison.inconclusive("the scenario does not apply to both kernels");
+        }
+        Paired {
+            a,
+            b,
+            comparison,
+            not_applicable,
+        }
     }
 }

@@ -144,17 +144,38 @@ impl Symbols {
 
     /// Source file (its last two path components) and line of an address.
     pub fn source(&self, address: u64) -> Option<(String, u32)> {
+        let found = self.dwarf()?.find_location(address).ok()??;
+        let file = found.file?;
+        let mut parts: Vec<&str> = file.rsplit('/').take(2).collect();
+        parts.reverse();
+        Some((parts.join("/"), found.line?))
+    }
+
+    /// Names of the functions that the compiler put into another one at an address, innermost first, without that other one.
+    pub fn inlined(&self, address: u64) -> Vec<String> {
+        let frames = self
+            .dwarf()
+            .map(|d| d.find_frames(address).skip_all_loads());
+        let Some(Ok(mut frames)) = frames else {
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        while let Ok(Some(frame)) = frames.next() {
+            let name = frame.function.as_ref().and_then(|f| f.raw_name().ok());
+            names.push(name.map_or_else(String::new, |name| name.into_owned()));
+        }
+        names.pop();
+        names
+    }
+
+    fn dwarf(&self) -> Option<&Dwarf> {
         let dwarf = self.dwarf.get_or_init(|| {
             // Hundreds of megabytes in a distribution's kernel, and most runs never ask.
             let (path, hash) = self.vmlinux.as_ref()?;
             let bytes = snapshot::Mapped::for_good(path, *hash)?;
             dwarf(&object::File::parse(bytes).ok()?)
         });
-        let found = dwarf.as_ref()?.find_location(address).ok()??;
-        let file = found.file?;
-        let mut parts: Vec<&str> = file.rsplit('/').take(2).collect();
-        parts.reverse();
-        Some((parts.join("/"), found.line?))
+        dwarf.as_ref()
     }
 }
 

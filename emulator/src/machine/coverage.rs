@@ -1,25 +1,27 @@
 //! Guest edge coverage: which pairs of basic blocks the kernel went through.
 
-/// Bytes of one machine's map. Two of them make 8 KiB, which keeps a fuzzing engine's own cost low.
-pub const MAP_SIZE: usize = 4096;
+/// Bytes of a map for the model. Two of them make 8 KiB, which keeps a fuzzing engine's own cost low.
+pub const MODEL_MAP: usize = 4096;
+/// Bytes of a map for a real kernel, where a campaign sees some ten thousand edges.
+pub const REAL_MAP: usize = 1 << 16;
 
 /// A map of edge hit counts (saturating), indexed by a hash of the two block addresses.
 #[derive(Clone)]
 pub struct EdgeMap {
-    hits: Box<[u8; MAP_SIZE]>,
+    /// A power of two of them.
+    hits: Box<[u8]>,
     previous: u64,
 }
 
-impl Default for EdgeMap {
-    fn default() -> Self {
+impl EdgeMap {
+    /// An empty map of this size, which is a power of two.
+    pub fn new(size: usize) -> Self {
         EdgeMap {
-            hits: Box::new([0; MAP_SIZE]),
+            hits: vec![0; size.next_power_of_two()].into(),
             previous: 0,
         }
     }
-}
 
-impl EdgeMap {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.hits.fill(0);
@@ -30,13 +32,13 @@ impl EdgeMap {
     #[inline]
     pub fn enter(&mut self, block: u64) {
         let here = (block >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-        let index = (here ^ self.previous) as usize & (MAP_SIZE - 1);
+        let index = (here ^ self.previous) as usize & (self.hits.len() - 1);
         self.hits[index] = self.hits[index].saturating_add(1);
         self.previous = here >> 1;
     }
 
     /// The counts.
-    pub fn hits(&self) -> &[u8; MAP_SIZE] {
+    pub fn hits(&self) -> &[u8] {
         &self.hits
     }
 }

@@ -13,7 +13,7 @@ use unicorn_engine::{
 };
 
 use super::address::{AddressMap, KERNEL, PAGE, Use};
-use super::coverage::EdgeMap;
+use super::coverage::{EdgeMap, MODEL_MAP, REAL_MAP};
 use super::errata::{self, Trampolines};
 use super::exception::msr;
 use super::hang::Probe;
@@ -111,7 +111,10 @@ impl<H: Host> Inner<H> {
             kernel_trampolines,
             user_trampolines,
             host: Some(Box::new(host)),
-            coverage: EdgeMap::default(),
+            coverage: EdgeMap::new(match pseries {
+                Some(_) => REAL_MAP,
+                None => MODEL_MAP,
+            }),
             blocks: 0,
             probe: None,
             stop: None,

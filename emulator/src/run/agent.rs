@@ -2,10 +2,13 @@
 //!
 //! The page that both share is docs/internals.md, section 6.
 
+use std::collections::BTreeSet;
+
 use ctxfuzz_scenario::event::{Event, Pending, Switch, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 use super::images::KnownTask;
+use super::outcome::NotApplicable;
 use super::user;
 use crate::machine::pseries::Timer;
 use crate::machine::{Reply, View};
@@ -81,6 +84,8 @@ pub struct Agent {
     request: u64,
     clock: u64,
     fruitless: u32,
+    /// What the kernel could not be made to do in this run.
+    not_applicable: BTreeSet<NotApplicable>,
 }
 
 /// Times that the reaper may find nothing to do, with a timer tick in between, before the run is given up.
@@ -100,7 +105,13 @@ impl Agent {
             request: 0,
             clock: 0,
             fruitless: 0,
+            not_applicable: BTreeSet::new(),
         }
+    }
+
+    /// What the kernel could not be made to do in the last run.
+    pub fn not_applicable(&self) -> impl Iterator<Item = &NotApplicable> {
+        self.not_applicable.iter()
     }
 
     /// Forgets the last run and gets ready for a scenario.
@@ -117,6 +128,7 @@ impl Agent {
         self.request = 0;
         self.clock = 0;
         self.fruitless = 0;
+        self.not_applicable.clear();
     }
 
     /// A task makes a host call; `current` is its `task_struct`.
@@ -207,7 +219,7 @@ impl Agent {
             // The scenario says getpid().
             view.memory.write_u64(operation + user::FIRST_ARGUMENT, pid);
         }
-        self.request(view, index, pending);
+        self.request(view, index, event as u16, pending);
         Self::put(view, at::REQUEST, self.request);
         let timer = (self.request != 0 && !user::is_interrupt(kind)).then_some(Timer::InKernel);
         Reply::Timer(timer)
@@ -224,13 +236,13 @@ impl Agent {
         self.tasks[task & (MAX_TASKS - 1)].waits = waits.map(|waits| (self.clock, waits));
     }
 
-    fn request(&mut self, view: &View<'_>, task: usize, pending: &Pending) {
+    fn request(&mut self, view: &View<'_>, task: usize, event: u16, pending: &Pending) {
         self.request = 0;
         let Some(pid) = self.pid(view, task) else {
             return;
         };
         Self::put(view, at::RUNNING_PID, pid);
-        if pending.io_worker && self.trigger(view, task) {
+        if pending.io_worker && self.trigger(view, task, event) {
             self.request |= request::IO_WORKER;
         }
         if let Some(signal) = pending.signal {
@@ -248,11 +260,19 @@ impl Agent {
     }
 
     /// Names the file that sets the task's ring going, if it has one that can still be.
-    fn trigger(&mut self, view: &View<'_>, task: usize) -> bool {
-        let owns = task < self.staged && self.rings.contains(&(task as u8));
+    fn trigger(&mut self, view: &View<'_>, task: usize, event: u16) -> bool {
+        if task >= self.staged || !self.rings.contains(&(task as u8)) {
+            return false;
+        }
         let ready = view.load(PAGE + at::RINGS) >> task & 1 == 1;
         let triggered = &mut self.tasks[task].triggered;
-        if !owns || !ready || *triggered >= WORKER_TRIGGERS {
+        if !ready || *triggered >= WORKER_TRIGGERS {
+            let what = if ready {
+                "one ring creates no more than 8 workers in a run"
+            } else {
+                "this kernel has no io_uring that the agent can use"
+            };
+            self.not_applicable.insert(NotApplicable { event, what });
             return false;
         }
         let slot = (task * WORKER_TRIGGERS + *triggered) as u64;
@@ -260,6 +280,14 @@ impl Agent {
         let fd = view.load(PAGE + at::TRIGGERS + 8 * slot);
         Self::put(view, at::TRIGGER_FD, fd);
         true
+    }
+
+    /// Whether a task of the scenario's start, or one that has run since, is alive.
+    pub fn anybody(&self, alive: impl Fn(usize) -> bool) -> bool {
+        self.tasks
+            .iter()
+            .enumerate()
+            .any(|(task, known)| (task < self.staged || known.address.is_some()) && alive(task))
     }
 
     /// Nobody can run: has the longest sleep among those alive ended, as by a time-out.

@@ -203,11 +203,16 @@ impl RunHost {
 
     /// No task can run: somebody's sleep has to end, or all have ended.
     fn idle(&mut self, view: &View<'_>) -> Reply {
-        if self.all_dumped(view) {
-            return self.end(GuestEnd::AllDone);
-        }
         let outcome = &self.outcome;
         let alive = |task: usize| outcome.tasks.get(task).is_none_or(Option::is_none);
+        // A fork that a signal interrupted may have taken a block for a child that never came to be: only who has run counts.
+        if self
+            .agent
+            .as_ref()
+            .is_some_and(|agent| !agent.anybody(alive))
+        {
+            return self.end(GuestEnd::AllDone);
+        }
         match self
             .agent
             .as_mut()

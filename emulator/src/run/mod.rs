@@ -15,7 +15,7 @@ use ctxfuzz_scenario::scenario::Scenario;
 
 use self::host::{GuestEnd, Observer, RunHost};
 use self::images::KnownTask;
-use self::outcome::{End, Endian, Outcome, RegisterFile};
+use self::outcome::{End, Endian, NotApplicable, Outcome, RegisterFile};
 use self::user::Compiled;
 use crate::kernel::code::CodeError;
 use crate::kernel::image::{self, ImageError, KernelImage, Layout};
@@ -236,6 +236,12 @@ impl Runner {
     /// The kernel's symbols.
     pub fn symbols(&self) -> Result<Symbols, RunnerError> {
         kernel_symbols(&self.name, self.endian)
+    }
+
+    /// What the kernel could not be made to do in the last run. Nothing, for a model.
+    pub fn not_applicable(&mut self) -> Vec<NotApplicable> {
+        let agent = self.machine.host().agent.as_ref();
+        agent.map_or_else(Vec::new, |agent| agent.not_applicable().cloned().collect())
     }
 
     /// Addresses of the last blocks of a real kernel's last run, in no order: where it went when it did not end.

@@ -186,3 +186,18 @@ pub struct Outcome {
     /// What each task had at each of its host calls, in order of time; empty unless the runner was told to observe.
     pub observations: Vec<Observation>,
 }
+
+/// A part of a scenario that a kernel cannot be made to do. The rest of the scenario runs all the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NotApplicable {
+    /// Index into the scenario's events.
+    pub event: u16,
+    /// What cannot be done, and why.
+    pub what: &'static str,
+}
+
+impl std::fmt::Display for NotApplicable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "event {}: {}", self.event, self.what)
+    }
+}

@@ -7,7 +7,7 @@ use super::{Runner, RunnerError};
 use crate::kernel::agent;
 use crate::kernel::name::KernelName;
 use crate::kernel::offsets;
-use crate::kernel::snapshot::Snapshot;
+use crate::kernel::snapshot::{Snapshot, SymbolKind};
 use crate::machine::address::KERNEL;
 use crate::machine::pseries::Boot;
 use crate::machine::{Guest, Machine, Options, Program, Registers};
@@ -113,12 +113,19 @@ fn program(snapshot: &Snapshot) -> Result<Program, String> {
             guest_size: snapshot.memory_size,
             process_table,
             registers,
-            fatal: FATAL
-                .iter()
-                .filter_map(|name| Some((snapshot.address(name)?, (*name).to_owned())))
-                .collect(),
+            fatal: fatal(snapshot),
         })),
     })
+}
+
+/// Where a kernel enters the functions that it dies in: past the code that finds the TOC, which callers inside the kernel skip.
+fn fatal(snapshot: &Snapshot) -> Vec<(u64, String)> {
+    snapshot
+        .symbols
+        .iter()
+        .filter(|s| s.kind == SymbolKind::Function && FATAL.contains(&s.name.as_str()))
+        .map(|s| (s.address + s.local_entry, s.name.clone()))
+        .collect()
 }
 
 /// The physical address that the variable `process_tb` points at.

@@ -62,12 +62,25 @@ impl Code {
             source,
             instruction: disassemble(write.word),
             around: self.around(write.pc),
-            trace: write
-                .trace
-                .iter()
-                .map(|pc| (*pc, self.place(*pc)))
-                .collect(),
+            trace: self.trace(write),
         }
+    }
+
+    /// The call trace with what the compiler inlined.
+    fn trace(&self, write: &Write) -> Vec<(u64, String)> {
+        let mut trace = Vec::new();
+        for (depth, &pc) in write.trace.iter().enumerate() {
+            // A return address may belong to the next line already: the call is before it.
+            let at = if depth == 0 { pc } else { pc - 4 };
+            let inlined = self.symbols(pc).inlined(at);
+            trace.extend(
+                inlined
+                    .into_iter()
+                    .map(|name| (pc, format!("{name} [inlined]"))),
+            );
+            trace.push((pc, self.place(pc)));
+        }
+        trace
     }
 
     fn around(&self, pc: u64) -> Vec<String> {

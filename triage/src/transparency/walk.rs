@@ -175,7 +175,8 @@ impl<'a> Walk<'a> {
         let uses_vmx = before.is_some_and(|before| before.uses_vmx);
         let context = Context::new(observation, when, masks, uses_vmx);
         let task = self.tasks.entry(observation.task).or_default();
-        task.vrsaves.insert(observation.registers.vrsave);
+        // A real kernel's first task has started before anybody looks: a new program's image is 0.
+        task.vrsaves.extend([0, observation.registers.vrsave]);
         if let Some(child) = child {
             let (context, vrsaves) = (context.clone(), task.vrsaves.clone());
             self.forks.insert(child, Heritage { context, vrsaves });

@@ -100,7 +100,7 @@ pub fn run(
     let plan = Plan {
         seed: config.seed,
         initial,
-        map_size: round::MAP_SIZE,
+        map_size: round.map_size(),
         feedback: config.feedback,
     };
     let engine = engine::run(plan, &mut round);

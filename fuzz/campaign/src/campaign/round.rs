@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use ctxfuzz_emulator::machine::coverage;
 use ctxfuzz_emulator::run::outcome::End;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::pair::{Pair, Paired};
@@ -14,9 +13,6 @@ use super::engine::Harness;
 use super::progress::{Progress, Status};
 use super::summary::{Counts, Summary};
 use super::{CampaignError, Config, corpus, evidence};
-
-/// Bytes of the coverage map: one half a kernel.
-pub const MAP_SIZE: usize = 2 * coverage::MAP_SIZE;
 
 /// An edge counts as gone once or more than once. AFL's eight classes reached no more edges, and kept scenarios that go round some loop
 /// once more: three times as many, and twice as slow.
@@ -49,6 +45,7 @@ impl<'c> Round<'c> {
     ) -> Result<Self, CampaignError> {
         let pair = evidence::machines(config)?;
         let desk = Desk::open(config, stop, [pair.a.hash(), pair.b.hash()])?;
+        let covered = vec![0; map_size(&pair)];
         Ok(Round {
             config,
             progress,
@@ -59,9 +56,14 @@ impl<'c> Round<'c> {
             executions: 0,
             corpus: 0,
             counts: Counts::default(),
-            covered: vec![0; MAP_SIZE],
+            covered,
             trouble: None,
         })
+    }
+
+    /// Bytes of a coverage map of both machines.
+    pub fn map_size(&self) -> usize {
+        self.covered.len()
     }
 
     /// The end of the campaign: what it did, or what stopped it.
@@ -96,9 +98,10 @@ impl<'c> Round<'c> {
     }
 
     fn cover(&mut self, coverage: &mut [u8]) {
-        let halves = coverage.chunks_exact_mut(coverage::MAP_SIZE);
-        for (half, runner) in halves.zip([&self.pair.a, &self.pair.b]) {
-            for (byte, &hits) in half.iter_mut().zip(runner.coverage().hits()) {
+        let hits = [&self.pair.a, &self.pair.b].map(|runner| runner.coverage().hits());
+        let (a, b) = coverage.split_at_mut(hits[0].len());
+        for (half, hits) in [a, b].into_iter().zip(hits) {
+            for (byte, &hits) in half.iter_mut().zip(hits) {
                 *byte = hits.min(MOST_HITS);
             }
         }
@@ -188,4 +191,8 @@ impl Harness for Round<'_> {
             self.trouble.get_or_insert(error);
         }
     }
+}
+
+fn map_size(pair: &Pair) -> usize {
+    pair.a.coverage().hits().len() + pair.b.coverage().hits().len()
 }

@@ -76,7 +76,8 @@ fn replay(
     out: &mut impl Write,
 ) -> anyhow::Result<Status> {
     let (a, b) = (&args.kernels.a, &args.kernels.b);
-    let comparison = pairs.get(a, b, endian)?.run(&input.scenario).comparison;
+    let paired = pairs.get(a, b, endian)?.run(&input.scenario);
+    let comparison = paired.comparison;
     // Recording both runs takes much longer than running them: only for differences that somebody may ask about.
     let signatures = match comparison.comparable() && comparison.verdict > Verdict::Dead {
         true => cause::explain(a, b, endian, &input.scenario)?.signatures(),
@@ -95,6 +96,14 @@ fn replay(
     match args.json {
         true => writeln!(out, "{}", RunReport::new(&subject, &comparison).to_line())?,
         false => write!(out, "{}", report::text(&subject, &comparison))?,
+    }
+    for (kernel, parts) in [a, b].into_iter().zip(&paired.not_applicable) {
+        for part in parts {
+            eprintln!(
+                "ctxfuzz: {scenario} ({}): not applicable to {kernel}: {part}",
+                endian.name()
+            );
+        }
     }
     Ok(status(&comparison, args.abi.into()))
 }

@@ -291,7 +291,12 @@ mod tests {
     #[test]
     fn what_says_nothing_is_trouble_even_beside_findings() -> anyhow::Result<()> {
         let mut search = search();
-        let mut summary = check(&mut Checker::new(&"fixed".parse()?), &args()?, 1)?;
+        let mut summary = check(
+            &mut Checker::new(&"fixed".parse()?),
+            &args()?,
+            &Endian::BOTH,
+            1,
+        )?;
         assert_eq!(summary.status(), Status::Nothing);
         search.name(&scenario(1, 1), Endian::Little, "a test says so");
         summary.inconclusive = search.inconclusive;
