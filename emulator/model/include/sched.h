@@ -36,13 +36,18 @@ struct callback_head {
 	void (*func)(struct callback_head *);
 };
 
+struct list_head {
+	struct list_head *prev;
+	struct list_head *next;
+};
+
 /* Something to sleep on: here only an address to tell sleepers apart. */
 struct wait_queue {
 	char unused;
 };
 
 /* task_struct members that the model gives no meaning. Their size is what matters: the whole is copied on fork, and Linux's is big. */
-#define TASK_UNMODELLED_BYTES 3344
+#define TASK_UNMODELLED_BYTES 3320
 
 struct task_struct {
 	u64 flags; /* thread_info */
@@ -52,8 +57,10 @@ struct task_struct {
 	struct task_struct *parent;
 	void *stack;
 	const void *wait_channel;
-	u64 sleep_since;
-	u64 timed_out;
+	u64 queued_since; /* in the queue of wait_channel */
+	u64 call_since;	  /* when its system call began */
+	struct list_head run_list;
+	u64 on_rq;
 	u64 pending_signals;
 	u64 blocked_signals;
 	struct callback_head *task_works;
@@ -100,13 +107,24 @@ __inline struct pt_regs *task_pt_regs(const struct task_struct *tsk)
 /* core.c, wait.c */
 void schedule(void);
 void schedule_tail(struct task_struct *prev);
-void resched_curr(u64 hint);
+void preempt_schedule_irq(void);
+void resched_curr(void);
+void sched_setscheduler_for_switch(struct task_struct *running, u64 next);
 void wake_up_new_task(struct task_struct *tsk);
 bool wake_up_state(struct task_struct *tsk, u64 states);
 void prepare_to_wait(const void *channel, u64 state);
 bool finish_wait(void);
 bool wake_up(const void *channel);
+struct task_struct *first_in_queue(const void *channel, bool asleep);
 long sys_sched_yield(void);
+
+/* rt.c */
+void init_rt_rq(void);
+void enqueue_task_rt(struct task_struct *p, bool head);
+void dequeue_task_rt(struct task_struct *p);
+void requeue_task_rt(struct task_struct *p, bool head);
+void yield_task_rt(void);
+struct task_struct *pick_next_task_rt(void);
 
 /* fork.c, exit.c */
 struct kernel_clone_args {
@@ -144,13 +162,16 @@ void task_work_run(void);
 
 /* io-wq.c */
 void io_wq_create(struct task_struct *owner);
-void io_remote_worker_blocks(void);
+struct task_struct *io_ring_owner(struct task_struct *tsk);
+void io_remote_worker_blocks(struct task_struct *running);
 
 /* pipe.c, read_write.c, futex.c */
 ssize_t pipe_read(u8 *to, size_t count);
 ssize_t pipe_write(const u8 *from, size_t count);
+bool pipe_end_sleep(const void *channel);
 long ksys_read(u32 fd, u8 *buf, size_t count);
 long ksys_write(u32 fd, const u8 *buf, size_t count);
+long futex_wake(const u32 *uaddr, u32 nr);
 long sys_futex(u32 *uaddr, int op, u32 val);
 
 /* iov_iter.c, vmx-helper.c, copyuser_power7.S: bytes left, 0 when all were copied */
@@ -169,7 +190,10 @@ unsigned long syscall_exit_prepare(unsigned long r3, struct pt_regs *regs, long 
 long system_call_exception(struct pt_regs *regs, unsigned long r0);
 void do_notify_resume(struct pt_regs *regs, unsigned long flags);
 
-/* smp.c, traps.c, main.c */
+/* smp.c, director.c, traps.c, main.c */
+void do_remote_work(struct task_struct *tsk);
+void director_init(void);
+void wake_up_director(void);
 void smp_ipi_demux(void);
 __noreturn void panic(const char *reason);
 void start_kernel(void);

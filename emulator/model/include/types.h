@@ -29,7 +29,6 @@ typedef _Bool bool;
 #define EFAULT 14
 #define EINVAL 22
 #define ENOSYS 38
-#define ETIMEDOUT 110
 #define ERESTARTSYS 512
 #define ERESTARTNOINTR 513
 #define MAX_ERRNO 4095

@@ -1,26 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The scheduler, as Linux's kernel/sched/core.c. One CPU, no time slices: who runs next is what the host asks for, or the next in turn.
+// The scheduler, as Linux's kernel/sched/core.c on one CPU, with CONFIG_PREEMPT. All tasks are real-time tasks of one priority without time
+// slices, so rt.c decides who is next; nobody preempts the running task unless the host asks for it.
 #include "hostcall.h"
 #include "sched.h"
 
-#define HINT_ANY (~0UL)
-
-static u64 next_hint = HINT_ANY;
-static u64 sleep_clock;
-
-/// Linux's resched_curr: the current task is to be preempted on its way to user mode. `hint` is a user index, or HINT_ANY.
-void resched_curr(u64 hint)
+/// Linux's resched_curr: the current task is to be preempted, on its way to user mode or when an interrupt ends that came in the kernel.
+void resched_curr(void)
 {
-	next_hint = hint;
 	set_tsk_thread_flag(current, TIF_NEED_RESCHED);
 }
 
-/// Linux's try_to_wake_up, for a task in one of `states`. It does not preempt the current task: only remote_work does.
+/// Linux's __sched_setscheduler, called twice for each of two tasks by somebody of higher priority who then leaves the CPU: `next` (a user
+/// index), if it can run, is raised above the others and put back, which leaves it at the head of the queue; the running task is put below
+/// them and back, to the tail. Linux puts a task that loses priority at the head of its new queue, one that gains some at the tail.
+void sched_setscheduler_for_switch(struct task_struct *running, u64 next)
+{
+	for (struct task_struct *tsk = task_pool; tsk < task_pool + MAX_USER_TASKS; tsk++) {
+		if (tsk->user_index == next && tsk->on_rq)
+			requeue_task_rt(tsk, true);
+	}
+	if (running->user_index != next)
+		requeue_task_rt(running, false);
+	resched_curr();
+}
+
+/// Linux's try_to_wake_up, for a task in one of `states`.
 bool wake_up_state(struct task_struct *tsk, u64 states)
 {
 	if (!(tsk->state & states))
 		return false;
 	tsk->state = TASK_RUNNING;
+	if (!tsk->on_rq)
+		enqueue_task_rt(tsk, false);
 	return true;
 }
 
@@ -28,53 +39,41 @@ bool wake_up_state(struct task_struct *tsk, u64 states)
 void wake_up_new_task(struct task_struct *tsk)
 {
 	tsk->state = TASK_RUNNING;
+	enqueue_task_rt(tsk, false);
 }
 
-/// No counterpart in Linux: whom the idle rule may wake. Kernel threads may sleep for ever.
-static bool is_sleeping_user_task(const struct task_struct *tsk)
+/// No counterpart in Linux: whose sleep the idle rule may end. Workers may sleep for ever, the parent of a vfork sleeps until its child is gone.
+static bool is_waiting_user_task(const struct task_struct *tsk)
 {
-	return (tsk->state == TASK_INTERRUPTIBLE || tsk->state == TASK_UNINTERRUPTIBLE) && tsk->user_index != USER_INDEX_NONE;
+	return tsk->state == TASK_INTERRUPTIBLE && tsk->user_index != USER_INDEX_NONE;
 }
 
-/// Nothing can run: wake the user task that has slept longest, as its time-out would, or tell the host that all is done.
-/// Linux would run the idle task until an interrupt comes.
-static struct task_struct *wake_by_timeout(void)
+/// The idle task: nothing can run until somebody outside ends a sleep. That is what the agent of a real kernel does, by the same rule: of the
+/// tasks that sleep, the one whose system call began first says what is done. It need not be the one that wakes.
+static void do_idle(void)
 {
-	struct task_struct *oldest = NULL;
+	struct task_struct *first = NULL;
 
 	for (struct task_struct *tsk = task_pool; tsk < task_pool + MAX_TASKS; tsk++) {
-		if (is_sleeping_user_task(tsk) && (!oldest || tsk->sleep_since < oldest->sleep_since))
-			oldest = tsk;
+		if (is_waiting_user_task(tsk) && (!first || tsk->call_since < first->call_since))
+			first = tsk;
 	}
-	if (!oldest) {
+	if (!first) {
 		host_call(HOST_ALL_DONE, NULL);
 		panic("the run went on after its end");
 	}
-	oldest->timed_out = true;
-	oldest->state = TASK_RUNNING;
-	return oldest;
+	if (!pipe_end_sleep(first->wait_channel))
+		futex_wake(first->wait_channel, 1);
 }
 
-/// Linux's pick_next_task. In order: the user task the host named, the next runnable one in the pool, the task itself.
-static struct task_struct *pick_next_task(struct task_struct *prev)
+/// Linux's pick_next_task.
+static struct task_struct *pick_next_task(void)
 {
-	u64 hint = next_hint;
-	u64 first = prev == &init_task ? 0 : (u64)(prev - task_pool) + 1;
+	struct task_struct *next;
 
-	next_hint = HINT_ANY;
-	for (u64 i = 0; i < MAX_USER_TASKS; i++) {
-		struct task_struct *tsk = &task_pool[i];
-
-		if (tsk != prev && tsk->state == TASK_RUNNING && tsk->user_index == hint)
-			return tsk;
-	}
-	for (u64 i = 0; i < MAX_TASKS; i++) {
-		struct task_struct *tsk = &task_pool[(first + i) % MAX_TASKS];
-
-		if (tsk != prev && tsk->state == TASK_RUNNING)
-			return tsk;
-	}
-	return prev->state == TASK_RUNNING ? prev : wake_by_timeout();
+	while (!(next = pick_next_task_rt()))
+		do_idle();
+	return next;
 }
 
 /// Linux's __schedule.
@@ -86,10 +85,10 @@ static void __schedule(void)
 	clear_tsk_thread_flag(prev, TIF_NEED_RESCHED);
 	if (prev->state == TASK_INTERRUPTIBLE && signal_pending(prev))
 		prev->state = TASK_RUNNING;
-	if (prev->state != TASK_RUNNING)
-		prev->sleep_since = ++sleep_clock;
+	if (prev->state != TASK_RUNNING && prev->on_rq)
+		dequeue_task_rt(prev);
 
-	next = pick_next_task(prev);
+	next = pick_next_task();
 	if (next != prev)
 		__switch_to(prev, next);
 }
@@ -102,6 +101,13 @@ void schedule(void)
 	local_irq_enable();
 }
 
+/// Linux's preempt_schedule_irq: an interrupt of the kernel ends, and the current task is to be preempted.
+void preempt_schedule_irq(void)
+{
+	while (test_tsk_thread_flag(current, TIF_NEED_RESCHED))
+		schedule();
+}
+
 /// Linux's schedule_tail: the first thing a new task does. Linux drops the last reference to a dead `prev` here.
 void schedule_tail(struct task_struct *prev)
 {
@@ -112,6 +118,7 @@ void schedule_tail(struct task_struct *prev)
 /// Linux's sys_sched_yield.
 long sys_sched_yield(void)
 {
+	yield_task_rt();
 	schedule();
 	return 0;
 }

@@ -76,7 +76,7 @@ static struct task_struct *copy_process(const struct kernel_clone_args *args)
 	p->user_index = args->user_index;
 	p->parent = current;
 	p->wait_channel = NULL;
-	p->timed_out = false;
+	p->on_rq = false;
 	p->pending_signals = 0;
 	p->task_works = NULL;
 	p->owns_ring = false;
@@ -85,15 +85,13 @@ static struct task_struct *copy_process(const struct kernel_clone_args *args)
 	return p;
 }
 
-/// Linux's wait_for_vfork_done. Not killable; the idle rule can end it early, as a killed parent's wait would end.
+/// Linux's wait_for_vfork_done. Not killable: only the child ends it.
 static void wait_for_vfork_done(struct task_struct *child)
 {
-	bool timed_out = false;
-
-	while (child->vfork_parent && !timed_out) {
+	while (child->vfork_parent) {
 		prepare_to_wait(child, TASK_UNINTERRUPTIBLE);
 		schedule();
-		timed_out = finish_wait();
+		finish_wait();
 	}
 }
 

@@ -6,30 +6,28 @@
 #define FUTEX_WAKE 1
 #define FUTEX_CMD_MASK 0x7f
 
-/// Linux's futex_wait_queue.
+/// Linux's futex_wait_queue and futex_unqueue. True if woken by futex_wake.
 static bool futex_wait_queue(const u32 *uaddr)
 {
-	bool timed_out;
-
 	prepare_to_wait(uaddr, TASK_INTERRUPTIBLE);
 	schedule();
-	timed_out = finish_wait();
-	return timed_out;
+	return !finish_wait();
 }
 
-/// Linux's __futex_wait. Woken, timed out (the idle rule) or interrupted, in that order of precedence.
+/// Linux's __futex_wait. Being woken counts for more than being interrupted.
 static long __futex_wait(const u32 *uaddr, u32 val)
 {
-	if (*(const volatile u32 *)uaddr != val)
-		return -EAGAIN;
-	if (signal_pending(current))
-		return -ERESTARTSYS;
-	if (futex_wait_queue(uaddr))
-		return -ETIMEDOUT;
-	return signal_pending(current) ? -ERESTARTSYS : 0;
+	for (;;) {
+		if (*(const volatile u32 *)uaddr != val)
+			return -EAGAIN;
+		if (futex_wait_queue(uaddr))
+			return 0;
+		if (signal_pending(current))
+			return -ERESTARTSYS;
+	}
 }
 
-/// Linux's futex_wait, without a time-out of its own.
+/// Linux's futex_wait, without a time-out.
 static long futex_wait(const u32 *uaddr, u32 val)
 {
 	long ret = __futex_wait(uaddr, val);
@@ -37,14 +35,18 @@ static long futex_wait(const u32 *uaddr, u32 val)
 	return ret;
 }
 
-/// Linux's futex_wake. `nr` as given, at least one.
-static long futex_wake(const u32 *uaddr, u32 nr)
+/// Linux's futex_wake. `nr` as given, at least one. A task that a signal has woken is in the queue until it has run, and counts.
+long futex_wake(const u32 *uaddr, u32 nr)
 {
 	long woken = 0;
 
 	do {
-		if (!wake_up(uaddr))
+		struct task_struct *first = first_in_queue(uaddr, false);
+
+		if (!first)
 			break;
+		first->wait_channel = NULL;
+		wake_up_state(first, TASK_INTERRUPTIBLE);
 		woken++;
 	} while (woken < (long)nr);
 	return woken;

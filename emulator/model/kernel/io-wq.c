@@ -81,18 +81,23 @@ static bool can_be_asked(const struct task_struct *tsk)
 	return tsk->owns_ring && tsk->state != TASK_DEAD && tsk->state != TASK_UNUSED;
 }
 
-/// No counterpart in Linux: what schedule does on the worker's CPU. A worker blocks: one of the current task's ring, else of the first task that has a ring and lives.
-void io_remote_worker_blocks(void)
+/// No counterpart in Linux: whose ring has a worker that can block. The task's own, or else that of the first task that has one and lives.
+struct task_struct *io_ring_owner(struct task_struct *tsk)
 {
-	struct task_struct *tsk = current;
-
-	if (!can_be_asked(tsk)) {
-		for (tsk = task_pool; tsk < task_pool + MAX_USER_TASKS; tsk++) {
-			if (can_be_asked(tsk))
-				break;
-		}
-		if (tsk == task_pool + MAX_USER_TASKS)
-			return;
+	if (can_be_asked(tsk))
+		return tsk;
+	for (tsk = task_pool; tsk < task_pool + MAX_USER_TASKS; tsk++) {
+		if (can_be_asked(tsk))
+			return tsk;
 	}
-	io_wq_worker_sleeping(&blocked_workers[tsk->user_index]);
+	return NULL;
+}
+
+/// No counterpart in Linux: what schedule does on the worker's CPU. A worker of that ring blocks.
+void io_remote_worker_blocks(struct task_struct *running)
+{
+	struct task_struct *tsk = io_ring_owner(running);
+
+	if (tsk)
+		io_wq_worker_sleeping(&blocked_workers[tsk->user_index]);
 }

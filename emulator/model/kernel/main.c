@@ -6,6 +6,7 @@
 struct stage {
 	u64 tasks;
 	u64 rings;
+	u64 director;
 };
 
 volatile struct stage stage;
@@ -25,6 +26,7 @@ void start_kernel(void)
 	init_task.state = TASK_DEAD;
 	init_task.stack = init_stack;
 	init_task.user_index = USER_INDEX_NONE;
+	init_rt_rq();
 	fork_init();
 }
 
@@ -44,6 +46,9 @@ void rest_init(void)
 {
 	u64 tasks = stage.tasks;
 	u64 rings = stage.rings;
+
+	if (stage.director)
+		director_init();
 
 	for (u64 i = 0; i < tasks && i < MAX_USER_TASKS; i++) {
 		struct task_struct *tsk = kernel_thread(kernel_init, (void *)i, i);

@@ -30,13 +30,38 @@ __inline bool pipe_full(const struct pipe_inode_info *pipe)
 	return pipe->head - pipe->tail == PIPE_BUFFERS;
 }
 
-/// Linux's pipe_read: what is there, or sleep until something is. A sleep that the idle rule ends fails with ETIMEDOUT.
+/// Linux's wait_event_interruptible_exclusive on rd_wait with pipe_readable. False if a signal came first.
+static bool wait_until_readable(struct pipe_inode_info *pipe)
+{
+	while (pipe_empty(pipe)) {
+		if (signal_pending(current))
+			return false;
+		prepare_to_wait(&pipe->rd_wait, TASK_INTERRUPTIBLE);
+		schedule();
+		finish_wait();
+	}
+	return true;
+}
+
+/// Linux's wait_event_interruptible_exclusive on wr_wait with pipe_writable.
+static void wait_until_writable(struct pipe_inode_info *pipe)
+{
+	while (pipe_full(pipe) && !signal_pending(current)) {
+		prepare_to_wait(&pipe->wr_wait, TASK_INTERRUPTIBLE);
+		schedule();
+		finish_wait();
+	}
+}
+
+/// Linux's pipe_read: what is there, or sleep until something is.
 ssize_t pipe_read(u8 *to, size_t count)
 {
 	struct pipe_inode_info *pipe = &the_pipe;
+	bool was_full = pipe_full(pipe);
+	bool wake_next_reader = false;
 	ssize_t ret = 0;
 
-	while (count) {
+	for (;;) {
 		if (!pipe_empty(pipe)) {
 			u64 slot = pipe->tail % PIPE_BUFFERS;
 			struct pipe_buffer *buf = &pipe->bufs[slot];
@@ -50,25 +75,25 @@ ssize_t pipe_read(u8 *to, size_t count)
 			to += chars;
 			count -= chars;
 			ret += chars;
+			if (!count)
+				break;
 			continue;
 		}
 		if (ret)
 			break;
-		if (signal_pending(current)) {
-			ret = -ERESTARTSYS;
-			break;
-		}
-		prepare_to_wait(&pipe->rd_wait, TASK_INTERRUPTIBLE);
-		schedule();
-		if (finish_wait()) {
-			ret = -ETIMEDOUT;
-			break;
-		}
+		if (was_full)
+			wake_up(&pipe->wr_wait);
+		if (!wait_until_readable(pipe))
+			return -ERESTARTSYS;
+		was_full = pipe_full(pipe);
+		wake_next_reader = true;
 	}
 
-	if (!pipe_full(pipe))
+	if (pipe_empty(pipe))
+		wake_next_reader = false;
+	if (was_full)
 		wake_up(&pipe->wr_wait);
-	if (!pipe_empty(pipe))
+	if (wake_next_reader)
 		wake_up(&pipe->rd_wait);
 	return ret;
 }
@@ -77,10 +102,12 @@ ssize_t pipe_read(u8 *to, size_t count)
 ssize_t pipe_write(const u8 *from, size_t count)
 {
 	struct pipe_inode_info *pipe = &the_pipe;
+	bool was_empty = pipe_empty(pipe);
+	bool wake_next_writer = false;
 	size_t chars = count % PAGE_SIZE;
 	ssize_t ret = 0;
 
-	if (chars && !pipe_empty(pipe)) {
+	if (chars && !was_empty) {
 		u64 slot = (pipe->head - 1) % PIPE_BUFFERS;
 		struct pipe_buffer *buf = &pipe->bufs[slot];
 
@@ -111,18 +138,39 @@ ssize_t pipe_write(const u8 *from, size_t count)
 			ret = ret ? ret : -ERESTARTSYS;
 			break;
 		}
-		wake_up(&pipe->rd_wait);
-		prepare_to_wait(&pipe->wr_wait, TASK_INTERRUPTIBLE);
-		schedule();
-		if (finish_wait()) {
-			ret = ret ? ret : -ETIMEDOUT;
-			break;
-		}
+		if (was_empty)
+			wake_up(&pipe->rd_wait);
+		wait_until_writable(pipe);
+		was_empty = pipe_empty(pipe);
+		wake_next_writer = true;
 	}
 
-	if (!pipe_empty(pipe))
+	if (pipe_full(pipe))
+		wake_next_writer = false;
+	if (was_empty)
 		wake_up(&pipe->rd_wait);
-	if (!pipe_full(pipe))
+	if (wake_next_writer)
 		wake_up(&pipe->wr_wait);
 	return ret;
+}
+
+/// No counterpart in Linux: what the agent of a real kernel does to the pipe when a reader's or a writer's sleep has to end. It writes one byte,
+/// or reads all there is. False if `channel` is none of the pipe's queues.
+bool pipe_end_sleep(const void *channel)
+{
+	struct pipe_inode_info *pipe = &the_pipe;
+
+	if (channel == &pipe->rd_wait) {
+		u64 slot = pipe->head++ % PIPE_BUFFERS;
+
+		pages[slot][0] = 0;
+		pipe->bufs[slot].offset = 0;
+		pipe->bufs[slot].len = 1;
+		return wake_up(&pipe->rd_wait);
+	}
+	if (channel == &pipe->wr_wait) {
+		pipe->tail = pipe->head;
+		return wake_up(&pipe->wr_wait);
+	}
+	return false;
 }

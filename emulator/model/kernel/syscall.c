@@ -43,13 +43,19 @@ static const syscall_fn sys_call_table[NR_SYSCALLS] = {
 	[234] = ENTRY(sys_exit),
 };
 
-/// Linux's system_call_exception. Other CPUs' doings become visible first: they happened while the call was on its way.
+/* System calls so far. */
+static u64 call_clock;
+
+/// Linux's system_call_exception. Other CPUs' doings become visible first, by an interrupt that comes as soon as it can. It preempts the task
+/// before the call has begun, as this is a preemptible kernel.
 long system_call_exception(struct pt_regs *regs, unsigned long r0)
 {
 	syscall_fn f;
 
 	local_irq_enable();
+	current->call_since = ++call_clock;
 	smp_ipi_demux();
+	preempt_schedule_irq();
 	if (r0 >= NR_SYSCALLS || !sys_call_table[r0])
 		return -ENOSYS;
 	f = sys_call_table[r0];

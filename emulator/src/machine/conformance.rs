@@ -62,7 +62,7 @@ pub fn check(endian: Endian, repair_errata: bool) -> Result<Vec<Check>, MachineE
         options: Options {
             budget: 10_000,
             repair_errata,
-            trace: false,
+            ..Options::default()
         },
     };
     let mut checks = Vec::new();

@@ -7,6 +7,8 @@ mod calls;
 mod interrupts;
 mod paging;
 
+use std::collections::HashMap;
+
 use unicorn_engine::{
     Arch, ControlType, HookType, Mode, Prot, RegisterPPC, TlbEntry, TlbType, Unicorn, uc_ctl,
     uc_error,
@@ -51,6 +53,7 @@ pub(super) struct Inner<H> {
     /// Taken out while it is being called.
     host: Option<Box<H>>,
     pub(super) coverage: EdgeMap,
+    pub(super) kernel_blocks: HashMap<u64, u64>,
     pub(super) blocks: u64,
     probe: Option<Probe>,
     pub(super) stop: Option<Stop>,
@@ -115,6 +118,7 @@ impl<H: Host> Inner<H> {
                 Some(_) => REAL_MAP,
                 None => MODEL_MAP,
             }),
+            kernel_blocks: HashMap::new(),
             blocks: 0,
             probe: None,
             stop: None,
@@ -144,6 +148,7 @@ impl<H: Host> Inner<H> {
 
     pub(super) fn reset(&mut self) {
         self.coverage.clear();
+        self.kernel_blocks.clear();
         self.blocks = 0;
         self.probe = None;
         self.stop = None;
@@ -405,6 +410,9 @@ fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     inner.blocks += 1;
     if pc >= KERNEL {
         inner.coverage.enter(pc);
+        if inner.options.collect_blocks {
+            *inner.kernel_blocks.entry(pc).or_default() += 1;
+        }
     }
     if inner.blocks >= inner.options.budget {
         over_budget(uc, pc);

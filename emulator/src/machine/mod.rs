@@ -18,6 +18,7 @@ pub mod pseries;
 pub mod radix;
 mod state;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use unicorn_engine::{RegisterPPC, Unicorn};
@@ -73,6 +74,8 @@ pub struct Options {
     pub repair_errata: bool,
     /// Whether [`Host::instruction`] is called for every instruction (slow).
     pub trace: bool,
+    /// Whether the addresses of kernel blocks are collected ([`Machine::kernel_blocks`]).
+    pub collect_blocks: bool,
 }
 
 impl Default for Options {
@@ -81,6 +84,7 @@ impl Default for Options {
             budget: 1_000_000,
             repair_errata: true,
             trace: false,
+            collect_blocks: false,
         }
     }
 }
@@ -400,6 +404,11 @@ impl<H: Host> Machine<H> {
     /// Edges since the last rewind.
     pub fn coverage(&self) -> &EdgeMap {
         &self.uc.get_data().coverage
+    }
+
+    /// Addresses of the kernel blocks and how often each ran, since the last rewind, if they are collected.
+    pub fn kernel_blocks(&self) -> &HashMap<u64, u64> {
+        &self.uc.get_data().kernel_blocks
     }
 
     /// Basic blocks since the last rewind.

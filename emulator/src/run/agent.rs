@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use ctxfuzz_scenario::event::{Event, Pending, Switch, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
+use super::host::call;
 use super::images::KnownTask;
 use super::outcome::NotApplicable;
 use super::user;
@@ -62,7 +63,7 @@ impl Waits {
 }
 
 /// One task of a run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Task {
     /// Its `task_struct`, once it has been seen.
     address: Option<u64>,
@@ -70,6 +71,14 @@ struct Task {
     waits: Option<(u64, Waits)>,
     /// Workers its ring was made to create.
     triggered: usize,
+    /// Of a child, once its parent has been told.
+    pid: Option<u64>,
+    /// Signal handlers it is in.
+    depth: usize,
+    /// Tasks it is making: the handlers it was in, and the child.
+    forking: Vec<(usize, usize)>,
+    /// It has dumped its registers.
+    gone: bool,
 }
 
 /// The host's side of the agent.
@@ -80,7 +89,8 @@ pub struct Agent {
     staged: usize,
     rings: Vec<u8>,
     syscalls: Vec<Option<Syscall>>,
-    tasks: [Task; MAX_TASKS],
+    /// As many as there can be.
+    tasks: Vec<Task>,
     request: u64,
     clock: u64,
     fruitless: u32,
@@ -101,7 +111,7 @@ impl Agent {
             staged: 0,
             rings: Vec::new(),
             syscalls: Vec::new(),
-            tasks: [Task::default(); MAX_TASKS],
+            tasks: vec![Task::default(); MAX_TASKS],
             request: 0,
             clock: 0,
             fruitless: 0,
@@ -124,7 +134,7 @@ impl Agent {
             _ => None,
         });
         self.syscalls.extend(calls);
-        self.tasks = [Task::default(); MAX_TASKS];
+        self.tasks = vec![Task::default(); MAX_TASKS];
         self.request = 0;
         self.clock = 0;
         self.fruitless = 0;
@@ -132,11 +142,46 @@ impl Agent {
     }
 
     /// A task makes a host call; `current` is its `task_struct`.
-    pub fn seen(&mut self, task: u8, current: u64) {
-        if let Some(task) = self.tasks.get_mut(usize::from(task)) {
-            task.address = Some(current);
-            task.waits = None;
+    pub fn seen(&mut self, view: &View<'_>, task: u8, number: u64, current: u64) {
+        let last_staged_pid = view.load(PAGE + at::PIDS + 8 * (MAX_TASKS as u64 - 1));
+        let Some(task) = self.tasks.get_mut(usize::from(task)) else {
+            return;
+        };
+        task.address = Some(current);
+        task.waits = None;
+        match number {
+            call::SIGNAL_HANDLER => task.depth += 1,
+            call::SIGRETURN => task.depth = task.depth.saturating_sub(1),
+            // The loop leaves r3 alone: after a call that makes a task it is the result. Pids are larger than error numbers.
+            call::EVENT => {
+                let depth = task.depth;
+                if let Some((_, child)) = task.forking.pop_if(|(at, _)| *at == depth) {
+                    let result = view.gpr(3);
+                    let made = (last_staged_pid..1 << 22).contains(&result);
+                    let pid = made.then_some(result);
+                    self.tasks[child].pid = pid;
+                }
+            }
+            _ => {}
         }
+    }
+
+    /// A task is about to make another one.
+    pub fn forks(&mut self, task: u8, child: usize) {
+        let depth = self.tasks[usize::from(task)].depth;
+        self.tasks[usize::from(task)].forking.push((depth, child));
+    }
+
+    /// A task has dumped its registers, and is about to exit.
+    pub fn gone(&mut self, task: u8) {
+        self.tasks[usize::from(task)].gone = true;
+    }
+
+    /// Whether all tasks that have started have dumped. When no task can run, that is all there are.
+    pub fn all_gone(&self) -> bool {
+        self.tasks
+            .iter()
+            .all(|task| task.gone || task.address.is_none())
     }
 
     /// The tasks that have been seen, in user order.
@@ -172,7 +217,10 @@ impl Agent {
         if task < self.staged {
             return Some(view.load(PAGE + at::PIDS + 8 * task as u64));
         }
-        let address = self.tasks.get(task)?.address?;
+        let task = self.tasks.get(task)?;
+        let Some(address) = task.address else {
+            return task.pid;
+        };
         let pa = view.map.physical(address + self.pid_offset?)?;
         Some(view.memory.read_u32(pa).into())
     }
@@ -233,7 +281,7 @@ impl Agent {
             Some(Syscall::Write { .. }) => Some(Waits::PipeWriter),
             _ => None,
         };
-        self.tasks[task & (MAX_TASKS - 1)].waits = waits.map(|waits| (self.clock, waits));
+        self.tasks[task % MAX_TASKS].waits = waits.map(|waits| (self.clock, waits));
     }
 
     fn request(&mut self, view: &View<'_>, task: usize, event: u16, pending: &Pending) {
@@ -259,11 +307,13 @@ impl Agent {
         }
     }
 
-    /// Names the file that sets the task's ring going, if it has one that can still be.
+    /// Names the file that sets a ring going, if there is one that can still be: the task's own, or else that of the first task that has one.
     fn trigger(&mut self, view: &View<'_>, task: usize, event: u16) -> bool {
-        if task >= self.staged || !self.rings.contains(&(task as u8)) {
+        let owns = |task: &usize| self.rings.contains(&(*task as u8)) && !self.tasks[*task].gone;
+        let owner = Some(task).filter(owns);
+        let Some(task) = owner.or_else(|| (0..self.staged).find(owns)) else {
             return false;
-        }
+        };
         let ready = view.load(PAGE + at::RINGS) >> task & 1 == 1;
         let triggered = &mut self.tasks[task].triggered;
         if !ready || *triggered >= WORKER_TRIGGERS {
@@ -282,26 +332,13 @@ impl Agent {
         true
     }
 
-    /// Whether a task of the scenario's start, or one that has run since, is alive.
-    pub fn anybody(&self, alive: impl Fn(usize) -> bool) -> bool {
-        self.tasks
-            .iter()
-            .enumerate()
-            .any(|(task, known)| (task < self.staged || known.address.is_some()) && alive(task))
-    }
-
     /// Nobody can run: has the longest sleep among those alive ended, as by a time-out.
-    pub fn wake_somebody(
-        &mut self,
-        view: &View<'_>,
-        alive: impl Fn(usize) -> bool,
-    ) -> Result<Reply, String> {
+    pub fn wake_somebody(&mut self, view: &View<'_>) -> Result<Reply, String> {
         let longest = self
             .tasks
             .iter()
-            .enumerate()
-            .filter(|(task, _)| alive(*task))
-            .filter_map(|(_, task)| task.waits)
+            .filter(|task| !task.gone)
+            .filter_map(|task| task.waits)
             .min_by_key(|(since, _)| *since);
         if let Some((_, waits)) = longest {
             Self::put(view, at::IDLE_ACTION, waits.action());

@@ -66,6 +66,8 @@ pub struct RunHost {
     pub observer: Option<Box<dyn Observer>>,
     /// Whether outcomes get observations.
     pub observe: bool,
+    /// Whether a task of the model does what is pending.
+    pub director: bool,
 }
 
 /// The parts of an [`Outcome`] that are collected while the run goes on.
@@ -106,6 +108,7 @@ impl RunHost {
             guest_end: None,
             observer: None,
             observe: false,
+            director: false,
         }
     }
 
@@ -150,7 +153,7 @@ impl RunHost {
             )));
         };
         if let Some(agent) = &mut self.agent {
-            agent.seen(task, view.load(self.layout.current));
+            agent.seen(view, task, number, view.load(self.layout.current));
         }
         if self.observe {
             let log = self.outcome.log.len();
@@ -189,6 +192,9 @@ impl RunHost {
         let file = user::read_dump(view.memory, |ea| view.map.physical(ea).unwrap_or(0), task);
         self.outcome.tasks[index] = Some(file);
         self.outcome.log.push(LogEntry::Dumped { task });
+        if let Some(agent) = &mut self.agent {
+            agent.gone(task);
+        }
         // The model says itself when nothing is left to run.
         if self.agent.is_some() && self.all_dumped(view) {
             return self.end(GuestEnd::AllDone);
@@ -203,21 +209,12 @@ impl RunHost {
 
     /// No task can run: somebody's sleep has to end, or all have ended.
     fn idle(&mut self, view: &View<'_>) -> Reply {
-        let outcome = &self.outcome;
-        let alive = |task: usize| outcome.tasks.get(task).is_none_or(Option::is_none);
-        // A fork that a signal interrupted may have taken a block for a child that never came to be: only who has run counts.
-        if self
-            .agent
-            .as_ref()
-            .is_some_and(|agent| !agent.anybody(alive))
-        {
+        // A control block that a failed call did not hand back belongs to nobody: no task starts in it.
+        let agent = self.agent.as_mut();
+        if agent.as_ref().is_some_and(|agent| agent.all_gone()) {
             return self.end(GuestEnd::AllDone);
         }
-        match self
-            .agent
-            .as_mut()
-            .map(|agent| agent.wake_somebody(view, alive))
-        {
+        match agent.map(|agent| agent.wake_somebody(view)) {
             Some(Ok(reply)) => reply,
             Some(Err(what)) => self.end(GuestEnd::Lost(what)),
             None => self.end(GuestEnd::Lost("the model made host call 7".into())),
@@ -251,6 +248,9 @@ impl RunHost {
             let child = view.load(user::BLOCKS_USED) as usize;
             if let Some(parent) = self.parents.get_mut(child) {
                 *parent = Some(task);
+                if let Some(agent) = &mut self.agent {
+                    agent.forks(task, child);
+                }
             }
         }
         self.make_pending(view, task, operation, event as usize)
@@ -283,7 +283,7 @@ impl RunHost {
             return agent.make_pending(view, task, operation, &pending);
         }
         if let Some(model) = &self.layout.model {
-            remote_work::write(view, model, &pending);
+            remote_work::write(view, model, &pending, self.director);
         }
         Reply::Continue
     }

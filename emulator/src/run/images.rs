@@ -21,7 +21,11 @@ const FRAME_VSX: u64 = 34;
 
 /// A quadword stored by `stvx`, doubleword 0 first.
 fn quadword(memory: &Memory, pa: u64) -> [u64; 2] {
-    let (first, second) = (memory.read_u64(pa), memory.read_u64(pa + 8));
+    doublewords(memory, memory.read_u64(pa), memory.read_u64(pa + 8))
+}
+
+/// The halves of a quadword in memory, doubleword 0 first.
+fn doublewords(memory: &Memory, first: u64, second: u64) -> [u64; 2] {
     match memory.endian() {
         Endian::Little => [second, first],
         Endian::Big => [first, second],
@@ -132,30 +136,31 @@ pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> Sign
         registers.vsr[n as usize][0] = view.load(fp.wrapping_add(8 * n));
     }
     registers.fpscr = view.load(fp.wrapping_add(8 * 32));
-    // Pages of user memory need not be neighbours: every value is looked up by its own address.
-    let v = view.load(uc.wrapping_add(layout.frame.v_regs_pointer));
-    let doublewords = |n: u64| {
-        let at = v.wrapping_add(16 * n);
-        let (first, second) = (view.load(at), view.load(at.wrapping_add(8)));
-        match view.memory.endian() {
-            Endian::Little => [second, first],
-            Endian::Big => [first, second],
-        }
-    };
+    let v_regs = view.load(uc.wrapping_add(layout.frame.v_regs_pointer));
+    if v_regs == 0 {
+        return SignalFrame {
+            task,
+            msr,
+            registers,
+        };
+    }
+    // A frame may cross pages, which lie anywhere.
+    let word = |offset: u64| view.load(v_regs.wrapping_add(offset));
     if msr & msr::VEC != 0 {
         for n in 0..32u64 {
-            registers.vsr[32 + n as usize] = doublewords(n);
+            registers.vsr[32 + n as usize] =
+                doublewords(view.memory, word(16 * n), word(16 * n + 8));
         }
-        registers.vscr = doublewords(FRAME_VSCR)[1] as u32;
+        let at = 16 * FRAME_VSCR;
+        registers.vscr = doublewords(view.memory, word(at), word(at + 8))[1] as u32;
     }
-    if v != 0 {
-        let at = view.map.physical(v.wrapping_add(16 * FRAME_VRSAVE));
-        registers.vrsave = at.map_or(0, |pa| view.memory.read_u32(pa));
-    }
+    registers.vrsave = match view.memory.endian() {
+        Endian::Little => word(16 * FRAME_VRSAVE) as u32,
+        Endian::Big => (word(16 * FRAME_VRSAVE) >> 32) as u32,
+    };
     if msr & msr::VSX != 0 {
         for n in 0..32u64 {
-            let at = v.wrapping_add(16 * FRAME_VSX + 8 * n);
-            registers.vsr[n as usize][1] = view.load(at);
+            registers.vsr[n as usize][1] = word(16 * FRAME_VSX + 8 * n);
         }
     }
     SignalFrame {

@@ -11,6 +11,8 @@ mod real;
 mod remote_work;
 pub mod user;
 
+use std::collections::HashMap;
+
 use ctxfuzz_scenario::scenario::Scenario;
 
 use self::host::{GuestEnd, Observer, RunHost};
@@ -81,6 +83,8 @@ pub struct Runner {
     pristine: Vec<u8>,
     /// Seed of the garbage that a run finds in memory and registers it must not depend on.
     dirt: Option<u64>,
+    /// Whether a task of the model does what other CPUs and devices do.
+    director: bool,
     runs: u64,
 }
 
@@ -117,6 +121,7 @@ impl Runner {
             machine,
             pristine,
             dirt: None,
+            director: false,
             runs: 0,
         })
     }
@@ -129,6 +134,13 @@ impl Runner {
     /// From now on outcomes have [`Outcome::observations`], which takes time.
     pub fn observe(&mut self) {
         self.machine.host().observe = true;
+    }
+
+    /// From now on the model does as a real kernel has to: what other CPUs and devices do is done by a task of the one CPU there is, so that
+    /// pending work comes with a context switch to that task and back.
+    pub fn with_director(&mut self) {
+        self.director = true;
+        self.machine.host().director = true;
     }
 
     /// Its kernel.
@@ -154,6 +166,11 @@ impl Runner {
     /// Kernel edges of the last run.
     pub fn coverage(&self) -> &EdgeMap {
         self.machine.coverage()
+    }
+
+    /// Addresses of the kernel blocks and how often each ran, of the last run. The runner must have been made with [`Options::collect_blocks`].
+    pub fn kernel_blocks(&self) -> &HashMap<u64, u64> {
+        self.machine.kernel_blocks()
     }
 
     /// Basic blocks of the last run.
@@ -228,6 +245,7 @@ impl Runner {
             let stage = model.stage - KERNEL;
             memory.write_u64(stage, compiled.tasks);
             memory.write_u64(stage + 8, compiled.rings);
+            memory.write_u64(stage + 16, self.director.into());
         } else if let Some(pa) = map.physical(agent::TASKS) {
             memory.write_u64(pa, compiled.tasks);
         }

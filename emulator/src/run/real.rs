@@ -76,6 +76,7 @@ pub fn runner(
         machine,
         pristine: Vec::new(),
         dirt: None,
+        director: false,
         runs: 0,
     })
 }

@@ -5,11 +5,12 @@ use ctxfuzz_scenario::event::{Pending, Switch};
 use crate::kernel::image::ModelLayout;
 use crate::machine::View;
 
-/// Tells the model what other CPUs and devices do meanwhile.
-pub fn write(view: &View<'_>, layout: &ModelLayout, pending: &Pending) {
+/// Tells the model what other CPUs and devices do meanwhile, and whether the director is to do it.
+pub fn write(view: &View<'_>, layout: &ModelLayout, pending: &Pending, director: bool) {
     let flags = u64::from(pending.switch.is_some())
         | u64::from(pending.signal.is_some()) << 1
-        | u64::from(pending.io_worker) << 2;
+        | u64::from(pending.io_worker) << 2
+        | u64::from(director) << 3;
     let next = match pending.switch {
         Some(Switch::To(task)) => task.into(),
         _ => u64::MAX,

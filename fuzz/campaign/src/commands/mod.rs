@@ -4,6 +4,7 @@
 
 mod arguments;
 mod check;
+mod coverage;
 mod explain;
 mod fuzz;
 mod input;
@@ -36,6 +37,8 @@ pub enum Command {
     Run(run::RunArgs),
     /// Run scenarios on one kernel and print which registers it does not leave alone.
     Check(check::CheckArgs),
+    /// List the functions of a kernel that scenarios reach.
+    Coverage(coverage::CoverageArgs),
     /// Say where two kernels part on a scenario, and how the wrong value travelled.
     Explain(explain::ExplainArgs),
     /// Find the smallest scenario with the same root causes.
@@ -57,6 +60,7 @@ impl Command {
             Command::Fuzz(args) => fuzz::fuzz(args),
             Command::Run(args) => run::run(args),
             Command::Check(args) => check::check(args),
+            Command::Coverage(args) => coverage::coverage(args),
             Command::Explain(args) => explain::explain(args),
             Command::Minimize(args) => minimize::minimize(args),
             Command::Show(args) => show::show(args),

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// No counterpart in Linux, but in the agent of a real kernel (emulator/agent/director.c): a task of this CPU that acts for other CPUs and devices.
+// It is there when the host wants runs to be as on a real kernel: pending work then comes with a switch to this task and back.
+#include "sched.h"
+
+static struct task_struct *director;
+/* The task that was running when the work came. */
+static struct task_struct *running;
+
+/// Sleeps until there is work for the task that ran before it.
+static int direct(void *data)
+{
+	(void)data;
+	for (;;) {
+		prepare_to_wait(NULL, TASK_UNINTERRUPTIBLE);
+		schedule();
+		finish_wait();
+		do_remote_work(running);
+	}
+	return 0;
+}
+
+/// Runs first of all, and sleeps at once. It has a worker's slot and, as workers, nothing in user space.
+void director_init(void)
+{
+	director = create_io_thread(direct, NULL);
+	if (IS_ERR(director))
+		panic("there is no room for the director");
+	wake_up_new_task(director);
+}
+
+/// The director runs next: its priority is higher.
+void wake_up_director(void)
+{
+	running = current;
+	wake_up_state(director, TASK_UNINTERRUPTIBLE);
+	requeue_task_rt(director, true);
+	resched_curr();
+}
