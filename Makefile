@@ -14,6 +14,16 @@ CARGO := cargo
 BUILD := --release --locked
 CTXFUZZ := $(CARGO) run $(BUILD) --quiet --package ctxfuzz --
 
+# Whether real kernels were there, and could be booted, for the tests that use some.
+SAY_REAL = found=$$(cd "$${CTXFUZZ_KERNELS:-target/kernels}" 2>/dev/null && echo */vmlinux | sed 's,/vmlinux,,g'); \
+	if ! "$${CTXFUZZ_QEMU:-qemu-system-ppc64}" --version >/dev/null 2>&1; then \
+		echo "make test: real kernels were not tested: there is no qemu-system-ppc64 (\`.ci/setup qemu\` installs it)"; \
+	elif [ -z "$$found" ] || [ "$$found" = '*' ]; then \
+		echo "make test: real kernels were not tested: \`make kernels\` builds some into target/kernels"; \
+	else \
+		echo "make test: real kernels were tested, as far as they are there: $$found"; \
+	fi
+
 .PHONY: help setup build fuzz test kernels
 .DEFAULT_GOAL := help
 
@@ -49,6 +59,7 @@ test: setup
 	$(CARGO) test $(BUILD) --workspace --no-fail-fast
 	$(CTXFUZZ) run --expect corpus/*.json
 	$(CTXFUZZ) selftest
+	@$(SAY_REAL)
 
 # Slow, and nothing else needs it: minutes for each object tree, and a few GB.
 kernels:

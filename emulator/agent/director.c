@@ -35,10 +35,9 @@ void hurry_io_workers(void)
 		if (syscall(NR_SCHED_GETSCHEDULER, next, 0, 0, 0, 0) < 0)
 			continue;
 		pid = next;
-		if (is_io_worker(pid)) {
-			set_priority(pid, SCHED_FIFO, PRIO_DIRECTOR + 1);
+		/* A worker whose task is gone ends once it has run. */
+		if (is_io_worker(pid) && set_priority(pid, SCHED_FIFO, PRIO_DIRECTOR + 1) >= 0)
 			set_priority(pid, SCHED_FIFO, PRIO_IO_WORKER);
-		}
 	}
 	agent->probed_pid = pid;
 }
@@ -63,6 +62,9 @@ static void serve(u64 request)
 	if (request & REQUEST_IO_WORKER) {
 		hurry_io_workers();
 		syscall(NR_WRITE, agent->trigger_fd, &one, sizeof(one), 0, 0);
+		/* The worker asks its task before anything else happens to tasks. */
+		set_priority(0, SCHED_FIFO, PRIO_IO_WORKER - 1);
+		set_priority(0, SCHED_FIFO, PRIO_DIRECTOR);
 	}
 	if (request & REQUEST_SIGNAL)
 		syscall(NR_KILL, agent->running_pid, agent->signal, 0, 0, 0);

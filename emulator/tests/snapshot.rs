@@ -19,7 +19,7 @@ fn kernel(test: &str) -> Option<PathBuf> {
         None
     };
     let Some(path) = std::env::var_os("CTXFUZZ_TEST_VMLINUX") else {
-        return skip("CTXFUZZ_TEST_VMLINUX does not name a ppc64 vmlinux");
+        return skip("CTXFUZZ_TEST_VMLINUX names no vmlinux; `make kernels` makes some");
     };
     let qemu = BootOptions::default().qemu;
     match Command::new(qemu).arg("--version").output() {

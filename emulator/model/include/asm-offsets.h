@@ -82,7 +82,7 @@
 #define UC_V_AREA 896
 
 #define MAX_USER_TASKS 8
-#define MAX_IO_WORKERS 9 /* or 8 and the director */
+#define MAX_IO_WORKERS 10 /* or 8, the director and a parked task */
 #define MAX_TASKS (MAX_USER_TASKS + MAX_IO_WORKERS)
 
 /* The user side: emulator/model/user, docs/internals.md section 3. */

@@ -47,7 +47,7 @@ struct wait_queue {
 };
 
 /* task_struct members that the model gives no meaning. Their size is what matters: the whole is copied on fork, and Linux's is big. */
-#define TASK_UNMODELLED_BYTES 3320
+#define TASK_UNMODELLED_BYTES 3312
 
 struct task_struct {
 	u64 flags; /* thread_info */
@@ -59,6 +59,7 @@ struct task_struct {
 	const void *wait_channel;
 	u64 queued_since; /* in the queue of wait_channel */
 	u64 call_since;	  /* when its system call began */
+	u64 restarts;	  /* the next call is the last one again */
 	struct list_head run_list;
 	u64 on_rq;
 	u64 pending_signals;
@@ -107,6 +108,7 @@ __inline struct pt_regs *task_pt_regs(const struct task_struct *tsk)
 /* core.c, wait.c */
 void schedule(void);
 void schedule_tail(struct task_struct *prev);
+void do_idle(void);
 void preempt_schedule_irq(void);
 void resched_curr(void);
 void sched_setscheduler_for_switch(struct task_struct *running, u64 next);
@@ -143,6 +145,8 @@ void fork_init(void);
 struct task_struct *create_io_thread(int (*fn)(void *), void *arg);
 struct task_struct *kernel_thread(int (*fn)(void *), void *arg, u64 user_index);
 void copy_thread(struct task_struct *p, const struct kernel_clone_args *args);
+extern bool tasks_are_small;
+
 void arch_dup_task_struct(struct task_struct *dst, struct task_struct *src);
 long sys_fork(void);
 long sys_vfork(void);
@@ -161,6 +165,7 @@ void task_work_add(struct task_struct *tsk, struct callback_head *work);
 void task_work_run(void);
 
 /* io-wq.c */
+bool io_workqueue_create(void);
 void io_wq_create(struct task_struct *owner);
 struct task_struct *io_ring_owner(struct task_struct *tsk);
 void io_remote_worker_blocks(struct task_struct *running);
@@ -193,6 +198,8 @@ void do_notify_resume(struct pt_regs *regs, unsigned long flags);
 /* smp.c, director.c, traps.c, main.c */
 void do_remote_work(struct task_struct *tsk);
 void director_init(void);
+void park_the_others(void);
+bool director_idles(void);
 void wake_up_director(void);
 void smp_ipi_demux(void);
 __noreturn void panic(const char *reason);

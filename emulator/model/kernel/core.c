@@ -50,10 +50,12 @@ static bool is_waiting_user_task(const struct task_struct *tsk)
 
 /// The idle task: nothing can run until somebody outside ends a sleep. That is what the agent of a real kernel does, by the same rule: of the
 /// tasks that sleep, the one whose system call began first says what is done. It need not be the one that wakes.
-static void do_idle(void)
+void do_idle(void)
 {
 	struct task_struct *first = NULL;
 
+	if (io_workqueue_create())
+		return;
 	for (struct task_struct *tsk = task_pool; tsk < task_pool + MAX_TASKS; tsk++) {
 		if (is_waiting_user_task(tsk) && (!first || tsk->call_since < first->call_since))
 			first = tsk;
@@ -71,8 +73,10 @@ static struct task_struct *pick_next_task(void)
 {
 	struct task_struct *next;
 
-	while (!(next = pick_next_task_rt()))
-		do_idle();
+	while (!(next = pick_next_task_rt())) {
+		if (!director_idles())
+			do_idle();
+	}
 	return next;
 }
 

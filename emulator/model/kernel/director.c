@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // No counterpart in Linux, but in the agent of a real kernel (emulator/agent/director.c): a task of this CPU that acts for other CPUs and devices.
-// It is there when the host wants runs to be as on a real kernel: pending work then comes with a switch to this task and back.
+// It is there when the host wants runs to be as on a real kernel: pending work then comes with a switch to this task and back, and so does the
+// end of a sleep that nobody else ends.
 #include "sched.h"
 
 static struct task_struct *director;
 /* The task that was running when the work came. */
 static struct task_struct *running;
+/* Nobody can run, which is why it was woken. */
+static bool idle;
 
 /// Sleeps until there is work for the task that ran before it.
 static int direct(void *data)
@@ -15,7 +18,11 @@ static int direct(void *data)
 		prepare_to_wait(NULL, TASK_UNINTERRUPTIBLE);
 		schedule();
 		finish_wait();
-		do_remote_work(running);
+		if (idle)
+			do_idle();
+		else
+			do_remote_work(running);
+		idle = false;
 	}
 	return 0;
 }
@@ -27,6 +34,37 @@ void director_init(void)
 	if (IS_ERR(director))
 		panic("there is no room for the director");
 	wake_up_new_task(director);
+}
+
+/// The agent makes eight tasks before it knows how many the scenario has. The others sleep for ever, each when its first turn comes.
+static int park(void *data)
+{
+	(void)data;
+	for (;;) {
+		prepare_to_wait(NULL, TASK_UNINTERRUPTIBLE);
+		schedule();
+	}
+	return 0;
+}
+
+/// One for all, to be called when the scenario's tasks are in the run queue.
+void park_the_others(void)
+{
+	struct task_struct *tsk = create_io_thread(park, NULL);
+
+	if (IS_ERR(tsk))
+		panic("there is no room for a parked task");
+	wake_up_new_task(tsk);
+}
+
+/// Leaves it to the director to end a sleep. False if there is none.
+bool director_idles(void)
+{
+	if (!director)
+		return false;
+	idle = true;
+	wake_up_state(director, TASK_UNINTERRUPTIBLE);
+	return true;
 }
 
 /// The director runs next: its priority is higher.

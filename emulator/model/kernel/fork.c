@@ -53,6 +53,7 @@ static struct task_struct *dup_task_struct(struct task_struct *orig, bool io_thr
 	arch_dup_task_struct(tsk, orig);
 	tsk->stack = stack;
 	clear_tsk_thread_flag(tsk, TIF_NEED_RESCHED);
+	tsk->on_rq = false;
 	return tsk;
 }
 
@@ -76,7 +77,7 @@ static struct task_struct *copy_process(const struct kernel_clone_args *args)
 	p->user_index = args->user_index;
 	p->parent = current;
 	p->wait_channel = NULL;
-	p->on_rq = false;
+	p->restarts = false;
 	p->pending_signals = 0;
 	p->task_works = NULL;
 	p->owns_ring = false;

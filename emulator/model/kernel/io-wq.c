@@ -7,7 +7,11 @@ struct io_worker {
 	struct callback_head create_work;
 	u64 create_state; /* bit 0: create_work is queued */
 	struct task_struct *wq_task; /* the submitter */
+	u64 retry;	     /* a creation that failed waits for the workqueue */
+	u64 init_retries;
 };
+
+#define WORKER_INIT_LIMIT 3
 
 static struct io_worker blocked_workers[MAX_USER_TASKS];
 
@@ -18,6 +22,7 @@ void io_wq_create(struct task_struct *owner)
 
 	owner->owns_ring = true;
 	worker->create_state = 0;
+	worker->retry = false;
 	worker->wq_task = owner;
 }
 
@@ -32,19 +37,31 @@ static int io_wqe_worker(void *data)
 	return 0;
 }
 
-/// Linux's create_io_worker. Linux tries a failed creation again from a workqueue; here the attempt is over.
+/// Linux's create_io_worker. It fails while a signal is pending, and is tried again.
 static bool create_io_worker(struct io_worker *worker)
 {
 	struct task_struct *tsk = create_io_thread(io_wqe_worker, worker);
 
-	if (IS_ERR(tsk))
+	if (IS_ERR(tsk)) {
+		worker->retry = worker->init_retries++ < WORKER_INIT_LIMIT;
 		return false;
+	}
 	wake_up_new_task(tsk);
 	return true;
 }
 
 /// Linux's create_worker_cb: runs in the submitter.
 static void create_worker_cb(struct callback_head *cb)
+{
+	struct io_worker *worker = container_of(cb, struct io_worker, create_work);
+
+	worker->init_retries = 0;
+	create_io_worker(worker);
+	worker->create_state = 0;
+}
+
+/// Linux's create_worker_cont: the same, once more.
+static void create_worker_cont(struct callback_head *cb)
 {
 	struct io_worker *worker = container_of(cb, struct io_worker, create_work);
 
@@ -79,6 +96,23 @@ static void io_wq_worker_sleeping(struct io_worker *worker)
 static bool can_be_asked(const struct task_struct *tsk)
 {
 	return tsk->owns_ring && tsk->state != TASK_DEAD && tsk->state != TASK_UNUSED;
+}
+
+/// Linux's io_workqueue_create, for all rings. A workqueue's thread has no real-time priority: it runs when no task can. True if one can now.
+bool io_workqueue_create(void)
+{
+	bool woken = false;
+
+	for (struct io_worker *worker = blocked_workers; worker < blocked_workers + MAX_USER_TASKS; worker++) {
+		if (!worker->retry)
+			continue;
+		worker->retry = false;
+		if (can_be_asked(worker->wq_task)) {
+			io_queue_worker_create(worker, create_worker_cont);
+			woken |= worker->wq_task->on_rq;
+		}
+	}
+	return woken;
 }
 
 /// No counterpart in Linux: whose ring has a worker that can block. The task's own, or else that of the first task that has one and lives.

@@ -7,6 +7,7 @@ struct stage {
 	u64 tasks;
 	u64 rings;
 	u64 director;
+	u64 small_tasks;
 };
 
 volatile struct stage stage;
@@ -47,6 +48,7 @@ void rest_init(void)
 	u64 tasks = stage.tasks;
 	u64 rings = stage.rings;
 
+	tasks_are_small = stage.small_tasks;
 	if (stage.director)
 		director_init();
 
@@ -57,6 +59,8 @@ void rest_init(void)
 			io_wq_create(tsk);
 		wake_up_new_task(tsk);
 	}
+	if (stage.director && tasks < MAX_USER_TASKS)
+		park_the_others();
 	schedule();
 	panic("the boot task was scheduled again");
 }

@@ -37,11 +37,23 @@ struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *ne
 	return last;
 }
 
-/// Linux's arch_dup_task_struct. The copy is larger than 4096 bytes, so memcpy uses VMX, which gives up the parent's.
+/* What memcpy copies without VMX. */
+#define SMALL_COPY 4096
+
+/* Kernels with few options have a task_struct that memcpy copies without VMX. */
+bool tasks_are_small;
+
+/// Linux's arch_dup_task_struct. The copy is larger than 4096 bytes, so memcpy uses VMX, which gives up the parent's; or it is made in two
+/// parts that are not.
 void arch_dup_task_struct(struct task_struct *dst, struct task_struct *src)
 {
 	flush_all_to_thread(src);
-	memcpy(dst, src, sizeof(*dst));
+	if (tasks_are_small) {
+		memcpy(dst, src, SMALL_COPY);
+		memcpy((u8 *)dst + SMALL_COPY, (const u8 *)src + SMALL_COPY, sizeof(*dst) - SMALL_COPY);
+	} else {
+		memcpy(dst, src, sizeof(*dst));
+	}
 }
 
 /// Linux's copy_thread: the kernel stack of a new task, so that its first _switch goes to the right ret_from_*.

@@ -86,7 +86,7 @@ static int get_signal(void)
 }
 
 /// Linux's check_syscall_restart.
-static void check_syscall_restart(struct pt_regs *regs, bool has_handler)
+static void check_syscall_restart(struct task_struct *tsk, struct pt_regs *regs, bool has_handler)
 {
 	long ret = (long)regs->gpr[3];
 	bool restart = true;
@@ -115,6 +115,7 @@ static void check_syscall_restart(struct pt_regs *regs, bool has_handler)
 		regs->gpr[3] = regs->orig_gpr3;
 		regs_set_return_ip(regs, regs->nip - 4);
 		regs->result = 0;
+		tsk->restarts = !has_handler;
 	} else if (trap_is_scv(regs)) {
 		regs->result = (u64)-EINTR;
 		regs->gpr[3] = (u64)-EINTR;
@@ -131,7 +132,7 @@ static void do_signal(struct task_struct *tsk)
 	struct pt_regs *regs = tsk->thread.regs;
 	int sig = get_signal();
 
-	check_syscall_restart(regs, sig != 0);
+	check_syscall_restart(tsk, regs, sig != 0);
 	if (sig) {
 		handle_rt_signal64(sig, tsk);
 		set_current_blocked(tsk->blocked_signals | sigmask(sig));

@@ -53,7 +53,9 @@ long system_call_exception(struct pt_regs *regs, unsigned long r0)
 	syscall_fn f;
 
 	local_irq_enable();
-	current->call_since = ++call_clock;
+	if (!current->restarts)
+		current->call_since = ++call_clock;
+	current->restarts = false;
 	smp_ipi_demux();
 	preempt_schedule_irq();
 	if (r0 >= NR_SYSCALLS || !sys_call_table[r0])

@@ -71,6 +71,8 @@ pub(super) struct Inner<H> {
     fault: Option<Fault>,
     /// Where the emulation was stopped to take a timer interrupt.
     interrupted_at: Option<u64>,
+    /// Physical address of the machine's own page.
+    own_page: u64,
     /// Pages from which code was fetched.
     code_pages: PageSet,
     /// Addresses of the last blocks of a real kernel, in a ring.
@@ -107,6 +109,7 @@ impl<H: Host> Inner<H> {
         }
         Ok(Inner {
             code_pages: PageSet::new(memory.size()),
+            own_page: map.own().page.pa,
             memory,
             map,
             layout,
@@ -157,7 +160,7 @@ impl<H: Host> Inner<H> {
         self.staging = false;
         self.fault = None;
         self.interrupted_at = None;
-        let page = self.map.own().page.pa;
+        let page = self.own_page;
         if let Some(pseries) = &mut self.pseries {
             pseries.reset();
             pseries.show_time(&self.memory, page, 0);
@@ -419,20 +422,20 @@ fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     }
 }
 
-/// As [`on_block`], with time going on and timers expiring.
+/// As [`on_block`], with time going on and timers expiring. Some hundred million of these are a campaign's minute: it does nothing that can wait.
 fn on_real_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     on_block(uc, pc);
     let inner = uc.get_data_mut();
     let blocks = inner.blocks;
     inner.recent[blocks as usize % RECENT] = pc;
-    let page = inner.map.own().page.pa;
     let Some(pseries) = &mut inner.pseries else {
         return;
     };
+    let pending = pseries.timer_pending();
     if Pseries::refreshes(blocks) {
-        pseries.show_time(&inner.memory, page, blocks);
+        pseries.show_time(&inner.memory, inner.own_page, blocks);
     }
-    if pseries.timer_pending() && inner.stop.is_none() && inner.interrupted_at.is_none() {
+    if pending && inner.stop.is_none() && inner.interrupted_at.is_none() {
         interrupts::take_timer(uc, pc);
     }
 }

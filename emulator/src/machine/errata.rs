@@ -16,6 +16,9 @@
 //! For 1 and 3, each such instruction in loaded text is replaced by a branch to a trampoline that runs it between host calls.
 //! A trampoline is invisible: an exception inside it is reported at the replaced instruction ([`Trampolines::site_of`]).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use super::address::Area;

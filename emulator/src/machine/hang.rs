@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::engine::gpr;
 use super::memory::Memory;
 use super::pages::PageSet;
+use super::radix::OWN_SIZE;
 use super::state::SavedState;
 
 /// Basic blocks to go on for, looking for a recurrence. Loops of a kernel that cannot get on are far shorter.
@@ -74,12 +75,14 @@ fn general<D>(uc: &Unicorn<'_, D>) -> u64 {
 fn whole<D>(uc: &Unicorn<'_, D>, memory: &Memory) -> Option<u64> {
     let mut state = SavedState::new(uc).ok()?;
     state.save(uc).ok()?;
-    // Memory that nobody wrote is as it was before.
+    // Memory that nobody wrote is as it was before; the machine's own pages, where time goes on, are behind the guest's.
     let contents = match memory.written() {
         Some(written) => {
+            let guest = (memory.size() as u64).saturating_sub(OWN_SIZE);
             let pages = written.borrow().sorted();
             pages
                 .into_iter()
+                .filter(|pa| *pa < guest)
                 .flat_map(|pa| memory.to_vec(pa, PageSet::PAGE))
                 .collect()
         }

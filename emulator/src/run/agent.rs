@@ -267,6 +267,11 @@ impl Agent {
             // The scenario says getpid().
             view.memory.write_u64(operation + user::FIRST_ARGUMENT, pid);
         }
+        // Without a control block or a handler these two do nothing, so nothing can be pending: the director would wake at the next interrupt.
+        let blocks = view.load(user::BLOCKS_USED) as usize;
+        let idle = user::is_fork(kind) && blocks >= MAX_TASKS
+            || user::is_sigreturn(kind) && self.tasks[index].depth == 0;
+        let pending = if idle { &Pending::NONE } else { pending };
         self.request(view, index, event as u16, pending);
         Self::put(view, at::REQUEST, self.request);
         let timer = (self.request != 0 && !user::is_interrupt(kind)).then_some(Timer::InKernel);

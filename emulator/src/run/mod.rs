@@ -22,7 +22,7 @@ use self::user::Compiled;
 use crate::kernel::code::CodeError;
 use crate::kernel::image::{self, ImageError, KernelImage, Layout};
 use crate::kernel::name::KernelName;
-use crate::kernel::snapshot::SnapshotError;
+use crate::kernel::snapshot::{Snapshot, SnapshotError};
 use crate::kernel::symbols::Symbols;
 use crate::machine::address::{AddressMap, KERNEL, PAGE};
 use crate::machine::coverage::EdgeMap;
@@ -72,6 +72,18 @@ pub fn kernel_hash(name: &KernelName, endian: Endian) -> Result<u64, RunnerError
 
 const SPR_VRSAVE: u16 = 256;
 
+/// Bytes above which `memcpy` uses VMX.
+const VMX_COPY: u64 = 4096;
+
+/// What differs between real kernels and the model, and is neither's fault.
+#[derive(Clone, Copy, Debug, Default)]
+struct Imitation {
+    /// A task does what other CPUs and devices do.
+    director: bool,
+    /// A `task_struct` is copied without VMX.
+    small_tasks: bool,
+}
+
 /// One kernel on one machine.
 pub struct Runner {
     name: KernelName,
@@ -83,8 +95,8 @@ pub struct Runner {
     pristine: Vec<u8>,
     /// Seed of the garbage that a run finds in memory and registers it must not depend on.
     dirt: Option<u64>,
-    /// Whether a task of the model does what other CPUs and devices do.
-    director: bool,
+    /// What the model does as a certain real kernel.
+    imitates: Imitation,
     runs: u64,
 }
 
@@ -121,7 +133,7 @@ impl Runner {
             machine,
             pristine,
             dirt: None,
-            director: false,
+            imitates: Imitation::default(),
             runs: 0,
         })
     }
@@ -136,10 +148,15 @@ impl Runner {
         self.machine.host().observe = true;
     }
 
-    /// From now on the model does as a real kernel has to: what other CPUs and devices do is done by a task of the one CPU there is, so that
-    /// pending work comes with a context switch to that task and back.
-    pub fn with_director(&mut self) {
-        self.director = true;
+    /// From now on the model does as this real kernel where that shows and nobody is wrong. What other CPUs and devices do is done by a task of
+    /// the one CPU there is, so that pending work comes with a context switch to that task and back; and a `task_struct` is copied as one of
+    /// that kernel's size.
+    pub fn imitate(&mut self, kernel: &Snapshot) {
+        let task = kernel.symbols.iter().find(|s| s.name == "init_task");
+        self.imitates = Imitation {
+            director: true,
+            small_tasks: task.is_some_and(|task| task.size <= VMX_COPY),
+        };
         self.machine.host().director = true;
     }
 
@@ -245,7 +262,8 @@ impl Runner {
             let stage = model.stage - KERNEL;
             memory.write_u64(stage, compiled.tasks);
             memory.write_u64(stage + 8, compiled.rings);
-            memory.write_u64(stage + 16, self.director.into());
+            memory.write_u64(stage + 16, self.imitates.director.into());
+            memory.write_u64(stage + 24, self.imitates.small_tasks.into());
         } else if let Some(pa) = map.physical(agent::TASKS) {
             memory.write_u64(pa, compiled.tasks);
         }

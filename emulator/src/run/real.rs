@@ -3,7 +3,7 @@
 use super::agent::{Agent, MAGIC, PAGE};
 use super::host::RunHost;
 use super::outcome::Endian;
-use super::{Runner, RunnerError};
+use super::{Imitation, Runner, RunnerError};
 use crate::kernel::agent;
 use crate::kernel::name::KernelName;
 use crate::kernel::offsets;
@@ -76,7 +76,7 @@ pub fn runner(
         machine,
         pristine: Vec::new(),
         dirt: None,
-        director: false,
+        imitates: Imitation::default(),
         runs: 0,
     })
 }

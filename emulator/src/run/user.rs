@@ -93,6 +93,11 @@ pub fn is_interrupt(kind: u32) -> bool {
     kind == kind::INTERRUPT
 }
 
+/// Whether an operation returns from a signal handler, if it is in one.
+pub fn is_sigreturn(kind: u32) -> bool {
+    kind == kind::SIGRETURN
+}
+
 /// Whether an operation makes a task.
 pub fn is_fork(kind: u32) -> bool {
     kind == kind::FORK

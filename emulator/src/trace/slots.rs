@@ -103,3 +103,51 @@ impl Slots {
             .unwrap_or(KERNEL)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TASKS: [u64; 3] = [KERNEL + 0x10_0000, KERNEL + 0x5000, KERNEL + 0x20_0000];
+
+    /// Two tasks of the stage and a child, as a real kernel has them.
+    fn slots() -> Slots {
+        Slots {
+            addresses: TASKS.to_vec(),
+            size: 0x1000,
+            users: vec![Some(0), Some(1), Some(2)],
+            staged: 2,
+            model: None,
+        }
+    }
+
+    #[test]
+    fn memory_of_a_task_struct_has_a_slot_and_an_offset() {
+        let slots = slots();
+        assert_eq!(slots.at(0x10_0000), Some((Slot(0), 0)));
+        assert_eq!(slots.at(0x5fff), Some((Slot(1), 0xfff)));
+        assert_eq!(slots.of(TASKS[2]), 2);
+        assert_eq!(slots.address(Slot(2)), TASKS[2]);
+        assert_eq!(slots.users(), [Some(0), Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn memory_of_nobody_has_none() {
+        let slots = slots();
+        for pa in [0, 0x4fff, 0x6000, 0x10_1000] {
+            assert_eq!(slots.at(pa), None, "{pa:#x}");
+        }
+        assert_eq!(slots.of(TASKS[0] + 8), NOBODY);
+        assert_eq!(slots.address(Slot(3)), KERNEL);
+    }
+
+    #[test]
+    fn only_tasks_of_the_stage_were_there_before() {
+        assert_eq!(slots().made_before(), [Slot(0), Slot(1)]);
+        let none = Slots {
+            staged: 0,
+            ..slots()
+        };
+        assert_eq!(none.made_before(), []);
+    }
+}

@@ -129,8 +129,8 @@ fn bad_arguments_are_named() {
             "unknown defect `nope`",
         ),
         (
-            vec!["run", good, "--a", "vmlinux:/boot/vmlinux"],
-            "real kernels are not supported",
+            vec!["run", good, "--a", "vmlinux:"],
+            "expected `vmlinux:FILE`",
         ),
         (
             vec!["run", good, "--expect", "--abi", "elf"],
@@ -393,6 +393,36 @@ fn files_that_are_no_kernels_are_refused() {
         &["snapshot", "--vmlinux", ours, "-o", &path("no/such/folder")],
         "there is no directory",
     );
+    assert_eq!(entries(folder.path()), here, "nothing was written");
+}
+
+/// That `--endian` does not go with a kernel needs a kernel: `real_bug.rs` has it.
+#[test]
+fn a_vmlinux_that_cannot_be_read_is_named_wherever_a_kernel_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("text"), "no kernel").expect("a file is written");
+    let here = entries(folder.path());
+    let good = "corpus/getppid.json";
+    for (file, expected) in [
+        ("none", "none: cannot read it: No such file"),
+        ("text", "text: is not an ELF file: expected a vmlinux"),
+    ] {
+        let kernel = format!("vmlinux:{}", path(file));
+        let (output, corpus, findings) = (path("output"), path("corpus"), path("findings"));
+        for side in ["--a", "--b"] {
+            refused(&["run", good, side, &kernel], expected);
+            refused(&["run", good, side, &kernel, "--json"], expected);
+            refused(&["run", good, side, &kernel, "--endian", "be"], expected);
+            refused(&["explain", good, side, &kernel], expected);
+            refused(&["minimize", good, side, &kernel, "-o", &output], expected);
+            let folders = ["--corpus", &corpus, "--findings", &findings];
+            let fuzz = [&["fuzz", "--runs", "3", side, &kernel], &folders[..]].concat();
+            refused(&fuzz, expected);
+        }
+        refused(&["check", "--kernel", &kernel, good], expected);
+        refused(&["check", "--kernel", &kernel, "--runs", "3"], expected);
+    }
     assert_eq!(entries(folder.path()), here, "nothing was written");
 }
 

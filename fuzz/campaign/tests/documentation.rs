@@ -3,6 +3,8 @@
 //! `$ ctxfuzz ...` is run in a folder that has a copy of the corpus; commands of one page find what the earlier ones of that page
 //! left behind. A comment at its end, `# exit 1`, says the exit status if it is not 0. The lines below are compared with what it
 //! prints; `...` stands for anything, in a line or as one. Without such lines only the status is compared.
+//!
+//! Commands that name a kernel in `target/kernels` are skipped, and said to be, where there is none.
 
 mod common;
 
@@ -18,6 +20,16 @@ struct Example {
     arguments: Vec<String>,
     status: i32,
     output: Vec<String>,
+}
+
+impl Example {
+    /// The real kernels that are named, as they are called in `target/kernels`.
+    fn kernels(&self) -> impl Iterator<Item = &str> {
+        self.arguments.iter().filter_map(|argument| {
+            let (_, path) = argument.split_once("target/kernels/")?;
+            path.strip_suffix("/vmlinux")
+        })
+    }
 }
 
 /// The `ctxfuzz` commands in the `console` blocks of a page.
@@ -84,6 +96,16 @@ fn output_matches(shown: &[String], real: &[&str]) -> bool {
     }
 }
 
+/// Puts the real kernels where a reader of the pages has them.
+fn link_kernels(folder: &Path) {
+    let Ok(kernels) = common::kernels().canonicalize() else {
+        return;
+    };
+    fs::create_dir(folder.join("target")).expect("a folder is made");
+    let link = folder.join("target/kernels");
+    std::os::unix::fs::symlink(kernels, link).expect("a link is made");
+}
+
 /// Runs all commands of a page in a new folder.
 fn check(path: &Path) -> usize {
     let page = fs::read_to_string(path).expect("the page reads");
@@ -98,14 +120,21 @@ fn check(path: &Path) -> usize {
         let from = common::project().join(&file);
         fs::copy(from, folder.path().join(&file)).expect("a file is copied");
     }
+    link_kernels(folder.path());
     for example in &examples {
+        let place = format!("{}:{}", path.display(), example.line);
+        if example
+            .kernels()
+            .any(|kernel| common::real_kernels(&place, [kernel]).is_none())
+        {
+            continue;
+        }
         let output = Command::cargo_bin("ctxfuzz")
             .expect("cargo has built the program")
             .args(&example.arguments)
             .current_dir(folder.path())
             .output()
             .expect("the program starts");
-        let place = format!("{}:{}", path.display(), example.line);
         let printed = String::from_utf8_lossy(&output.stdout).into_owned()
             + &String::from_utf8_lossy(&output.stderr);
         assert_eq!(
@@ -184,7 +213,12 @@ fn pages_are_read_as_meant() {
         status: 1,
         output: vec!["line".into(), "...".into()],
     };
+    assert_eq!(expected.kernels().count(), 0);
     assert_eq!(examples(page), [expected]);
+    let page =
+        "```console\n$ ctxfuzz run --a vmlinux:target/kernels/x/vmlinux --b fixed a.json\n```\n";
+    let real = examples(page);
+    assert_eq!(real[0].kernels().collect::<Vec<_>>(), ["x"]);
 
     assert!(line_matches("a ... c ...", "a b c d"));
     assert!(!line_matches("a ... c", "a b c d"));

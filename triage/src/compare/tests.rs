@@ -331,3 +331,17 @@ fn vrsave_zero_and_all_ones_are_the_same_but_no_other_pair_is() {
     assert_eq!(verdict(0, 1), Verdict::Live);
     assert_eq!(verdict(u32::MAX, 1), Verdict::Live);
 }
+
+#[test]
+fn nothing_is_concluded_from_what_says_nothing() {
+    let (a, mut b) = (outcome(1), outcome(1));
+    poke(&mut b, 0, Register::F(3), 1);
+    let found = compare(&scenario(interrupt()), &a, &b);
+    assert!(found.reported(Abi::Elf) && !found.differences.is_empty());
+
+    let found = found.inconclusive("it does not apply");
+    assert!(!found.comparable() && !found.divergent() && !found.reported(Abi::Linux));
+    assert_eq!(found.reason(), Some("it does not apply"));
+    assert_eq!((found.differences.len(), found.verdict), (0, Verdict::None));
+    assert_eq!(found.end_a, End::Completed, "how they ended is still known");
+}

@@ -140,3 +140,65 @@ impl<H: Host> Inner<H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: u64 = 0x1234_5000;
+
+    /// Vector, SRR1 bits, DAR and DSISR of a refused access.
+    fn delivered(
+        access: Access,
+        refusal: Refusal,
+        user: bool,
+    ) -> Result<(Vector, u64, Option<[u64; 2]>), String> {
+        let fault = Fault {
+            page: PAGE,
+            access,
+            refusal,
+        };
+        let (vector, reason) = fault.delivery(user)?;
+        Ok((vector, reason.srr1, reason.data))
+    }
+
+    #[test]
+    fn a_refused_load_or_store_is_a_data_storage_interrupt() {
+        use Refusal::{NoTranslation, Protection};
+        for (access, refusal, dsisr) in [
+            (Access::Read, NoTranslation, NO_TRANSLATION),
+            (Access::Write, NoTranslation, NO_TRANSLATION | STORE),
+            (Access::Read, Protection, PROTECTION),
+            (Access::Write, Protection, PROTECTION | STORE),
+        ] {
+            for user in [false, true] {
+                assert_eq!(
+                    delivered(access, refusal, user),
+                    Ok((Vector::DataStorage, 0, Some([PAGE, dsisr]))),
+                    "{access:?} {refusal:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_fetch_is_an_instruction_storage_interrupt_without_an_address() {
+        let fetch = |refusal, user| delivered(Access::Fetch, refusal, user);
+        let interrupt = |srr1| Ok((Vector::InstructionStorage, srr1, None));
+        assert_eq!(
+            fetch(Refusal::NoTranslation, true),
+            interrupt(NO_TRANSLATION)
+        );
+        assert_eq!(fetch(Refusal::Protection, true), interrupt(PROTECTION));
+        // Kernels tell by this bit that they were about to run what is not theirs.
+        assert_eq!(fetch(Refusal::Protection, false), interrupt(NO_EXECUTE));
+    }
+
+    #[test]
+    fn a_device_is_the_machines_lack_and_no_interrupt() {
+        for access in [Access::Read, Access::Write, Access::Fetch] {
+            let lack = delivered(access, Refusal::Device, false).expect_err("no interrupt");
+            assert!(lack.contains("0x12345000"), "{lack}");
+        }
+    }
+}

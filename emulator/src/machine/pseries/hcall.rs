@@ -79,3 +79,101 @@ fn rtas(memory: &Memory, args: u64) -> Result<(), Unserved> {
     memory.write(status, &NO_ERRORS_FOUND.to_be_bytes());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::state::Registers;
+    use super::super::{Boot, Pseries, Unserved};
+    use super::*;
+    use crate::run::outcome::Endian;
+
+    const ARGS: u64 = 0x1000;
+
+    fn pseries() -> Pseries {
+        Pseries::new(&Boot {
+            guest_size: 1 << 20,
+            process_table: 0,
+            registers: Registers::default(),
+            fatal: Vec::new(),
+        })
+    }
+
+    fn memory() -> Memory {
+        Memory::new(Endian::Little, 1 << 16)
+    }
+
+    /// The results of a call with these arguments, or what ended the run.
+    fn call(pseries: &mut Pseries, memory: &Memory, args: &[u64]) -> Result<[u64; 10], String> {
+        let mut gprs = [0; 10];
+        gprs[..args.len()].copy_from_slice(args);
+        match pseries.hypercall(memory, &mut gprs) {
+            Ok(()) => Ok(gprs),
+            Err(Unserved::Call(what)) => Err(what),
+        }
+    }
+
+    #[test]
+    fn what_is_printed_is_kept_up_to_a_limit() {
+        let (mut pseries, memory) = (pseries(), memory());
+        let words = [*b"01234567", *b"89abcdef"].map(u64::from_be_bytes);
+        let put = |pseries: &mut Pseries, length| {
+            let done = call(pseries, &memory, &[0x58, 0, length, words[0], words[1]]);
+            assert!(done.is_ok_and(|gprs| gprs[0] == H_SUCCESS));
+        };
+        put(&mut pseries, 10);
+        put(&mut pseries, u64::MAX);
+        assert_eq!(pseries.console(), "01234567890123456789abcdef");
+        for _ in 0..CONSOLE_LIMIT {
+            put(&mut pseries, 16);
+        }
+        assert!(pseries.console().len() <= CONSOLE_LIMIT);
+        pseries.reset();
+        assert_eq!(pseries.console(), "");
+    }
+
+    #[test]
+    fn no_interrupt_is_ever_pending_and_nothing_is_typed() {
+        let (mut pseries, memory) = (pseries(), memory());
+        for number in [0x54, 0x70, 0x74, 0x2fc] {
+            let gprs = call(&mut pseries, &memory, &[number, 7]).expect("it is served");
+            assert_eq!(gprs[..2], [H_SUCCESS, 0], "{number:#x}");
+        }
+    }
+
+    #[test]
+    fn random_numbers_are_those_of_the_run_before() {
+        let (mut pseries, memory) = (pseries(), memory());
+        let draw = |pseries: &mut Pseries| call(pseries, &memory, &[0x300]).map(|g| g[1]);
+        let first = [draw(&mut pseries), draw(&mut pseries)];
+        assert_ne!(first[0], first[1]);
+        pseries.reset();
+        assert_eq!([draw(&mut pseries), draw(&mut pseries)], first);
+    }
+
+    #[test]
+    fn a_call_that_is_not_served_is_named() {
+        let (mut pseries, memory) = (pseries(), memory());
+        let mut fails = |number| call(&mut pseries, &memory, &[number]).expect_err("not served");
+        assert_eq!(fails(0x1234), "0x1234");
+        assert!(fails(0xe0).starts_with("H_CEDE"));
+    }
+
+    #[test]
+    fn of_rtas_only_questions_about_errors_are_answered() {
+        let (mut pseries, memory) = (pseries(), memory());
+        let ask = |pseries: &mut Pseries, token: u32| {
+            // Two arguments, one result.
+            for (at, word) in (ARGS..).step_by(4).zip([token, 2, 1, 0, 0, 99]) {
+                memory.write(at, &u32::to_be_bytes(word));
+            }
+            let done = call(pseries, &memory, &[0xf000, ARGS]);
+            let mut status = [0; 4];
+            memory.read(ARGS + 20, &mut status);
+            (done.map(|gprs| gprs[0]), u32::from_be_bytes(status))
+        };
+        assert_eq!(ask(&mut pseries, 0x200f), (Ok(H_SUCCESS), 1));
+        let (refused, status) = ask(&mut pseries, 0x2000);
+        assert_eq!(refused, Err("H_RTAS with token 0x2000".to_owned()));
+        assert_eq!(status, 99, "and nothing is written");
+    }
+}

@@ -28,7 +28,7 @@ pub struct CheckArgs {
     /// Scenario files, and directories of them (every *.json).
     #[arg(required_unless_present = "runs", value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The kernel: `fixed`, `clobbering`, or one of them with `+DEFECT`; `ctxfuzz kernels` lists them.
+    /// The kernel: `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists them), or `vmlinux:FILE`.
     #[arg(long, value_name = "KERNEL", value_parser = parse_kernel)]
     kernel: KernelName,
     /// Whose promises count: decides what is reported, never the verdict.

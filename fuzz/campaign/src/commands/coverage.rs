@@ -150,7 +150,7 @@ mod tests {
         );
         let input = Input {
             path: "test.json".into(),
-            scenario: Scenario::from_json(&json)?,
+            scenario: Scenario::from_json(&json, "test")?,
         };
         let coverage = measure(&"fixed".parse()?, Endian::Little, &[input])?;
         Ok(coverage.functions.into_iter().map(|f| f.name).collect())

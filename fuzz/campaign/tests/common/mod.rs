@@ -3,6 +3,7 @@
 // Every test file is a program of its own and uses a part of this.
 #![allow(dead_code)]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
@@ -11,6 +12,35 @@ use serde_json::Value;
 /// The folder that the README is in.
 pub fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Where the real kernels are that tests may use.
+pub fn kernels() -> PathBuf {
+    match std::env::var_os("CTXFUZZ_KERNELS") {
+        Some(folder) => folder.into(),
+        None => project().join("target/kernels"),
+    }
+}
+
+/// Real kernels by the names that `make kernels` gives them, as `ctxfuzz` is told; `None`, and a line that says why, if one of them is missing or cannot be booted.
+pub fn real_kernels<const N: usize>(test: &str, names: [&str; N]) -> Option<[String; N]> {
+    let files = names.map(|name| kernels().join(name).join("vmlinux"));
+    if let Some(missing) = files.iter().find(|file| !file.exists()) {
+        skipped(test, &format!("there is no {}", missing.display()));
+        return None;
+    }
+    let qemu = std::env::var_os("CTXFUZZ_QEMU").unwrap_or_else(|| "qemu-system-ppc64".into());
+    if let Err(error) = std::process::Command::new(&qemu).arg("--version").output() {
+        skipped(test, &format!("{}: {error}", qemu.display()));
+        return None;
+    }
+    Some(files.map(|file| format!("vmlinux:{}", file.display())))
+}
+
+/// Says on stderr itself that a test was skipped: the harness keeps what a passing test prints.
+pub fn skipped(test: &str, why: &str) {
+    let line = format!("skipped: {test}: {why}; see `make kernels`\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// `ctxfuzz`, called where a reader of the README would call it.

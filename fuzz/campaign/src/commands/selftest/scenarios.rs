@@ -28,7 +28,11 @@ const FILES: [(&str, &str); 14] = corpus![
     "vmx-usercopy",
 ];
 
-const OWN: [(&str, &str); 2] = [
+const OWN: [(&str, &str); 3] = [
+    (
+        "child-after-stranger",
+        include_str!("scenarios/child-after-stranger.json"),
+    ),
     (
         "control-registers-switch",
         include_str!("scenarios/control-registers-switch.json"),

@@ -1,0 +1,190 @@
+//! The model does what real kernels do: every scenario of the corpus, and random ones, have the same user-visible outcome on both.
+//!
+//! Real kernels are those in the folder that CTXFUZZ_KERNELS names, else in `target/kernels` (`make kernels`). Says what it had nothing to do for.
+//! What cannot be the same, and why, is in docs/real-kernels.md; [`comparable`] is all of it that makes a scenario stay out.
+
+mod common;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::kernel::snapshot::BootOptions;
+use ctxfuzz_emulator::run::Runner;
+use ctxfuzz_emulator::run::outcome::{Endian, LogEntry, Outcome, RegisterFile};
+use ctxfuzz_generators::random_scenario;
+use ctxfuzz_scenario::event::{Event, Switch, Syscall};
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Scenario;
+
+/// Random scenarios a kernel: CTXFUZZ_AGREEMENT_SEEDS, or this many.
+const SEEDS: u64 = 300;
+
+/// Tells on stderr itself, as the test harness keeps what a passing test prints.
+fn tell(what: &str) {
+    let _ = std::io::stderr().write_all(format!("{what}\n").as_bytes());
+}
+
+fn vmlinux(kernel: &str) -> PathBuf {
+    let folder = std::env::var_os("CTXFUZZ_KERNELS").map_or_else(
+        || common::project().join("target/kernels"),
+        |folder| common::project().join(Path::new(&folder)),
+    );
+    folder.join(kernel).join("vmlinux")
+}
+
+/// The kernel and the model that is to do the same, if there are such a kernel and what boots it.
+fn runners(model: &str, kernel: &str, endian: Endian) -> Option<(Runner, Runner)> {
+    let skip = |why: String| {
+        tell(&format!("skipped: {model} against {kernel}: {why}"));
+        None
+    };
+    let path = vmlinux(kernel);
+    if !path.exists() {
+        let path = path.display();
+        return skip(format!("there is no {path}; `make kernels` makes it"));
+    }
+    let qemu = BootOptions::default().qemu;
+    if Command::new(qemu).arg("--version").output().is_err() {
+        return skip("there is no qemu-system-ppc64; `.ci/setup qemu` installs it".into());
+    }
+    let name: KernelName = format!("vmlinux:{}", path.display())
+        .parse()
+        .expect("it is a name");
+    let snapshot = name.snapshot().expect("it is real").expect("it boots");
+    if !snapshot.version.contains(" PREEMPT ") {
+        return skip("it is not preemptible, as the model is".into());
+    }
+    let model: KernelName = model.parse().expect("it is a name");
+    let mut model = Runner::new(&model, endian).expect("the model runs");
+    model.imitate(&snapshot);
+    Some((model, Runner::new(&name, endian).expect("it runs")))
+}
+
+/// Whether the host of a real kernel can do what the scenario asks for. It cannot name a child that has not run and whose parent is still in the
+/// call that makes it: nobody has been told its pid.
+fn comparable(scenario: &Scenario, log: &[LogEntry]) -> bool {
+    let stage = scenario.stage.tasks.len();
+    let call_of = |index: u16| match &scenario.events[usize::from(index)] {
+        Event::Syscall { call, .. } => Some(*call),
+        _ => None,
+    };
+    log.iter().enumerate().all(|(at, entry)| {
+        let LogEntry::Event { index, .. } = entry else {
+            return true;
+        };
+        let pending = match &scenario.events[usize::from(*index)] {
+            Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } => pending,
+            _ => return true,
+        };
+        let Some(Switch::To(named)) = pending.switch else {
+            return true;
+        };
+        let starts = |entry: &LogEntry| match entry {
+            LogEntry::TaskStarted { task, parent } if *task == named => *parent,
+            _ => None,
+        };
+        if usize::from(named) < stage || log[..at].iter().any(|e| starts(e).is_some()) {
+            return true;
+        }
+        let Some(parent) = log[at..].iter().find_map(starts) else {
+            return true;
+        };
+        let last = log[..at].iter().rev().find_map(|entry| match entry {
+            LogEntry::Event { index, task } if *task == parent => Some(*index),
+            _ => None,
+        });
+        !matches!(
+            last.and_then(call_of),
+            Some(Syscall::Fork | Syscall::Vfork | Syscall::Clone { .. })
+        )
+    })
+}
+
+fn registers(name: &str, a: &RegisterFile, b: &RegisterFile, found: &mut Vec<String>) {
+    for register in Register::all() {
+        let (a, b) = (a.get(register), b.get(register));
+        if a != b {
+            found.push(format!("{name}: {register} is {a:#x} and {b:#x}"));
+        }
+    }
+}
+
+/// What differs between two outcomes of which nobody looks into the kernel.
+fn differences(a: &Outcome, b: &Outcome) -> Vec<String> {
+    let mut found = Vec::new();
+    if a.end != b.end {
+        found.push(format!("ends: {:?} and {:?}", a.end, b.end));
+    }
+    if a.log != b.log {
+        let at = a.log.iter().zip(&b.log).take_while(|(a, b)| a == b).count();
+        let (a, b) = (a.log.get(at), b.log.get(at));
+        found.push(format!("schedules, from entry {at}: {a:?} and {b:?}"));
+    }
+    if a.tasks.len() != b.tasks.len() || a.frames.len() != b.frames.len() {
+        found.push("numbers of tasks or frames".into());
+    }
+    for (task, pair) in a.tasks.iter().zip(&b.tasks).enumerate() {
+        match pair {
+            (Some(a), Some(b)) => registers(&format!("task {task}"), a, b, &mut found),
+            (None, None) => {}
+            _ => found.push(format!("task {task} has ended in one only")),
+        }
+    }
+    for (frame, (a, b)) in a.frames.iter().zip(&b.frames).enumerate() {
+        let name = format!("frame {frame}");
+        if (a.task, a.msr) != (b.task, b.msr) {
+            found.push(format!("{name}: MSR {:#x} and {:#x}", a.msr, b.msr));
+        }
+        registers(&name, &a.registers, &b.registers, &mut found);
+    }
+    found.truncate(4);
+    found
+}
+
+fn agree(model: &str, kernel: &str, endian: Endian) {
+    let Some((mut model_runner, mut real_runner)) = runners(model, kernel, endian) else {
+        return;
+    };
+    let seeds = std::env::var("CTXFUZZ_AGREEMENT_SEEDS")
+        .ok()
+        .map_or(SEEDS, |seeds| seeds.parse().expect("it is a number"));
+    let corpus = common::corpus().into_iter().map(|file| {
+        let scenario = Scenario::load(&common::project().join(&file)).expect("it is a scenario");
+        (file, scenario)
+    });
+    let random = (0..seeds).map(|seed| (format!("seed {seed}"), random_scenario(seed)));
+    let (mut compared, mut out) = (0, 0);
+    let mut found = Vec::new();
+    for (name, scenario) in corpus.chain(random) {
+        let a = model_runner.run(&scenario);
+        if !comparable(&scenario, &a.log) {
+            out += 1;
+            continue;
+        }
+        compared += 1;
+        let differences = differences(&a, &real_runner.run(&scenario));
+        if !differences.is_empty() {
+            found.push(format!("{name}: {}", differences.join("; ")));
+        }
+    }
+    tell(&format!(
+        "{model} against {kernel}: {compared} scenarios compared, {} differ, {out} left out",
+        found.len()
+    ));
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn the_fixed_model_does_what_fixed_kernels_do() {
+    agree("fixed", "fixed-le", Endian::Little);
+    agree("fixed", "fixed-size-le", Endian::Little);
+    agree("fixed", "fixed-be", Endian::Big);
+}
+
+#[test]
+fn the_clobbering_model_does_what_clobbering_kernels_do() {
+    agree("clobbering", "clobbering-le", Endian::Little);
+    agree("clobbering", "clobbering-be", Endian::Big);
+}
