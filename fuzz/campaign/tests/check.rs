@@ -188,6 +188,27 @@ fn a_call_may_change_what_is_volatile_unless_the_linux_abi_is_asked_for() {
     assert_eq!(linux.status, Some(1));
 }
 
+/// 6.1 copies an image that is refreshed elsewhere. Known, so not reported; but not hidden.
+#[test]
+fn the_old_vrsave_of_a_child_is_listed_and_not_reported() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("fork.json").display().to_string();
+    let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["vmx"], "pattern": "0x11"}]},
+        "events": [{"set": {"vrsave": "0x7"}}, {"syscall": {"call": "fork"}}]}"#;
+    fs::write(&path, text).expect("it is written");
+    let called = call(&[
+        "check", "--kernel", "fixed", "--abi", "linux", "--all", "--json", &path,
+    ]);
+    assert_eq!(called.status, Some(0), "{}", called.stdout);
+    for report in json_lines(&called.stdout) {
+        let expected = serde_json::json!([{"event": 1, "task": "1", "where": "child", "register": "vrsave",
+            "verdict": "dead", "before": "0x00000007", "after": "0x00000000"}]);
+        assert_eq!(report["violations"], expected);
+    }
+    let silent = call(&["check", "--kernel", "fixed", "--json", &path]);
+    assert!(silent.stdout.contains(r#""violations":[]"#));
+}
+
 #[test]
 fn json_and_text_say_the_same() {
     let arguments = ["check", "--kernel", "clobbering", "--endian", "le", SEED];
