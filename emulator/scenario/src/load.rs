@@ -1,8 +1,8 @@
 //! Scenarios from files.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::LoadError;
 use crate::scenario::Scenario;
@@ -20,6 +20,20 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         true => Err(io::Error::other("it is larger than 16 MiB")),
         false => Ok(bytes),
     }
+}
+
+/// The scenario files in a directory, in order: `*.json`, hidden ones left out.
+pub fn files_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        if !name.starts_with(b".") && path.extension().is_some_and(|e| e == "json") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 impl Scenario {

@@ -38,8 +38,6 @@ pub enum Use {
     Code,
     /// Read and write.
     Data,
-    /// Read only.
-    Constant,
 }
 
 /// A part of memory: effective and physical start, and bytes.

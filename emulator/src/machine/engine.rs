@@ -23,7 +23,8 @@ use super::instruction::HOST_CALL;
 use super::memory::Memory;
 use super::pages::PageSet;
 use super::pseries::Pseries;
-use super::state::{Registers, SavedState, StateLayout};
+use super::registers::Registers;
+use super::state::{SavedState, StateLayout};
 use super::{Guest, Host, MachineError, Options, Program, Stop};
 use crate::run::outcome::Endian;
 
@@ -35,8 +36,6 @@ use self::paging::Fault;
 const TRANSLATION_BUFFER: u32 = 8 << 20;
 /// A real kernel is larger.
 const LARGE_TRANSLATION_BUFFER: u32 = 64 << 20;
-/// Blocks that are remembered for whoever asks where a run went.
-const RECENT: usize = 256;
 /// `UC_CTL_TCG_BUFFER_SIZE`, to be written, one argument; the crate has no wrapper for it.
 const SET_TRANSLATION_BUFFER: ControlType = ControlType(13 | 1 << 26 | 1 << 30);
 
@@ -75,8 +74,6 @@ pub(super) struct Inner<H> {
     own_page: u64,
     /// Pages from which code was fetched.
     code_pages: PageSet,
-    /// Addresses of the last blocks of a real kernel, in a ring.
-    recent: [u64; RECENT],
     /// Whether user translations may have changed since the emulator cached them.
     translations_changed: bool,
 }
@@ -132,7 +129,6 @@ impl<H: Host> Inner<H> {
             pseries,
             fault: None,
             interrupted_at: None,
-            recent: [0; RECENT],
             translations_changed: false,
         })
     }
@@ -178,11 +174,6 @@ impl<H: Host> Inner<H> {
         self.pseries
             .as_ref()
             .map_or_else(String::new, Pseries::console)
-    }
-
-    /// The addresses of the last blocks of a real kernel.
-    pub(super) fn recent(&self) -> &[u64] {
-        &self.recent
     }
 
     /// Whether the page of this physical address has been executed.
@@ -326,7 +317,6 @@ fn permissions(usage: Use) -> Prot {
     match usage {
         Use::Code => Prot::READ | Prot::EXEC,
         Use::Data => Prot::READ | Prot::WRITE,
-        Use::Constant => Prot::READ,
     }
 }
 
@@ -427,7 +417,6 @@ fn on_real_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     on_block(uc, pc);
     let inner = uc.get_data_mut();
     let blocks = inner.blocks;
-    inner.recent[blocks as usize % RECENT] = pc;
     let Some(pseries) = &mut inner.pseries else {
         return;
     };

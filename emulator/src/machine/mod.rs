@@ -16,6 +16,7 @@ pub mod memory;
 pub mod pages;
 pub mod pseries;
 pub mod radix;
+mod registers;
 mod state;
 
 use std::collections::HashMap;
@@ -31,7 +32,7 @@ use self::memory::{MODEL_SIZE, Memory};
 use self::pages::PageSet;
 use self::pseries::{Boot, Timer};
 use self::radix::{OWN_SIZE, RadixMap};
-pub use self::state::Registers;
+pub use self::registers::Registers;
 use self::state::{SavedState, StateLayout};
 use crate::run::outcome::{Endian, RegisterFile};
 
@@ -381,11 +382,6 @@ impl<H: Host> Machine<H> {
         self.uc.get_data().console()
     }
 
-    /// Addresses of the last blocks of a real kernel's run, in no order.
-    pub fn recent(&self) -> &[u64] {
-        self.uc.get_data().recent()
-    }
-
     /// The processor's state at the snapshot: an SPR.
     pub fn snapshot_spr(&self, number: u16) -> u64 {
         self.layout.spr(&self.snapshot, number)
@@ -463,12 +459,11 @@ fn place(program: &Program) -> (Memory, AddressMap) {
         Guest::Pseries(boot) => {
             let size = (boot.guest_size + OWN_SIZE) as usize;
             let memory = Memory::accounted(program.endian, size);
-            let pid = boot.registers.sprs.iter().find(|(n, _)| *n == SPR_PIDR);
             let radix = RadixMap::new(
                 memory.clone(),
                 boot.guest_size,
                 boot.process_table,
-                pid.map_or(0, |(_, value)| *value),
+                boot.registers.spr(SPR_PIDR).unwrap_or(0),
             );
             (memory, AddressMap::Radix(radix))
         }

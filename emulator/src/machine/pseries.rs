@@ -8,7 +8,7 @@ mod hcall;
 use super::exception::Vector;
 use super::instruction::TIME_BASE;
 use super::memory::Memory;
-use super::state::Registers;
+use super::registers::Registers;
 
 /// A real kernel as it was when its snapshot was taken.
 pub struct Boot {
@@ -24,8 +24,8 @@ pub struct Boot {
 
 /// How far virtual time leaps for a timer: longer than anything waits in a run, and less than a tick, so that nothing else expires.
 const LEAP: u64 = 512 * 300;
-/// Time base ticks at the start of a run, if the snapshot does not say.
-const LONG_AFTER_BOOT: u64 = 512_000_000;
+/// The time base, in a snapshot's SPRs.
+const TIME_BASE_SPR: u16 = 268;
 /// Blocks after which the guest sees a new time.
 const REFRESH: u64 = 16;
 
@@ -38,11 +38,8 @@ pub enum Timer {
     InKernel,
 }
 
-/// Why a hypercall ends the run.
-pub(super) enum Unserved {
-    /// Not known to this machine: its number or name.
-    Call(String),
-}
+/// A hypercall that this machine does not have: its number or name.
+pub(super) struct Unserved(pub(super) String);
 
 /// The state of the surroundings; all of it is put back before each run.
 #[derive(Clone)]
@@ -57,8 +54,7 @@ pub(super) struct Pseries {
 
 impl Pseries {
     pub(super) fn new(boot: &Boot) -> Self {
-        let time_base = boot.registers.sprs.iter().find(|(n, _)| *n == 268);
-        let at_start = time_base.map_or(0, |(_, value)| *value) + LONG_AFTER_BOOT;
+        let at_start = boot.registers.spr(TIME_BASE_SPR).unwrap_or(0);
         Pseries {
             fatal: boot.fatal.clone(),
             time: at_start,

@@ -14,27 +14,6 @@ use unicorn_engine::{
 
 use crate::run::outcome::RegisterFile;
 
-/// A processor's registers, to start from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Registers {
-    /// GPR 0-31.
-    pub gpr: [u64; 32],
-    /// NIP.
-    pub pc: u64,
-    /// MSR.
-    pub msr: u64,
-    /// CR.
-    pub cr: u32,
-    /// LR.
-    pub lr: u64,
-    /// CTR.
-    pub ctr: u64,
-    /// XER.
-    pub xer: u64,
-    /// SPRs by number.
-    pub sprs: Vec<(u16, u64)>,
-}
-
 /// A saved processor state.
 pub struct SavedState {
     context: NonNull<c_void>,

@@ -71,6 +71,8 @@ pub fn kernel_hash(name: &KernelName, endian: Endian) -> Result<u64, RunnerError
 }
 
 const SPR_VRSAVE: u16 = 256;
+/// Lines of a dead kernel's console that are shown.
+const LAST_WORDS: usize = 6;
 
 /// Bytes above which `memcpy` uses VMX.
 const VMX_COPY: u64 = 4096;
@@ -210,7 +212,21 @@ impl Runner {
         let stop = self.machine.go();
         let host = self.machine.host();
         let end = end(stop, host.guest_end.take());
-        std::mem::take(&mut host.outcome).into_outcome(end)
+        let collected = std::mem::take(&mut host.outcome);
+        collected.into_outcome(self.with_last_words(end))
+    }
+
+    /// What a dying kernel said last is what its developer wants to read first.
+    fn with_last_words(&self, end: End) -> End {
+        let console = self.machine.console();
+        match end {
+            End::KernelFault(what) if !console.is_empty() => {
+                let lines: Vec<&str> = console.lines().collect();
+                let last = &lines[lines.len().saturating_sub(LAST_WORDS)..];
+                End::KernelFault(format!("{what}; its console ends: {}", last.join(" | ")))
+            }
+            end => end,
+        }
     }
 
     /// Runs a scenario with somebody watching every instruction. The runner must have been made with [`Options::trace`].
@@ -278,16 +294,6 @@ impl Runner {
     pub fn not_applicable(&mut self) -> Vec<NotApplicable> {
         let agent = self.machine.host().agent.as_ref();
         agent.map_or_else(Vec::new, |agent| agent.not_applicable().cloned().collect())
-    }
-
-    /// Addresses of the last blocks of a real kernel's last run, in no order: where it went when it did not end.
-    pub fn recent(&self) -> &[u64] {
-        self.machine.recent()
-    }
-
-    /// What a real kernel's console printed in the last run.
-    pub fn console(&self) -> String {
-        self.machine.console()
     }
 
     /// The tasks whose `thread_struct` was looked at in the last run of a real kernel.

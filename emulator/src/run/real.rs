@@ -10,7 +10,7 @@ use crate::kernel::offsets;
 use crate::kernel::snapshot::{Snapshot, SymbolKind};
 use crate::machine::address::KERNEL;
 use crate::machine::pseries::Boot;
-use crate::machine::{Guest, Machine, Options, Program, Registers};
+use crate::machine::{Guest, Machine, Options, Program};
 
 /// SPRG1, where a guest's kernel keeps its paca.
 const SPRG1: u16 = 273;
@@ -88,17 +88,6 @@ fn program(snapshot: &Snapshot) -> Result<Program, String> {
             .address(name)
             .ok_or_else(|| format!("the kernel has no symbol {name}"))
     };
-    let from = &snapshot.registers;
-    let registers = Registers {
-        gpr: from.gpr,
-        pc: from.pc,
-        msr: from.msr,
-        cr: from.cr,
-        lr: from.lr,
-        ctr: from.ctr,
-        xer: from.xer,
-        sprs: from.sprs.clone(),
-    };
     let process_table = process_table(snapshot, need("process_tb")?);
     // What lies between is what is left of kernel text after boot.
     let (start, end) = (need("_text").unwrap_or(KERNEL), need("_etext")?);
@@ -113,7 +102,7 @@ fn program(snapshot: &Snapshot) -> Result<Program, String> {
         guest: Guest::Pseries(Box::new(Boot {
             guest_size: snapshot.memory_size,
             process_table,
-            registers,
+            registers: snapshot.registers.clone(),
             fatal: fatal(snapshot),
         })),
     })

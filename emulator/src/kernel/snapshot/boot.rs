@@ -5,10 +5,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
+use super::Registers;
 use super::error::SnapshotError;
 use super::pages::{PAGE, Pages};
 use super::qemu::{self, Failure, Qemu};
-use super::registers::{DEC, Registers, SPRS, TB, TBU};
+use super::registers::{DEC, SPRS, TB, TBU};
 use super::target::{self, Target};
 use super::vmlinux::Vmlinux;
 use super::{Snapshot, initramfs};

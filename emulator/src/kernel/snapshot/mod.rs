@@ -23,12 +23,12 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::run::outcome::Endian;
 
+pub use crate::machine::Registers;
 pub use boot::BootOptions;
 pub use cache::Cached;
 pub use error::{FormatProblem, SnapshotError};
 pub use file::Header;
 pub use pages::{PAGE, Pages};
-pub use registers::Registers;
 
 pub(super) use mapped::Mapped;
 

@@ -143,7 +143,7 @@ fn hypercall<H: Host>(uc: &mut Engine<'_, H>, at: u64) {
         let what = format!("hypercall at {at:#x}");
         return stop(uc, Stop::Fault { what, user: false });
     };
-    if let Err(Unserved::Call(which)) = pseries.hypercall(&memory, &mut gprs) {
+    if let Err(Unserved(which)) = pseries.hypercall(&memory, &mut gprs) {
         let what = format!("the kernel makes hypercall {which}, which this machine does not have");
         return stop(uc, Stop::EmulatorFault(what));
     }

@@ -39,15 +39,15 @@ impl Pseries {
             0xdc | 0x28 | 0x134 | 0x31c | 0x104 => {}
             // H_CEDE.
             0xe0 => {
-                return Err(Unserved::Call(
+                return Err(Unserved(
                     "H_CEDE (the kernel is idle, and nothing can wake it)".into(),
                 ));
             }
-            // H_GET_TCE and others that QEMU's partition does not have either.
+            // H_RPT_INVALIDATE: QEMU's partition does not have it either; the kernel uses tlbie.
             0x448 => gprs[0] = H_FUNCTION,
             // KVMPPC_H_RTAS: QEMU's firmware passes each RTAS call on like this; r4 points at the arguments.
             0xf000 => rtas(memory, r4)?,
-            other => return Err(Unserved::Call(format!("{other:#x}"))),
+            other => return Err(Unserved(format!("{other:#x}"))),
         }
         Ok(())
     }
@@ -73,7 +73,7 @@ fn rtas(memory: &Memory, args: u64) -> Result<(), Unserved> {
     };
     let token = word(0);
     if !NOTHING_HAPPENED.contains(&token) {
-        return Err(Unserved::Call(format!("H_RTAS with token {token:#x}")));
+        return Err(Unserved(format!("H_RTAS with token {token:#x}")));
     }
     let status = args + 4 * (3 + u64::from(word(1)));
     memory.write(status, &NO_ERRORS_FOUND.to_be_bytes());
@@ -82,9 +82,9 @@ fn rtas(memory: &Memory, args: u64) -> Result<(), Unserved> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::state::Registers;
     use super::super::{Boot, Pseries, Unserved};
     use super::*;
+    use crate::machine::Registers;
     use crate::run::outcome::Endian;
 
     const ARGS: u64 = 0x1000;
@@ -108,7 +108,7 @@ mod tests {
         gprs[..args.len()].copy_from_slice(args);
         match pseries.hypercall(memory, &mut gprs) {
             Ok(()) => Ok(gprs),
-            Err(Unserved::Call(what)) => Err(what),
+            Err(Unserved(what)) => Err(what),
         }
     }
 

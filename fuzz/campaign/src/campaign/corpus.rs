@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ctxfuzz_generators::random_scenario;
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_scenario::load::files_in;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::CampaignError;
@@ -52,23 +53,7 @@ pub fn prepare(dir: &Path, initial: &[Scenario]) -> Result<(), CampaignError> {
 }
 
 fn files(dir: &Path) -> Result<Vec<PathBuf>, CampaignError> {
-    let list = refused("list the corpus directory", dir);
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).map_err(&list)? {
-        let path = entry.map_err(&list)?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden
-            && path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-        {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
+    files_in(dir).map_err(refused("list the corpus directory", dir))
 }
 
 /// Adds a scenario to what was found, under a name made from its content, whole or not at all. What is there already stays as it is.

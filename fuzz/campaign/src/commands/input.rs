@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use ctxfuzz_scenario::load::files_in;
 use ctxfuzz_scenario::scenario::Scenario;
 
 use super::complain;
@@ -51,8 +52,8 @@ pub fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let inside = scenario_files(path)
-                .with_context(|| format!("{}: cannot list it", path.display()))?;
+            let inside =
+                files_in(path).with_context(|| format!("{}: cannot list it", path.display()))?;
             if inside.is_empty() {
                 bail!("{}: no scenario in it: expected *.json", path.display());
             }
@@ -61,25 +62,6 @@ pub fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             files.push(path.clone());
         }
     }
-    Ok(files)
-}
-
-fn scenario_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden
-            && path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-        {
-            files.push(path);
-        }
-    }
-    files.sort();
     Ok(files)
 }
 
