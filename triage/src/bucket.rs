@@ -69,6 +69,8 @@ pub enum Work {
     IoWorker,
     /// A task was duplicated by a system call.
     Fork,
+    /// The kernel used a facility itself.
+    EnableKernel,
 }
 
 /// The key. Its `Display` is one word for logs.
@@ -188,6 +190,7 @@ fn works_of(call: &Syscall) -> Vec<Work> {
         Syscall::Fork | Syscall::Vfork | Syscall::Clone { .. } => vec![Work::Fork],
         Syscall::SchedYield | Syscall::Read { .. } | Syscall::FutexWait => vec![Work::Switch],
         Syscall::Kill { .. } | Syscall::RtSigreturn => vec![Work::Signal],
+        Syscall::EnableKernel { .. } => vec![Work::EnableKernel],
         Syscall::Getppid | Syscall::Write { .. } | Syscall::FutexWake | Syscall::Exit => Vec::new(),
     }
 }
@@ -240,6 +243,7 @@ fn kind_name(entry: Entry, work: Work) -> String {
         Work::Signal => "signal",
         Work::IoWorker => "io_worker",
         Work::Fork => "fork",
+        Work::EnableKernel => "enable_kernel",
     };
     format!("{entry}-{work}")
 }

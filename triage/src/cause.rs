@@ -6,6 +6,7 @@
 mod align;
 mod analyse;
 mod code;
+mod end;
 mod report;
 mod signature;
 mod state;
@@ -21,7 +22,7 @@ use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
 use self::analyse::{Change, RawCause, analyse};
 use self::code::Code;
-use crate::compare::{Comparison, Difference, compare};
+use crate::compare::{Comparison, Difference, What, compare};
 use crate::pattern::Pattern;
 
 /// One side's last write of a register that came to differ.
@@ -84,6 +85,15 @@ pub struct CopyReport {
     pub in_memory: bool,
 }
 
+/// The end of a run that did not complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// 0: kernel A's, 1: kernel B's.
+    pub side: usize,
+    /// How, with what the kernel said.
+    pub how: String,
+}
+
 /// One cause.
 #[derive(Clone, Debug)]
 pub struct Cause {
@@ -95,6 +105,8 @@ pub struct Cause {
     pub event: Option<u16>,
     /// How often it struck in this run.
     pub occurrences: usize,
+    /// Set for a run that did not complete: there is nothing that came to differ, and the writers are where it ended.
+    pub ended: Option<Ended>,
     /// What came to differ.
     pub changes: Vec<Changed>,
     /// The last write on kernel A.
@@ -199,6 +211,9 @@ impl Explainer {
 fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> Vec<Cause> {
     if !comparison.comparable() {
         return Vec::new();
+    }
+    if let Some(difference) = comparison.visible().find(|d| d.what == What::End) {
+        return Vec::from_iter(end::cause(runs, codes, difference));
     }
     let raw = analyse(&runs[0], &runs[1]);
     let mut led_to: BTreeMap<usize, Vec<Difference>> = BTreeMap::new();
@@ -312,6 +327,7 @@ fn describe(
         verdict: Verdict::None,
         event: raw.event,
         occurrences: 1,
+        ended: None,
         changes: raw.changes.iter().map(changed).collect(),
         writer_a: first
             .and_then(|c| c.writer_a.as_ref())

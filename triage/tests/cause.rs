@@ -1,6 +1,6 @@
 //! Root causes on the real model: which function is named, where damage and discovery are, and that names are stable.
 
-use ctxfuzz_emulator::kernel::defects::{DEFECTS, Severity};
+use ctxfuzz_emulator::kernel::defects::{self, Defect};
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::random_scenario;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
@@ -190,15 +190,59 @@ fn an_earlier_harmless_clobber_is_not_blamed() -> Result {
     Ok(())
 }
 
-/// The confusion table: over random scenarios, each live defect leads to signatures that name the function at fault, and to no other defect's.
+/// Functions that are named instead of the one at fault, because what it leaves wrong is not tracked: flags, a missing instruction.
+const NAMED_INSTEAD: [(&str, &[&str]); 6] = [
+    ("fpscr-low-word-only", &["load_up_fpu"]),
+    ("le-fpr-offset", &["copy_vsx_to_user"]),
+    ("srr-valid-not-invalidated", &["load_up_altivec"]),
+    ("used-vr-not-set", &["prepare_setup_sigcontext"]),
+    ("used-vsr-not-set", &["setup_sigcontext"]),
+    ("vs-low-half-lost", &["save_fpu"]),
+];
+
+fn names_the_fault(defect: &Defect, signature: &str) -> bool {
+    let instead = NAMED_INSTEAD.iter().find(|(id, _)| *id == defect.id);
+    let function = signature.split('.').next().unwrap_or_default();
+    function == defect.function || instead.is_some_and(|(_, named)| named.contains(&function))
+}
+
+/// On its witness each defect is explained by the function that the catalogue says is at fault.
 #[test]
-fn each_defect_has_signatures_of_its_own() -> Result {
+fn each_defect_is_explained_on_its_witness() -> Result {
+    for defect in defects::all() {
+        let Some(witness) = defect.witness else {
+            continue;
+        };
+        let [a, b] = defect.pair();
+        for endian in Endian::BOTH {
+            if !defect.applies(endian) {
+                continue;
+            }
+            let found = explained(&a, &b, endian, &corpus(witness)?)?.signatures();
+            let all_right = found.iter().all(|f| names_the_fault(defect, f));
+            assert!(
+                !found.is_empty() && all_right,
+                "{} ({endian:?}): {found:?}, and the catalogue says {}",
+                defect.id,
+                defect.function
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The confusion table: over random scenarios, each of these defects leads to signatures that name the function at fault, and to no other defect's.
+#[test]
+fn defects_have_signatures_of_their_own() -> Result {
     let expected: &[(&str, &[&str])] = &[
         ("save-fpu-clobbers-f0", &["save_fpu.f0-is-fpscr"]),
         ("save-altivec-clobbers-v0", &["save_altivec.v0-is-vscr"]),
         ("half-fix-fpr0-only", &["save_fpu.vs0-is-zero"]),
+        ("le-missing-swap-back", &["save_fpu.vsrs-swapped"]),
         ("giveup-keeps-fp-bit", &["__giveup_fpu.msr-fp"]),
         ("fork-child-inherits-live-bits", &["copy_thread.msr-fp"]),
+        ("restore-math-partial-vsx", &["restore_math.msr-vsx"]),
+        ("fpscr-restored-after-fprs", &["load_fp_state.f0-is-fpscr"]),
         (
             "fpscr-low-word-only",
             &[
@@ -208,7 +252,10 @@ fn each_defect_has_signatures_of_its_own() -> Result {
         ),
         ("vscr-not-restored", &["load_vr_state.vscr-changed"]),
         ("vrsave-not-saved", &["save_sprs.vrsave-changed"]),
-        ("le-missing-swap-back", &["save_fpu.vsrs-swapped"]),
+        (
+            "vrsave-stale-in-signal",
+            &["prepare_setup_sigcontext.vrsave-changed"],
+        ),
         (
             "kernel-vmx-without-giveup",
             &["enable_kernel_altivec.msr-vec"],
@@ -218,14 +265,6 @@ fn each_defect_has_signatures_of_its_own() -> Result {
             &["handle_rt_signal64.fpscr-changed"],
         ),
     ];
-    let live = DEFECTS
-        .iter()
-        .filter(|d| d.severity == Severity::Live)
-        .map(|d| d.id);
-    assert!(
-        live.eq(expected.iter().map(|(id, _)| *id)),
-        "the table has a row for each live defect, in the catalogue's order"
-    );
     for (defect, signatures) in expected {
         let (a, b) = (format!("fixed+{defect}").parse()?, "fixed".parse()?);
         let mut pair = Pair::new(&a, &b, Endian::Little)?;

@@ -170,6 +170,9 @@ void io_wq_create(struct task_struct *owner);
 struct task_struct *io_ring_owner(struct task_struct *tsk);
 void io_remote_worker_blocks(struct task_struct *running);
 
+/* simd.c */
+long sys_enable_kernel(u64 facility);
+
 /* pipe.c, read_write.c, futex.c */
 ssize_t pipe_read(u8 *to, size_t count);
 ssize_t pipe_write(const u8 *from, size_t count);

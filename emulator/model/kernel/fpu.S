@@ -26,8 +26,14 @@
 /* void load_fp_state(struct thread_fp_state *); FP and VSX are on. */
 _GLOBAL load_fp_state
 	lfd	0,FPSTATE_FPSCR(3)
+	DEFECT_OMIT "fpscr-not-restored"
 	MTFSF_L_F0
 	REST_32FPVSRS 4,3
+	/* With the defect FPSCR is loaded here, last, through f0. */
+	DEFECT_WORD "fpscr-restored-after-fprs", (0xc8030000 | FPSTATE_FPSCR)
+	nop
+	DEFECT_WORD "fpscr-restored-after-fprs", 0xfffe058e
+	nop
 	blr
 END_FUNC load_fp_state
 
@@ -39,6 +45,15 @@ _GLOBAL store_fp_state
 	REST_VSR0 4,3,store-fp-state-clobbers-f0
 	blr
 END_FUNC store_fp_state
+
+/* One VSR of load_up_fpu: LXVD2X_ROT with its own defect site. */
+.macro REST_VSR_OF_LOAD_UP_FPU vsr, index, base
+	lxvd2x	\vsr,\index,\base
+#ifdef __LITTLE_ENDIAN__
+	DEFECT_OMIT "le-swap-missing-on-load"
+	xxpermdi \vsr,\vsr,\vsr,2
+#endif
+.endm
 
 /*
  * FP unavailable in user mode: give the current task its FP registers. In: r12 = user MSR, r1 = its frame. Does not turn VSX on
@@ -57,6 +72,7 @@ _GLOBAL load_up_fpu
 	or	12,12,4
 	std	12,_MSR(1)
 	li	4,0
+	DEFECT_OMIT "load-up-misses-srr"
 	stb	4,PACASRR_VALID(13)
 	DEFECT_WORD "load-up-fpu-zero-load-fp", 0x38800000
 	li	4,1
@@ -64,7 +80,12 @@ _GLOBAL load_up_fpu
 	addi	10,5,THREAD_FPSTATE
 	lfd	0,FPSTATE_FPSCR(10)
 	MTFSF_L_F0
-	REST_32FPVSRS 4,10
+	.set .Lvsr,0
+	.rept 32
+	li	4,16*.Lvsr
+	REST_VSR_OF_LOAD_UP_FPU .Lvsr,4,10
+	.set .Lvsr,.Lvsr+1
+	.endr
 	isync
 	blr
 END_FUNC load_up_fpu

@@ -1,12 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What the kernel does last before user mode, as Linux's arch/powerpc/kernel/interrupt.c. Not here: transactional memory, tracing,
 // soft-masked interrupts to replay, so the loop never starts over.
+#include "defect.h"
 #include "sched.h"
+
+/* Where debug_log_live_registers leaves them. */
+static struct thread_fp_state debug_fp;
+static struct thread_vr_state debug_vr;
+
+/// No counterpart in Linux, but in many a debugging patch: looks at the registers of a task that goes on with them. Called only by the defect
+/// debug-store-on-live.
+static void debug_log_live_registers(const struct pt_regs *regs)
+{
+	msr_check_and_set(MSR_FP | MSR_VEC);
+	if (regs->msr & MSR_FP)
+		store_fp_state(&debug_fp);
+	if (regs->msr & MSR_VEC)
+		store_vr_state(&debug_vr);
+}
 
 /// Linux's interrupt_exit_user_prepare_main: pending work until there is none, then make the registers live.
 static unsigned long interrupt_exit_user_prepare_main(unsigned long ret, struct pt_regs *regs)
 {
-	const unsigned long mathflags = MSR_FP | MSR_VEC | MSR_VSX;
+	unsigned long mathflags = MSR_FP | MSR_VEC | MSR_VSX;
+	unsigned long msr_at_entry = regs->msr & mathflags;
 	unsigned long ti_flags = current->flags;
 
 	while (ti_flags & _TIF_USER_WORK_MASK) {
@@ -23,9 +40,15 @@ static unsigned long interrupt_exit_user_prepare_main(unsigned long ret, struct 
 		ti_flags = current->flags;
 	}
 
+	if (defect("exit-sets-cached-bits"))
+		regs_set_return_msr(regs, regs->msr | msr_at_entry);
+	if (defect("exit-check-only-fp"))
+		mathflags = MSR_FP;
 	// All three live: trusted as they are.
 	if ((regs->msr & mathflags) != mathflags)
 		restore_math(regs);
+	if (defect("debug-store-on-live"))
+		debug_log_live_registers(regs);
 	local_irq_enable();
 	return ret;
 }

@@ -67,6 +67,7 @@ _GLOBAL system_call_vectored_common
 	REST_GPRS 0,0
 	REST_GPRS 4,8
 	ZERO_GPRS 9,12
+	DEFECT_WORD "repair-scv-xer", 0x7d8103a6	/* mtxer r12, which is 0 */
 	mtxer	0
 	mtcr	2
 	REST_GPRS 2,3

@@ -16,17 +16,32 @@ unsigned long msr_check_and_set(unsigned long bits)
 
 	asm volatile("mfmsr %0" : "=r"(oldmsr) : : "memory");
 	newmsr = oldmsr | bits;
-	if (bits & MSR_FP)
+	if ((bits & MSR_FP) && !defect("vs-low-half-lost"))
 		newmsr |= MSR_VSX;
 	if (newmsr != oldmsr)
 		asm volatile("mtmsrd %0; isync" : : "r"(newmsr) : "memory");
 	return newmsr;
 }
 
+/// Linux's __msr_check_and_clear, which ppc_strict_facility_enable asks for.
+static void __msr_check_and_clear(unsigned long bits)
+{
+	unsigned long oldmsr;
+	unsigned long newmsr;
+
+	asm volatile("mfmsr %0" : "=r"(oldmsr) : : "memory");
+	newmsr = oldmsr & ~bits;
+	if (bits & MSR_FP)
+		newmsr &= ~MSR_VSX;
+	if (newmsr != oldmsr)
+		asm volatile("mtmsrd %0; isync" : : "r"(newmsr) : "memory");
+}
+
 /// Linux's msr_check_and_clear without the boot option ppc_strict_facility_enable: the facilities stay on until the next rfid.
 void msr_check_and_clear(unsigned long bits)
 {
-	(void)bits;
+	if (defect("strict-facility-enable"))
+		__msr_check_and_clear(bits);
 }
 
 /// Linux's __giveup_fpu: registers to thread_struct, and they are nobody's afterwards.
@@ -54,10 +69,17 @@ void giveup_fpu(struct task_struct *tsk)
 /// Linux's __giveup_altivec.
 void __giveup_altivec(struct task_struct *tsk)
 {
+	unsigned long msr = tsk->thread.regs->msr & ~MSR_VEC;
+
 	save_altivec(tsk);
 	if (defect("giveup-zeroes-registers"))
 		zero_vr_registers();
-	regs_set_return_msr(tsk->thread.regs, tsk->thread.regs->msr & ~(MSR_VEC | MSR_VSX));
+	if (!defect("giveup-keeps-vsx-bit"))
+		msr &= ~MSR_VSX;
+	if (defect("srr-valid-not-invalidated"))
+		tsk->thread.regs->msr = msr;
+	else
+		regs_set_return_msr(tsk->thread.regs, msr);
 }
 
 /// Linux's giveup_altivec.
@@ -139,10 +161,21 @@ void flush_altivec_to_thread(struct task_struct *tsk)
 		giveup_altivec(tsk);
 }
 
-/// Linux's flush_vsx_to_thread: any of the three bits will do, because VSX can be clear while one half is live.
+/// No function of its own in Linux: whether a VSX give-up has something to do. Any of the three bits will do, because VSX can be clear
+/// while one half is live.
+static bool vsx_is_live(const struct task_struct *tsk)
+{
+	unsigned long bits = MSR_ALL_AVAILABLE;
+
+	if (defect("vsx-flush-needs-vsx-bit"))
+		bits = MSR_VSX;
+	return tsk->thread.regs && (tsk->thread.regs->msr & bits);
+}
+
+/// Linux's flush_vsx_to_thread.
 void flush_vsx_to_thread(struct task_struct *tsk)
 {
-	if (tsk->thread.regs && (tsk->thread.regs->msr & MSR_ALL_AVAILABLE))
+	if (vsx_is_live(tsk))
 		giveup_vsx(tsk);
 }
 
@@ -175,7 +208,7 @@ void enable_kernel_altivec(void)
 void enable_kernel_vsx(void)
 {
 	msr_check_and_set(MSR_ALL_AVAILABLE);
-	if (current->thread.regs && (current->thread.regs->msr & MSR_ALL_AVAILABLE))
+	if (vsx_is_live(current))
 		__giveup_vsx(current);
 }
 
@@ -183,7 +216,8 @@ void enable_kernel_vsx(void)
 static bool should_restore_fp(void)
 {
 	if (current->thread.load_fp) {
-		current->thread.load_fp++;
+		if (!defect("restore-math-ignores-wrap"))
+			current->thread.load_fp++;
 		return true;
 	}
 	return false;
@@ -193,7 +227,8 @@ static bool should_restore_fp(void)
 static bool should_restore_altivec(void)
 {
 	if (current->thread.load_vec) {
-		current->thread.load_vec++;
+		if (!defect("restore-math-ignores-wrap"))
+			current->thread.load_vec++;
 		return true;
 	}
 	return false;
@@ -202,6 +237,8 @@ static bool should_restore_altivec(void)
 /// Linux's do_restore_fp.
 static void do_restore_fp(void)
 {
+	if (defect("restore-math-skips-load") && !current->thread.load_fp)
+		return;
 	load_fp_state(&current->thread.fp_state);
 }
 
@@ -209,7 +246,16 @@ static void do_restore_fp(void)
 static void do_restore_altivec(void)
 {
 	load_vr_state(&current->thread.vr_state);
-	current->thread.used_vr = 1;
+	if (!defect("restore-math-leaves-used-vr"))
+		current->thread.used_vr = 1;
+}
+
+/// No function of its own in Linux: both halves of the VSRs are there.
+static bool vsx_is_complete(unsigned long msr)
+{
+	if (defect("restore-math-partial-vsx"))
+		return msr & (MSR_FP | MSR_VEC);
+	return (msr & (MSR_FP | MSR_VEC)) == (MSR_FP | MSR_VEC);
 }
 
 /// Linux's restore_math: load what the user will probably use, before going back to it.
@@ -226,7 +272,7 @@ void restore_math(struct pt_regs *regs)
 		new_msr |= MSR_FP;
 	if (!(msr & MSR_VEC) && should_restore_altivec())
 		new_msr |= MSR_VEC;
-	if (!(msr & MSR_VSX) && ((msr | new_msr) & (MSR_FP | MSR_VEC)) == (MSR_FP | MSR_VEC))
+	if (!(msr & MSR_VSX) && vsx_is_complete(msr | new_msr))
 		new_msr |= MSR_VSX;
 	if (!new_msr)
 		return;
@@ -238,7 +284,7 @@ void restore_math(struct pt_regs *regs)
 	}
 	if (new_msr & MSR_VEC)
 		do_restore_altivec();
-	if (new_msr & MSR_VSX)
+	if ((new_msr & MSR_VSX) && !defect("used-vsr-not-set"))
 		current->thread.used_vsr = 1;
 	msr_check_and_clear(new_msr);
 	regs_set_return_msr(regs, regs->msr | new_msr | fpexc_mode);

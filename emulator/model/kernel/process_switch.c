@@ -48,6 +48,8 @@ bool tasks_are_small;
 void arch_dup_task_struct(struct task_struct *dst, struct task_struct *src)
 {
 	flush_all_to_thread(src);
+	if (defect("repair-vrsave-in-fork"))
+		src->thread.vrsave = mfspr(256);
 	if (tasks_are_small) {
 		memcpy(dst, src, SMALL_COPY);
 		memcpy((u8 *)dst + SMALL_COPY, (const u8 *)src + SMALL_COPY, sizeof(*dst) - SMALL_COPY);
@@ -94,6 +96,16 @@ void copy_thread(struct task_struct *p, const struct kernel_clone_args *args)
 	p->thread.vr_save_area = NULL;
 }
 
+/// No counterpart in Linux, which uses word 3 always: where VSCR is in its quadword.
+static u64 vscr_word(void)
+{
+#ifdef __LITTLE_ENDIAN__
+	if (defect("le-repair-vscr-word"))
+		return 0;
+#endif
+	return 3;
+}
+
 /// Linux's start_thread: the current kernel thread becomes a user program. Register contents and the VRSAVE register are not touched,
 /// only the images. VSCR[NJ] goes to word 3 of the image in both byte orders, as in 6.1, which is VSCR only on big endian.
 void start_thread(struct pt_regs *regs, unsigned long start, unsigned long sp)
@@ -112,7 +124,7 @@ void start_thread(struct pt_regs *regs, unsigned long start, unsigned long sp)
 	memset(&thread->fp_state, 0, sizeof(thread->fp_state));
 	thread->fp_save_area = NULL;
 	memset(&thread->vr_state, 0, sizeof(thread->vr_state));
-	thread->vr_state.vscr.u[3] = 0x00010000;
+	thread->vr_state.vscr.u[vscr_word()] = 0x00010000;
 	thread->vr_save_area = NULL;
 	thread->vrsave = 0;
 	thread->used_vr = 0;

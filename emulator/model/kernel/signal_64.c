@@ -21,34 +21,52 @@ static struct rt_sigframe *get_sigframe(const struct pt_regs *regs)
 	return (struct rt_sigframe *)((regs->gpr[1] - sizeof(struct rt_sigframe)) & ~15UL);
 }
 
+/// Linux's TS_FPROFFSET and TS_VSRLOWOFFSET: which doubleword of an image is the FPR, and which is the other.
+static int fpr_word(void)
+{
+#ifdef __LITTLE_ENDIAN__
+	if (defect("le-fpr-offset"))
+		return TS_VSRLOWOFFSET;
+#endif
+	return TS_FPROFFSET;
+}
+
 /// Linux's unsafe_copy_fpr_to_user.
 static void copy_fpr_to_user(u64 *to, const struct task_struct *tsk)
 {
+	int word = fpr_word();
+
 	for (int i = 0; i < 32; i++)
-		to[i] = tsk->thread.fp_state.fpr[i][TS_FPROFFSET];
+		to[i] = tsk->thread.fp_state.fpr[i][word];
 	to[FP_SCR] = tsk->thread.fp_state.fpscr;
 }
 
 /// Linux's unsafe_copy_fpr_from_user.
 static void copy_fpr_from_user(struct task_struct *tsk, const u64 *from)
 {
+	int word = fpr_word();
+
 	for (int i = 0; i < 32; i++)
-		tsk->thread.fp_state.fpr[i][TS_FPROFFSET] = from[i];
+		tsk->thread.fp_state.fpr[i][word] = from[i];
 	tsk->thread.fp_state.fpscr = from[FP_SCR];
 }
 
 /// Linux's unsafe_copy_vsx_to_user: the halves of VSR 0-31 that are not FPRs.
 static void copy_vsx_to_user(u64 *to, const struct task_struct *tsk)
 {
+	int word = !fpr_word();
+
 	for (int i = 0; i < 32; i++)
-		to[i] = tsk->thread.fp_state.fpr[i][TS_VSRLOWOFFSET];
+		to[i] = tsk->thread.fp_state.fpr[i][word];
 }
 
 /// Linux's unsafe_copy_vsx_from_user; NULL zeroes them.
 static void copy_vsx_from_user(struct task_struct *tsk, const u64 *from)
 {
+	int word = !fpr_word();
+
 	for (int i = 0; i < 32; i++)
-		tsk->thread.fp_state.fpr[i][TS_VSRLOWOFFSET] = from ? from[i] : 0;
+		tsk->thread.fp_state.fpr[i][word] = from ? from[i] : 0;
 }
 
 /// Linux's prepare_setup_sigcontext: everything that is live goes to thread_struct, before user memory is written.
@@ -56,7 +74,8 @@ static void prepare_setup_sigcontext(struct task_struct *tsk)
 {
 	if (tsk->thread.used_vr)
 		flush_altivec_to_thread(tsk);
-	tsk->thread.vrsave = mfspr(256);
+	if (!defect("vrsave-stale-in-signal"))
+		tsk->thread.vrsave = mfspr(256);
 	flush_fp_to_thread(tsk);
 	if (tsk->thread.used_vsr)
 		flush_vsx_to_thread(tsk);
@@ -155,7 +174,7 @@ static void restore_sigcontext(struct task_struct *tsk, struct sigcontext *sc)
 	if (vmx && (msr & MSR_VEC)) {
 		memcpy(&thread->vr_state, vmx, sizeof(thread->vr_state));
 		thread->used_vr = true;
-	} else if (thread->used_vr) {
+	} else if (thread->used_vr && !defect("sigreturn-no-zero-else-vmx")) {
 		memset(&thread->vr_state, 0, sizeof(thread->vr_state));
 	}
 	thread->vrsave = vmx ? vmx->vrsave : 0;
@@ -165,7 +184,7 @@ static void restore_sigcontext(struct task_struct *tsk, struct sigcontext *sc)
 	if (vmx && (msr & MSR_VSX)) {
 		copy_vsx_from_user(tsk, vmx->vsr_low);
 		thread->used_vsr = true;
-	} else {
+	} else if (!defect("sigreturn-no-zero-else-vsx")) {
 		copy_vsx_from_user(tsk, NULL);
 	}
 }

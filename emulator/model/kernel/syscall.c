@@ -40,6 +40,7 @@ static const syscall_fn sys_call_table[NR_SYSCALLS] = {
 	[172] = ENTRY(sys_rt_sigreturn),
 	[189] = ENTRY(sys_vfork),
 	[221] = ENTRY(sys_futex),
+	[225] = ENTRY(sys_enable_kernel),
 	[234] = ENTRY(sys_exit),
 };
 

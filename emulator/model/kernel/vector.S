@@ -38,6 +38,7 @@ _GLOBAL load_up_altivec
 	cmpwi	4,0
 	bne	1f
 	li	4,-1
+	DEFECT_OMIT "vrsave-zero-on-first-use"
 	mtspr	SPRN_VRSAVE,4
 1:
 	ld	4,PACACURRENT(13)
@@ -50,6 +51,7 @@ _GLOBAL load_up_altivec
 	stb	4,THREAD_LOAD_VEC(5)
 	addi	6,5,THREAD_VRSTATE
 	li	10,VRSTATE_VSCR
+	DEFECT_OMIT "used-vr-not-set"
 	stw	4,THREAD_USED_VR(5)
 	lvx	0,10,6
 	mtvscr	0

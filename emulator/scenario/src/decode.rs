@@ -93,18 +93,15 @@ fn task(u: &mut Unstructured<'_>) -> TaskStage {
     let uses = one_of(u, &SETS).to_vec();
     let pattern = number::<bool>(u).then(|| number(u));
     let named = below(u, 3);
-    let mut registers = values(u, named);
-    registers.retain(|register, _| {
-        register
-            .facilities()
-            .iter()
-            .any(|facility| uses.contains(facility))
-    });
-    TaskStage {
+    let mut task = TaskStage {
         uses,
         pattern,
-        registers,
-    }
+        registers: values(u, named),
+        load_fp: number::<bool>(u).then(|| number(u)),
+        load_vec: number::<bool>(u).then(|| number(u)),
+    };
+    task.drop_unused();
+    task
 }
 
 fn values(u: &mut Unstructured<'_>, count: usize) -> RegisterValues {
@@ -155,7 +152,7 @@ fn event(u: &mut Unstructured<'_>) -> Event {
 }
 
 fn syscall(u: &mut Unstructured<'_>) -> Syscall {
-    match below(u, 12) {
+    match below(u, 13) {
         0 => Syscall::Getppid,
         1 => Syscall::SchedYield,
         2 => Syscall::Fork,
@@ -169,6 +166,9 @@ fn syscall(u: &mut Unstructured<'_>) -> Syscall {
             signal: one_of(u, &[10, 12]),
         },
         10 => Syscall::RtSigreturn,
+        11 => Syscall::EnableKernel {
+            facility: one_of(u, Facility::ALL),
+        },
         _ => Syscall::Exit,
     }
 }

@@ -66,6 +66,9 @@ fn syscall(call: &Syscall) -> String {
         Syscall::Read { bytes } => format!("read {bytes} bytes from the pipe"),
         Syscall::Write { bytes } => format!("write {bytes} bytes to the pipe"),
         Syscall::Kill { signal } => format!("kill itself with {}", signal_name(*signal)),
+        Syscall::EnableKernel { facility } => {
+            format!("a call in which the kernel uses {}", shown(*facility))
+        }
         _ => call.name().to_owned(),
     }
 }

@@ -167,6 +167,12 @@ pub enum Syscall {
         /// 10 (SIGUSR1) or 12 (SIGUSR2).
         signal: u8,
     },
+    /// Not a call of Linux: one during which the kernel uses the facility itself, between `enable_kernel_fp` (`_altivec`, `_vsx`) and
+    /// `disable_kernel_fp`, as its crypto, RAID and display code do.
+    EnableKernel {
+        /// Which one.
+        facility: Facility,
+    },
     /// `rt_sigreturn`; nothing happens outside a handler.
     RtSigreturn,
     /// `exit`.

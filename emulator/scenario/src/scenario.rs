@@ -71,6 +71,23 @@ pub struct TaskStage {
     )]
     #[schemars(with = "registers::Values")]
     pub registers: RegisterValues,
+    /// `thread.load_fp` when the task comes to its first event; 1 without it. Counts reloads of FP modulo 256: at 0 `restore_math` leaves FP to
+    /// the next FP instruction. Needs FP or VSX in `uses`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional::counter"
+    )]
+    #[schemars(with = "u8")]
+    pub load_fp: Option<u8>,
+    /// The same for `thread.load_vec` and VMX.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional::counter"
+    )]
+    #[schemars(with = "u8")]
+    pub load_vec: Option<u8>,
 }
 
 /// One row of expectations.
@@ -165,7 +182,7 @@ pub struct ExpectedDifference {
     /// Where it is seen.
     #[serde(rename = "where")]
     pub place: Place,
-    /// Which register; `None` for [`Place::End`].
+    /// Which register; `None` for [`Place::End`], and where a signal frame's MSR says that it has an area or not.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

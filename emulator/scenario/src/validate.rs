@@ -2,6 +2,7 @@
 
 use crate::error::ScenarioError;
 use crate::event::{Event, Facility, Pending, RegisterValues, Switch, Syscall};
+use crate::register::Register;
 use crate::scenario::{
     Abis, Expect, MAX_EVENTS, MAX_FILLS, MAX_OPERATIONS, MAX_TASKS, Place, Scenario, Stage,
     TaskStage, Verdict,
@@ -88,11 +89,7 @@ fn check_task(task: &TaskStage, field: &str) -> Result<(), ScenarioError> {
         }
     }
     for register in task.registers.keys() {
-        if !register
-            .facilities()
-            .iter()
-            .any(|facility| task.uses.contains(facility))
-        {
+        if !task.has(*register) {
             let needed: Vec<&str> = register
                 .facilities()
                 .iter()
@@ -104,6 +101,17 @@ fn check_task(task: &TaskStage, field: &str) -> Result<(), ScenarioError> {
                     "the task does not use this register's facility: add {} to `uses`",
                     needed.join(" or ")
                 ),
+            );
+        }
+    }
+    for (name, counter, facility) in [
+        ("load_fp", task.load_fp, Facility::Fp),
+        ("load_vec", task.load_vec, Facility::Vmx),
+    ] {
+        if counter.is_some() && !task.reloads(facility) {
+            return wrong(
+                format!("{field}.{name}"),
+                format!("the task does not reload this facility: add {facility} or vsx to `uses`"),
             );
         }
     }
@@ -245,7 +253,7 @@ fn check_expect(row: &Expect, field: &str) -> Result<(), ScenarioError> {
                     "how a run ended has no register",
                 );
             }
-            (Place::End, None) | (_, Some(_)) => {}
+            (Place::End | Place::SignalFrame, None) | (_, Some(_)) => {}
             (place, None) => {
                 return wrong(
                     field,
@@ -309,5 +317,28 @@ impl TaskStage {
     /// Whether the task has used the facility before its first event.
     pub fn uses(&self, facility: Facility) -> bool {
         self.uses.contains(&facility)
+    }
+
+    /// Whether the register belongs to a facility that the task has used.
+    pub fn has(&self, register: Register) -> bool {
+        register
+            .facilities()
+            .iter()
+            .any(|&facility| self.uses(facility))
+    }
+
+    /// Whether the kernel counts reloads of this facility (FP or VMX) for the task. VSX is both.
+    pub fn reloads(&self, facility: Facility) -> bool {
+        self.uses(facility) || self.uses(Facility::Vsx)
+    }
+
+    /// Drops the registers and counters of facilities that are not in `uses`.
+    pub fn drop_unused(&mut self) {
+        let uses = self.uses.clone();
+        let used = |facility: &Facility| uses.contains(facility);
+        self.registers
+            .retain(|register, _| register.facilities().iter().any(used));
+        self.load_fp = self.load_fp.filter(|_| self.reloads(Facility::Fp));
+        self.load_vec = self.load_vec.filter(|_| self.reloads(Facility::Vmx));
     }
 }

@@ -2,6 +2,7 @@
 
 use object::{Object, ObjectSection, ObjectSegment, SectionKind};
 
+use super::defects;
 use super::name::KernelName;
 use super::symbols::Symbols;
 use crate::machine::address::{KERNEL, PAGE, USER_TEXT};
@@ -89,6 +90,10 @@ pub struct ThreadLayout {
     pub vscr: u64,
     /// `vrsave`.
     pub vrsave: u64,
+    /// `load_fp`, a byte.
+    pub load_fp: u64,
+    /// `load_vec`, a byte.
+    pub load_vec: u64,
 }
 
 /// Offsets in the signal frame's `ucontext`.
@@ -156,8 +161,9 @@ impl KernelImage {
             }
         }
         for defect in name.defects() {
-            if !sites.iter().any(|s| s.name == *defect) && !defect.starts_with("le-") {
-                return Err(ImageError::NoSite(find_static(defect)));
+            let applies = defects::find(defect).is_none_or(|defect| defect.applies(endian));
+            if applies && !sites.iter().any(|s| s.name == *defect) {
+                return Err(ImageError::NoSite(defect));
             }
         }
         let hash = xxhash_rust::xxh3::xxh3_64(
@@ -187,10 +193,6 @@ impl KernelImage {
             hash,
         })
     }
-}
-
-fn find_static(id: &str) -> &'static str {
-    super::defects::find(id).map_or("?", |d| d.id)
 }
 
 fn segments(
@@ -315,6 +317,8 @@ impl Layout {
                 vr: get("layout_thread_vr")?,
                 vscr: get("layout_thread_vscr")?,
                 vrsave: get("layout_thread_vrsave")?,
+                load_fp: get("layout_thread_load_fp")?,
+                load_vec: get("layout_thread_load_vec")?,
             },
             regs_msr: get("layout_regs_msr")?,
             current: get("paca")? + get("layout_paca_current")?,

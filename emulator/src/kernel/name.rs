@@ -1,4 +1,4 @@
-//! How kernels are named: `fixed`, `clobbering`, `fixed+DEFECT[+DEFECT]`, `vmlinux:FILE`.
+//! How kernels are named: `fixed`, `clobbering`, `repaired`, `fixed+DEFECT[+DEFECT]`, `vmlinux:FILE`.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -43,11 +43,11 @@ impl Hash for KernelName {
 pub enum UnknownKernel {
     /// The part before the first `+`.
     #[error(
-        "unknown kernel `{0}`: expected `fixed`, `clobbering`, one of them with `+DEFECT` (`ctxfuzz kernels` lists both), or `vmlinux:FILE`"
+        "unknown kernel `{0}`: expected `fixed`, `clobbering`, `repaired`, one of them with `+DEFECT` (`ctxfuzz defects` lists them), or `vmlinux:FILE`"
     )]
     Base(String),
     /// A part after a `+`.
-    #[error("kernel `{kernel}`: unknown defect `{defect}` (`ctxfuzz kernels` lists them)")]
+    #[error("kernel `{kernel}`: unknown defect `{defect}` (`ctxfuzz defects` lists them)")]
     Defect {
         /// The whole name.
         kernel: String,
@@ -107,6 +107,7 @@ impl FromStr for KernelName {
         let mut defects: Vec<&'static str> = match parts.next() {
             Some("fixed") => Vec::new(),
             Some("clobbering") => CLOBBERING.to_vec(),
+            Some("repaired") => defects::repairs().map(|repair| repair.id).collect(),
             _ => return Err(UnknownKernel::Base(written.to_owned())),
         };
         for part in parts {
@@ -155,6 +156,11 @@ mod tests {
                 .map(|k| k.defects().to_vec()),
             Ok(vec!["vscr-not-restored"])
         );
+        assert!(
+            "repaired"
+                .parse::<KernelName>()
+                .is_ok_and(|k| k.defects().contains(&"repair-vrsave-in-fork"))
+        );
     }
 
     #[test]
@@ -173,6 +179,7 @@ mod tests {
             "fixed+nope",
             "vmlinux:",
             "clobbering ",
+            "repair",
         ] {
             assert!(name.parse::<KernelName>().is_err(), "{name}");
         }

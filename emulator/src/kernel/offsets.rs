@@ -33,6 +33,7 @@ struct Form {
 }
 
 const ADDI: u32 = 14;
+const STB: u32 = 38;
 const LFD: u32 = 50;
 const LD: u32 = 58;
 
@@ -94,10 +95,12 @@ pub fn read(
     let thread = load_fpu.nth(0, ADDI, current.rt, "task_struct.thread")?;
     let fp_state = load_fpu.nth(0, ADDI, thread.rt, "thread_struct.fp_state")?;
     let fpscr = load_fpu.nth(0, LFD, fp_state.rt, "thread_fp_state.fpscr")?;
+    let load_fp = load_fpu.nth(0, STB, thread.rt, "thread_struct.load_fp")?;
     let load_altivec = function("load_up_altivec")?;
     let current_again = load_altivec.nth(0, LD, 13, "the load of paca->__current")?;
     let thread_again = load_altivec.nth(0, ADDI, current_again.rt, "task_struct.thread")?;
     let vr_state = load_altivec.nth(0, ADDI, thread_again.rt, "thread_struct.vr_state")?;
+    let load_vec = load_altivec.nth(0, STB, thread_again.rt, "thread_struct.load_vec")?;
     let save_fpu = function("save_fpu")?;
     let regs = save_fpu.nth(1, LD, 3, "thread_struct.regs")?;
     let save_altivec = function("save_altivec")?;
@@ -112,6 +115,8 @@ pub fn read(
             // VSCR follows the 32 VRs, and vrsave the pointer to a save area.
             vscr: vr_state.displacement + 512,
             vrsave: vr_save_area.displacement + 8,
+            load_fp: load_fp.displacement,
+            load_vec: load_vec.displacement,
         },
         regs_msr: PT_REGS_MSR,
         current: paca + current.displacement,
@@ -132,10 +137,17 @@ mod tests {
                 0xe88d_0128,
                 0x38a4_08e0,
                 0x8085_0238,
+                0x9885_0269,
                 0x3945_0020,
                 0xc80a_0200,
             ],
-            "load_up_altivec" => &[0x7ca0_00a6, 0xe88d_0128, 0x38a4_08e0, 0x38c5_0270],
+            "load_up_altivec" => &[
+                0x7ca0_00a6,
+                0xe88d_0128,
+                0x38a4_08e0,
+                0x9885_026a,
+                0x38c5_0270,
+            ],
             "save_fpu" => &[0x3863_08e0, 0xe8c3_0230, 0xe8a3_0010],
             "save_altivec" => &[0x3863_08e0, 0xe8e3_0480, 0xe8a3_0010],
             _ => &[],
@@ -176,6 +188,7 @@ mod tests {
         assert_eq!((layout.thread.fpr, layout.thread.fpscr), (32, 544));
         assert_eq!((layout.thread.vr, layout.thread.vscr), (624, 1136));
         assert_eq!(layout.thread.vrsave, 1160);
+        assert_eq!((layout.thread.load_fp, layout.thread.load_vec), (617, 618));
     }
 
     #[test]

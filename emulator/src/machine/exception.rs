@@ -121,6 +121,18 @@ impl Vector {
         }
     }
 
+    /// Whether an instruction caused it that should not have, if it was the kernel's: everything but interrupts from outside and system calls.
+    pub fn is_error(self) -> bool {
+        !matches!(
+            self,
+            Vector::External
+                | Vector::Decrementer
+                | Vector::Doorbell
+                | Vector::SystemCall
+                | Vector::SystemCallVectored
+        )
+    }
+
     /// Effective address with AIL=3.
     pub fn address(self) -> u64 {
         match self {

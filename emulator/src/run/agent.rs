@@ -261,6 +261,11 @@ impl Agent {
         let (kind, event) = user::operation_head(view.memory, operation);
         let call = self.syscalls.get(event as usize).copied().flatten();
         self.note_sleep(index, call);
+        if matches!(call, Some(Syscall::EnableKernel { .. })) {
+            let what = "the agent has no call in which this kernel uses FP, VMX or VSX itself";
+            let event = event as u16;
+            self.not_applicable.insert(NotApplicable { event, what });
+        }
         if matches!(call, Some(Syscall::Kill { .. }))
             && let Some(pid) = self.pid(view, index)
         {

@@ -26,6 +26,13 @@ pub(super) mod call {
     pub const PANIC: u64 = 18;
 }
 
+/// `thread_struct`'s `load_fp` and `load_vec`, where a scenario says so.
+#[derive(Clone, Copy)]
+struct Counters {
+    load_fp: Option<u8>,
+    load_vec: Option<u8>,
+}
+
 /// Why the guest itself ended the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GuestEnd {
@@ -55,6 +62,8 @@ pub struct RunHost {
     /// The host's side of a real kernel's agent.
     pub agent: Option<Agent>,
     pending: Vec<Pending>,
+    /// What the reload counters of a task are to be when it comes to its first event.
+    counters: [Option<Counters>; MAX_TASKS],
     last_event: Option<u32>,
     parents: [Option<u8>; MAX_TASKS],
     images_taken: bool,
@@ -101,6 +110,7 @@ impl RunHost {
             layout,
             agent,
             pending: Vec::new(),
+            counters: [None; MAX_TASKS],
             last_event: None,
             parents: [None; MAX_TASKS],
             images_taken: false,
@@ -120,6 +130,13 @@ impl RunHost {
             _ => Pending::default(),
         });
         self.pending.extend(pending);
+        self.counters = [None; MAX_TASKS];
+        for (counters, task) in self.counters.iter_mut().zip(&scenario.stage.tasks) {
+            *counters = Some(Counters {
+                load_fp: task.load_fp,
+                load_vec: task.load_vec,
+            });
+        }
         self.last_event = None;
         self.parents = [None; MAX_TASKS];
         self.images_taken = false;
@@ -161,7 +178,10 @@ impl RunHost {
             self.outcome.observations.extend(seen);
         }
         match number {
-            call::EVENT => return self.event(view, task),
+            call::EVENT => {
+                self.set_counters(view, task);
+                return self.event(view, task);
+            }
             call::INTERRUPT => return self.interrupt(view),
             call::SIGNAL_HANDLER => {
                 let frame = images::signal_frame(view, &self.layout, task, view.gpr(5));
@@ -182,6 +202,22 @@ impl RunHost {
             other => return self.end(GuestEnd::Lost(format!("user code made host call {other}"))),
         }
         Reply::Continue
+    }
+
+    /// A task has loaded its first registers, so the counters are 1. They are not registers: no instruction of a program sets them.
+    fn set_counters(&mut self, view: &View<'_>, task: u8) {
+        let Some(counters) = self.counters[usize::from(task)].take() else {
+            return;
+        };
+        let thread = &self.layout.thread;
+        for (offset, value) in [
+            (thread.load_fp, counters.load_fp),
+            (thread.load_vec, counters.load_vec),
+        ] {
+            if let (Some(value), Some(at)) = (value, observe::current_thread(view, &self.layout)) {
+                view.memory.write(at + offset, &[value]);
+            }
+        }
     }
 
     fn dumped(&mut self, view: &View<'_>, task: u8) -> Reply {

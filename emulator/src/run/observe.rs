@@ -108,7 +108,7 @@ pub(super) fn look(
 }
 
 /// Physical address of the current task's `thread_struct`.
-fn current_thread(view: &View<'_>, layout: &Layout) -> Option<u64> {
+pub(super) fn current_thread(view: &View<'_>, layout: &Layout) -> Option<u64> {
     let task = view.load(layout.current);
     view.map.physical(task.wrapping_add(layout.task_thread))
 }

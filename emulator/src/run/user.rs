@@ -451,6 +451,10 @@ impl Compiler {
             Syscall::FutexWait => (kind::SYSCALL, [221, FUTEX, 0, 0, 0, 0]),
             Syscall::FutexWake => (kind::SYSCALL, [221, FUTEX, 1, 1, 0, 0]),
             Syscall::Kill { signal } => (kind::SYSCALL, [37, 0, signal.into(), 0, 0, 0]),
+            Syscall::EnableKernel { facility } => {
+                let facility = facility_bit(facility);
+                (kind::SYSCALL, [ENABLE_KERNEL, facility, 0, 0, 0, 0])
+            }
             Syscall::RtSigreturn => (kind::SIGRETURN, [0; 6]),
             Syscall::Exit => (kind::EXIT, [0; 6]),
         };
@@ -464,6 +468,8 @@ impl Compiler {
     }
 }
 
+/// A number that Linux keeps free ("tux"), so that a real kernel says ENOSYS.
+const ENABLE_KERNEL: u64 = 225;
 const SIGCHLD: u64 = 17;
 /// What an unprivileged task may not ask for: Linux finds out after it has duplicated the task. The model goes by the operation's flag.
 const CLONE_NEWUTS: u64 = 0x0400_0000;

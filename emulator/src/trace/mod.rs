@@ -74,6 +74,15 @@ pub struct Write {
     pub trace: Rc<[u64]>,
 }
 
+/// A place in kernel code, and how it was reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The instruction.
+    pub pc: u64,
+    /// Call trace as in [`Write::trace`].
+    pub trace: Rc<[u64]>,
+}
+
 /// A recorded run.
 #[derive(Clone, Debug)]
 pub struct Recording {
@@ -89,4 +98,6 @@ pub struct Recording {
     pub tasks: Vec<Option<u8>>,
     /// `ucontext` address of each signal frame, in order of delivery.
     pub frames: Vec<u64>,
+    /// The last exception that the kernel itself caused: the end of many a run.
+    pub fault: Option<Site>,
 }

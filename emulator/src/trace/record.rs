@@ -9,19 +9,22 @@ use ctxfuzz_scenario::scenario::Scenario;
 
 use super::slots::Slots;
 use super::unwind::Unwinder;
-use super::{Cell, Recording, Slot, Step, Write};
+use super::{Cell, Recording, Site, Slot, Step, Write};
 use crate::kernel::image::Layout;
 use crate::kernel::name::KernelName;
 use crate::kernel::symbols::Symbols;
-use crate::machine::address::USER_TEXT;
+use crate::machine::address::{KERNEL, USER_TEXT};
 use crate::machine::instruction::{BLR, touches_vector_state};
 use crate::machine::{Options, Vector, View, msr};
 use crate::run::host::Observer;
-use crate::run::outcome::{Endian, Outcome, RegisterFile};
+use crate::run::outcome::{End, Endian, Outcome, RegisterFile};
 use crate::run::{Runner, RunnerError, images, user};
 
 /// Bits of `regs->msr` that say who owns the facilities.
 const FACILITY_BITS: u64 = msr::FP | msr::VEC | msr::VSX | msr::FE0 | msr::FE1;
+
+/// Basic blocks of a recorded run of the model: ten times what the longest take.
+const MODEL_BUDGET: u64 = 100_000;
 
 /// Records a scenario on a kernel, on a fresh machine.
 pub fn record(
@@ -41,9 +44,15 @@ pub struct Tracer {
 impl Tracer {
     /// Loads and starts a kernel.
     pub fn new(name: &KernelName, endian: Endian) -> Result<Self, RunnerError> {
+        let plain = Options::default();
         let options = Options {
             trace: true,
-            ..Options::default()
+            // A run of the model is short, and every instruction of one that hangs would be written down.
+            budget: match name.vmlinux() {
+                Some(_) => plain.budget,
+                None => MODEL_BUDGET,
+            },
+            ..plain
         };
         let runner = Runner::with_options(name, endian, options)?;
         let symbols = Rc::new(runner.symbols()?);
@@ -74,8 +83,8 @@ impl Observer for Handle {
         self.0.borrow_mut().steps.push(Step::Event { index, task });
     }
 
-    fn exception(&mut self, vector: Vector, _: u64) {
-        self.0.borrow_mut().exception(vector);
+    fn exception(&mut self, vector: Vector, at: u64) {
+        self.0.borrow_mut().exception(vector, at);
     }
 
     fn store(&mut self, address: u64, size: usize) {
@@ -108,6 +117,9 @@ struct Recorder {
     msr_at: HashMap<Slot, u64>,
     initial: Vec<(Cell, u128)>,
     frames: Vec<u64>,
+    /// Where the kernel has just caused an exception; its registers are still there at the next instruction.
+    faulting: Option<u64>,
+    fault: Option<Site>,
 }
 
 impl Recorder {
@@ -126,10 +138,23 @@ impl Recorder {
             msr_at: HashMap::new(),
             initial: Vec::new(),
             frames: Vec::new(),
+            faulting: None,
+            fault: None,
         }
     }
 
+    /// Where a run that the machine ended was: without a call trace, as nothing ran afterwards.
+    fn stopped_at(&self) -> Option<Site> {
+        let pc = self.previous.as_ref().map(|previous| previous.pc)?;
+        Some(Site {
+            pc,
+            trace: Rc::from([pc]),
+        })
+    }
+
     fn finish(&self, outcome: Outcome) -> Recording {
+        let died = matches!(outcome.end, End::KernelFault(_));
+        let fault = self.fault.clone();
         Recording {
             outcome,
             steps: self.steps.clone(),
@@ -142,16 +167,22 @@ impl Recorder {
             initial: self.initial.clone(),
             tasks: self.slots.users().to_vec(),
             frames: self.frames.clone(),
+            fault: fault.or_else(|| self.stopped_at().filter(|site| died && site.pc >= KERNEL)),
         }
     }
 
-    fn exception(&mut self, vector: Vector) {
+    fn exception(&mut self, vector: Vector, at: u64) {
         self.steps.push(Step::KernelEntry(vector));
+        self.faulting = (vector.is_error() && at >= KERNEL).then_some(at);
     }
 
     fn instruction(&mut self, view: &View<'_>) {
         if self.unwinder.is_none() {
             self.begin(view);
+        }
+        if let (Some(pc), Some(unwinder)) = (self.faulting.take(), &self.unwinder) {
+            let trace = unwinder.trace(&self.symbols, view, pc).into();
+            self.fault = Some(Site { pc, trace });
         }
         self.effects(view);
         self.boundaries(view);

@@ -5,6 +5,7 @@
 
 mod campaign;
 mod commands;
+mod shipped;
 
 use std::env;
 use std::io::{self, Write};

@@ -11,7 +11,8 @@ use ctxfuzz_scenario::{
 use mutatis::{Context, Generate, Rng, Session};
 
 use crate::constants::{
-    BYTES, DOUBLEWORDS, FACILITY_SETS, FPSCR, MAX_SET, MAX_STAGE_TASKS, SIGNALS, VRSAVE, VSCR,
+    BYTES, COUNTERS, DOUBLEWORDS, FACILITY_SETS, FPSCR, MAX_SET, MAX_STAGE_TASKS, SIGNALS, VRSAVE,
+    VSCR,
 };
 use crate::mutate::Mutator;
 
@@ -77,10 +78,24 @@ pub(crate) fn task(rng: &mut Rng) -> TaskStage {
     let mut task = TaskStage {
         uses,
         pattern: Some(pattern(rng)),
-        registers: RegisterValues::new(),
+        ..TaskStage::default()
     };
     fill_in(&mut task, rng);
+    if once_in(rng, 4) {
+        change_counters(&mut task, rng);
+    }
     task
+}
+
+/// Sets a reload counter, or lets it be.
+pub(crate) fn change_counters(task: &mut TaskStage, rng: &mut Rng) {
+    let counter = (!once_in(rng, 4)).then(|| one_of(rng, &COUNTERS));
+    let vmx = once_in(rng, 2);
+    if vmx && task.reloads(Facility::Vmx) {
+        task.load_vec = counter;
+    } else if task.reloads(Facility::Fp) {
+        task.load_fp = counter;
+    }
 }
 
 /// Gives the task a value for every register that must be recognisable and that its facilities allow.
@@ -93,18 +108,11 @@ pub(crate) fn fill_in(task: &mut TaskStage, rng: &mut Rng) {
         Register::Vscr,
     ];
     for register in special {
-        if allowed(task, register) && !task.registers.contains_key(&register) {
+        if task.has(register) && !task.registers.contains_key(&register) {
             let value = distinct(rng, register);
             task.registers.insert(register, value);
         }
     }
-}
-
-pub(crate) fn allowed(task: &TaskStage, register: Register) -> bool {
-    register
-        .facilities()
-        .iter()
-        .any(|&facility| task.uses(facility))
 }
 
 /// A seed of register values: never zero, and no two alike but by chance.
@@ -220,7 +228,7 @@ pub(crate) fn switch(rng: &mut Rng, tasks: usize) -> Switch {
 }
 
 pub(crate) fn syscall(rng: &mut Rng) -> Syscall {
-    match below(rng, 20) {
+    match below(rng, 21) {
         0 => Syscall::Getppid,
         1..=2 => Syscall::SchedYield,
         3..=5 => Syscall::Fork,
@@ -239,6 +247,9 @@ pub(crate) fn syscall(rng: &mut Rng) -> Syscall {
             signal: one_of(rng, &SIGNALS),
         },
         18 => Syscall::RtSigreturn,
+        19 => Syscall::EnableKernel {
+            facility: one_of(rng, Facility::ALL),
+        },
         _ => Syscall::Exit,
     }
 }
@@ -260,7 +271,7 @@ mod tests {
     fn scratch_registers_are_recognisable() {
         for seed in 0..2_000 {
             for task in random_scenario(seed).stage.tasks {
-                if allowed(&task, Register::F(0)) {
+                if task.has(Register::F(0)) {
                     let (f0, fpscr) = (
                         task.registers[&Register::F(0)],
                         task.registers[&Register::Fpscr],
@@ -290,7 +301,7 @@ mod tests {
                     .iter()
                     .any(|event| matches!(event, Event::Interrupt { pending, .. } if pending.signal.is_some()));
                 worker
-                    && allowed(&scenario.stage.tasks[0], register)
+                    && scenario.stage.tasks[0].has(register)
                     && scenario.stage.io_uring.contains(&0)
                     && (signal || !signal_later)
             });

@@ -10,8 +10,8 @@ use mutatis::{Candidates, Mutate, Result, Rng, Session};
 
 use crate::constants::{MAX_EVENTS, MAX_SET, MAX_STAGE_TASKS, SIGNALS};
 use crate::generate::{
-    allowed, below, event, fill_in, once_in, one_of, pattern, pending, register, switch, syscall,
-    task, value, vector,
+    below, change_counters, event, fill_in, once_in, one_of, pattern, pending, register, switch,
+    syscall, task, value, vector,
 };
 
 /// Mutates scenarios, and makes them (`mutatis::Generate`).
@@ -30,7 +30,7 @@ type Mutation = fn(&mut Scenario, &mut Rng);
 
 /// Candidates are chosen alike, so a weight is how often one is listed. What adds events and what takes them away weigh about the
 /// same: a campaign's scenarios get longer where that shows something new, and not by themselves. Long ones cost their time.
-const GROWTH: [(u32, Mutation); 16] = [
+const GROWTH: [(u32, Mutation); 17] = [
     (5, insert),
     (1, duplicate),
     (2, swap),
@@ -45,6 +45,7 @@ const GROWTH: [(u32, Mutation); 16] = [
     (2, change_uses),
     (3, change_register),
     (1, change_pattern),
+    (1, change_reloads),
     (2, change_rings),
     (1, move_event),
 ];
@@ -307,13 +308,7 @@ fn change_uses(scenario: &mut Scenario, rng: &mut Rng) {
     let task = some_task(scenario, rng);
     if task.uses(facility) {
         task.uses.retain(|&used| used != facility);
-        let kept: RegisterValues = task
-            .registers
-            .iter()
-            .filter(|(register, _)| allowed(task, **register))
-            .map(|(r, v)| (*r, *v))
-            .collect();
-        task.registers = kept;
+        task.drop_unused();
     } else {
         task.uses.push(facility);
         task.uses.sort_unstable();
@@ -325,11 +320,15 @@ fn change_register(scenario: &mut Scenario, rng: &mut Rng) {
     let register = register(rng);
     let value = value(rng, register);
     let task = some_task(scenario, rng);
-    if allowed(task, register) {
+    if task.has(register) {
         task.registers.insert(register, value);
     } else {
         change_uses(scenario, rng);
     }
+}
+
+fn change_reloads(scenario: &mut Scenario, rng: &mut Rng) {
+    change_counters(some_task(scenario, rng), rng);
 }
 
 fn change_pattern(scenario: &mut Scenario, rng: &mut Rng) {

@@ -7,7 +7,7 @@ use ctxfuzz_emulator::kernel::symbols::Symbols;
 use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_emulator::run::{RunnerError, kernel_symbols};
-use ctxfuzz_emulator::trace::{Write, disassembly::disassemble};
+use ctxfuzz_emulator::trace::{Site, Write, disassembly::disassemble};
 
 use super::Writer;
 
@@ -52,24 +52,34 @@ impl Code {
 
     /// A write, for people.
     pub fn writer(&self, write: &Write) -> Writer {
+        self.at(write.pc, write.word, &write.trace)
+    }
+
+    /// A place, for people.
+    pub fn site(&self, site: &Site) -> Writer {
+        let word = self.text.word(site.pc).unwrap_or(0);
+        self.at(site.pc, word, &site.trace)
+    }
+
+    fn at(&self, pc: u64, word: u32, trace: &[u64]) -> Writer {
         let source = self
-            .symbols(write.pc)
-            .source(write.pc)
+            .symbols(pc)
+            .source(pc)
             .map(|(file, line)| format!("{file}:{line}"));
         Writer {
-            place: self.place(write.pc),
-            function: self.function(write.pc).unwrap_or_default(),
+            place: self.place(pc),
+            function: self.function(pc).unwrap_or_default(),
             source,
-            instruction: disassemble(write.word),
-            around: self.around(write.pc),
-            trace: self.trace(write),
+            instruction: disassemble(word),
+            around: self.around(pc),
+            trace: self.trace(trace),
         }
     }
 
     /// The call trace with what the compiler inlined.
-    fn trace(&self, write: &Write) -> Vec<(u64, String)> {
+    fn trace(&self, addresses: &[u64]) -> Vec<(u64, String)> {
         let mut trace = Vec::new();
-        for (depth, &pc) in write.trace.iter().enumerate() {
+        for (depth, &pc) in addresses.iter().enumerate() {
             // A return address may belong to the next line already: the call is before it.
             let at = if depth == 0 { pc } else { pc - 4 };
             let inlined = self.symbols(pc).inlined(at);

@@ -6,7 +6,7 @@ use ctxfuzz_scenario::describe::describe;
 use ctxfuzz_scenario::scenario::Scenario;
 use serde_json::{Value, json};
 
-use super::{Cause, Changed, CopyReport, Explanation, Writer};
+use super::{Cause, Changed, CopyReport, Ended, Explanation, Writer};
 use crate::compare::What;
 use crate::report::hex;
 
@@ -52,11 +52,42 @@ fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
             cause.occurrences
         );
     }
+    if let Some(ended) = &cause.ended {
+        return died(out, ended, cause, e);
+    }
     changes(out, cause, e);
     last_writers(out, cause, e);
     damage(out, cause, e);
     discovery(out, cause, e);
     in_the_end(out, cause);
+}
+
+/// Nothing was damaged: one kernel did not come back.
+fn died(out: &mut String, ended: &Ended, cause: &Cause, e: &Explanation) {
+    let kernel = [&e.kernel_a, &e.kernel_b][ended.side];
+    let _ = writeln!(out, "\nThe run on {kernel} ends with {}", ended.how);
+    if let Some(site) = cause.writer_a.as_ref().or(cause.writer_b.as_ref()) {
+        let source = source(site);
+        let _ = writeln!(out, "  at {}{source}: {}", site.place, site.instruction);
+        let _ = writeln!(out, "\nCall chain ({kernel}):");
+        chain(out, site);
+        code_around(out, site);
+    }
+}
+
+/// Where an instruction was written, behind its place.
+fn source(writer: &Writer) -> String {
+    writer
+        .source
+        .as_deref()
+        .map_or_else(String::new, |source| format!("  ({source})"))
+}
+
+fn code_around(out: &mut String, writer: &Writer) {
+    let _ = writeln!(out, "\nCode around it:");
+    for line in &writer.around {
+        let _ = writeln!(out, "  {line}");
+    }
 }
 
 /// One line a place, so that lines stay short enough for a mail.
@@ -132,10 +163,7 @@ fn last_writers(out: &mut String, cause: &Cause, e: &Explanation) {
     ] {
         match writer {
             Some(w) => {
-                let source = w
-                    .source
-                    .as_deref()
-                    .map_or_else(String::new, |s| format!("  ({s})"));
+                let source = source(w);
                 let _ = writeln!(out, "  {kernel}: {} at {}{source}", w.instruction, w.place);
             }
             None => {
@@ -154,10 +182,7 @@ fn last_writers(out: &mut String, cause: &Cause, e: &Explanation) {
             }
         );
         chain(out, writer);
-        let _ = writeln!(out, "\nCode around it:");
-        for line in &writer.around {
-            let _ = writeln!(out, "  {line}");
-        }
+        code_around(out, writer);
     }
 }
 
@@ -289,6 +314,7 @@ fn cause_json(cause: &Cause) -> Value {
         "signature": cause.signature,
         "verdict": cause.verdict,
         "occurrences": cause.occurrences,
+        "ended": cause.ended.as_ref().map(ended_json),
         "cause": {
             "event": cause.event,
             "function": cause.writer_a.as_ref().or(cause.writer_b.as_ref()).map(|w| &w.function),
@@ -304,6 +330,11 @@ fn cause_json(cause: &Cause) -> Value {
         },
         "propagation": cause.copies.iter().map(copy_json).collect::<Vec<_>>(),
     })
+}
+
+fn ended_json(ended: &Ended) -> Value {
+    let kernel = if ended.side == 0 { "a" } else { "b" };
+    json!({"kernel": kernel, "how": ended.how})
 }
 
 fn changed_json(change: &Changed) -> Value {

@@ -4,7 +4,7 @@ use ctxfuzz_scenario::event::{
     ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
 use ctxfuzz_scenario::register::Register;
-use ctxfuzz_scenario::scenario::{Scenario, TaskStage};
+use ctxfuzz_scenario::scenario::Scenario;
 
 /// A pass: candidates made from the best scenario so far, boldest first.
 pub type Pass = fn(&Scenario) -> Vec<Scenario>;
@@ -15,6 +15,7 @@ pub const ALL: &[Pass] = &[
     drop_rings,
     drop_pending,
     drop_facilities,
+    drop_counters,
     drop_registers,
     simplify_events,
     simplify_values,
@@ -22,14 +23,6 @@ pub const ALL: &[Pass] = &[
 
 /// The smallest copy that the kernel does with VMX (`VMX_COPY_THRESHOLD` is 3328).
 const VMX_COPY: u16 = 3329;
-
-/// Whether a task that uses these facilities can be given the register at the start.
-fn allows(uses: &[Facility], register: Register) -> bool {
-    register
-        .facilities()
-        .iter()
-        .any(|facility| uses.contains(facility))
-}
 
 /// One candidate an index, made by changing a copy.
 fn each<T>(
@@ -137,12 +130,21 @@ fn drop_facilities(scenario: &Scenario) -> Vec<Scenario> {
     let places =
         tasks.flat_map(|(task, stage)| (0..stage.uses.len()).map(move |facility| (task, facility)));
     each(scenario, places, |candidate, (task, facility)| {
-        let TaskStage {
-            uses, registers, ..
-        } = &mut candidate.stage.tasks[task];
-        uses.remove(facility);
-        registers.retain(|&register, _| allows(uses, register));
+        candidate.stage.tasks[task].uses.remove(facility);
+        candidate.stage.tasks[task].drop_unused();
     })
+}
+
+/// Reload counters, one at a time.
+fn drop_counters(scenario: &Scenario) -> Vec<Scenario> {
+    let tasks = || 0..scenario.stage.tasks.len();
+    let mut candidates = each(scenario, tasks(), |candidate, task| {
+        candidate.stage.tasks[task].load_fp = None
+    });
+    candidates.extend(each(scenario, tasks(), |candidate, task| {
+        candidate.stage.tasks[task].load_vec = None
+    }));
+    candidates
 }
 
 /// Registers all at once, then one at a time: of a task at the start, and of a `set`.
@@ -276,6 +278,9 @@ fn simpler_calls(call: Syscall) -> Vec<Syscall> {
             calls.extend(fail.then_some(Syscall::Clone { fail: false }));
         }
         Syscall::Vfork => calls.push(Syscall::Fork),
+        Syscall::EnableKernel { .. } => calls.extend(
+            [Facility::Fp, Facility::Vmx].map(|facility| Syscall::EnableKernel { facility }),
+        ),
         Syscall::Kill { .. } => calls.push(Syscall::Kill { signal: 10 }),
         Syscall::Read { bytes } => calls.extend(fewer(bytes).map(|bytes| Syscall::Read { bytes })),
         Syscall::Write { bytes } => {

@@ -96,6 +96,7 @@ fn any_task() -> impl Strategy<Value = TaskStage> {
             uses: uses.clone(),
             pattern,
             registers,
+            ..TaskStage::default()
         }
     })
 }
@@ -205,6 +206,8 @@ fn leaves_only_what_the_seed_bug_needs() {
         uses: vec![Facility::Fp, Facility::Vmx],
         pattern: Some(77),
         registers,
+        load_fp: Some(255),
+        load_vec: None,
     };
     let scenario = Scenario {
         stage: Stage {
@@ -233,6 +236,7 @@ fn leaves_only_what_the_seed_bug_needs() {
                 uses: vec![Facility::Fp],
                 pattern: None,
                 registers: [(Register::Fpscr, 1)].into(),
+                ..TaskStage::default()
             }],
             io_uring: vec![0],
         },

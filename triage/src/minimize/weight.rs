@@ -33,6 +33,8 @@ impl Weight {
             weight.facilities += task.uses.len();
             weight.values(&task.registers);
             weight.detail += task.pattern.map_or(0, |seed| 1 + number(seed.into()));
+            let counters = [task.load_fp, task.load_vec];
+            weight.registers += counters.into_iter().flatten().count();
         }
         for event in &scenario.events {
             weight.event(event);
@@ -113,6 +115,7 @@ fn call_weight(call: &Syscall) -> u64 {
         Syscall::SchedYield => 1,
         Syscall::Exit | Syscall::RtSigreturn => 2,
         Syscall::FutexWake => 3,
+        Syscall::EnableKernel { facility } => 3 + facility_weight(facility),
         Syscall::FutexWait => 4,
         Syscall::Fork => 5,
         Syscall::Vfork => 6,

@@ -123,6 +123,14 @@ struct SyscallFields {
     )]
     #[schemars(with = "optional::SignalNumber")]
     signal: Option<u8>,
+    /// `enable_kernel` only: what the kernel uses.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional::present"
+    )]
+    #[schemars(with = "Facility")]
+    facility: Option<Facility>,
     /// The instruction that makes the call.
     #[serde(default, skip_serializing_if = "is_sc")]
     via: Via,
@@ -145,6 +153,7 @@ fn arguments() -> serde_json::Value {
     json!([
         { "if": of(json!(["read", "write"])), "then": { "required": ["bytes"] }, "else": { "properties": { "bytes": false } } },
         { "if": of(json!(["kill"])), "then": { "required": ["signal"] }, "else": { "properties": { "signal": false } } },
+        { "if": of(json!(["enable_kernel"])), "then": { "required": ["facility"] }, "else": { "properties": { "facility": false } } },
         { "if": of(json!(["clone"])), "else": { "properties": { "fail": false } } }
     ])
 }
@@ -161,13 +170,14 @@ enum Call {
     FutexWait,
     FutexWake,
     Kill,
+    EnableKernel,
     RtSigreturn,
     Exit,
 }
 
 named!(Call, "system call", {
     Getppid = "getppid", SchedYield = "sched_yield", Fork = "fork", Vfork = "vfork", Clone = "clone", Read = "read",
-    Write = "write", FutexWait = "futex_wait", FutexWake = "futex_wake", Kill = "kill", RtSigreturn = "rt_sigreturn",
+    Write = "write", FutexWait = "futex_wait", FutexWake = "futex_wake", Kill = "kill", EnableKernel = "enable_kernel", RtSigreturn = "rt_sigreturn",
     Exit = "exit",
 });
 
@@ -189,6 +199,9 @@ impl SyscallFields {
         if self.signal.is_some() && call != Call::Kill {
             return stray("signal", "kill");
         }
+        if self.facility.is_some() && call != Call::EnableKernel {
+            return stray("facility", "enable_kernel");
+        }
         let bytes = || {
             self.bytes
                 .ok_or_else(|| format!("missing field `bytes`: {call} needs 1 to 8192"))
@@ -208,6 +221,11 @@ impl SyscallFields {
                     .signal
                     .ok_or("missing field `signal`: kill needs 10 or 12")?,
             },
+            Call::EnableKernel => Syscall::EnableKernel {
+                facility: self
+                    .facility
+                    .ok_or("missing field `facility`: enable_kernel needs fp, vmx or vsx")?,
+            },
             Call::RtSigreturn => Syscall::RtSigreturn,
             Call::Exit => Syscall::Exit,
         })
@@ -219,6 +237,7 @@ impl SyscallFields {
             fail: false,
             bytes: None,
             signal: None,
+            facility: None,
             via,
             pending,
         };
@@ -244,6 +263,10 @@ impl SyscallFields {
             Syscall::Kill { signal } => SyscallFields {
                 signal: Some(signal),
                 ..plain(Call::Kill)
+            },
+            Syscall::EnableKernel { facility } => SyscallFields {
+                facility: Some(facility),
+                ..plain(Call::EnableKernel)
             },
             Syscall::RtSigreturn => plain(Call::RtSigreturn),
             Syscall::Exit => plain(Call::Exit),

@@ -101,6 +101,16 @@ pub(crate) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
         .map(|value| Some(value as u16))
 }
 
+/// A reload counter.
+pub(crate) fn counter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    deserializer
+        .deserialize_any(Ranged {
+            range: 0..=255,
+            what: "a reload counter",
+        })
+        .map(|value| Some(value as u8))
+}
+
 /// 10 or 12.
 pub(crate) fn signal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
     struct Signal;

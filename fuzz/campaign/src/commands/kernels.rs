@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Args;
-use ctxfuzz_emulator::kernel::defects::{DEFECTS, Severity};
+use ctxfuzz_emulator::kernel::defects::{self, Severity};
 use ctxfuzz_emulator::kernel::image::KernelImage;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::outcome::Endian;
@@ -22,7 +22,7 @@ pub struct KernelsArgs {
 struct Listed {
     name: String,
     title: &'static str,
-    origin: &'static str,
+    origin: String,
     severity: Option<&'static str>,
     hash: Hashes,
 }
@@ -34,9 +34,9 @@ struct Hashes {
     be: String,
 }
 
-/// Lists the models, and every defect that can be put into them.
+/// Lists the models, and in JSON every defect that can be put into them.
 pub fn kernels(args: &KernelsArgs) -> anyhow::Result<ExitCode> {
-    let mut listed = vec![
+    let models = [
         listed(
             "fixed",
             "every save path puts back what it borrowed",
@@ -49,21 +49,24 @@ pub fn kernels(args: &KernelsArgs) -> anyhow::Result<ExitCode> {
             "Linux 6.1 before 5e1d824f9a28",
             Some(Severity::Live),
         )?,
+        listed(
+            "repaired",
+            "fixed with all repair-... entries: without what 6.1 itself is suspected of",
+            "Linux 6.1, improved",
+            None,
+        )?,
     ];
-    for defect in DEFECTS {
-        let name = format!("fixed+{}", defect.id);
-        listed.push(self::listed(
-            &name,
-            defect.title,
-            defect.origin,
-            Some(defect.severity),
-        )?);
-    }
     let mut out = io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", serde_json::json!({ "kernels": listed }))?;
+        let mut all = Vec::from(models);
+        for defect in defects::all() {
+            let name = format!("fixed+{}", defect.id);
+            let origin = defect.origin.to_string();
+            all.push(listed(&name, defect.title, &origin, Some(defect.severity))?);
+        }
+        writeln!(out, "{}", serde_json::json!({ "kernels": all }))?;
     } else {
-        table(&mut out, &listed)?;
+        table(&mut out, &models)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -72,7 +75,7 @@ pub fn kernels(args: &KernelsArgs) -> anyhow::Result<ExitCode> {
 fn listed(
     name: &str,
     title: &'static str,
-    origin: &'static str,
+    origin: &str,
     severity: Option<Severity>,
 ) -> anyhow::Result<Listed> {
     let kernel: KernelName = name.parse()?;
@@ -82,8 +85,8 @@ fn listed(
     Ok(Listed {
         name: name.to_owned(),
         title,
-        origin,
-        severity: severity.map(word),
+        origin: origin.to_owned(),
+        severity: severity.map(Severity::name),
         hash: Hashes {
             le: hash(Endian::Little)?,
             be: hash(Endian::Big)?,
@@ -91,28 +94,18 @@ fn listed(
     })
 }
 
-fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Live => "live",
-        Severity::Abi => "abi",
-        Severity::Harmless => "harmless",
-    }
-}
-
 fn table(out: &mut impl Write, listed: &[Listed]) -> io::Result<()> {
     for kernel in listed {
-        let severity = kernel.severity.unwrap_or("-");
         let Hashes { le, be } = &kernel.hash;
-        writeln!(out, "{:<36} {severity:<8}  le {le}  be {be}", kernel.name)?;
+        writeln!(out, "{:<16} le {le}  be {be}", kernel.name)?;
         writeln!(out, "    {} [{}]", kernel.title, kernel.origin)?;
     }
-    writeln!(out)?;
+    let defects = defects::all().count();
+    writeln!(out, "NAME+DEFECT[+DEFECT...]")?;
     writeln!(
         out,
-        "Defects can be put together: fixed+vscr-not-restored+vrsave-not-saved. Where a"
+        "    a model with some of {defects} known defects: `ctxfuzz defects` lists them"
     )?;
-    writeln!(
-        out,
-        "hash is that of fixed, the defect does not exist in that byte order."
-    )
+    writeln!(out, "vmlinux:FILE")?;
+    writeln!(out, "    a real kernel: docs/real-kernels.md")
 }

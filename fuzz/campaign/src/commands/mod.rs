@@ -5,6 +5,7 @@
 mod arguments;
 mod check;
 mod coverage;
+mod defects;
 mod explain;
 mod fuzz;
 mod input;
@@ -15,6 +16,7 @@ mod run;
 mod selftest;
 mod show;
 mod snapshot;
+mod text;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -47,6 +49,8 @@ pub enum Command {
     Show(show::ShowArgs),
     /// List the kernels that can be named with --a and --b.
     Kernels(kernels::KernelsArgs),
+    /// List the known defects that can be put into the model, or explain some.
+    Defects(defects::DefectsArgs),
     /// Boot a real kernel and keep it at the point where scenarios start.
     Snapshot(snapshot::SnapshotArgs),
     /// Prove that this build finds what it must find and is silent otherwise.
@@ -65,6 +69,7 @@ impl Command {
             Command::Minimize(args) => minimize::minimize(args),
             Command::Show(args) => show::show(args),
             Command::Kernels(args) => kernels::kernels(args),
+            Command::Defects(args) => defects::defects(args),
             Command::Snapshot(args) => snapshot::snapshot(args),
             Command::Selftest(args) => selftest::selftest(args),
         }

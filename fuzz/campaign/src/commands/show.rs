@@ -10,15 +10,13 @@ use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::{End, Endian, LogEntry, Outcome};
 use ctxfuzz_scenario::describe;
-use ctxfuzz_scenario::scenario::{Abis, Endians, Expect, Scenario};
+use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::names;
 use serde_json::{Value, json};
 
 use super::Status;
 use super::input::Input;
-
-/// Lines are broken here.
-const COLUMNS: usize = 78;
+use super::text::{expectation, wrap};
 
 /// Arguments of `ctxfuzz show`.
 #[derive(Debug, Args)]
@@ -103,6 +101,11 @@ fn stage(text: &mut String, scenario: &Scenario) {
         if let Some(pattern) = task.pattern {
             let _ = write!(line, "; registers from pattern {pattern:#x}");
         }
+        for (name, counter) in [("load_fp", task.load_fp), ("load_vec", task.load_vec)] {
+            if let Some(counter) = counter {
+                let _ = write!(line, "; {name} is {counter}");
+            }
+        }
         if scenario
             .stage
             .io_uring
@@ -172,63 +175,4 @@ fn timeline(text: &mut String, scenario: &Scenario, outcome: &Outcome) {
             &format!("the run on `fixed` ends with {end}"),
         );
     }
-}
-
-fn expectation(row: &Expect) -> String {
-    let endian = match row.endian {
-        Endians::Le => ", le",
-        Endians::Be => ", be",
-        Endians::Both => "",
-    };
-    let abi = match row.abi {
-        Abis::Elf => ", --abi elf",
-        Abis::Linux => ", --abi linux",
-        Abis::Both => "",
-    };
-    let reported = if row.reported {
-        "reported"
-    } else {
-        "not reported"
-    };
-    let mut line = format!(
-        "{} against {}{endian}{abi}: {}, {reported}",
-        row.a, row.b, row.verdict
-    );
-    let differences: Vec<String> = row
-        .differences
-        .iter()
-        .map(|difference| {
-            let register = difference
-                .register
-                .map_or_else(String::new, |register| format!(" {register}"));
-            format!(
-                "task {} {}{register} ({})",
-                difference.task, difference.place, difference.verdict
-            )
-        })
-        .collect();
-    if !differences.is_empty() {
-        let _ = write!(line, ": {}", differences.join(", "));
-    }
-    line
-}
-
-/// Breaks between words; the second and later lines begin `hang` columns to the right of the first one's text.
-fn wrap(text: &mut String, start: &str, hang: usize, words: &str) {
-    let indent = " ".repeat(start.chars().count() + hang);
-    let mut line = start.to_owned();
-    let mut empty = true;
-    for word in words.split_whitespace() {
-        if !empty && line.chars().count() + 1 + word.chars().count() > COLUMNS {
-            let _ = writeln!(text, "{}", line.trim_end());
-            line.clone_from(&indent);
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        empty = false;
-    }
-    let _ = writeln!(text, "{}", line.trim_end());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ctxfuzz_emulator::kernel::defects::{DEFECTS, Defect, Severity};
+use ctxfuzz_emulator::kernel::defects::{self, Defect, Severity};
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::machine::conformance;
 use ctxfuzz_emulator::run::outcome::Endian;
@@ -10,16 +10,16 @@ use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::compare::Comparison;
 use ctxfuzz_triage::pair::Pair;
 
-use super::scenarios::SEED;
 use super::{Line, Part, Result};
+use crate::shipped::Shipped;
 
-/// Defects that no built-in scenario shows. Whoever adds a scenario that does takes the defect out: the self-test insists.
-const GAPS: &[&str] = &[];
+/// The scenario of the bug that started it.
+const SEED: &str = "io-worker-on-interrupt-return";
 
 /// Seed of the garbage that a run may not depend on.
 const DIRT: u64 = 0x00d1_2700_5eed;
 
-pub(super) type Scenarios<'a> = &'a [(&'static str, Scenario)];
+pub(super) type Scenarios<'a> = &'a [Shipped];
 
 /// Does the machine behave as the ISA says, and do the checks that stock Unicorn fails really look?
 pub fn machine() -> anyhow::Result<Vec<Line>> {
@@ -58,7 +58,7 @@ pub fn detection(scenarios: Scenarios<'_>) -> anyhow::Result<Vec<Line>> {
     for endian in Endian::BOTH {
         lines.push(seed(scenarios, endian)?);
     }
-    for defect in DEFECTS {
+    for defect in defects::all() {
         if let Some(least) = least(defect.severity) {
             lines.push(defect_is_seen(defect, least, scenarios)?);
         }
@@ -91,55 +91,53 @@ fn defect_is_seen(
     least: Verdict,
     scenarios: Scenarios<'_>,
 ) -> anyhow::Result<Line> {
-    let mut witnesses = Vec::new();
-    for endian in Endian::BOTH {
-        let mut pair = pair(&format!("fixed+{}", defect.id), "fixed", endian)?;
-        let witness = scenarios.iter().find_map(|(name, scenario)| {
-            let comparison = pair.run(scenario).comparison;
-            (comparison.comparable() && comparison.verdict >= least).then_some(*name)
-        });
-        witnesses.extend(witness.map(|name| (endian.name(), name)));
-    }
-    let wanted: Vec<&str> = match defect.id.starts_with("le-") {
-        true => vec![Endian::Little.name()],
-        false => Endian::BOTH.map(Endian::name).to_vec(),
-    };
-    let found = wanted
-        .iter()
-        .all(|endian| witnesses.iter().any(|(witness, _)| witness == endian));
-    let (result, detail) = match (found, GAPS.contains(&defect.id)) {
-        (true, false) => (Result::Ok, told(&witnesses)),
-        (false, true) => (
-            Result::NotExercised,
-            "no built-in scenario shows it".to_owned(),
-        ),
-        (true, true) => (
-            Result::Failed,
-            format!("listed as a gap, but {} shows it", told(&witnesses)),
-        ),
-        (false, false) => (
-            Result::Failed,
-            format!("seen on {} of {:?}", witnesses.len(), wanted),
-        ),
-    };
-    Ok(Line {
-        part: Part::Detection,
-        name: defect.id.to_owned(),
-        result,
-        detail,
+    let [a, b] = defect.pair();
+    seen_on_its_witness(Part::Detection, defect, scenarios, |scenario, endian| {
+        let comparison = pair(&a, &b, endian)?.run(scenario).comparison;
+        Ok(comparison.comparable() && comparison.verdict >= least)
     })
 }
 
-/// `le and be: scenario`, or each by itself.
-pub(super) fn told(witnesses: &[(&str, &str)]) -> String {
-    match witnesses {
-        [(_, one), (_, other)] if one == other => format!("le, be: {one}"),
-        _ => witnesses
-            .iter()
-            .map(|(endian, name)| format!("{endian}: {name}"))
-            .collect::<Vec<_>>()
-            .join(", "),
+/// Is the defect seen on its own witness, in every byte order that has it?
+pub(super) fn seen_on_its_witness(
+    part: Part,
+    defect: &Defect,
+    scenarios: Scenarios<'_>,
+    mut is_seen: impl FnMut(&Scenario, Endian) -> anyhow::Result<bool>,
+) -> anyhow::Result<Line> {
+    let witness = scenarios
+        .iter()
+        .find(|(name, _)| Some(*name) == defect.witness);
+    let mut seen = Vec::new();
+    for endian in Endian::BOTH {
+        if let Some((_, scenario)) = witness
+            && is_seen(scenario, endian)?
+        {
+            seen.push(endian);
+        }
     }
+    let wanted: Vec<Endian> = Endian::BOTH
+        .into_iter()
+        .filter(|&endian| defect.applies(endian))
+        .collect();
+    let words = |endians: &[Endian]| -> String {
+        let names: Vec<&str> = endians.iter().map(|endian| endian.name()).collect();
+        names.join(", ")
+    };
+    let name = witness.map_or("no witness", |(name, _)| *name);
+    Ok(Line {
+        part,
+        name: defect.id.to_owned(),
+        result: ok(seen == wanted),
+        detail: match seen == wanted {
+            true => format!("{}: {name}", words(&seen)),
+            false => format!(
+                "{name}: seen on [{}], expected on [{}]",
+                words(&seen),
+                words(&wanted)
+            ),
+        },
+    })
 }
 
 /// Is nothing said where nothing is wrong?
@@ -154,7 +152,7 @@ pub fn silence(scenarios: Scenarios<'_>) -> anyhow::Result<Vec<Line>> {
         let name = format!("clobbering against itself ({})", endian.name());
         lines.push(silent(name, &mut repeated, Verdict::None, scenarios));
     }
-    for defect in DEFECTS {
+    for defect in defects::all() {
         if least(defect.severity).is_none() {
             for endian in Endian::BOTH {
                 let mut pair = pair(&format!("fixed+{}", defect.id), "fixed", endian)?;

@@ -1,0 +1,91 @@
+//! Who owns the registers: MSR bits of the user frame, and the counters that decide when they are loaded again.
+
+use super::{Defect, Origin, Severity};
+
+pub(super) const LIST: &[Defect] = &[
+    Defect {
+        id: "giveup-keeps-fp-bit",
+        title: "__giveup_fpu leaves MSR_FP set, so another task's registers stay",
+        mechanism: "The exit to user space believes that the registers are the task's, and loads nothing.",
+        function: "__giveup_fpu",
+        origin: Origin::Mutation,
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("context-switch-poison"),
+    },
+    Defect {
+        id: "giveup-keeps-vsx-bit",
+        title: "__giveup_altivec leaves MSR_VSX set",
+        mechanism: "A VSX instruction then reads whatever is in the VRs, without a fault. Hidden while restore_math loads VMX at every exit, so \
+            load_vec has to be 0.",
+        function: "__giveup_altivec",
+        origin: Origin::Titled("powerpc: Disable VSX or current process in giveup_fpu/altivec"),
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("vmx-given-up-after-wrap"),
+    },
+    Defect {
+        id: "fork-child-inherits-live-bits",
+        title: "copy_thread leaves FP, VEC and VSX set in the child",
+        mechanism: "The child starts with what the processor has, which is a stranger's if one ran in between.",
+        function: "copy_thread",
+        origin: Origin::Upstream {
+            commit: "d272f6670a0b",
+            title: "powerpc: Explicitly disable math features when copying thread",
+        },
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("child-after-stranger"),
+    },
+    Defect {
+        id: "restore-math-skips-load",
+        title: "restore_math sets FP without a load when load_fp wraps",
+        mechanism: "Once in 255 reloads the task goes on with another one's registers.",
+        function: "do_restore_fp",
+        origin: Origin::Mutation,
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("switch-at-counter-wrap"),
+    },
+    Defect {
+        id: "restore-math-partial-vsx",
+        title: "restore_math sets VSX when only one of FP and VEC is there",
+        mechanism: "A VSX instruction on the half that was not loaded reads another task's registers without a fault.",
+        function: "restore_math",
+        origin: Origin::Mutation,
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("fp-switch-then-vsx"),
+    },
+    Defect {
+        id: "exit-sets-cached-bits",
+        title: "the exit to user space sets the facility bits that were on before its work loop",
+        mechanism: "Work in the loop has given registers up; with the bits of before, nothing is loaded again.",
+        function: "interrupt_exit_user_prepare_main",
+        origin: Origin::Mutation,
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("io-worker-vmx"),
+    },
+    Defect {
+        id: "srr-valid-not-invalidated",
+        title: "__giveup_altivec changes regs->msr and leaves srr_valid set",
+        mechanism: "The exit does not load SRR1 again, so user code runs with VEC on and the kernel's VRs. Any other change of regs->msr on the way \
+            hides it: nothing may be restored.",
+        function: "__giveup_altivec",
+        origin: Origin::Mutation,
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("vmx-given-up-after-wrap"),
+    },
+    Defect {
+        id: "load-up-misses-srr",
+        title: "load_up_fpu changes the frame's MSR and leaves srr_valid set",
+        mechanism: "The task goes back with FP off and faults again, for ever.",
+        function: "load_up_fpu",
+        origin: Origin::Mutation,
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("first-use-after-wrap"),
+    },
+];

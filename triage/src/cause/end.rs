@@ -1,0 +1,111 @@
+//! The cause of an end: one run completed, the other's kernel died or hangs.
+//!
+//! What differed before says little about that: a kernel that dies of a missing facility has not damaged a register. So the end has a cause of its own, the
+//! place where it came.
+
+use ctxfuzz_emulator::run::outcome::End;
+use ctxfuzz_emulator::trace::{Recording, Step};
+use ctxfuzz_scenario::scenario::Verdict;
+
+use super::code::Code;
+use super::{Cause, Ended};
+use crate::compare::Difference;
+use crate::names;
+
+/// Functions that say that the kernel is dying.
+const LAST_WORDS: [&str; 3] = ["panic", "oops_enter", "oops_begin"];
+
+/// The cause of an end that differs; `None` if both runs completed.
+pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) -> Option<Cause> {
+    let side = runs
+        .iter()
+        .position(|run| run.outcome.end != End::Completed)?;
+    let (run, code) = (&runs[side], &codes[side]);
+    let end = &run.outcome.end;
+    let fault = match end {
+        End::KernelFault(_) => run.fault.as_ref().map(|site| code.site(site)),
+        _ => None,
+    };
+    let function = match (&fault, end) {
+        (_, End::Hang) => repeated(run),
+        (Some(site), _) if !LAST_WORDS.contains(&site.function.as_str()) => {
+            Some(site.function.clone())
+        }
+        _ => gave_up(run),
+    };
+    let function = function.unwrap_or_else(|| "unknown".to_owned());
+    let event = run.steps.iter().rev().find_map(|step| match step {
+        Step::Event { index, .. } => Some(*index),
+        _ => None,
+    });
+    let [writer_a, writer_b] = match side {
+        0 => [fault, None],
+        _ => [None, fault],
+    };
+    Some(Cause {
+        signature: format!("{function}.{}", names::end(end)),
+        verdict: Verdict::Live,
+        event: event.flatten(),
+        occurrences: 1,
+        ended: Some(Ended {
+            side,
+            how: names::end_with_detail(end),
+        }),
+        changes: Vec::new(),
+        writer_a,
+        writer_b,
+        damage: None,
+        user_return: None,
+        copies: Vec::new(),
+        differences: vec![difference.clone()],
+    })
+}
+
+fn name(run: &Recording, function: u32) -> &str {
+    run.functions
+        .get(function as usize)
+        .map_or("unknown", |name| name)
+}
+
+/// The function that found that it could not go on: what was open when the kernel began to say so.
+fn gave_up(run: &Recording) -> Option<String> {
+    let mut open: Vec<&str> = Vec::new();
+    for step in &run.steps {
+        match *step {
+            Step::Enter(function) if LAST_WORDS.contains(&name(run, function)) => break,
+            Step::Enter(function) => open.push(name(run, function)),
+            Step::Exit(function) => {
+                let left = name(run, function);
+                if let Some(depth) = open.iter().rposition(|open| *open == left) {
+                    open.truncate(depth);
+                }
+            }
+            Step::UserReturn => open.clear(),
+            _ => {}
+        }
+    }
+    open.last().map(|name| (*name).to_owned())
+}
+
+/// The function behind what is done over and over. A run is cut off anywhere: if its last two whole stays in the kernel were the same it goes round through
+/// user space, and it is the last function that such a stay came back from; else the kernel does not come back, and it is the one entered last.
+fn repeated(run: &Recording) -> Option<String> {
+    let mut stays: [Vec<u32>; 2] = Default::default();
+    let mut entered = None;
+    let mut returned: Vec<u32> = Vec::new();
+    for step in &run.steps {
+        match *step {
+            Step::Enter(function) => entered = Some(function),
+            Step::Exit(function) => returned.push(function),
+            Step::UserReturn => {
+                stays.swap(0, 1);
+                stays[1] = std::mem::take(&mut returned);
+            }
+            _ => {}
+        }
+    }
+    let [before, last] = &stays;
+    let round = last.last().filter(|_| before == last);
+    let function = round.copied().or(entered)?;
+    Some(name(run, function).to_owned())
+}
