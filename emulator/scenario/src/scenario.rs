@@ -166,6 +166,8 @@ pub enum Place {
     SignalFrame,
     /// A `thread_struct` image that outlives the run.
     ThreadStruct,
+    /// The facility bits of a task's `regs->msr`.
+    Msr,
     /// How the run ended.
     End,
 }

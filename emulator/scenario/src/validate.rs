@@ -253,7 +253,7 @@ fn check_expect(row: &Expect, field: &str) -> Result<(), ScenarioError> {
                     "how a run ended has no register",
                 );
             }
-            (Place::End | Place::SignalFrame, None) | (_, Some(_)) => {}
+            (Place::End | Place::SignalFrame | Place::Msr, None) | (_, Some(_)) => {}
             (place, None) => {
                 return wrong(
                     field,

@@ -174,7 +174,8 @@ impl RunHost {
         }
         if self.observe {
             let log = self.outcome.log.len();
-            let seen = observe::look(view, &self.layout, task, number, log);
+            let tasks = self.living_tasks(view);
+            let seen = observe::look(view, &self.layout, task, number, log, &tasks);
             self.outcome.observations.extend(seen);
         }
         match number {
@@ -301,6 +302,19 @@ impl RunHost {
             .into_iter()
             .filter_map(|known| images::thread(view.memory, view.map, &self.layout, known))
             .collect();
+    }
+
+    /// Those of them that have not dumped their registers: the memory of one that has may be another's by now.
+    fn living_tasks(&self, view: &View<'_>) -> Vec<KnownTask> {
+        let dumped = |task: u8| {
+            self.outcome
+                .tasks
+                .get(usize::from(task))
+                .is_some_and(Option::is_some)
+        };
+        let mut tasks = self.known_tasks(view);
+        tasks.retain(|known| known.task.is_none_or(|task| !dumped(task)));
+        tasks
     }
 
     /// The tasks whose `thread_struct` can be looked at.

@@ -7,6 +7,7 @@ pub mod host;
 pub(crate) mod images;
 pub mod observe;
 pub mod outcome;
+pub mod ownership;
 mod real;
 mod remote_work;
 pub mod user;

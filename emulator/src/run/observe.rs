@@ -5,7 +5,9 @@
 use ctxfuzz_scenario::register::Register;
 
 use super::host::call;
+use super::images::KnownTask;
 use super::outcome::RegisterFile;
+use super::ownership::{self, Breach};
 use super::{images, user};
 use crate::kernel::image::Layout;
 use crate::machine::{View, msr};
@@ -31,6 +33,8 @@ pub struct Observation {
     pub writes: Vec<Register>,
     /// The registers the task has: of the processor where the facility is on, else of its `thread_struct`.
     pub registers: RegisterFile,
+    /// Rules about who owns the registers that do not hold.
+    pub breaches: Vec<Breach>,
 }
 
 /// Where user code is.
@@ -61,6 +65,7 @@ pub(super) fn look(
     task: u8,
     number: u64,
     log: usize,
+    tasks: &[KnownTask],
 ) -> Option<Observation> {
     let operation = view.map.physical(view.gpr(29));
     let mut writes = Vec::new();
@@ -104,6 +109,7 @@ pub(super) fn look(
             }
             _ => logical_registers(view, layout),
         },
+        breaches: ownership::breaches(view, layout, task, tasks),
     })
 }
 

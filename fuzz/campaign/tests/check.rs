@@ -26,7 +26,7 @@ fn registers(list: &str) -> BTreeSet<String> {
 }
 
 /// Defects with what is wrong on a scenario that shows them: event, task, place, registers. All others are held to being reported on their witness.
-const DETAILS: [(&str, &str, u16, &str, &str, &str); 14] = [
+const DETAILS: [(&str, &str, u16, &str, &str, &str); 17] = [
     ("save-fpu-clobbers-f0", SEED, 0, "0", "register", "f0 vs0"),
     ("save-altivec-clobbers-v0", SEED, 0, "0", "register", "v0"),
     ("half-fix-fpr0-only", SEED, 0, "0", "register", "vs0"),
@@ -109,6 +109,30 @@ const DETAILS: [(&str, &str, u16, &str, &str, &str); 14] = [
         "0",
         "signal_frame",
         "vrsave",
+    ),
+    (
+        "giveup-keeps-fp-bit",
+        "corpus/context-switch-poison.json",
+        0,
+        "1",
+        "msr",
+        "msr",
+    ),
+    (
+        "srr-valid-not-invalidated",
+        "corpus/vmx-given-up-after-wrap.json",
+        0,
+        "0",
+        "msr",
+        "msr",
+    ),
+    (
+        "restore-math-partial-vsx",
+        "corpus/fp-switch-then-vsx.json",
+        0,
+        "0",
+        "msr",
+        "msr",
     ),
     (
         "vsx-flush-needs-vsx-bit",

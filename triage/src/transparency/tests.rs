@@ -3,6 +3,7 @@
 mod script;
 
 use ctxfuzz_emulator::run::outcome::End;
+use ctxfuzz_emulator::run::ownership::Rule;
 use ctxfuzz_scenario::event::Syscall::{Fork, Getppid, Kill, RtSigreturn};
 use ctxfuzz_scenario::register::Register::{self, F, Fpscr, V, Vrsave, Vs, Vscr};
 use ctxfuzz_scenario::scenario::Verdict;
@@ -30,6 +31,27 @@ fn an_undisturbed_run_is_silent() {
     script.end(0, &file());
     script.dump(0, &file());
     assert_eq!(script.found(), [""; 0]);
+}
+
+/// A rule that does not hold is told at the event after which it did not, once for as long as that lasts, and of the task it is about.
+#[test]
+fn rules_of_ownership_are_told_once() {
+    let mut script = Script::new(vec![interrupt(), interrupt(), touch(), touch()]);
+    script.event(0, 0, &file());
+    script.event(0, 1, &file());
+    script.breach(0, Rule::WholeVsx);
+    script.breach(3, Rule::SwitchedOut);
+    script.event(0, 2, &file());
+    script.breach(0, Rule::WholeVsx);
+    script.event(0, 3, &file());
+    script.breach(3, Rule::SwitchedOut);
+    script.dump(0, &file());
+    let expected = [
+        "0: 0 msr msr live",
+        "0: 3 msr msr live",
+        "2: 3 msr msr live",
+    ];
+    assert_eq!(script.found(), expected);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ctxfuzz_emulator::run::observe::{Observation, Point};
 use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, RegisterFile, SignalFrame};
+use ctxfuzz_emulator::run::ownership::Breach;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
@@ -76,6 +77,8 @@ struct Walk<'a> {
     tasks: BTreeMap<u8, Task>,
     /// By the index that the child has or will have.
     forks: BTreeMap<u8, Heritage>,
+    /// Rules of ownership that did not hold at the last look: each is told once.
+    breaches: Vec<Breach>,
     found: Vec<Violation>,
 }
 
@@ -88,6 +91,7 @@ impl<'a> Walk<'a> {
             linux: definedness::Walk::new(scenario, &outcome.log, Abi::Linux),
             tasks: BTreeMap::new(),
             forks: BTreeMap::new(),
+            breaches: Vec::new(),
             found: Vec::new(),
         }
     }
@@ -127,6 +131,7 @@ impl<'a> Walk<'a> {
     }
 
     fn take(&mut self, observation: &Observation) {
+        self.ownership(observation);
         match observation.point {
             Point::Started => self.started(observation),
             Point::Operation { event, child } => self.operation(observation, event, child),
@@ -139,6 +144,26 @@ impl<'a> Walk<'a> {
                 self.resumed(observation, before.as_ref());
             }
         }
+    }
+
+    /// What `regs->msr` says of a task must be true. A bit that is not is as good as a wrong register: the kernel, or a VSX instruction, will believe it.
+    fn ownership(&mut self, observation: &Observation) {
+        let task = self.tasks.get(&observation.task);
+        let when = task.and_then(|task| task.before.as_ref());
+        let when = when.map_or(When::Start, |before| before.when);
+        let breaches = observation.breaches.iter();
+        for breach in breaches.filter(|breach| !self.breaches.contains(breach)) {
+            self.found.push(Violation {
+                when,
+                task: breach.task,
+                place: Place::Msr,
+                what: What::Msr,
+                verdict: Verdict::Live,
+                before: breach.expected.into(),
+                after: breach.found.into(),
+            });
+        }
+        self.breaches.clone_from(&observation.breaches);
     }
 
     fn started(&mut self, observation: &Observation) {

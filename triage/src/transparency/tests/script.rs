@@ -2,11 +2,13 @@
 
 use ctxfuzz_emulator::run::observe::{Observation, Point};
 use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, RegisterFile, SignalFrame};
+use ctxfuzz_emulator::run::ownership::{Breach, Rule};
 use ctxfuzz_scenario::event::{Event, Facility, Interrupt, Pending, RegisterValues, Syscall, Via};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};
 
 use super::super::{When, judge};
+use crate::compare::MSR_VSX;
 
 const ALL_FACILITIES: u64 = 0x0280_2000;
 /// VEC and VSX: the frame has every area.
@@ -109,7 +111,20 @@ impl Script {
             facilities: self.facilities,
             writes: writes.to_vec(),
             registers: registers.clone(),
+            breaches: Vec::new(),
         });
+    }
+
+    /// At the last look a rule about who owns registers did not hold for a task.
+    pub fn breach(&mut self, task: u8, rule: Rule) {
+        if let Some(last) = self.outcome.observations.last_mut() {
+            last.breaches.push(Breach {
+                task,
+                rule,
+                expected: 0,
+                found: MSR_VSX,
+            });
+        }
     }
 
     /// A task starts, and user code loads `writes`.
