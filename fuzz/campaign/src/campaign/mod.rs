@@ -5,6 +5,7 @@
 
 mod corpus;
 mod desk;
+pub mod detection;
 mod engine;
 mod evidence;
 pub mod progress;

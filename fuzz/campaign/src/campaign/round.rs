@@ -98,13 +98,7 @@ impl<'c> Round<'c> {
     }
 
     fn cover(&mut self, coverage: &mut [u8]) {
-        let hits = [&self.pair.a, &self.pair.b].map(|runner| runner.coverage().hits());
-        let (a, b) = coverage.split_at_mut(hits[0].len());
-        for (half, hits) in [a, b].into_iter().zip(hits) {
-            for (byte, &hits) in half.iter_mut().zip(hits) {
-                *byte = hits.min(MOST_HITS);
-            }
-        }
+        edges(&self.pair, coverage);
         for (covered, hits) in self.covered.iter_mut().zip(coverage.iter()) {
             *covered |= hits;
         }
@@ -193,6 +187,18 @@ impl Harness for Round<'_> {
     }
 }
 
-fn map_size(pair: &Pair) -> usize {
+/// Writes the edges of the last run of both machines, one half each.
+pub fn edges(pair: &Pair, coverage: &mut [u8]) {
+    let hits = [&pair.a, &pair.b].map(|runner| runner.coverage().hits());
+    let (a, b) = coverage.split_at_mut(hits[0].len());
+    for (half, hits) in [a, b].into_iter().zip(hits) {
+        for (byte, &hits) in half.iter_mut().zip(hits) {
+            *byte = hits.min(MOST_HITS);
+        }
+    }
+}
+
+/// Bytes of a coverage map of both machines.
+pub fn map_size(pair: &Pair) -> usize {
     pair.a.coverage().hits().len() + pair.b.coverage().hits().len()
 }

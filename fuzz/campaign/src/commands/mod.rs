@@ -3,6 +3,7 @@
 //! Nothing here judges, compares or explains; that is the triage crate's.
 
 mod arguments;
+mod bench;
 mod check;
 mod coverage;
 mod defects;
@@ -51,6 +52,8 @@ pub enum Command {
     Kernels(kernels::KernelsArgs),
     /// List the known defects that can be put into the model, or explain some.
     Defects(defects::DefectsArgs),
+    /// Measure what ctxfuzz itself is worth.
+    Bench(bench::BenchArgs),
     /// Boot a real kernel and keep it at the point where scenarios start.
     Snapshot(snapshot::SnapshotArgs),
     /// Prove that this build finds what it must find and is silent otherwise.
@@ -70,6 +73,7 @@ impl Command {
             Command::Show(args) => show::show(args),
             Command::Kernels(args) => kernels::kernels(args),
             Command::Defects(args) => defects::defects(args),
+            Command::Bench(args) => bench::bench(args),
             Command::Snapshot(args) => snapshot::snapshot(args),
             Command::Selftest(args) => selftest::selftest(args),
         }
