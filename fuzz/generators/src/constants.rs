@@ -53,8 +53,8 @@ pub(crate) const FACILITY_SETS: [&[Facility]; 8] = [
     &[],
 ];
 
-/// Reload counters: never, the first time, the last times before they wrap.
-pub(crate) const COUNTERS: [u8; 4] = [0, 1, 254, 255];
+/// Reload counters: wrapped, when registers that were given up stay so, and the last times before that.
+pub(crate) const COUNTERS: [u8; 4] = [0, 0, 254, 255];
 
 /// Sizes of reads and writes, on both sides of the limit (3328) above which a copy uses VMX.
 pub(crate) const BYTES: [u16; 6] = [16, 16, 3328, 3329, 4096, 8192];

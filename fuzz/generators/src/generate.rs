@@ -81,7 +81,7 @@ pub(crate) fn task(rng: &mut Rng) -> TaskStage {
         ..TaskStage::default()
     };
     fill_in(&mut task, rng);
-    if once_in(rng, 4) {
+    if once_in(rng, 3) {
         change_counters(&mut task, rng);
     }
     task
