@@ -16,6 +16,15 @@ defect alone; half of the seeds need no more than the *median*, 95 % no more tha
 
 Where a defect was not found with every seed, how many executions the others had is said; *not run* is not the same as *not found*.
 
+A search at a time is kept in the state file, so the table can be made in several sittings, with more seeds, or for one defect:
+
+```console
+$ ctxfuzz bench detection --state state.json --seeds 2 --defect vscr-not-restored
+...
+| `vscr-not-restored` | 2 of 2 | ... |
+...
+```
+
 | defect | empty: found | median | p95 | seconds | corpus: found | median | p95 |
 |---|---|---|---|---|---|---|---|
 ";
