@@ -67,9 +67,17 @@ bool director_idles(void)
 	return true;
 }
 
-/// The director runs next: its priority is higher.
+#define TRAP_EXTERNAL 0x500
+#define TRAP_DOORBELL 0xa00
+
+/// The director runs next: its priority is higher. On a real kernel a timer wakes it: right behind an interrupt that is not the timer's own, which by
+/// then has ended with restore_math, or in a system call on its way in.
 void wake_up_director(void)
 {
+	struct pt_regs *regs = current->thread.regs;
+
+	if (regs->trap == TRAP_EXTERNAL || regs->trap == TRAP_DOORBELL)
+		restore_math(regs);
 	running = current;
 	wake_up_state(director, TASK_UNINTERRUPTIBLE);
 	requeue_task_rt(director, true);

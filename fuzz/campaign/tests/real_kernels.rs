@@ -163,9 +163,16 @@ fn agree(model: &str, kernel: &str, endian: Endian) {
             out += 1;
             continue;
         }
+        let b = real_runner.run(&scenario);
+        // What the kernel cannot be made to do, the model does.
+        if !real_runner.not_applicable().is_empty() {
+            out += 1;
+            continue;
+        }
         compared += 1;
-        let differences = differences(&a, &real_runner.run(&scenario));
+        let differences = differences(&a, &b);
         if !differences.is_empty() {
+            eprintln!("{name}: {}", scenario.to_json());
             found.push(format!("{name}: {}", differences.join("; ")));
         }
     }
