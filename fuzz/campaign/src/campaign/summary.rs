@@ -19,8 +19,7 @@ pub struct Summary {
     pub corpus: u64,
     /// What was found, in order of appearance.
     pub findings: Vec<FindingSummary>,
-    /// What else there is to count.
-    #[serde(skip)]
+    /// What else there is to count: silence is worth what these say of it.
     pub counts: Counts,
 }
 
@@ -62,7 +61,7 @@ pub struct Sighting {
 }
 
 /// Executions by what came of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Coverage map bytes that were ever hit.
     pub edges: u64,
@@ -188,7 +187,9 @@ mod tests {
                 r#"{"executions":2,"seconds":0.5,"scenarios_per_second":4.0,"corpus":1,"findings":[{"#,
                 r#""signature":"save_fpu.f0-is-fpscr","verdict":"live","registers":["f0"],"first_seen_execution":2,"#,
                 r#""first_seen_seconds":0.25,"path":"findings/save_fpu.f0-is-fpscr","sightings":[{"where":"register","#,
-                r#""registers":["f0"],"verdict":"live","first_seen_execution":2,"first_seen_seconds":0.25}]}]}"#
+                r#""registers":["f0"],"verdict":"live","first_seen_execution":2,"first_seen_seconds":0.25}]}],"#,
+                r#""counts":{"edges":0,"reported":0,"not_comparable":0,"kernel_fault":0,"budget":0,"emulator_fault":0,"#,
+                r#""buckets":0,"waiting":0,"not_reproduced":0}}"#
             )
         );
     }
