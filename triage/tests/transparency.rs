@@ -12,7 +12,7 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 #[test]
 fn a_good_kernel_is_silent_whatever_was_in_the_machine_before() -> Result {
     for endian in Endian::BOTH {
-        let mut runner = Runner::new(&"fixed".parse()?, endian)?;
+        let mut runner = Runner::new(&"repaired".parse()?, endian)?;
         runner.observe();
         runner.dirty(0x5eed);
         for seed in 0..300 {

@@ -11,15 +11,15 @@ void resched_curr(void)
 }
 
 /// Linux's __sched_setscheduler, called twice for each of two tasks by somebody of higher priority who then leaves the CPU: `next` (a user
-/// index), if it can run, is raised above the others and put back, which leaves it at the head of the queue; the running task is put below
-/// them and back, to the tail. Linux puts a task that loses priority at the head of its new queue, one that gains some at the tail.
+/// index), if it can run, is raised above the others and put back, which leaves it at the head of the queue; the running task, if it has not gone to
+/// sleep since, is put below them and back, to the tail. Linux puts a task that loses priority at the head of its new queue, one that gains some at the tail.
 void sched_setscheduler_for_switch(struct task_struct *running, u64 next)
 {
 	for (struct task_struct *tsk = task_pool; tsk < task_pool + MAX_USER_TASKS; tsk++) {
 		if (tsk->user_index == next && tsk->on_rq)
 			requeue_task_rt(tsk, true);
 	}
-	if (running->user_index != next)
+	if (running->user_index != next && running->on_rq)
 		requeue_task_rt(running, false);
 	resched_curr();
 }

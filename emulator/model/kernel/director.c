@@ -72,13 +72,13 @@ bool director_idles(void)
 
 /// The director runs next: its priority is higher. On a real kernel a timer wakes it: right behind an interrupt that is not the timer's own, which by
 /// then has ended with restore_math, or in a system call on its way in.
-void wake_up_director(void)
+void wake_up_director(struct task_struct *tsk)
 {
 	struct pt_regs *regs = current->thread.regs;
 
 	if (regs->trap == TRAP_EXTERNAL || regs->trap == TRAP_DOORBELL)
 		restore_math(regs);
-	running = current;
+	running = tsk;
 	wake_up_state(director, TASK_UNINTERRUPTIBLE);
 	requeue_task_rt(director, true);
 	resched_curr();

@@ -27,8 +27,10 @@ static struct task_struct *alloc_task_struct_node(bool io_thread)
 	u64 end = io_thread ? MAX_TASKS : MAX_USER_TASKS;
 
 	for (u64 i = first; i < end; i++) {
-		if (task_pool[i].state == TASK_UNUSED)
+		if (task_pool[i].state == TASK_UNUSED) {
+			task_pool[i].state = TASK_NEW;
 			return &task_pool[i];
+		}
 	}
 	return NULL;
 }
@@ -51,6 +53,8 @@ static struct task_struct *dup_task_struct(struct task_struct *orig, bool io_thr
 		return NULL;
 	stack = tsk->stack;
 	arch_dup_task_struct(tsk, orig);
+	tsk->state = TASK_NEW;
+	tsk->user_index = USER_INDEX_NONE;
 	tsk->stack = stack;
 	clear_tsk_thread_flag(tsk, TIF_NEED_RESCHED);
 	tsk->on_rq = false;
@@ -67,12 +71,12 @@ static struct task_struct *copy_process(const struct kernel_clone_args *args)
 	p = dup_task_struct(current, args->io_thread);
 	if (!p)
 		return ERR_PTR(-EAGAIN);
+	irq_point();
 	if (args->hits_limit) {
 		free_task(p);
 		return ERR_PTR(-EAGAIN);
 	}
 
-	p->state = TASK_NEW;
 	p->pid = next_pid++;
 	p->user_index = args->user_index;
 	p->parent = current;
@@ -105,7 +109,9 @@ static long kernel_clone(const struct kernel_clone_args *args)
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 	pid = (long)p->pid;
+	irq_point();
 	wake_up_new_task(p);
+	irq_point();
 	if (args->flags & CLONE_VFORK)
 		wait_for_vfork_done(p);
 	return pid;

@@ -26,8 +26,9 @@ static unsigned long interrupt_exit_user_prepare_main(unsigned long ret, struct 
 	unsigned long msr_at_entry = regs->msr & mathflags;
 	unsigned long ti_flags = current->flags;
 
-	while (ti_flags & _TIF_USER_WORK_MASK) {
+	while ((ti_flags & _TIF_USER_WORK_MASK) || last_irq_point()) {
 		local_irq_enable();
+		ti_flags = current->flags;
 		if (ti_flags & _TIF_NEED_RESCHED) {
 			schedule();
 		} else {

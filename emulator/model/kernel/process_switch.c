@@ -48,7 +48,8 @@ bool tasks_are_small;
 void arch_dup_task_struct(struct task_struct *dst, struct task_struct *src)
 {
 	flush_all_to_thread(src);
-	if (defect("repair-vrsave-in-fork"))
+	irq_point();
+	if (src->thread.regs && defect("repair-vrsave-in-fork"))
 		src->thread.vrsave = mfspr(256);
 	if (tasks_are_small) {
 		memcpy(dst, src, SMALL_COPY);

@@ -72,13 +72,18 @@ static void copy_vsx_from_user(struct task_struct *tsk, const u64 *from)
 /// Linux's prepare_setup_sigcontext: everything that is live goes to thread_struct, before user memory is written.
 static void prepare_setup_sigcontext(struct task_struct *tsk)
 {
+	irq_point();
 	if (tsk->thread.used_vr)
 		flush_altivec_to_thread(tsk);
+	irq_point();
 	if (!defect("vrsave-stale-in-signal"))
 		tsk->thread.vrsave = mfspr(256);
+	irq_point();
 	flush_fp_to_thread(tsk);
+	irq_point();
 	if (tsk->thread.used_vsr)
 		flush_vsx_to_thread(tsk);
+	irq_point();
 }
 
 /// Linux's __unsafe_setup_sigcontext.
@@ -95,14 +100,17 @@ static void setup_sigcontext(struct sigcontext *sc, struct task_struct *tsk, int
 		msr |= MSR_VEC;
 	}
 	vmx->vrsave = (u32)thread->vrsave;
+	irq_point();
 
 	copy_fpr_to_user(sc->fp_regs, tsk);
+	irq_point();
 
 	msr &= ~MSR_VSX;
 	if (thread->used_vsr) {
 		copy_vsx_to_user(vmx->vsr_low, tsk);
 		msr |= MSR_VSX;
 	}
+	irq_point();
 
 	sc->regs = (struct pt_regs *)sc->gp_regs;
 	memcpy(sc->gp_regs, regs, sizeof(sc->gp_regs));
@@ -130,7 +138,12 @@ void handle_rt_signal64(int sig, struct task_struct *tsk)
 	frame->pinfo = &frame->info;
 	frame->puc = &frame->uc;
 
-	// The handler starts with FPSCR 0, provided its registers are loaded from here.
+	irq_point();
+
+	// The handler starts with FPSCR 0, provided its registers are loaded from here. They are not if the task was preempted since
+	// prepare_setup_sigcontext: restore_math has made them live again.
+	if (defect("repair-sigframe-fpscr"))
+		flush_fp_to_thread(tsk);
 	if (!defect("sigframe-fpscr-not-zeroed"))
 		tsk->thread.fp_state.fpscr = 0;
 
@@ -145,6 +158,12 @@ void handle_rt_signal64(int sig, struct task_struct *tsk)
 	regs->result = 0;
 	regs_set_return_ip(regs, USER_SIGTRAMP);
 	regs_set_return_msr(regs, (regs->msr & ~1UL) | MSR_LE);
+}
+
+/// No function of its own in Linux: the registers are nobody's.
+static void clear_math_bits(struct pt_regs *regs)
+{
+	regs_set_return_msr(regs, regs->msr & ~(MSR_FP | MSR_FE0 | MSR_FE1 | MSR_VEC | MSR_VSX));
 }
 
 /// Linux's __unsafe_restore_sigcontext for a signal return. No MSR bit of the frame is believed but LE; VEC and VSX say what is in it.
@@ -168,8 +187,14 @@ static void restore_sigcontext(struct task_struct *tsk, struct sigcontext *sc)
 	regs->dsisr = sc->gp_regs[GP(dsisr)];
 	regs->result = sc->gp_regs[GP(result)];
 
-	// First the bits, then the images: a switch in between must not save the handler's registers over them.
-	regs_set_return_msr(regs, regs->msr & ~(MSR_FP | MSR_FE0 | MSR_FE1 | MSR_VEC | MSR_VSX));
+	irq_point();
+	// First the bits, then the images: a switch in between must not save the handler's registers over them. But it can make half an image live,
+	// because __switch_to ends in restore_math.
+	if (defect("repair-sigreturn-reload"))
+		thread->load_fp = thread->load_vec = 0;
+	if (!defect("sigreturn-clears-bits-too-late"))
+		clear_math_bits(regs);
+	irq_point();
 
 	if (vmx && (msr & MSR_VEC)) {
 		memcpy(&thread->vr_state, vmx, sizeof(thread->vr_state));
@@ -177,16 +202,22 @@ static void restore_sigcontext(struct task_struct *tsk, struct sigcontext *sc)
 	} else if (thread->used_vr && !defect("sigreturn-no-zero-else-vmx")) {
 		memset(&thread->vr_state, 0, sizeof(thread->vr_state));
 	}
+	irq_point();
 	thread->vrsave = vmx ? vmx->vrsave : 0;
 	mtspr(256, thread->vrsave);
+	irq_point();
 
 	copy_fpr_from_user(tsk, sc->fp_regs);
+	irq_point();
 	if (vmx && (msr & MSR_VSX)) {
 		copy_vsx_from_user(tsk, vmx->vsr_low);
 		thread->used_vsr = true;
 	} else if (!defect("sigreturn-no-zero-else-vsx")) {
 		copy_vsx_from_user(tsk, NULL);
 	}
+	irq_point();
+	if (defect("sigreturn-clears-bits-too-late"))
+		clear_math_bits(regs);
 }
 
 /// Linux's sys_rt_sigreturn.

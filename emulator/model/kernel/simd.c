@@ -51,6 +51,7 @@ static void use_vsx(void)
 long sys_enable_kernel(u64 facility)
 {
 	make_data();
+	irq_point();
 	switch (facility) {
 	case USES_FP:
 		use_fp();

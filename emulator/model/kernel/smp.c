@@ -12,9 +12,13 @@ struct remote_work {
 	u64 flags;
 	u64 next;
 	u64 signal;
+	u64 after;
 };
 
 volatile struct remote_work remote_work;
+
+/* Whose system call it is that the work comes in the middle of. */
+static struct task_struct *late_for;
 
 /// What the other CPU would have done itself (send a signal, block a worker), to or for the task that was running.
 void do_remote_work(struct task_struct *tsk)
@@ -32,16 +36,51 @@ void do_remote_work(struct task_struct *tsk)
 		sched_setscheduler_for_switch(tsk, next);
 }
 
-/// Linux's smp_ipi_demux: find out what is wanted and do it. Linux is told by IPI messages; here remote_work is read and cleared. It is done
-/// here and now, in the other CPU's name, or by the director.
-void smp_ipi_demux(void)
+/// No counterpart in Linux: the interrupt comes that has the work for `tsk`. It is done here and now, in the other CPU's name, or by the director.
+static void ipi_demux_for(struct task_struct *tsk)
 {
-	if ((remote_work.flags & WORK_IO_WORKER) && !io_ring_owner(current))
+	if ((remote_work.flags & WORK_IO_WORKER) && !io_ring_owner(tsk))
 		remote_work.flags &= ~WORK_IO_WORKER;
 	if (!(remote_work.flags & ~WORK_BY_DIRECTOR))
 		return;
 	if (remote_work.flags & WORK_BY_DIRECTOR)
-		wake_up_director();
+		wake_up_director(tsk);
 	else
-		do_remote_work(current);
+		do_remote_work(tsk);
+}
+
+/// Linux's smp_ipi_demux: find out what is wanted and do it. Linux is told by IPI messages; here remote_work is read and cleared.
+void smp_ipi_demux(void)
+{
+	ipi_demux_for(current);
+}
+
+/// No counterpart in Linux: the first place of a system call at which an interrupt can come. Later ones are irq_point's.
+void syscall_ipi_demux(void)
+{
+	late_for = current;
+	if (remote_work.after)
+		return;
+	ipi_demux_for(current);
+	preempt_schedule_irq();
+}
+
+/// No counterpart in Linux, whose kernel can be interrupted and preempted at any instruction: here, and where else this is called, it can be.
+/// The places are those between two steps of a path that moves registers.
+void irq_point(void)
+{
+	if (!remote_work.after || --remote_work.after)
+		return;
+	ipi_demux_for(late_for);
+	preempt_schedule_irq();
+}
+
+/// No counterpart in Linux: what has not come yet comes at the latest before a task goes back to user mode. Whether it has come now.
+bool last_irq_point(void)
+{
+	if (!remote_work.after)
+		return false;
+	remote_work.after = 0;
+	ipi_demux_for(late_for);
+	return true;
 }

@@ -52,15 +52,18 @@ static u64 call_clock;
 long system_call_exception(struct pt_regs *regs, unsigned long r0)
 {
 	syscall_fn f;
+	long ret;
 
 	local_irq_enable();
 	if (!current->restarts)
 		current->call_since = ++call_clock;
 	current->restarts = false;
-	smp_ipi_demux();
-	preempt_schedule_irq();
+	syscall_ipi_demux();
 	if (r0 >= NR_SYSCALLS || !sys_call_table[r0])
 		return -ENOSYS;
 	f = sys_call_table[r0];
-	return f(regs->gpr[3], regs->gpr[4], regs->gpr[5], regs->gpr[6], regs->gpr[7], regs->gpr[8]);
+	irq_point();
+	ret = f(regs->gpr[3], regs->gpr[4], regs->gpr[5], regs->gpr[6], regs->gpr[7], regs->gpr[8]);
+	irq_point();
+	return ret;
 }

@@ -7,7 +7,8 @@ use arbitrary::{Arbitrary, Unstructured};
 
 use crate::error::ScenarioError;
 use crate::event::{
-    ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
+    ComputeOp, Event, Facility, Interrupt, MAX_PLACES, Pending, RegisterValues, Switch, Syscall,
+    Via,
 };
 use crate::register::Register;
 use crate::scenario::{Scenario, Stage, TaskStage};
@@ -132,7 +133,7 @@ fn event(u: &mut Unstructured<'_>) -> Event {
             Event::Syscall {
                 call,
                 via: one_of(u, Via::ALL),
-                pending: pending(u),
+                pending: late_pending(u),
             }
         }
         4 => {
@@ -197,7 +198,21 @@ fn pending(u: &mut Unstructured<'_>) -> Pending {
         io_worker: number(u),
         switch,
         signal,
+        after: 0,
     }
+}
+
+/// Of a system call: what is pending may be late.
+fn late_pending(u: &mut Unstructured<'_>) -> Pending {
+    let mut pending = pending(u);
+    if !pending.is_none() {
+        pending.after = match below(u, 4) {
+            0 | 1 => 0,
+            2 => below(u, 32) as u16,
+            _ => below(u, usize::from(MAX_PLACES) + 1) as u16,
+        };
+    }
+    pending
 }
 
 #[cfg(test)]

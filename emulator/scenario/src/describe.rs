@@ -94,10 +94,15 @@ fn then(pending: &Pending) -> String {
     if let Some(signal) = pending.signal {
         parts.push(signal_name(signal));
     }
+    let late = match pending.after {
+        0 => String::new(),
+        1 => " after 1 place in the kernel".to_owned(),
+        after => format!(" after {after} places in the kernel"),
+    };
     match parts.as_slice() {
         [] => String::new(),
-        [one] => format!(", with {one} pending"),
-        [first @ .., last] => format!(", with {} and {last} pending", first.join(", ")),
+        [one] => format!(", with {one} pending{late}"),
+        [first @ .., last] => format!(", with {} and {last} pending{late}", first.join(", ")),
     }
 }
 
@@ -113,6 +118,7 @@ mod tests {
             io_worker: true,
             switch: Some(Switch::To(1)),
             signal: Some(10),
+            after: 0,
         };
         let cases = [
             (Event::Set([(Register::F(0), 0x41)].into()), "set f0 = 0x41"),
@@ -162,6 +168,18 @@ mod tests {
                     pending: Pending::NONE,
                 },
                 "read 16 bytes from the pipe through scv",
+            ),
+            (
+                Event::Syscall {
+                    call: Syscall::RtSigreturn,
+                    via: Via::Sc,
+                    pending: Pending {
+                        switch: Some(Switch::Any),
+                        after: 3,
+                        ..Pending::NONE
+                    },
+                },
+                "rt_sigreturn, with a switch to another task pending after 3 places in the kernel",
             ),
         ];
         for (event, sentence) in cases {

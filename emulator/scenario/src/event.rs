@@ -202,6 +202,22 @@ pub struct Pending {
     )]
     #[schemars(with = "SignalNumber")]
     pub signal: Option<u8>,
+    /// Of a system call: how many places in the kernel at which an interrupt can come are passed before it comes that brings all this. 0: it comes
+    /// at the call's start. Which places there are is up to the kernel: a step of a save path in the model, a basic block in a real one.
+    #[serde(
+        default,
+        skip_serializing_if = "is_zero",
+        deserialize_with = "optional::places"
+    )]
+    #[schemars(range(max = MAX_PLACES))]
+    pub after: u16,
+}
+
+/// Most places that pending work can be late by.
+pub const MAX_PLACES: u16 = 4095;
+
+fn is_zero(after: &u16) -> bool {
+    *after == 0
 }
 
 impl Pending {
@@ -210,11 +226,17 @@ impl Pending {
         io_worker: false,
         switch: None,
         signal: None,
+        after: 0,
     };
 
     /// Whether nothing is pending.
     pub fn is_none(&self) -> bool {
         *self == Pending::NONE
+    }
+
+    /// The same work without [`Pending::after`], or nothing at all if there is no work.
+    pub fn at_once(&self) -> Pending {
+        Pending { after: 0, ..*self }
     }
 }
 

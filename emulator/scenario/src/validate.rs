@@ -1,7 +1,7 @@
 //! What makes a scenario valid beyond its types: the same rules for files, generators and programs.
 
 use crate::error::ScenarioError;
-use crate::event::{Event, Facility, Pending, RegisterValues, Switch, Syscall};
+use crate::event::{Event, Facility, MAX_PLACES, Pending, RegisterValues, Switch, Syscall};
 use crate::register::Register;
 use crate::scenario::{
     Abis, Expect, MAX_EVENTS, MAX_FILLS, MAX_OPERATIONS, MAX_TASKS, Place, Scenario, Stage,
@@ -173,7 +173,14 @@ fn check_event(event: &Event, field: &str) -> Result<(), ScenarioError> {
         ),
         Event::Fill { .. } | Event::Compute { .. } | Event::Touch(_) => Ok(()),
         Event::Interrupt { pending, .. } => {
-            check_pending(pending, &format!("{field}.interrupt.pending"))
+            let field = format!("{field}.interrupt.pending");
+            if pending.after != 0 {
+                return wrong(
+                    format!("{field}.after"),
+                    "what is pending at an interrupt comes with it: expected no `after`, which goes with system calls",
+                );
+            }
+            check_pending(pending, &field)
         }
         Event::Syscall { call, pending, .. } => {
             match call {
@@ -209,6 +216,7 @@ fn check_pending(pending: &Pending, field: &str) -> Result<(), ScenarioError> {
     if let Some(signal) = pending.signal {
         check_signal(signal, &format!("{field}.signal"))?;
     }
+    check_after(pending, &format!("{field}.after"))?;
     match pending.switch {
         // Children count on from the stage's tasks, so any index below the limit can come to exist.
         Some(Switch::To(task)) if usize::from(task) >= MAX_TASKS => wrong(
@@ -217,6 +225,20 @@ fn check_pending(pending: &Pending, field: &str) -> Result<(), ScenarioError> {
         ),
         _ => Ok(()),
     }
+}
+
+fn check_after(pending: &Pending, field: &str) -> Result<(), ScenarioError> {
+    if pending.after > MAX_PLACES {
+        let message = format!("{} places: expected 0 to {MAX_PLACES}", pending.after);
+        return wrong(field, message);
+    }
+    if pending.after != 0 && pending.at_once().is_none() {
+        return wrong(
+            field,
+            "nothing is pending that could be late: expected `io_worker`, `switch` or `signal` beside it",
+        );
+    }
+    Ok(())
 }
 
 fn check_expect(row: &Expect, field: &str) -> Result<(), ScenarioError> {

@@ -34,8 +34,12 @@ const REFRESH: u64 = 16;
 pub enum Timer {
     /// At the first instruction with MSR\[EE\] set.
     Soon,
-    /// At the first instruction with MSR\[EE\] set after the kernel has been entered.
-    InKernel,
+    /// At a block of the kernel with MSR\[EE\] set: the first, once so many have been passed since the kernel was entered; or, if the kernel returns to
+    /// user mode earlier, there.
+    InKernel {
+        /// How many are passed.
+        after: u16,
+    },
 }
 
 /// A hypercall that this machine does not have: its number or name.
@@ -48,6 +52,8 @@ pub(super) struct Pseries {
     time: u64,
     at_start: u64,
     timer: Option<Timer>,
+    /// The kernel has been entered since the timer was set.
+    entered: bool,
     console: Vec<u8>,
     random: u64,
 }
@@ -60,6 +66,7 @@ impl Pseries {
             time: at_start,
             at_start,
             timer: None,
+            entered: false,
             console: Vec::new(),
             random: 0,
         }
@@ -101,6 +108,7 @@ impl Pseries {
 
     pub(super) fn set_timer(&mut self, timer: Option<Timer>) {
         self.timer = timer;
+        self.entered = false;
         if timer.is_some() {
             self.time += LEAP;
         }
@@ -112,9 +120,15 @@ impl Pseries {
 
     /// Whether the decrementer interrupt is due at an instruction with MSR\[EE\] set.
     pub(super) fn due(&mut self, user: bool) -> bool {
-        let due = match self.timer {
+        let due = match &mut self.timer {
             Some(Timer::Soon) => true,
-            Some(Timer::InKernel) => !user,
+            Some(Timer::InKernel { .. }) if user => self.entered,
+            Some(Timer::InKernel { after }) => {
+                self.entered = true;
+                let now = *after == 0;
+                *after = after.saturating_sub(1);
+                now
+            }
             None => false,
         };
         if due {

@@ -279,7 +279,9 @@ impl Agent {
         let pending = if idle { &Pending::NONE } else { pending };
         self.request(view, index, event as u16, pending);
         Self::put(view, at::REQUEST, self.request);
-        let timer = (self.request != 0 && !user::is_interrupt(kind)).then_some(Timer::InKernel);
+        let after = pending.after;
+        let timer =
+            (self.request != 0 && !user::is_interrupt(kind)).then_some(Timer::InKernel { after });
         Reply::Timer(timer)
     }
 

@@ -22,4 +22,5 @@ pub fn write(view: &View<'_>, layout: &ModelLayout, pending: &Pending, director:
     view.memory.write_u64(at + 8, next);
     view.memory
         .write_u64(at + 16, pending.signal.unwrap_or(0).into());
+    view.memory.write_u64(at + 24, pending.after.into());
 }

@@ -5,8 +5,8 @@
 //! sequence is written down.
 
 use ctxfuzz_scenario::{
-    ComputeOp, Event, Facility, Interrupt, Pending, Register, RegisterValues, Scenario, Stage,
-    Switch, Syscall, TaskStage, Via,
+    ComputeOp, Event, Facility, Interrupt, MAX_PLACES, Pending, Register, RegisterValues, Scenario,
+    Stage, Switch, Syscall, TaskStage, Via,
 };
 use mutatis::{Context, Generate, Rng, Session};
 
@@ -169,11 +169,12 @@ pub(crate) fn event(rng: &mut Rng, tasks: usize) -> Event {
             pending: pending(rng, tasks),
         },
         8..=12 => {
-            let pending = if once_in(rng, 2) {
+            let mut pending = if once_in(rng, 2) {
                 Pending::NONE
             } else {
                 pending(rng, tasks)
             };
+            pending.after = places(rng, &pending);
             Event::Syscall {
                 call: syscall(rng),
                 via: one_of(rng, Via::ALL),
@@ -215,7 +216,17 @@ pub(crate) fn pending(rng: &mut Rng, tasks: usize) -> Pending {
         io_worker: once_in(rng, 3),
         switch,
         signal,
+        after: 0,
     }
+}
+
+/// How late something comes during a system call: mostly not at all, and otherwise anything from the first step to the last of a long one.
+pub(crate) fn places(rng: &mut Rng, pending: &Pending) -> u16 {
+    if pending.at_once().is_none() || once_in(rng, 2) {
+        return 0;
+    }
+    let bits = 1 + below(rng, MAX_PLACES.ilog2() as usize + 1);
+    below(rng, 1 << bits).min(MAX_PLACES.into()) as u16
 }
 
 pub(crate) fn switch(rng: &mut Rng, tasks: usize) -> Switch {

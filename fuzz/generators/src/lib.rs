@@ -14,7 +14,7 @@ use mutatis::Session;
 pub use constants::MAX_EVENTS;
 pub use crossover::crossover;
 pub use generate::random_scenario;
-pub use mutate::Mutator;
+pub use mutate::{Mutator, drop_delays};
 
 /// Mutates a scenario once; false if nothing can be done to it (only a shrinking session runs out).
 pub fn mutate(scenario: &mut Scenario, session: &mut Session) -> bool {

@@ -10,8 +10,8 @@ use mutatis::{Candidates, Mutate, Result, Rng, Session};
 
 use crate::constants::{MAX_EVENTS, MAX_SET, MAX_STAGE_TASKS, SIGNALS};
 use crate::generate::{
-    below, change_counters, event, fill_in, once_in, one_of, pattern, pending, register, switch,
-    syscall, task, value, vector,
+    below, change_counters, event, fill_in, once_in, one_of, pattern, pending, places, register,
+    switch, syscall, task, value, vector,
 };
 
 /// Mutates scenarios, and makes them (`mutatis::Generate`).
@@ -111,11 +111,23 @@ pub(crate) fn bound(scenario: &mut Scenario) {
     scenario.expect.clear();
     scenario.events.truncate(MAX_EVENTS);
     let (mut operations, mut fills) = (0, 0);
+    for work in scenario.events.iter_mut().filter_map(pending_of) {
+        if work.at_once().is_none() {
+            work.after = 0;
+        }
+    }
     scenario.events.retain(|event| {
         operations += event.operations();
         fills += usize::from(matches!(event, Event::Fill { .. }));
         operations <= MAX_OPERATIONS && (fills <= MAX_FILLS || !matches!(event, Event::Fill { .. }))
     });
+}
+
+/// Has all pending work come at once. Where two kernels have different code, a place in the one is none in the other.
+pub fn drop_delays(scenario: &mut Scenario) {
+    for work in scenario.events.iter_mut().filter_map(pending_of) {
+        work.after = 0;
+    }
 }
 
 fn insert(scenario: &mut Scenario, rng: &mut Rng) {
@@ -245,10 +257,12 @@ fn change_pending(scenario: &mut Scenario, rng: &mut Rng) {
         return insert(scenario, rng);
     }
     let index = one_of(rng, &entries);
+    let late = matches!(scenario.events[index], Event::Syscall { .. });
     let Some(work) = pending_of(&mut scenario.events[index]) else {
         return;
     };
-    match below(rng, 4) {
+    match below(rng, if late { 6 } else { 4 }) {
+        4 | 5 => work.after = places(rng, work),
         0 => work.io_worker = !work.io_worker,
         1 => {
             work.switch = if work.switch.is_some() && once_in(rng, 2) {

@@ -72,6 +72,7 @@ fn an_interrupt_changes_nothing() {
             switch: Some(Switch::Any),
             signal: None,
             io_worker: true,
+            after: 0,
         },
     };
     assert_eq!(

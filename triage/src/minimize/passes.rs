@@ -89,17 +89,23 @@ fn drop_rings(scenario: &Scenario) -> Vec<Scenario> {
 }
 
 fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
-    const PARTS: [fn(&mut Pending); 5] = [
+    const PARTS: [fn(&mut Pending); 8] = [
         |pending| *pending = Pending::default(),
         |pending| pending.signal = None,
         |pending| pending.switch = None,
         |pending| pending.io_worker = false,
         |pending| pending.switch = pending.switch.map(|_| Switch::Any),
+        |pending| pending.after = 0,
+        |pending| pending.after /= 2,
+        |pending| pending.after = pending.after.saturating_sub(1),
     ];
     let places = (0..scenario.events.len()).flat_map(|event| PARTS.map(|part| (event, part)));
     let mut candidates = each(scenario, places, |candidate, (event, part)| {
         if let Some(pending) = pending_mut(&mut candidate.events[event]) {
             part(pending);
+            if pending.at_once().is_none() {
+                pending.after = 0;
+            }
         }
     });
     candidates.extend(each(

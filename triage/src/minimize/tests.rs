@@ -38,6 +38,7 @@ fn any_pending() -> impl Strategy<Value = Pending> {
         switch,
         signal,
         io_worker,
+        after: 0,
     })
 }
 
@@ -189,6 +190,7 @@ fn leaves_only_what_the_seed_bug_needs() {
             switch: Some(Switch::To(2)),
             signal: Some(12),
             io_worker: true,
+            after: 0,
         },
     };
     let call = Event::Syscall {

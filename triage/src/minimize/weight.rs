@@ -83,7 +83,7 @@ impl Weight {
             Some(Switch::To(task)) => 1 + u64::from(task),
             Some(Switch::Any) | None => 0,
         };
-        self.detail += u64::from(pending.signal.unwrap_or(0));
+        self.detail += u64::from(pending.signal.unwrap_or(0)) + u64::from(pending.after);
     }
 }
 

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::event::Switch;
+use crate::event::{MAX_PLACES, Switch};
 use crate::json::number::{self, Number};
 use crate::scenario::MAX_TASKS;
 
@@ -99,6 +99,16 @@ pub(crate) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
             what: "a number of bytes",
         })
         .map(|value| Some(value as u16))
+}
+
+/// How late pending work comes.
+pub(crate) fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    deserializer
+        .deserialize_any(Ranged {
+            range: 0..=MAX_PLACES.into(),
+            what: "a number of places",
+        })
+        .map(|value| value as u16)
 }
 
 /// A reload counter.

@@ -61,7 +61,8 @@ fn the_example_of_the_format_reads() {
                 pending: Pending {
                     io_worker: true,
                     switch: Some(Switch::To(1)),
-                    signal: Some(10)
+                    signal: Some(10),
+                    after: 0,
                 },
             },
             Event::Syscall {
@@ -157,7 +158,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"sinal": 10}}}"#,
-            "events[0].interrupt.pending: unknown field `sinal`, expected one of `io_worker`, `switch`, `signal`".into(),
+            "events[0].interrupt.pending: unknown field `sinal`, expected one of `io_worker`, `switch`, `signal`, `after`".into(),
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"signal": 9}}}"#,
@@ -170,6 +171,18 @@ fn errors_of_events_say_what_was_expected() {
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"switch": null}}}"#,
             "events[0].interrupt.pending.switch: invalid type: null, expected \"any\" or a task index from 0 to 7".into(),
+        ),
+        (
+            r#"{"interrupt": {"vector": "doorbell", "pending": {"signal": 10, "after": 1}}}"#,
+            "events[0].interrupt.pending.after: what is pending at an interrupt comes with it: expected no `after`, which goes with system calls".into(),
+        ),
+        (
+            r#"{"syscall": {"call": "fork", "pending": {"switch": 1, "after": 4096}}}"#,
+            "events[0].syscall.pending.after: invalid value: integer `4096`, expected a number of places from 0 to 4095".into(),
+        ),
+        (
+            r#"{"syscall": {"call": "fork", "pending": {"after": 1}}}"#,
+            "events[0].syscall.pending.after: nothing is pending that could be late: expected `io_worker`, `switch` or `signal` beside it".into(),
         ),
         (
             r#"{"syscall": {"call": "read", "bytes": 0}}"#,

@@ -114,12 +114,14 @@ pub struct Defect {
 }
 
 impl Defect {
-    /// Two kernels that differ in this defect alone, the one that has it first.
+    /// Two kernels that differ in this defect alone, the one that has it first. What is harmless goes into `repaired`: such changes decide when
+    /// registers are loaded, and with that whether the bugs show that 6.1 is suspected of.
     pub fn pair(&self) -> [String; 2] {
-        let (with, without) = (format!("fixed+{}", self.id), "fixed".to_owned());
-        match self.origin {
-            Origin::Suspected { .. } => [without, with],
-            _ => [with, without],
+        let fixed = |id: &str| format!("fixed+{id}");
+        match (self.origin, self.severity) {
+            (Origin::Suspected { .. }, _) => ["fixed".to_owned(), fixed(self.id)],
+            (_, Severity::Harmless) => [format!("repaired+{}", self.id), "repaired".to_owned()],
+            _ => [fixed(self.id), "fixed".to_owned()],
         }
     }
 

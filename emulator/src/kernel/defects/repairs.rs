@@ -3,6 +3,9 @@
 use super::{Defect, Origin, Severity};
 use crate::run::outcome::Endian;
 
+/// Where both bugs of a preempted signal were seen.
+const SIGNAL: &str = "seen on an unmodified 6.1.192 kernel with CONFIG_PREEMPT, also under QEMU without ctxfuzz (docs/preempted-in-a-signal.md)";
+
 pub(super) const LIST: &[Defect] = &[
     Defect {
         id: "repair-vrsave-in-fork",
@@ -16,6 +19,29 @@ pub(super) const LIST: &[Defect] = &[
         severity: Severity::Live,
         endian: None,
         witness: Some("vrsave-then-fork"),
+    },
+    Defect {
+        id: "repair-sigreturn-reload",
+        title: "a task that is preempted in rt_sigreturn still gets back what the frame has",
+        mechanism: "restore_sigcontext clears FP, VEC and VSX and then reads the frame into thread_struct. If the task is preempted in between, or sleeps in a page fault, \
+            __switch_to ends in restore_math, which makes the half-read images live and sets the bits again. The rest is read into memory only, and nothing loads it: the \
+            interrupted code goes on with registers of the handler, or with FPSCR 0. The repair sets load_fp and load_vec to 0, so that the first use loads the images.",
+        function: "restore_sigcontext",
+        origin: Origin::Suspected { seen: Some(SIGNAL) },
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("preempted-in-sigreturn"),
+    },
+    Defect {
+        id: "repair-sigframe-fpscr",
+        title: "the handler of a task that is preempted while its frame is written starts with FPSCR 0",
+        mechanism: "As repair-sigreturn-reload: restore_math makes FPSCR live again, and then handle_rt_signal64 zeroes the image of it. The handler runs with the rounding mode \
+            and the enables of the code it interrupted. The repair flushes once more before the image is zeroed.",
+        function: "handle_rt_signal64",
+        origin: Origin::Suspected { seen: Some(SIGNAL) },
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("preempted-in-signal-delivery"),
     },
     Defect {
         id: "le-repair-vscr-word",

@@ -66,4 +66,17 @@ pub(super) const LIST: &[Defect] = &[
         endian: None,
         witness: Some("handler-first-to-use-vsx"),
     },
+    Defect {
+        id: "sigreturn-clears-bits-too-late",
+        title: "rt_sigreturn disowns the registers after it has read the frame",
+        mechanism: "A switch in between gives up the handler's registers, which still count as live, over the images that have just been read.",
+        function: "restore_sigcontext",
+        origin: Origin::Upstream {
+            commit: "ae62fbb5f1f7",
+            title: "[POWERPC] Fix subtle FP state corruption bug in signal return on SMP",
+        },
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("preempted-at-end-of-sigreturn"),
+    },
 ];

@@ -50,6 +50,7 @@ pub fn search(
         initial: corpus::initial(corpus, seed)?,
         map_size: round::map_size(&hunt.pair),
         feedback: true,
+        delays: true,
     };
     let started = Instant::now();
     engine::run(plan, &mut hunt)?;

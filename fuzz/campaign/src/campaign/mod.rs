@@ -20,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::LoadError;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::findings::FindingsError;
@@ -92,8 +93,12 @@ pub fn run(
     progress: &mut dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Summary, CampaignError> {
-    let initial = corpus::initial(config.corpus.as_deref(), config.seed)?;
+    let mut initial = corpus::initial(config.corpus.as_deref(), config.seed)?;
     let mut round = Round::new(config, progress, stop)?;
+    let delays = round.same_places();
+    if !delays {
+        initial.iter_mut().for_each(drop_delays);
+    }
     // Only now that everything else is known to be in order is anything written.
     if let Some(dir) = &config.corpus {
         corpus::prepare(dir, &initial)?;
@@ -103,6 +108,7 @@ pub fn run(
         initial,
         map_size: round.map_size(),
         feedback: config.feedback,
+        delays,
     };
     let engine = engine::run(plan, &mut round);
     // What stopped the round is the reason; the engine only passes on that there is one.

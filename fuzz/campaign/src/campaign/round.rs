@@ -97,6 +97,15 @@ impl<'c> Round<'c> {
             || timed_out()
     }
 
+    /// Whether interrupts can come at the same places in both kernels: models are patched and not built anew.
+    pub fn same_places(&self) -> bool {
+        match (self.config.a.vmlinux(), self.config.b.vmlinux()) {
+            (None, None) => true,
+            (Some(_), Some(_)) => self.pair.a.hash() == self.pair.b.hash(),
+            _ => false,
+        }
+    }
+
     fn cover(&mut self, coverage: &mut [u8]) {
         edges(&self.pair, coverage);
         for (covered, hits) in self.covered.iter_mut().zip(coverage.iter()) {

@@ -116,7 +116,12 @@ fn the_first_bugs_are_found_and_the_same_again() {
 #[test]
 fn a_harmless_change_is_silent() {
     let folder = tempfile::tempdir().unwrap();
-    let mut config = config(folder.path(), "fixed", "fixed+restore-math-declines", 600);
+    let mut config = config(
+        folder.path(),
+        "repaired",
+        "repaired+restore-math-declines",
+        600,
+    );
     config.dirty = true;
     let summary = campaign(&config);
     assert_eq!(summary.findings, []);

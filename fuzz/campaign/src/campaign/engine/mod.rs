@@ -51,6 +51,8 @@ pub struct Plan {
     pub map_size: usize,
     /// Whether new coverage makes a scenario worth keeping. Without it only the first scenarios are ever mutated.
     pub feedback: bool,
+    /// Whether pending work may come late, which is for kernels with the same places only.
+    pub delays: bool,
 }
 
 /// The engine gave up: its own error, never the harness's.
@@ -86,7 +88,9 @@ fn drive(plan: Plan, harness: &mut dyn Harness) -> Result<(), Error> {
     let mut manager = NopEventManager::new();
     let mut executor = HarnessExecutor::new(harness, edges);
     let mut stages = tuple_list!(StdMutationalStage::with_max_iterations(
-        ScenarioMutator,
+        ScenarioMutator {
+            delays: plan.delays
+        },
         MUTATIONS_AN_ENTRY
     ));
 

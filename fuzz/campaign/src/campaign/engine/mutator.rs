@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
-use ctxfuzz_generators::{Mutator as Generator, random_scenario};
+use ctxfuzz_generators::{Mutator as Generator, drop_delays, random_scenario};
 use libafl::Error;
 use libafl::corpus::{Corpus, CorpusId};
 use libafl::mutators::{MutationResult, Mutator};
@@ -23,7 +23,10 @@ const CROSS: NonZeroUsize = NonZeroUsize::new(6).unwrap();
 const MOST_MUTATIONS: usize = 8;
 
 /// See the module.
-pub struct ScenarioMutator;
+pub struct ScenarioMutator {
+    /// Whether pending work may come late.
+    pub delays: bool,
+}
 
 impl<S> Mutator<ScenarioInput, S> for ScenarioMutator
 where
@@ -34,22 +37,9 @@ where
         state: &mut S,
         input: &mut ScenarioInput,
     ) -> Result<MutationResult, Error> {
-        if state.rand_mut().below(FRESH) == 0 {
-            input.0 = random_scenario(state.rand_mut().next());
-            return Ok(MutationResult::Mutated);
-        }
-        let mut session = Session::new().seed(state.rand_mut().next());
-        if state.rand_mut().below(CROSS) == 0 {
-            let other = random_corpus_id!(state.corpus(), state.rand_mut());
-            if let Some(other) = state.corpus().get(other)?.borrow().input() {
-                input.0 = Generator.crossover(&input.0, &other.0, &mut session);
-            }
-        }
-        for _ in 0..MOST_MUTATIONS {
-            Generator.mutate(&mut input.0, &mut session);
-            if state.rand_mut().coinflip(0.5) {
-                break;
-            }
+        change(state, input)?;
+        if !self.delays {
+            drop_delays(&mut input.0);
         }
         Ok(MutationResult::Mutated)
     }
@@ -57,6 +47,30 @@ where
     fn post_exec(&mut self, _state: &mut S, _new: Option<CorpusId>) -> Result<(), Error> {
         Ok(())
     }
+}
+
+fn change<S>(state: &mut S, input: &mut ScenarioInput) -> Result<(), Error>
+where
+    S: HasRand + HasCorpus<ScenarioInput>,
+{
+    if state.rand_mut().below(FRESH) == 0 {
+        input.0 = random_scenario(state.rand_mut().next());
+        return Ok(());
+    }
+    let mut session = Session::new().seed(state.rand_mut().next());
+    if state.rand_mut().below(CROSS) == 0 {
+        let other = random_corpus_id!(state.corpus(), state.rand_mut());
+        if let Some(other) = state.corpus().get(other)?.borrow().input() {
+            input.0 = Generator.crossover(&input.0, &other.0, &mut session);
+        }
+    }
+    for _ in 0..MOST_MUTATIONS {
+        Generator.mutate(&mut input.0, &mut session);
+        if state.rand_mut().coinflip(0.5) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl Named for ScenarioMutator {

@@ -43,6 +43,7 @@ fn fuzz(seed: u64, executions: usize, feedback: bool) -> Lengths {
         initial: (0..3).map(ctxfuzz_generators::random_scenario).collect(),
         map_size: 128,
         feedback,
+        delays: true,
     };
     assert!(run(plan, &mut harness).is_ok());
     harness

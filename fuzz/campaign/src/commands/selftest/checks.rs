@@ -155,7 +155,8 @@ pub fn silence(scenarios: Scenarios<'_>) -> anyhow::Result<Vec<Line>> {
     for defect in defects::all() {
         if least(defect.severity).is_none() {
             for endian in Endian::BOTH {
-                let mut pair = pair(&format!("fixed+{}", defect.id), "fixed", endian)?;
+                let [a, b] = defect.pair();
+                let mut pair = pair(&a, &b, endian)?;
                 let name = format!("{} ({})", defect.id, endian.name());
                 lines.push(silent(name, &mut pair, Verdict::Dead, scenarios));
             }

@@ -1,6 +1,6 @@
 //! The transparency oracle: every defect is seen with one kernel, and one that has none that anybody can see is left in peace.
 
-use ctxfuzz_emulator::kernel::defects::{self, Defect, Origin};
+use ctxfuzz_emulator::kernel::defects::{self, Defect};
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::transparency::Judgement;
@@ -11,13 +11,14 @@ use crate::commands::check::Checker;
 
 /// One line a kernel.
 pub fn transparency(scenarios: Scenarios<'_>) -> anyhow::Result<Vec<Line>> {
-    let mut lines = vec![
-        silent("fixed".to_owned(), scenarios)?,
-        silent("repaired".to_owned(), scenarios)?,
+    let mut lines = vec![silent("repaired".to_owned(), scenarios)?];
+    // Of what `fixed` itself is suspected of, the oracle declares two, and cannot see the third.
+    let declared = [
+        "repair-vrsave-in-fork",
+        "le-repair-vscr-word",
+        "repair-scv-xer",
     ];
-    // What `fixed` itself is suspected of is among the oracle's declared exceptions.
-    let known = |defect: &&Defect| !matches!(defect.origin, Origin::Suspected { .. });
-    for defect in defects::all().filter(known) {
+    for defect in defects::all().filter(|defect| !declared.contains(&defect.id)) {
         lines.push(match least(defect.severity) {
             Some(least) => seen(defect, least, scenarios)?,
             None => silent(defect.kernel(), scenarios)?,

@@ -1,0 +1,95 @@
+//! What 6.1 does when it is preempted in the middle of a signal: on preemptible real kernels, through the program as people use it.
+//!
+//! Needs kernels in `CTXFUZZ_KERNELS` (default `target/kernels`, where `make kernels` puts them) and qemu-system-ppc64; says so when it has nothing to do.
+
+mod common;
+
+use std::fs;
+
+use common::{call, json_lines, project, real_kernels};
+use serde_json::Value;
+
+/// Places in the kernel that are tried; a system call here has some hundreds.
+const PLACES: std::ops::Range<u16> = 0..1000;
+const STEP: usize = 13;
+
+/// The violations of a witness when its late work comes at one place after the other.
+fn violations(kernel: &str, witness: &str) -> Vec<Value> {
+    let text = fs::read_to_string(project().join(format!("corpus/{witness}.json")))
+        .expect("it is in the corpus");
+    let mut scenario: Value = serde_json::from_str(&text).expect("it is JSON");
+    scenario["expect"] = Value::Array(Vec::new());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for after in PLACES.step_by(STEP) {
+        for event in scenario["events"].as_array_mut().expect("a list") {
+            if let Some(late) = event.pointer_mut("/syscall/pending/after") {
+                *late = after.into();
+            }
+        }
+        let path = folder.path().join(format!("{after:04}.json"));
+        fs::write(path, scenario.to_string()).expect("it is written");
+    }
+    let path = folder.path().display().to_string();
+    let called = call(&["check", "--kernel", kernel, "--json", &path]);
+    let reports = json_lines(&called.stdout);
+    assert_eq!(
+        reports.len(),
+        PLACES.len().div_ceil(STEP),
+        "{}",
+        called.stderr
+    );
+    let mut found = Vec::new();
+    for report in &reports {
+        assert_eq!(report["end"], "completed", "{report}");
+        found.extend(report["violations"].as_array().expect("a list").clone());
+    }
+    let status = if found.is_empty() { 0 } else { 1 };
+    assert_eq!(called.status, Some(status), "{kernel}: {}", called.stderr);
+    found
+}
+
+#[test]
+fn a_preemptible_kernel_loses_registers_in_rt_sigreturn() {
+    for name in ["fixed-le", "fixed-be"] {
+        let Some([kernel]) = real_kernels(
+            "a_preemptible_kernel_loses_registers_in_rt_sigreturn",
+            [name],
+        ) else {
+            continue;
+        };
+        let found = violations(&kernel, "preempted-in-sigreturn");
+        let live = |register: &str| {
+            found
+                .iter()
+                .any(|v| v["verdict"] == "live" && v["register"] == register && v["event"] == 4)
+        };
+        // f14 is among those that every C caller relies on.
+        assert!(live("f14") && live("fpscr"), "{name}: {found:?}");
+        let found = violations(&kernel, "preempted-in-signal-delivery");
+        assert!(!found.is_empty(), "{name}");
+        for violation in found {
+            assert_eq!(
+                (
+                    violation["register"].as_str(),
+                    violation["verdict"].as_str()
+                ),
+                (Some("fpscr"), Some("live")),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn kernels_that_are_repaired_or_not_preemptible_keep_them() {
+    for name in ["repaired-le", "debian"] {
+        let test = "kernels_that_are_repaired_or_not_preemptible_keep_them";
+        let Some([kernel]) = real_kernels(test, [name]) else {
+            continue;
+        };
+        for witness in ["preempted-in-sigreturn", "preempted-in-signal-delivery"] {
+            let found = violations(&kernel, witness);
+            assert_eq!(found, Vec::<Value>::new(), "{name}, {witness}");
+        }
+    }
+}
