@@ -11,7 +11,7 @@
 #endif
 
 #define AGENT_PAGE 0x2000b000
-#define AGENT_MAGIC 0x637478667a616732 /* "ctxfzag2" */
+#define AGENT_MAGIC 0x637478667a616733 /* "ctxfzag3" */
 
 /* Made before the snapshot: as many as a scenario can have at its start. */
 #define STAGED_TASKS 8
@@ -19,6 +19,11 @@
 #define WORKER_TRIGGERS 8
 
 #define NR_CLONE 120
+
+/* Pages of a private file mapping, the first of the file each; as far apart as the largest pages are long. */
+#define LAZY_AREA 0x30000000
+#define LAZY_STRIDE 0x10000
+#define LAZY_PAGES 64
 
 /* Real-time priorities, highest first. What stands for other CPUs and devices goes before the tasks. */
 #define PRIO_DIRECTOR 50
@@ -49,7 +54,8 @@ struct agent_page {
 	u64 idle_action;  /* IDLE_ */
 	u64 probed_pid;	  /* tasks up to here have been looked at */
 	u64 tasks;	  /* of the scenario at its start; the host writes it before the first one runs */
-	u64 reserved[6];
+	u64 lazy_pages;	  /* at LAZY_AREA, LAZY_STRIDE apart: nobody has touched them */
+	u64 reserved[5];
 	u64 pids[STAGED_TASKS];
 	u64 triggers[STAGED_TASKS][WORKER_TRIGGERS]; /* file descriptors of the director */
 	u32 start[STAGED_TASKS];		     /* futex words: 1 once a task may start */

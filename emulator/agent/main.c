@@ -98,6 +98,20 @@ static void map_user_data(void)
 	agent->magic = AGENT_MAGIC;
 }
 
+/// What a task stores to first is copied by the kernel then, and not before: after mlockall, which would touch everything.
+static void map_lazily(void)
+{
+	long fd = must(syscall(NR_OPENAT, AT_FDCWD, "/init", O_RDONLY, 0, 0), "open /init");
+
+	for (u64 i = 0; i < LAZY_PAGES; i++) {
+		u64 page = LAZY_AREA + i * LAZY_STRIDE;
+
+		must(syscall6(page, LAZY_STRIDE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, (u64)fd, 0, NR_MMAP), "map /init");
+	}
+	syscall(NR_CLOSE, fd, 0, 0, 0, 0);
+	agent->lazy_pages = LAZY_PAGES;
+}
+
 /// File descriptors 0 and 1 are the two ends of one pipe, of four pages as in the model where pages are small enough.
 static void make_pipe(void)
 {
@@ -180,6 +194,7 @@ __noreturn void agent_main(void)
 	handle_signals();
 	make_triggers();
 	must(syscall(NR_MLOCKALL, MCL_CURRENT, 0, 0, 0, 0), "keep its memory");
+	map_lazily();
 	make_tasks();
 	reaper = must(spawn(CLONE_VM, (u64)reaper_stack + sizeof(reaper_stack), reap, 0), "make the reaper");
 	must_set_priority((u64)reaper, SCHED_IDLE, 0);

@@ -198,6 +198,10 @@ unsigned long syscall_exit_prepare(unsigned long r3, struct pt_regs *regs, long 
 long system_call_exception(struct pt_regs *regs, unsigned long r0);
 void do_notify_resume(struct pt_regs *regs, unsigned long flags);
 
+/* fault.c, copypage_power7.S */
+void do_page_fault(struct pt_regs *regs);
+void copy_page(void *to, const void *from);
+
 /* smp.c, director.c, traps.c, main.c */
 void do_remote_work(struct task_struct *tsk);
 void director_init(void);

@@ -134,10 +134,20 @@ _GLOBAL \name\()_common
 END_FUNC \name\()_common
 .endm
 
-	EXC_COMMON_UNKNOWN data_access, 0x300
 	EXC_COMMON_UNKNOWN instruction_access, 0x400
 	EXC_COMMON_UNKNOWN alignment, 0x600
 	EXC_COMMON_UNKNOWN program_check, 0x700
+
+/* A page fault of user code. One of the kernel's own is a bug of the model, which never touches a page that is not there. */
+_GLOBAL data_access_common
+	GEN_COMMON 0x300
+	addi	3,1,STACK_FRAME_OVERHEAD
+	beq	1f
+	bl	do_page_fault
+	b	interrupt_return_srr
+1:	bl	unknown_exception
+	b	interrupt_return_srr
+END_FUNC data_access_common
 
 /* Facility unavailable: from user mode load it and return at once, with no exit work; from the kernel it is a bug. */
 _GLOBAL fp_unavailable_common

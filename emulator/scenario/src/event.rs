@@ -111,7 +111,7 @@ pub enum ComputeOp {
     Vor,
 }
 
-/// Asynchronous interrupts, by the name of their vector.
+/// Interrupts that user code does not cause by what it computes, by the name of their vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Interrupt {
     /// 0x900.
@@ -120,6 +120,8 @@ pub enum Interrupt {
     External,
     /// 0xa00, the IPI that `kick_process` sends.
     Doorbell,
+    /// 0x300: a store to a page that the task has not touched yet, of a private file mapping. The kernel makes a copy of the file's page, with VMX.
+    DataStorage,
 }
 
 /// The instruction that enters the kernel for a system call.

@@ -145,6 +145,13 @@ pub enum Reply {
     Timer(Option<Timer>),
     /// Take an interrupt here, with a timer pending (real kernels only).
     InterruptAndTimer(Vector),
+    /// Take a data storage interrupt here, as if a store to this address had no translation (real kernels only).
+    StoreFault {
+        /// The address.
+        address: u64,
+        /// Whether a timer is pending too.
+        timer: bool,
+    },
     /// Stop the machine.
     Stop,
 }

@@ -17,12 +17,17 @@ use crate::machine::{Reply, View};
 /// Where the agent's page is.
 pub const PAGE: u64 = 0x2000_b000;
 /// First doubleword of the page once the agent is ready.
-pub const MAGIC: u64 = 0x6374_7866_7a61_6732;
+pub const MAGIC: u64 = 0x6374_7866_7a61_6733;
 /// Times that one ring can be made to create a worker in a run.
 pub const WORKER_TRIGGERS: usize = 8;
 
 /// Where the number of tasks at a scenario's start has to be before the first of them runs.
 pub const TASKS: u64 = PAGE + at::TASKS;
+
+/// Where the agent maps a file privately, one page after the other.
+const LAZY_AREA: u64 = 0x3000_0000;
+/// The largest page there is.
+const LAZY_STRIDE: u64 = 0x1_0000;
 
 /// Offsets in the page.
 mod at {
@@ -34,6 +39,7 @@ mod at {
     pub const NEXT_PID: u64 = 48;
     pub const IDLE_ACTION: u64 = 56;
     pub const TASKS: u64 = 72;
+    pub const LAZY_PAGES: u64 = 80;
     pub const PIDS: u64 = 128;
     pub const TRIGGERS: u64 = 192;
 }
@@ -94,6 +100,8 @@ pub struct Agent {
     request: u64,
     clock: u64,
     fruitless: u32,
+    /// Pages of the lazily mapped area that have been touched.
+    touched: u64,
     /// What the kernel could not be made to do in this run.
     not_applicable: BTreeSet<NotApplicable>,
 }
@@ -115,6 +123,7 @@ impl Agent {
             request: 0,
             clock: 0,
             fruitless: 0,
+            touched: 0,
             not_applicable: BTreeSet::new(),
         }
     }
@@ -138,6 +147,7 @@ impl Agent {
         self.request = 0;
         self.clock = 0;
         self.fruitless = 0;
+        self.touched = 0;
         self.not_applicable.clear();
     }
 
@@ -283,6 +293,21 @@ impl Agent {
         let timer =
             (self.request != 0 && !user::is_interrupt(kind)).then_some(Timer::InKernel { after });
         Reply::Timer(timer)
+    }
+
+    /// The task whose operation r29 points at stores to a page that has not been touched in this run.
+    pub fn store_fault(&mut self, view: &View<'_>) -> Reply {
+        let timer = self.has_request();
+        if self.touched >= view.load(PAGE + at::LAZY_PAGES) {
+            let operation = view.map.physical(view.gpr(29));
+            let event = operation.map_or(0, |pa| user::operation_head(view.memory, pa).1) as u16;
+            let what = "the agent's pages that are not there yet are used up: there are 64 a run";
+            self.not_applicable.insert(NotApplicable { event, what });
+            return Reply::Timer(timer.then_some(Timer::Soon));
+        }
+        let address = LAZY_AREA + self.touched * LAZY_STRIDE;
+        self.touched += 1;
+        Reply::StoreFault { address, timer }
     }
 
     fn note_sleep(&mut self, task: usize, call: Option<Syscall>) {

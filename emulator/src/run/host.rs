@@ -343,12 +343,16 @@ impl RunHost {
             0x500 => Vector::External,
             0x900 => Vector::Decrementer,
             0xa00 => Vector::Doorbell,
+            0x300 => Vector::DataStorage,
             other => {
                 return self.end(GuestEnd::Lost(format!(
                     "user code asked for interrupt {other:#x}"
                 )));
             }
         };
+        if let (Vector::DataStorage, Some(agent)) = (vector, &mut self.agent) {
+            return agent.store_fault(view);
+        }
         match &self.agent {
             Some(agent) if agent.has_request() => Reply::InterruptAndTimer(vector),
             _ => Reply::Interrupt(vector),

@@ -492,5 +492,6 @@ fn vector_number(vector: Interrupt) -> u64 {
         Interrupt::External => 0x500,
         Interrupt::Decrementer => 0x900,
         Interrupt::Doorbell => 0xa00,
+        Interrupt::DataStorage => 0x300,
     }
 }

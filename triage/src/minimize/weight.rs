@@ -62,6 +62,7 @@ impl Weight {
                     Interrupt::Decrementer => 0,
                     Interrupt::External => 1,
                     Interrupt::Doorbell => 2,
+                    Interrupt::DataStorage => 3,
                 };
                 self.pending(pending);
             }

@@ -123,7 +123,7 @@ named!(Facility, "facility", { Fp = "fp", Vmx = "vmx", Vsx = "vsx" });
 named!(ComputeOp, "compute operation", {
     Fadd = "fadd", Fmul = "fmul", Fdiv = "fdiv", Fmr = "fmr", Xxlor = "xxlor", Xvadddp = "xvadddp", Vaddubs = "vaddubs", Vor = "vor",
 });
-named!(Interrupt, "vector", { Decrementer = "decrementer", External = "external", Doorbell = "doorbell" });
+named!(Interrupt, "vector", { Decrementer = "decrementer", External = "external", Doorbell = "doorbell", DataStorage = "data_storage" });
 named!(Via, "system call instruction", { Sc = "sc", Scv = "scv" });
 named!(Endians, "byte order", { Le = "le", Be = "be", Both = "both" });
 named!(Abis, "ABI policy", { Elf = "elf", Linux = "linux", Both = "both" });

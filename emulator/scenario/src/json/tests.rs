@@ -154,7 +154,7 @@ fn errors_of_events_say_what_was_expected() {
         (r#"{"fill": {"facility": "fp"}}"#, "events[0].fill: missing field `pattern`".into()),
         (
             r#"{"interrupt": {"vector": "nmi"}}"#,
-            "events[0].interrupt.vector: unknown vector `nmi`: expected decrementer, external or doorbell".into(),
+            "events[0].interrupt.vector: unknown vector `nmi`: expected decrementer, external, doorbell or data_storage".into(),
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"sinal": 10}}}"#,

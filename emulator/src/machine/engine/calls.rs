@@ -5,11 +5,12 @@ use std::cell::RefCell;
 use unicorn_engine::RegisterPPC;
 
 use super::super::errata::{FI, Request};
-use super::super::exception::msr;
+use super::super::exception::{Reason, Vector, msr};
 use super::super::instruction::{HOST_CALL, inexact_after};
 use super::super::state::SavedState;
 use super::super::{Host, Processor, Reply, Stop, View};
-use super::interrupts::take;
+use super::interrupts::{take, take_with};
+use super::paging::{NO_TRANSLATION, STORE};
 use super::{AddressMap, Engine, gpr, set, stop};
 use crate::run::outcome::RegisterFile;
 
@@ -97,6 +98,16 @@ pub(super) fn host_call<H: Host>(uc: &mut Engine<'_, H>, at: u64, msr: u64) {
                 pseries.expire(vector);
             }
             take(uc, vector, at + 4, msr);
+        }
+        Some(Reply::StoreFault { address, timer }) => {
+            if let Some(pseries) = uc.get_data_mut().pseries.as_mut().filter(|_| timer) {
+                pseries.expire(Vector::DataStorage);
+            }
+            let reason = Reason {
+                srr1: 0,
+                data: Some([address, NO_TRANSLATION | STORE]),
+            };
+            take_with(uc, Vector::DataStorage, reason, at + 4, msr);
         }
         Some(Reply::Stop) => stop(uc, Stop::Host),
         None => stop(

@@ -9,10 +9,10 @@ use super::super::radix::{Access, Page, RadixMap, Refusal};
 use super::{Engine, Inner, permissions};
 
 /// DSISR, and the same bits of SRR1 for a fetch (Power ISA 3.1, Book III, 7.5.3 and 7.5.5).
-const NO_TRANSLATION: u64 = 0x4000_0000;
+pub(super) const NO_TRANSLATION: u64 = 0x4000_0000;
 const PROTECTION: u64 = 0x0800_0000;
 const NO_EXECUTE: u64 = 0x1000_0000;
-const STORE: u64 = 0x0200_0000;
+pub(super) const STORE: u64 = 0x0200_0000;
 
 /// An access that was refused.
 #[derive(Clone, Copy, Debug)]
