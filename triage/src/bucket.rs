@@ -71,6 +71,8 @@ pub enum Work {
     Fork,
     /// The kernel used a facility itself.
     EnableKernel,
+    /// A guest ran.
+    KvmRun,
 }
 
 /// The key. Its `Display` is one word for logs.
@@ -191,6 +193,7 @@ fn works_of(call: &Syscall) -> Vec<Work> {
         Syscall::SchedYield | Syscall::Read { .. } | Syscall::FutexWait => vec![Work::Switch],
         Syscall::Kill { .. } | Syscall::RtSigreturn => vec![Work::Signal],
         Syscall::EnableKernel { .. } => vec![Work::EnableKernel],
+        Syscall::KvmRun => vec![Work::KvmRun],
         Syscall::Getppid | Syscall::Write { .. } | Syscall::FutexWake | Syscall::Exit => Vec::new(),
     }
 }
@@ -244,6 +247,7 @@ fn kind_name(entry: Entry, work: Work) -> String {
         Work::IoWorker => "io_worker",
         Work::Fork => "fork",
         Work::EnableKernel => "enable_kernel",
+        Work::KvmRun => "kvm_run",
     };
     format!("{entry}-{work}")
 }

@@ -173,6 +173,9 @@ void io_remote_worker_blocks(struct task_struct *running);
 /* simd.c */
 long sys_enable_kernel(u64 facility);
 
+/* book3s_hv.c */
+long sys_ioctl(u32 fd, u32 cmd);
+
 /* pipe.c, read_write.c, futex.c */
 ssize_t pipe_read(u8 *to, size_t count);
 ssize_t pipe_write(const u8 *from, size_t count);

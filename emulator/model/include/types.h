@@ -28,6 +28,7 @@ typedef _Bool bool;
 #define EAGAIN 11
 #define EFAULT 14
 #define EINVAL 22
+#define ENOTTY 25
 #define ENOSYS 38
 #define ERESTARTSYS 512
 #define ERESTARTNOINTR 513

@@ -34,6 +34,7 @@ static const syscall_fn sys_call_table[NR_SYSCALLS] = {
 	[4] = ENTRY(ksys_write),
 	[20] = ENTRY(sys_getpid),
 	[37] = ENTRY(sys_kill),
+	[54] = ENTRY(sys_ioctl),
 	[64] = ENTRY(sys_getppid),
 	[120] = ENTRY(sys_clone),
 	[158] = ENTRY(sys_sched_yield),

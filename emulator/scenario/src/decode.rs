@@ -153,7 +153,7 @@ fn event(u: &mut Unstructured<'_>) -> Event {
 }
 
 fn syscall(u: &mut Unstructured<'_>) -> Syscall {
-    match below(u, 13) {
+    match below(u, 14) {
         0 => Syscall::Getppid,
         1 => Syscall::SchedYield,
         2 => Syscall::Fork,
@@ -170,6 +170,7 @@ fn syscall(u: &mut Unstructured<'_>) -> Syscall {
         11 => Syscall::EnableKernel {
             facility: one_of(u, Facility::ALL),
         },
+        12 => Syscall::KvmRun,
         _ => Syscall::Exit,
     }
 }

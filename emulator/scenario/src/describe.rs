@@ -69,6 +69,7 @@ fn syscall(call: &Syscall) -> String {
         Syscall::EnableKernel { facility } => {
             format!("a call in which the kernel uses {}", shown(*facility))
         }
+        Syscall::KvmRun => "a guest runs (KVM_RUN)".to_owned(),
         _ => call.name().to_owned(),
     }
 }

@@ -175,6 +175,8 @@ pub enum Syscall {
         /// Which one.
         facility: Facility,
     },
+    /// `ioctl(vcpu, KVM_RUN)`: a guest runs, changes every register, and is left.
+    KvmRun,
     /// `rt_sigreturn`; nothing happens outside a handler.
     RtSigreturn,
     /// `exit`.

@@ -271,8 +271,14 @@ impl Agent {
         let (kind, event) = user::operation_head(view.memory, operation);
         let call = self.syscalls.get(event as usize).copied().flatten();
         self.note_sleep(index, call);
-        if matches!(call, Some(Syscall::EnableKernel { .. })) {
-            let what = "the agent has no call in which this kernel uses FP, VMX or VSX itself";
+        let missing = match call {
+            Some(Syscall::EnableKernel { .. }) => {
+                Some("the agent has no call in which this kernel uses FP, VMX or VSX itself")
+            }
+            Some(Syscall::KvmRun) => Some("the machine has no guests"),
+            _ => None,
+        };
+        if let Some(what) = missing {
             let event = event as u16;
             self.not_applicable.insert(NotApplicable { event, what });
         }

@@ -455,6 +455,7 @@ impl Compiler {
                 let facility = facility_bit(facility);
                 (kind::SYSCALL, [ENABLE_KERNEL, facility, 0, 0, 0, 0])
             }
+            Syscall::KvmRun => (kind::SYSCALL, [54, 0, KVM_RUN, 0, 0, 0]),
             Syscall::RtSigreturn => (kind::SIGRETURN, [0; 6]),
             Syscall::Exit => (kind::EXIT, [0; 6]),
         };
@@ -470,6 +471,8 @@ impl Compiler {
 
 /// A number that Linux keeps free ("tux"), so that a real kernel says ENOSYS.
 const ENABLE_KERNEL: u64 = 225;
+/// `_IO(KVMIO, 0x80)`. A real kernel says ENOTTY: file descriptor 0 is the pipe.
+const KVM_RUN: u64 = 0xae80;
 const SIGCHLD: u64 = 17;
 /// What an unprivileged task may not ask for: Linux finds out after it has duplicated the task. The model goes by the operation's flag.
 const CLONE_NEWUTS: u64 = 0x0400_0000;

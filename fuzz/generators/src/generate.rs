@@ -239,7 +239,7 @@ pub(crate) fn switch(rng: &mut Rng, tasks: usize) -> Switch {
 }
 
 pub(crate) fn syscall(rng: &mut Rng) -> Syscall {
-    match below(rng, 21) {
+    match below(rng, 22) {
         0 => Syscall::Getppid,
         1..=2 => Syscall::SchedYield,
         3..=5 => Syscall::Fork,
@@ -261,6 +261,7 @@ pub(crate) fn syscall(rng: &mut Rng) -> Syscall {
         19 => Syscall::EnableKernel {
             facility: one_of(rng, Facility::ALL),
         },
+        20 => Syscall::KvmRun,
         _ => Syscall::Exit,
     }
 }

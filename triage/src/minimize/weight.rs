@@ -117,7 +117,7 @@ fn call_weight(call: &Syscall) -> u64 {
         Syscall::Exit | Syscall::RtSigreturn => 2,
         Syscall::FutexWake => 3,
         Syscall::EnableKernel { facility } => 3 + facility_weight(facility),
-        Syscall::FutexWait => 4,
+        Syscall::FutexWait | Syscall::KvmRun => 4,
         Syscall::Fork => 5,
         Syscall::Vfork => 6,
         Syscall::Clone { fail } => 7 + u64::from(fail),

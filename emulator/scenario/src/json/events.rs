@@ -171,13 +171,14 @@ enum Call {
     FutexWake,
     Kill,
     EnableKernel,
+    KvmRun,
     RtSigreturn,
     Exit,
 }
 
 named!(Call, "system call", {
     Getppid = "getppid", SchedYield = "sched_yield", Fork = "fork", Vfork = "vfork", Clone = "clone", Read = "read",
-    Write = "write", FutexWait = "futex_wait", FutexWake = "futex_wake", Kill = "kill", EnableKernel = "enable_kernel", RtSigreturn = "rt_sigreturn",
+    Write = "write", FutexWait = "futex_wait", FutexWake = "futex_wake", Kill = "kill", EnableKernel = "enable_kernel", KvmRun = "kvm_run", RtSigreturn = "rt_sigreturn",
     Exit = "exit",
 });
 
@@ -226,6 +227,7 @@ impl SyscallFields {
                     .facility
                     .ok_or("missing field `facility`: enable_kernel needs fp, vmx or vsx")?,
             },
+            Call::KvmRun => Syscall::KvmRun,
             Call::RtSigreturn => Syscall::RtSigreturn,
             Call::Exit => Syscall::Exit,
         })
@@ -268,6 +270,7 @@ impl SyscallFields {
                 facility: Some(facility),
                 ..plain(Call::EnableKernel)
             },
+            Syscall::KvmRun => plain(Call::KvmRun),
             Syscall::RtSigreturn => plain(Call::RtSigreturn),
             Syscall::Exit => plain(Call::Exit),
         }

@@ -25,4 +25,29 @@ pub(super) const LIST: &[Defect] = &[
         endian: None,
         witness: Some("kernel-vsx-after-wrap"),
     },
+    Defect {
+        id: "kvm-run-saves-without-giveup",
+        title: "KVM_RUN saves the user's registers and leaves them marked live",
+        mechanism: "The guest's take their place, so the task goes on with those, f14-f31 and v20-v31 among them: damage, and a leak out of the guest.",
+        function: "kvmppc_save_user_regs",
+        origin: Origin::Upstream {
+            commit: "dc158d23b33d",
+            title: "KVM: PPC: Book3S HV: Fix KVM_RUN clobbering FP/VEC user registers",
+        },
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("kvm-run"),
+    },
+    Defect {
+        id: "kvm-hv-host-sprs",
+        title: "the guest's VRSAVE stays in the processor after KVM_RUN",
+        mechanism: "VRSAVE is the one special register of the user that the model has; Linux lost several.",
+        function: "restore_p9_host_os_sprs",
+        origin: Origin::Titled(
+            "KVM: PPC: Book3S HV: Restore critical SPRs to host values on guest exit",
+        ),
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("kvm-run"),
+    },
 ];

@@ -100,5 +100,5 @@ fn mutations_reach_the_whole_language() {
             });
         }
     }
-    assert_eq!(seen.len(), 1 + 3 + 8 + 3 + 6 + 2 + 12 * 2, "{seen:?}");
+    assert_eq!(seen.len(), 1 + 3 + 8 + 3 + 8 + 2 + 13 * 2, "{seen:?}");
 }
