@@ -193,3 +193,28 @@ fn the_clone_that_is_to_fail_fails_and_no_other() -> Result {
     assert_eq!(children(&outcome), [1], "the second clone works");
     Ok(())
 }
+
+/// Pending work that is late comes where it is said to, or when the call returns; a task that has died by then is not switched.
+#[test]
+fn late_work_comes_in_the_call_or_at_its_end() -> Result {
+    let text = |call: &str, after: u16| {
+        format!(
+            r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{{}}, {{}}]}}, "events": [
+                {{"syscall": {{"call": "{call}", "pending": {{"switch": 1, "after": {after}}}}}}}, {{"syscall": {{"call": "getppid"}}}}]}}"#
+        )
+    };
+    for after in [0, 1, 2, 3, 4095] {
+        for call in ["getppid", "exit"] {
+            let scenario = Scenario::from_json(&text(call, after), "inline")?;
+            let outcome = run("fixed", Endian::Little, &scenario)?;
+            assert_eq!(outcome.end, End::Completed, "{call}, {after}");
+            let next = LogEntry::Event { index: 1, task: 1 };
+            assert!(
+                outcome.log.contains(&next),
+                "{call}, {after}: {:?}",
+                outcome.log
+            );
+        }
+    }
+    Ok(())
+}

@@ -157,3 +157,39 @@ impl Pseries {
 
 /// The interrupt a timer raises.
 pub(super) const TIMER_VECTOR: Vector = Vector::Decrementer;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_timer(timer: Timer) -> Pseries {
+        let mut pseries = Pseries::new(&Boot {
+            guest_size: 1 << 20,
+            process_table: 0,
+            registers: Registers::default(),
+            fatal: Vec::new(),
+        });
+        pseries.set_timer(Some(timer));
+        pseries
+    }
+
+    const USER: bool = true;
+    const KERNEL: bool = false;
+
+    #[test]
+    fn a_timer_of_the_kernel_waits_for_it_and_then_for_so_many_blocks() {
+        let mut now = with_timer(Timer::InKernel { after: 0 });
+        assert!(!now.due(USER) && now.due(KERNEL) && !now.due(KERNEL));
+        let mut late = with_timer(Timer::InKernel { after: 2 });
+        assert!(!late.due(USER) && !late.due(KERNEL) && !late.due(KERNEL));
+        assert!(late.due(KERNEL) && !late.due(KERNEL));
+    }
+
+    #[test]
+    fn it_comes_at_the_latest_when_the_kernel_has_returned() {
+        let mut late = with_timer(Timer::InKernel { after: 100 });
+        assert!(!late.due(USER) && !late.due(KERNEL) && late.due(USER) && !late.due(USER));
+        late.set_timer(Some(Timer::InKernel { after: 1 }));
+        assert!(!late.due(USER), "the kernel has not been entered since");
+    }
+}

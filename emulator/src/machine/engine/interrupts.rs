@@ -104,7 +104,13 @@ pub(super) fn take<H: Host>(uc: &mut Engine<'_, H>, vector: Vector, pc: u64, msr
 }
 
 /// As [`take`], for an exception that comes with more than its vector.
-pub(super) fn take_with<H: Host>(uc: &mut Engine<'_, H>, vector: Vector, reason: Reason, pc: u64, msr: u64) {
+pub(super) fn take_with<H: Host>(
+    uc: &mut Engine<'_, H>,
+    vector: Vector,
+    reason: Reason,
+    pc: u64,
+    msr: u64,
+) {
     if msr & (msr::IR | msr::DR) != msr::IR | msr::DR {
         let what = format!("{} in real mode at {pc:#x}", vector.name());
         return stop(uc, Stop::EmulatorFault(what));

@@ -32,6 +32,10 @@ impl Harness for Lengths {
 }
 
 fn fuzz(seed: u64, executions: usize, feedback: bool) -> Lengths {
+    fuzz_with(seed, executions, feedback, true)
+}
+
+fn fuzz_with(seed: u64, executions: usize, feedback: bool, delays: bool) -> Lengths {
     let mut harness = Lengths {
         left: executions,
         seen: Vec::new(),
@@ -43,10 +47,20 @@ fn fuzz(seed: u64, executions: usize, feedback: bool) -> Lengths {
         initial: (0..3).map(ctxfuzz_generators::random_scenario).collect(),
         map_size: 128,
         feedback,
-        delays: true,
+        delays,
     };
     assert!(run(plan, &mut harness).is_ok());
     harness
+}
+
+/// The first three are what they are: whoever makes the plan sees to them.
+#[test]
+fn work_comes_late_only_where_that_means_the_same_on_both_sides() {
+    for (delays, expected) in [(true, true), (false, false)] {
+        let harness = fuzz_with(1, 500, true, delays);
+        let late = harness.seen[3..].iter().any(|s| s.contains(r#""after""#));
+        assert_eq!(late, expected);
+    }
 }
 
 #[test]
