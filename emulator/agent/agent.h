@@ -20,7 +20,7 @@
 
 #define NR_CLONE 120
 
-/* Pages of a private file mapping, the first of the file each; as far apart as the largest pages are long. */
+/* A private file mapping, of as many pages as large pages would need. */
 #define LAZY_AREA 0x30000000
 #define LAZY_STRIDE 0x10000
 #define LAZY_PAGES 64

@@ -98,16 +98,15 @@ static void map_user_data(void)
 	agent->magic = AGENT_MAGIC;
 }
 
-/// What a task stores to first is copied by the kernel then, and not before: after mlockall, which would touch everything.
+/// What a task stores to first is copied by the kernel then, and not before: after mlockall, which would touch everything. One mapping, as every fork
+/// copies mappings; of a file of holes.
 static void map_lazily(void)
 {
-	long fd = must(syscall(NR_OPENAT, AT_FDCWD, "/init", O_RDONLY, 0, 0), "open /init");
+	const u64 size = LAZY_PAGES * LAZY_STRIDE;
+	long fd = must(syscall(NR_OPENAT, AT_FDCWD, "/lazy", O_RDWR | O_CREAT, 0600, 0), "make a file");
 
-	for (u64 i = 0; i < LAZY_PAGES; i++) {
-		u64 page = LAZY_AREA + i * LAZY_STRIDE;
-
-		must(syscall6(page, LAZY_STRIDE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, (u64)fd, 0, NR_MMAP), "map /init");
-	}
+	must(syscall(NR_FTRUNCATE, fd, size, 0, 0, 0), "make a file longer");
+	must(syscall6(LAZY_AREA, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, (u64)fd, 0, NR_MMAP), "map a file");
 	syscall(NR_CLOSE, fd, 0, 0, 0, 0);
 	agent->lazy_pages = LAZY_PAGES;
 }

@@ -13,6 +13,7 @@
 #define NR_DUP2 63
 #define NR_MMAP 90
 #define NR_MUNMAP 91
+#define NR_FTRUNCATE 93
 #define NR_SCHED_SETSCHEDULER 156
 #define NR_SCHED_GETSCHEDULER 157
 #define NR_NANOSLEEP 162
@@ -36,6 +37,7 @@
 #define O_RDONLY 0
 #define O_WRONLY 1
 #define O_RDWR 2
+#define O_CREAT 64
 #define O_NONBLOCK 2048
 
 #define PROT_READ 1
