@@ -99,13 +99,15 @@ static void map_user_data(void)
 }
 
 /// What a task stores to first is copied by the kernel then, and not before: after mlockall, which would touch everything. One mapping, as every fork
-/// copies mappings; of a file of holes.
+/// copies mappings. Its pages are in the page cache, as a fault that has to wait for one is given up when a signal is pending.
 static void map_lazily(void)
 {
 	const u64 size = LAZY_PAGES * LAZY_STRIDE;
 	long fd = must(syscall(NR_OPENAT, AT_FDCWD, "/lazy", O_RDWR | O_CREAT, 0600, 0), "make a file");
 
 	must(syscall(NR_FTRUNCATE, fd, size, 0, 0, 0), "make a file longer");
+	for (u64 at = 0; at < size; at += LAZY_STRIDE)
+		must(syscall(NR_PWRITE64, fd, "", 1, at, 0), "write to a file");
 	must(syscall6(LAZY_AREA, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, (u64)fd, 0, NR_MMAP), "map a file");
 	syscall(NR_CLOSE, fd, 0, 0, 0, 0);
 	agent->lazy_pages = LAZY_PAGES;

@@ -20,6 +20,7 @@
 #define NR_SETRESUID 164
 #define NR_RT_SIGACTION 173
 #define NR_KILL 37
+#define NR_PWRITE64 180
 #define NR_FUTEX 221
 #define NR_TGKILL 250
 #define NR_OPENAT 286
