@@ -1,4 +1,4 @@
-//! What 6.1 does when it is preempted in the middle of a signal: on preemptible real kernels, through the program as people use it.
+//! Work that comes in the middle of a system call, on real kernels, through the program as people use it: what 6.1 does when it is preempted in a signal.
 //!
 //! Needs kernels in `CTXFUZZ_KERNELS` (default `target/kernels`, where `make kernels` puts them) and qemu-system-ppc64; says so when it has nothing to do.
 
@@ -91,5 +91,41 @@ fn kernels_that_are_repaired_or_not_preemptible_keep_them() {
             let found = violations(&kernel, witness);
             assert_eq!(found, Vec::<Value>::new(), "{name}, {witness}");
         }
+    }
+}
+
+/// Whether a campaign on these two kernels puts late work into the scenarios that it keeps.
+fn has_late_work(a: &str, b: &str) -> bool {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (corpus, findings) = (path("corpus"), path("findings"));
+    let called = call(&[
+        "fuzz",
+        "--a",
+        a,
+        "--b",
+        b,
+        "--corpus",
+        &corpus,
+        "--findings",
+        &findings,
+        "--runs",
+        "60",
+    ]);
+    assert_eq!(called.status, Some(0), "{}", called.stderr);
+    let kept = format!("{corpus}/found");
+    let mut scenarios = fs::read_dir(&kept)
+        .expect("it has kept scenarios")
+        .map(|entry| fs::read_to_string(entry.expect("it lists").path()).expect("it reads"));
+    scenarios.any(|scenario| scenario.contains(r#""after""#))
+}
+
+/// The same number is another place in each of two kernels with different code, and what differs then is nobody's fault.
+#[test]
+fn work_is_late_only_in_kernels_with_the_same_places() {
+    let test = "work_is_late_only_in_kernels_with_the_same_places";
+    if let Some([kernel, other]) = real_kernels(test, ["fixed-le", "fixed-size-le"]) {
+        assert!(has_late_work(&kernel, &kernel));
+        assert!(!has_late_work(&kernel, &other));
     }
 }

@@ -143,6 +143,36 @@ fn a_run_does_not_depend_on_those_before_it() {
 }
 
 #[test]
+fn what_a_kernel_cannot_be_made_to_do_is_named_and_the_rest_runs() {
+    let test = "what_a_kernel_cannot_be_made_to_do_is_named_and_the_rest_runs";
+    let Some([kernel]) = real_kernels(test, ["fixed-le"]) else {
+        return;
+    };
+    let fault = r#"{"interrupt": {"vector": "data_storage"}}"#;
+    let guest = r#"{"syscall": {"call": "kvm_run"}}"#;
+    for (event, times, expected) in [
+        (fault, 64, None),
+        (fault, 65, Some("event 64")),
+        (guest, 1, Some("no guests")),
+    ] {
+        let events = vec![event; times].join(",");
+        let text = format!(
+            r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{{"uses": ["vmx"]}}]}}, "events": [{events}]}}"#
+        );
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.json").display().to_string();
+        std::fs::write(&path, text).expect("it is written");
+        let called = call(&["run", "--a", &kernel, "--b", &kernel, &path]);
+        assert_eq!(called.status, Some(0), "{}", called.stderr);
+        assert!(called.stdout.contains("completed"), "{}", called.stdout);
+        match expected {
+            None => assert_eq!(called.stderr, ""),
+            Some(expected) => assert!(called.stderr.contains(expected), "{}", called.stderr),
+        }
+    }
+}
+
+#[test]
 fn byte_orders_that_do_not_go_together_are_refused() {
     let test = "byte_orders_that_do_not_go_together_are_refused";
     let Some([le, be]) = real_kernels(test, ["fixed-le", "fixed-be"]) else {
