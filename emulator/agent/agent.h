@@ -11,7 +11,7 @@
 #endif
 
 #define AGENT_PAGE 0x2000b000
-#define AGENT_MAGIC 0x637478667a616733 /* "ctxfzag3" */
+#define AGENT_MAGIC 0x637478667a616734 /* "ctxfzag4" */
 
 /* Made before the snapshot: as many as a scenario can have at its start. */
 #define STAGED_TASKS 8
@@ -35,6 +35,7 @@
 #define REQUEST_IO_WORKER 1
 #define REQUEST_SIGNAL 2
 #define REQUEST_SWITCH 4
+#define REQUEST_PTRACE 8
 
 #define IDLE_NOTHING 0
 #define IDLE_WAKE_FUTEX 1
@@ -42,6 +43,17 @@
 #define IDLE_DRAIN_PIPE 3
 
 #ifndef __ASSEMBLER__
+/* At PTRACE_AREA. */
+struct ptrace_area {
+	u64 set;   /* the host writes: which regset is written, 1 FP, 2 VMX, 4 VSX, or 0 */
+	u64 bytes; /* of `data` */
+	u64 fp[33];
+	u64 _pad;
+	u64 vmx[68];
+	u64 vsx[32];
+	u64 data[68];
+};
+
 /* At AGENT_PAGE. */
 struct agent_page {
 	u64 magic;
@@ -70,6 +82,7 @@ long spawn(u64 flags, u64 stack, void (*function)(u64), u64 argument);
 void become_task(u64 index, u64 stack) __noreturn;
 void agent_mark(void);
 void host_idle(void);
+void host_traced(void);
 
 #define syscall(number, a, b, c, d, e) syscall6((u64)(a), (u64)(b), (u64)(c), (u64)(d), (u64)(e), 0, number)
 
@@ -80,6 +93,7 @@ long set_priority(u64 pid, u64 policy, u64 priority);
 void make_triggers(void);
 bool make_ring(u64 index);
 void hurry_io_workers(void);
+void trace(u64 pid);
 void direct(void) __noreturn;
 void reap(u64 argument);
 #endif

@@ -70,6 +70,8 @@ static void serve(u64 request)
 		syscall(NR_KILL, agent->running_pid, agent->signal, 0, 0, 0);
 	if (request & REQUEST_SWITCH)
 		switch_tasks(agent->running_pid, agent->next_pid);
+	if (request & REQUEST_PTRACE)
+		trace(agent->running_pid);
 }
 
 void direct(void)

@@ -66,6 +66,14 @@ _GLOBAL agent_mark
 	blr
 END_FUNC agent_mark
 
+/* void host_traced(void): what a tracer has read is where the host looks for it. */
+_GLOBAL host_traced
+	std	28,-16(1)
+	HOST	HOST_AGENT_TRACED
+	ld	28,-16(1)
+	blr
+END_FUNC host_traced
+
 /* void host_idle(void): no task can run. The host says in the agent's page whom to wake. */
 _GLOBAL host_idle
 	std	30,-8(1)

@@ -8,12 +8,14 @@
 #define NR_WRITE 4
 #define NR_CLOSE 6
 #define NR_MOUNT 21
+#define NR_PTRACE 26
 #define NR_FCNTL 55
 #define NR_SETPGID 57
 #define NR_DUP2 63
 #define NR_MMAP 90
 #define NR_MUNMAP 91
 #define NR_FTRUNCATE 93
+#define NR_WAIT4 114
 #define NR_SCHED_SETSCHEDULER 156
 #define NR_SCHED_GETSCHEDULER 157
 #define NR_NANOSLEEP 162
@@ -60,6 +62,18 @@
 #define SA_SIGINFO 4
 #define SIGUSR1 10
 #define SIGUSR2 12
+
+#define PTRACE_DETACH 17
+#define PTRACE_GETREGSET 0x4204
+#define PTRACE_SETREGSET 0x4205
+#define PTRACE_SEIZE 0x4206
+#define PTRACE_INTERRUPT 0x4207
+#define NT_PRFPREG 2
+#define NT_PPC_VMX 0x100
+#define NT_PPC_VSX 0x102
+
+#define WAIT_ALL 0x40000000 /* __WALL */
+#define STOPPED(status) (((status) & 0xff) == 0x7f)
 
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1

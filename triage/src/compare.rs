@@ -67,7 +67,7 @@ pub struct Difference {
     pub a: u128,
     /// The value on kernel B.
     pub b: u128,
-    /// Which signal frame, for [`Place::SignalFrame`].
+    /// Which signal frame, for [`Place::SignalFrame`]; which stop, for [`Place::Ptrace`].
     pub frame: Option<u16>,
 }
 
@@ -215,7 +215,10 @@ fn schedule_difference(a: &Outcome, b: &Outcome) -> Option<String> {
 fn is_schedule(entry: &LogEntry) -> bool {
     matches!(
         entry,
-        LogEntry::Event { .. } | LogEntry::TaskStarted { .. } | LogEntry::SignalDelivered { .. }
+        LogEntry::Event { .. }
+            | LogEntry::TaskStarted { .. }
+            | LogEntry::SignalDelivered { .. }
+            | LogEntry::Traced { .. }
     )
 }
 
@@ -225,6 +228,7 @@ fn describe(entry: Option<&LogEntry>) -> String {
         Some(LogEntry::TaskStarted { task, .. }) => format!("task {task} started"),
         Some(LogEntry::Event { index, task }) => format!("task {task} did event {index}"),
         Some(LogEntry::SignalDelivered { task, .. }) => format!("task {task} got a signal"),
+        Some(LogEntry::Traced { task, .. }) => format!("task {task} was stopped by a tracer"),
         Some(LogEntry::SigReturned { task }) => format!("task {task} left its handler"),
         Some(LogEntry::Dumped { task }) => format!("task {task} reached its end"),
     }
@@ -270,6 +274,16 @@ fn states(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Vec<Difference> {
     for (index, (a, b)) in a.frames.iter().zip(&b.frames).enumerate() {
         if let (Ok(index), true) = (u16::try_from(index), a != b) {
             judge.frame(index, a, b, &mut found);
+        }
+    }
+    for entry in &a.log {
+        if let LogEntry::Traced { task, view, .. } = *entry
+            && let (Some(a), Some(b)) = (
+                a.traced.get(usize::from(view)),
+                b.traced.get(usize::from(view)),
+            )
+        {
+            judge.traced(task, view, a, b, &mut found);
         }
     }
     for (x, y) in a.images.iter().zip(&b.images) {
@@ -323,6 +337,27 @@ impl Judge {
                 frame: None,
             });
         }
+    }
+
+    /// What a tracer reads is what the task has.
+    fn traced(
+        &self,
+        task: u8,
+        view: u16,
+        a: &RegisterFile,
+        b: &RegisterFile,
+        found: &mut Vec<Difference>,
+    ) {
+        let (elf, linux) = (self.elf.traced(view), self.linux.traced(view));
+        found.extend(unequal(a, b).map(|(register, x, y)| Difference {
+            task: Some(task),
+            place: Place::Ptrace,
+            what: What::Register(register),
+            verdict: verdict(register, (x, y), &elf, &linux),
+            a: x,
+            b: y,
+            frame: Some(view),
+        }));
     }
 
     /// An area that only one of the frames has is one difference, not 32: the MSR bit that says so. Its absence means zeros to

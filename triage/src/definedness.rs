@@ -8,10 +8,11 @@ mod mask;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ctxfuzz_emulator::run::outcome::LogEntry;
 use ctxfuzz_scenario::event::{ComputeOp, Event, Facility, RegisterValues, Syscall};
+use ctxfuzz_scenario::ptrace::SetRegset;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
@@ -42,6 +43,7 @@ impl Abi {
 pub struct Definedness {
     tasks: BTreeMap<u8, Mask>,
     frames: BTreeMap<u16, Mask>,
+    traced: BTreeMap<u16, Mask>,
 }
 
 impl Definedness {
@@ -53,6 +55,11 @@ impl Definedness {
     /// The mask of the registers stored in a signal frame, by the frame's index in the outcome.
     pub fn frame(&self, frame: u16) -> Mask {
         self.frames.get(&frame).copied().unwrap_or(Mask::NOTHING)
+    }
+
+    /// The mask of what a tracer read, by its index in the outcome.
+    pub fn traced(&self, view: u16) -> Mask {
+        self.traced.get(&view).copied().unwrap_or(Mask::NOTHING)
     }
 }
 
@@ -76,14 +83,17 @@ struct Task {
     interrupted: Vec<Mask>,
     /// What a child of each of its forks starts with.
     forks: Vec<Heritage>,
+    /// Facilities that it has used for certain, VSX as all three.
+    used: BTreeSet<Facility>,
 }
 
 impl Task {
-    fn new(now: Mask, interrupted: Vec<Mask>) -> Self {
+    fn new(now: Mask, interrupted: Vec<Mask>, used: BTreeSet<Facility>) -> Self {
         Task {
             now,
             interrupted,
             forks: Vec::new(),
+            used,
         }
     }
 }
@@ -93,6 +103,7 @@ impl Task {
 struct Heritage {
     mask: Mask,
     interrupted: Vec<Mask>,
+    used: BTreeSet<Facility>,
 }
 
 /// Follows a log step by step, for those who look at registers on the way.
@@ -129,7 +140,7 @@ impl<'a> Walk<'a> {
         match *entry {
             LogEntry::TaskStarted { task, parent } => {
                 let started = match parent {
-                    None => Task::new(Mask::EVERYTHING, Vec::new()),
+                    None => self.staged(task),
                     Some(parent) => self.born(task, parent),
                 };
                 self.tasks.insert(task, started);
@@ -151,6 +162,16 @@ impl<'a> Walk<'a> {
                 let state = self.task(task);
                 state.now = state.interrupted.pop().unwrap_or(Mask::NOTHING);
             }
+            LogEntry::Traced { task, event, view } => {
+                let state = self.task(task);
+                let now = state.now;
+                self.found.traced.insert(view, now);
+                let event = self.scenario.events.get(usize::from(event));
+                let ptrace = event.and_then(Event::pending).and_then(|p| p.ptrace);
+                if let Some(set) = ptrace.and_then(|ptrace| ptrace.set) {
+                    self.task(task).is_written(&set);
+                }
+            }
             LogEntry::Dumped { task } => {
                 let now = self.task(task).now;
                 self.found.tasks.insert(task, now);
@@ -161,7 +182,16 @@ impl<'a> Walk<'a> {
     fn task(&mut self, task: u8) -> &mut Task {
         self.tasks
             .entry(task)
-            .or_insert_with(|| Task::new(Mask::EVERYTHING, Vec::new()))
+            .or_insert_with(|| Task::new(Mask::EVERYTHING, Vec::new(), BTreeSet::new()))
+    }
+
+    /// A task of the stage at its start.
+    fn staged(&self, task: u8) -> Task {
+        let stage = self.scenario.stage.tasks.get(usize::from(task));
+        let uses = stage.map_or(&[][..], |stage| &stage.uses);
+        let mut task = Task::new(Mask::EVERYTHING, Vec::new(), BTreeSet::new());
+        uses.iter().for_each(|facility| task.uses(*facility));
+        task
     }
 
     /// A child begins with what its parent had when the fork was made, not with what the parent has now.
@@ -172,13 +202,17 @@ impl<'a> Walk<'a> {
             .fork_of(child, parent)
             .and_then(|nth| forks.get(nth))
         {
-            return Task::new(heritage.mask, heritage.interrupted.clone());
+            return Task::new(
+                heritage.mask,
+                heritage.interrupted.clone(),
+                heritage.used.clone(),
+            );
         }
         let common = forks
             .iter()
             .map(|heritage| heritage.mask)
             .reduce(|a, b| a.and(&b));
-        Task::new(common.unwrap_or(Mask::NOTHING), Vec::new())
+        Task::new(common.unwrap_or(Mask::NOTHING), Vec::new(), BTreeSet::new())
     }
 }
 
@@ -240,7 +274,33 @@ fn makes_a_child(event: &Event) -> bool {
 }
 
 impl Task {
+    fn uses(&mut self, facility: Facility) {
+        self.used.insert(facility);
+        if facility == Facility::Vsx {
+            self.used.extend([Facility::Fp, Facility::Vmx]);
+        }
+    }
+
+    /// A tracer writes. What it writes of a facility that the task has not used yet is in no signal frame: it may be lost on the way back from a handler,
+    /// or outlive the handler that it was meant for.
+    fn is_written(&mut self, set: &SetRegset) {
+        let known = set.regset == Facility::Fp || self.used.contains(&set.regset);
+        for register in set.registers() {
+            self.now.put(register, known);
+            for interrupted in self.interrupted.iter_mut().filter(|_| !known) {
+                interrupted.put(register, false);
+            }
+            // A fork that a signal or the tracer itself interrupted is made again later: its child may be born before or after this.
+            for fork in &mut self.forks {
+                fork.mask.put(register, false);
+            }
+        }
+    }
+
     fn does(&mut self, event: &Event, policy: Abi, traps: bool) {
+        if let Some(facility) = used_by(event) {
+            self.uses(facility);
+        }
         match event {
             Event::Set(values) => set(&mut self.now, values),
             Event::Fill { facility, .. } => fill(&mut self.now, *facility),
@@ -262,10 +322,24 @@ impl Task {
                     self.forks.push(Heritage {
                         mask: self.now,
                         interrupted,
+                        used: self.used.clone(),
                     });
                 }
             }
         }
+    }
+}
+
+/// The facility whose instructions an event runs for certain.
+fn used_by(event: &Event) -> Option<Facility> {
+    match event {
+        Event::Fill { facility, .. } | Event::Touch(facility) => Some(*facility),
+        Event::Compute { op, .. } => Some(match op {
+            ComputeOp::Fadd | ComputeOp::Fmul | ComputeOp::Fdiv | ComputeOp::Fmr => Facility::Fp,
+            ComputeOp::Xxlor | ComputeOp::Xvadddp => Facility::Vsx,
+            ComputeOp::Vaddubs | ComputeOp::Vor => Facility::Vmx,
+        }),
+        _ => None,
     }
 }
 

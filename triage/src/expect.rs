@@ -86,6 +86,9 @@ fn describe(&(task, place, register, verdict): &Key) -> String {
         Place::SignalFrame => {
             format!("{verdict} difference in {what} in a signal frame of task {task}")
         }
+        Place::Ptrace => {
+            format!("{verdict} difference in {what} that a tracer read of task {task}")
+        }
         Place::Msr => format!("{verdict} difference in regs->msr of task {task}"),
         Place::ThreadStruct => {
             format!("{verdict} difference in {what} in the thread_struct of task {task}")

@@ -241,7 +241,11 @@ fn defects_have_signatures_of_their_own() -> Result {
     let expected: &[(&str, &[&str])] = &[
         ("save-fpu-clobbers-f0", &["save_fpu.f0-is-fpscr"]),
         ("save-altivec-clobbers-v0", &["save_altivec.v0-is-vscr"]),
-        ("half-fix-fpr0-only", &["save_fpu.vs0-is-zero"]),
+        // Where f0 and FPSCR are both zero, the reload of f0 changes nothing and is not seen: the same instruction does it, and gets the other name.
+        (
+            "half-fix-fpr0-only",
+            &["save_fpu.vs0-is-zero", "save_fpu.f0-is-fpscr"],
+        ),
         ("le-missing-swap-back", &["save_fpu.vsrs-swapped"]),
         ("giveup-keeps-fp-bit", &["__giveup_fpu.msr-fp"]),
         ("fork-child-inherits-live-bits", &["copy_thread.msr-fp"]),

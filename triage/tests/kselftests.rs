@@ -64,7 +64,7 @@ impl Selftest {
         let place = match difference.place {
             Place::End => return true,
             Place::Register | Place::Child => true,
-            Place::SignalFrame => self.frames,
+            Place::SignalFrame | Place::Ptrace => self.frames,
             Place::ThreadStruct | Place::Msr => false,
         };
         let register = match difference.what {

@@ -9,6 +9,7 @@
 #define TASK_RUNNING 0
 #define TASK_INTERRUPTIBLE 1
 #define TASK_UNINTERRUPTIBLE 2
+#define TASK_TRACED 8
 #define TASK_DEAD 0x80
 #define TASK_NEW 0x800    /* being made */
 #define TASK_UNUSED 0x1000 /* a free slot of the pool; Linux frees the memory */
@@ -25,6 +26,9 @@
 #define _TIF_NOTIFY_SIGNAL (1UL << TIF_NOTIFY_SIGNAL)
 #define _TIF_RESTOREALL (1UL << TIF_RESTOREALL)
 #define _TIF_USER_WORK_MASK (_TIF_SIGPENDING | _TIF_NEED_RESCHED | _TIF_NOTIFY_SIGNAL)
+
+/* task_struct.jobctl */
+#define JOBCTL_TRAP_STOP (1UL << 19)
 
 #define SIGUSR1 10
 #define SIGUSR2 12
@@ -47,7 +51,7 @@ struct wait_queue {
 };
 
 /* task_struct members that the model gives no meaning. Their size is what matters: the whole is copied on fork, and Linux's is big. */
-#define TASK_UNMODELLED_BYTES 3312
+#define TASK_UNMODELLED_BYTES 3304
 
 struct task_struct {
 	u64 flags; /* thread_info */
@@ -64,6 +68,7 @@ struct task_struct {
 	u64 on_rq;
 	u64 pending_signals;
 	u64 blocked_signals;
+	u64 jobctl;
 	struct callback_head *task_works;
 	struct task_struct *vfork_parent;
 	u64 owns_ring;
@@ -158,11 +163,18 @@ long sys_exit(long code);
 void send_signal(int sig, struct task_struct *tsk);
 void set_notify_signal(struct task_struct *tsk);
 void set_current_blocked(u64 mask);
+int ts_fproffset(void);
 void handle_rt_signal64(int sig, struct task_struct *tsk);
 long sys_kill(long pid, int sig);
 long sys_rt_sigreturn(void);
 void task_work_add(struct task_struct *tsk, struct callback_head *work);
 void task_work_run(void);
+
+/* ptrace.c */
+void ptrace_init(void);
+void ptrace_interrupt(struct task_struct *tsk);
+void ptrace_stop(void);
+void ptrace_wait(struct task_struct *self);
 
 /* io-wq.c */
 bool io_workqueue_create(void);
@@ -206,6 +218,7 @@ void do_page_fault(struct pt_regs *regs);
 void copy_page(void *to, const void *from);
 
 /* smp.c, director.c, traps.c, main.c */
+bool remote_work_traces(void);
 void do_remote_work(struct task_struct *tsk);
 void director_init(void);
 void park_the_others(void);

@@ -18,10 +18,15 @@ static int direct(void *data)
 		prepare_to_wait(NULL, TASK_UNINTERRUPTIBLE);
 		schedule();
 		finish_wait();
-		if (idle)
+		if (idle) {
 			do_idle();
-		else
+		} else {
+			bool traces = remote_work_traces();
+
 			do_remote_work(running);
+			if (traces)
+				ptrace_wait(current);
+		}
 		idle = false;
 	}
 	return 0;

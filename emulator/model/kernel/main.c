@@ -8,6 +8,7 @@ struct stage {
 	u64 rings;
 	u64 director;
 	u64 small_tasks;
+	u64 tracer;
 };
 
 volatile struct stage stage;
@@ -51,6 +52,8 @@ void rest_init(void)
 	tasks_are_small = stage.small_tasks;
 	if (stage.director)
 		director_init();
+	else if (stage.tracer)
+		ptrace_init();
 
 	for (u64 i = 0; i < tasks && i < MAX_USER_TASKS; i++) {
 		struct task_struct *tsk = kernel_thread(kernel_init, (void *)i, i);

@@ -147,18 +147,29 @@ void save_all(struct task_struct *tsk)
 	msr_check_and_clear(MSR_ALL_AVAILABLE);
 }
 
-/// Linux's flush_fp_to_thread. Its BUG_ON(tsk != current) cannot happen: only the current task is ever flushed here.
+/// Linux's BUG_ON(tsk != current) in the functions that follow: registers can only be given up by the task that has them.
+static void must_be_current(const struct task_struct *tsk)
+{
+	if (tsk != current)
+		panic("the registers of a task that does not run are given up");
+}
+
+/// Linux's flush_fp_to_thread.
 void flush_fp_to_thread(struct task_struct *tsk)
 {
-	if (tsk->thread.regs && (tsk->thread.regs->msr & MSR_FP))
+	if (tsk->thread.regs && (tsk->thread.regs->msr & MSR_FP)) {
+		must_be_current(tsk);
 		giveup_fpu(tsk);
+	}
 }
 
 /// Linux's flush_altivec_to_thread.
 void flush_altivec_to_thread(struct task_struct *tsk)
 {
-	if (tsk->thread.regs && (tsk->thread.regs->msr & MSR_VEC))
+	if (tsk->thread.regs && (tsk->thread.regs->msr & MSR_VEC)) {
+		must_be_current(tsk);
 		giveup_altivec(tsk);
+	}
 }
 
 /// No function of its own in Linux: whether a VSX give-up has something to do. Any of the three bits will do, because VSX can be clear
@@ -175,8 +186,10 @@ static bool vsx_is_live(const struct task_struct *tsk)
 /// Linux's flush_vsx_to_thread.
 void flush_vsx_to_thread(struct task_struct *tsk)
 {
-	if (vsx_is_live(tsk))
+	if (vsx_is_live(tsk)) {
+		must_be_current(tsk);
 		giveup_vsx(tsk);
+	}
 }
 
 /// Linux's flush_all_to_thread: called when a task is copied.

@@ -12,7 +12,7 @@ static bool is_handled(int sig)
 /// Linux's recalc_sigpending.
 static void recalc_sigpending(void)
 {
-	if (current->pending_signals & ~current->blocked_signals)
+	if (current->jobctl || current->pending_signals & ~current->blocked_signals)
 		set_tsk_thread_flag(current, TIF_SIGPENDING);
 	else
 		clear_tsk_thread_flag(current, TIF_SIGPENDING);
@@ -74,7 +74,13 @@ static int dequeue_signal(void)
 	return sig;
 }
 
-/// Linux's get_signal. Task work comes before the look for a signal.
+/// Linux's do_jobctl_trap.
+static void do_jobctl_trap(void)
+{
+	ptrace_stop();
+}
+
+/// Linux's get_signal. Task work comes before the look for a signal, and so does a tracer.
 static int get_signal(void)
 {
 	clear_tsk_thread_flag(current, TIF_NOTIFY_SIGNAL);
@@ -82,6 +88,8 @@ static int get_signal(void)
 		task_work_run();
 	if (!task_sigpending(current))
 		return 0;
+	while (current->jobctl)
+		do_jobctl_trap();
 	return dequeue_signal();
 }
 

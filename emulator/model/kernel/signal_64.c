@@ -21,8 +21,8 @@ static struct rt_sigframe *get_sigframe(const struct pt_regs *regs)
 	return (struct rt_sigframe *)((regs->gpr[1] - sizeof(struct rt_sigframe)) & ~15UL);
 }
 
-/// Linux's TS_FPROFFSET and TS_VSRLOWOFFSET: which doubleword of an image is the FPR, and which is the other.
-static int fpr_word(void)
+/// Linux's TS_FPROFFSET: which doubleword of an image is the FPR. The other one is TS_VSRLOWOFFSET.
+int ts_fproffset(void)
 {
 #ifdef __LITTLE_ENDIAN__
 	if (defect("le-fpr-offset"))
@@ -34,7 +34,7 @@ static int fpr_word(void)
 /// Linux's unsafe_copy_fpr_to_user.
 static void copy_fpr_to_user(u64 *to, const struct task_struct *tsk)
 {
-	int word = fpr_word();
+	int word = ts_fproffset();
 
 	for (int i = 0; i < 32; i++)
 		to[i] = tsk->thread.fp_state.fpr[i][word];
@@ -44,7 +44,7 @@ static void copy_fpr_to_user(u64 *to, const struct task_struct *tsk)
 /// Linux's unsafe_copy_fpr_from_user.
 static void copy_fpr_from_user(struct task_struct *tsk, const u64 *from)
 {
-	int word = fpr_word();
+	int word = ts_fproffset();
 
 	for (int i = 0; i < 32; i++)
 		tsk->thread.fp_state.fpr[i][word] = from[i];
@@ -54,7 +54,7 @@ static void copy_fpr_from_user(struct task_struct *tsk, const u64 *from)
 /// Linux's unsafe_copy_vsx_to_user: the halves of VSR 0-31 that are not FPRs.
 static void copy_vsx_to_user(u64 *to, const struct task_struct *tsk)
 {
-	int word = !fpr_word();
+	int word = !ts_fproffset();
 
 	for (int i = 0; i < 32; i++)
 		to[i] = tsk->thread.fp_state.fpr[i][word];
@@ -63,7 +63,7 @@ static void copy_vsx_to_user(u64 *to, const struct task_struct *tsk)
 /// Linux's unsafe_copy_vsx_from_user; NULL zeroes them.
 static void copy_vsx_from_user(struct task_struct *tsk, const u64 *from)
 {
-	int word = !fpr_word();
+	int word = !ts_fproffset();
 
 	for (int i = 0; i < 32; i++)
 		tsk->thread.fp_state.fpr[i][word] = from ? from[i] : 0;

@@ -6,6 +6,7 @@
 #define WORK_SIGNAL (1UL << 1)
 #define WORK_IO_WORKER (1UL << 2)
 #define WORK_BY_DIRECTOR (1UL << 3)
+#define WORK_PTRACE (1UL << 4)
 
 /* Layout: docs/internals.md section 4. */
 struct remote_work {
@@ -19,6 +20,12 @@ volatile struct remote_work remote_work;
 
 /* Whose system call it is that the work comes in the middle of. */
 static struct task_struct *late_for;
+
+/// Whether a tracer is to stop the task.
+bool remote_work_traces(void)
+{
+	return remote_work.flags & WORK_PTRACE;
+}
 
 /// What the other CPU would have done itself (send a signal, block a worker), to or for the task that was running.
 void do_remote_work(struct task_struct *tsk)
@@ -34,6 +41,8 @@ void do_remote_work(struct task_struct *tsk)
 		send_signal((int)signal, tsk);
 	if (flags & WORK_RESCHED)
 		sched_setscheduler_for_switch(tsk, next);
+	if (flags & WORK_PTRACE)
+		ptrace_interrupt(tsk);
 }
 
 /// No counterpart in Linux: the interrupt comes that has the work for `tsk`. It is done here and now, in the other CPU's name, or by the director.

@@ -10,6 +10,7 @@ use crate::event::{
     ComputeOp, Event, Facility, Interrupt, MAX_PLACES, Pending, RegisterValues, Switch, Syscall,
     Via,
 };
+use crate::ptrace::{Ptrace, SetRegset};
 use crate::register::Register;
 use crate::scenario::{Scenario, Stage, TaskStage};
 
@@ -123,6 +124,36 @@ fn values(u: &mut Unstructured<'_>, count: usize) -> RegisterValues {
 }
 
 fn event(u: &mut Unstructured<'_>) -> Event {
+    let mut event = untraced(u);
+    if event.can_be_traced()
+        && let Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } = &mut event
+        && pending.switch.is_none()
+        && pending.after == 0
+    {
+        pending.ptrace = ptrace(u);
+    }
+    event
+}
+
+fn ptrace(u: &mut Unstructured<'_>) -> Option<Ptrace> {
+    let set = match below(u, 8) {
+        0..=5 => return None,
+        6 => None,
+        _ => {
+            let regset = one_of(u, Facility::ALL);
+            let (element, size) = (SetRegset::element(regset), SetRegset::size(regset));
+            let registers = below(u, usize::from(size / element)) as u16;
+            Some(SetRegset {
+                regset,
+                pattern: number(u),
+                bytes: (registers != 0).then_some(registers * element),
+            })
+        }
+    };
+    Some(Ptrace { set })
+}
+
+fn untraced(u: &mut Unstructured<'_>) -> Event {
     match below(u, 8) {
         0 | 1 => Event::Interrupt {
             vector: one_of(u, Interrupt::ALL),
@@ -199,6 +230,7 @@ fn pending(u: &mut Unstructured<'_>) -> Pending {
         io_worker: number(u),
         switch,
         signal,
+        ptrace: None,
         after: 0,
     }
 }

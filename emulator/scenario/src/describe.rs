@@ -1,6 +1,7 @@
 //! Events in words, for people who read reports and `ctxfuzz show`.
 
 use crate::event::{ComputeOp, Event, Facility, Pending, RegisterValues, Switch, Syscall, Via};
+use crate::ptrace::{Ptrace, SetRegset};
 
 /// One short sentence, without a full stop.
 pub fn describe(event: &Event) -> String {
@@ -82,6 +83,17 @@ fn signal_name(signal: u8) -> String {
     }
 }
 
+fn written(set: &SetRegset) -> String {
+    let pattern = format!("from pattern {:#x}", set.pattern);
+    match set.bytes {
+        None => format!("the {} register set {pattern}", shown(set.regset)),
+        Some(bytes) => format!(
+            "{bytes} bytes of the {} register set {pattern}",
+            shown(set.regset)
+        ),
+    }
+}
+
 fn then(pending: &Pending) -> String {
     let mut parts = Vec::new();
     if pending.io_worker {
@@ -94,6 +106,12 @@ fn then(pending: &Pending) -> String {
     }
     if let Some(signal) = pending.signal {
         parts.push(signal_name(signal));
+    }
+    if let Some(Ptrace { set }) = pending.ptrace {
+        parts.push(match set {
+            None => "a tracer that reads the registers".to_owned(),
+            Some(set) => format!("a tracer that writes {}", written(&set)),
+        });
     }
     let late = match pending.after {
         0 => String::new(),
@@ -119,6 +137,7 @@ mod tests {
             io_worker: true,
             switch: Some(Switch::To(1)),
             signal: Some(10),
+            ptrace: None,
             after: 0,
         };
         let cases = [
@@ -181,6 +200,32 @@ mod tests {
                     },
                 },
                 "rt_sigreturn, with a switch to another task pending after 3 places in the kernel",
+            ),
+            (
+                Event::Interrupt {
+                    vector: Interrupt::Doorbell,
+                    pending: Pending {
+                        ptrace: Some(Ptrace::default()),
+                        ..Pending::NONE
+                    },
+                },
+                "doorbell interrupt, with a tracer that reads the registers pending",
+            ),
+            (
+                Event::Interrupt {
+                    vector: Interrupt::Doorbell,
+                    pending: Pending {
+                        ptrace: Some(Ptrace {
+                            set: Some(SetRegset {
+                                regset: Facility::Vmx,
+                                pattern: 3,
+                                bytes: Some(32),
+                            }),
+                        }),
+                        ..Pending::NONE
+                    },
+                },
+                "doorbell interrupt, with a tracer that writes 32 bytes of the VMX register set from pattern 0x3 pending",
             ),
         ];
         for (event, sentence) in cases {

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::json::object;
 use crate::json::optional::{self, SignalNumber};
+use crate::ptrace::Ptrace;
 use crate::register::Register;
 
 /// Register values by name. 64-bit registers use the low half; `fpscr` is 64 bits, `vscr` and `vrsave` 32.
@@ -78,6 +80,35 @@ impl Event {
                 })
                 .count(),
             _ => 1,
+        }
+    }
+
+    /// Whether a task that a tracer wants to stop at this event does stop before anybody else runs.
+    pub fn can_be_traced(&self) -> bool {
+        match self {
+            Event::Interrupt { .. } => true,
+            Event::Syscall { call, .. } => {
+                !matches!(call, Syscall::SchedYield | Syscall::Vfork | Syscall::Exit)
+            }
+            _ => false,
+        }
+    }
+
+    /// Drops pending work that does not go with the event or with the rest: for those who change one without the other.
+    pub fn drop_unfit(&mut self) {
+        let traceable = self.can_be_traced();
+        let (Event::Interrupt { pending, .. } | Event::Syscall { pending, .. }) = self else {
+            return;
+        };
+        if !traceable {
+            pending.ptrace = None;
+        }
+        if pending.ptrace.is_some() {
+            pending.switch = None;
+            pending.after = 0;
+        }
+        if pending.at_once().is_none() {
+            pending.after = 0;
         }
     }
 
@@ -206,6 +237,15 @@ pub struct Pending {
     )]
     #[schemars(with = "SignalNumber")]
     pub signal: Option<u8>,
+    /// A tracer stops the task on its way back to user space, looks at its registers, perhaps changes some, and lets it go. The task's turn is over: whoever
+    /// is next runs. Neither beside `switch` nor late, and not in a call after which others run before the task can stop (`sched_yield`, `vfork`, `exit`).
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "object::present"
+    )]
+    #[schemars(with = "Ptrace")]
+    pub ptrace: Option<Ptrace>,
     /// Of a system call: how many places in the kernel at which an interrupt can come are passed before it comes that brings all this. 0: it comes
     /// at the call's start. Which places there are is up to the kernel: a step of a save path in the model, a basic block in a real one.
     #[serde(
@@ -230,6 +270,7 @@ impl Pending {
         io_worker: false,
         switch: None,
         signal: None,
+        ptrace: None,
         after: 0,
     };
 

@@ -8,6 +8,7 @@ pub mod error;
 pub mod event;
 mod json;
 pub mod load;
+pub mod ptrace;
 pub mod register;
 pub mod scenario;
 pub mod schema;
@@ -20,6 +21,7 @@ pub use event::{
     Via,
 };
 pub use json::names::UnknownName;
+pub use ptrace::{Ptrace, SetRegset};
 pub use register::Register;
 pub use scenario::{
     Abis, Endians, Expect, ExpectedDifference, MAX_EVENTS, MAX_FILLS, MAX_OPERATIONS, MAX_TASKS,

@@ -164,6 +164,8 @@ pub enum Place {
     Child,
     /// A signal frame.
     SignalFrame,
+    /// What a tracer read.
+    Ptrace,
     /// A `thread_struct` image that outlives the run.
     ThreadStruct,
     /// The facility bits of a task's `regs->msr`.

@@ -2,6 +2,7 @@
 
 use crate::error::ScenarioError;
 use crate::event::{Event, Facility, MAX_PLACES, Pending, RegisterValues, Switch, Syscall};
+use crate::ptrace::SetRegset;
 use crate::register::Register;
 use crate::scenario::{
     Abis, Expect, MAX_EVENTS, MAX_FILLS, MAX_OPERATIONS, MAX_TASKS, Place, Scenario, Stage,
@@ -180,7 +181,8 @@ fn check_event(event: &Event, field: &str) -> Result<(), ScenarioError> {
                     "what is pending at an interrupt comes with it: expected no `after`, which goes with system calls",
                 );
             }
-            check_pending(pending, &field)
+            check_pending(pending, &field)?;
+            check_ptrace(event, pending, &field)
         }
         Event::Syscall { call, pending, .. } => {
             match call {
@@ -197,7 +199,9 @@ fn check_event(event: &Event, field: &str) -> Result<(), ScenarioError> {
                 }
                 _ => {}
             }
-            check_pending(pending, &format!("{field}.syscall.pending"))
+            let field = format!("{field}.syscall.pending");
+            check_pending(pending, &field)?;
+            check_ptrace(event, pending, &field)
         }
     }
 }
@@ -225,6 +229,43 @@ fn check_pending(pending: &Pending, field: &str) -> Result<(), ScenarioError> {
         ),
         _ => Ok(()),
     }
+}
+
+fn check_ptrace(event: &Event, pending: &Pending, field: &str) -> Result<(), ScenarioError> {
+    let Some(ptrace) = pending.ptrace else {
+        return Ok(());
+    };
+    let field = format!("{field}.ptrace");
+    if !event.can_be_traced() {
+        return wrong(
+            field,
+            "others run before the task can stop: expected no `ptrace` with sched_yield, vfork and exit",
+        );
+    }
+    if pending.switch.is_some() || pending.after != 0 {
+        return wrong(
+            field,
+            "the task stops at once, and whoever is next runs: expected neither `switch` nor `after` beside it",
+        );
+    }
+    let Some(set) = ptrace.set else {
+        return Ok(());
+    };
+    let (regset, element, size) = (
+        set.regset,
+        SetRegset::element(set.regset),
+        SetRegset::size(set.regset),
+    );
+    if set.is_empty() || set.len() > size || !set.len().is_multiple_of(element) {
+        return wrong(
+            format!("{field}.set.bytes"),
+            format!(
+                "{} bytes: expected a multiple of {element} up to {size}, as {regset} has",
+                set.len()
+            ),
+        );
+    }
+    Ok(())
 }
 
 fn check_after(pending: &Pending, field: &str) -> Result<(), ScenarioError> {

@@ -17,7 +17,7 @@ use crate::machine::{Reply, View};
 /// Where the agent's page is.
 pub const PAGE: u64 = 0x2000_b000;
 /// First doubleword of the page once the agent is ready.
-pub const MAGIC: u64 = 0x6374_7866_7a61_6733;
+pub const MAGIC: u64 = 0x6374_7866_7a61_6734;
 /// Times that one ring can be made to create a worker in a run.
 pub const WORKER_TRIGGERS: usize = 8;
 
@@ -48,6 +48,7 @@ mod request {
     pub const IO_WORKER: u64 = 1;
     pub const SIGNAL: u64 = 2;
     pub const SWITCH: u64 = 4;
+    pub const PTRACE: u64 = 8;
 }
 
 /// What the reaper can do to end a sleep.
@@ -75,6 +76,8 @@ struct Task {
     address: Option<u64>,
     /// What it may be asleep in, and since which host call.
     waits: Option<(u64, Waits)>,
+    /// Times that its sleep was ended since it made a host call.
+    woken: u32,
     /// Workers its ring was made to create.
     triggered: usize,
     /// Of a child, once its parent has been told.
@@ -108,6 +111,8 @@ pub struct Agent {
 
 /// Times that the reaper may find nothing to do, with a timer tick in between, before the run is given up.
 const PATIENCE: u32 = 8;
+/// Times that one task's sleep may be ended before it is back in user mode. Others that sleep in the same place may be first.
+const WAKES: u32 = 8 * MAX_TASKS as u32;
 /// Bytes of a `task_struct` in which `pid` is looked for.
 const PID_WITHIN: u64 = 0x1000;
 
@@ -159,6 +164,7 @@ impl Agent {
         };
         task.address = Some(current);
         task.waits = None;
+        task.woken = 0;
         match number {
             call::SIGNAL_HANDLER => task.depth += 1,
             call::SIGRETURN => task.depth = task.depth.saturating_sub(1),
@@ -316,6 +322,12 @@ impl Agent {
         Reply::StoreFault { address, timer }
     }
 
+    /// A task was to be traced while another one is.
+    pub fn tracer_is_busy(&mut self, event: u16) {
+        let what = "the agent has one tracer, which still waits for another task to stop";
+        self.not_applicable.insert(NotApplicable { event, what });
+    }
+
     fn note_sleep(&mut self, task: usize, call: Option<Syscall>) {
         self.clock += 1;
         let waits = match call {
@@ -348,6 +360,9 @@ impl Agent {
             self.request |= request::SWITCH;
             Self::put(view, at::NEXT_PID, next.unwrap_or(0));
         }
+        if pending.ptrace.is_some() {
+            self.request |= request::PTRACE;
+        }
     }
 
     /// Names the file that sets a ring going, if there is one that can still be: the task's own, or else that of the first task that has one.
@@ -379,11 +394,18 @@ impl Agent {
     pub fn wake_somebody(&mut self, view: &View<'_>) -> Result<Reply, String> {
         let longest = self
             .tasks
-            .iter()
-            .filter(|task| !task.gone)
-            .filter_map(|task| task.waits)
-            .min_by_key(|(since, _)| *since);
-        if let Some((_, waits)) = longest {
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, task)| !task.gone)
+            .filter_map(|(index, task)| Some((index, task.waits?, task)))
+            .min_by_key(|(_, (since, _), _)| *since);
+        if let Some((index, (_, waits), task)) = longest {
+            task.woken += 1;
+            if task.woken > WAKES {
+                return Err(format!(
+                    "task {index} does not come back from a system call in which it can only sleep: the kernel has ended it"
+                ));
+            }
             Self::put(view, at::IDLE_ACTION, waits.action());
             return Ok(Reply::Timer(None));
         }

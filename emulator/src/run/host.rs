@@ -9,7 +9,7 @@ use super::agent::Agent;
 use super::images::KnownTask;
 use super::observe::{self, Observation};
 use super::outcome::{LogEntry, Outcome, RegisterFile, SignalFrame};
-use super::{images, remote_work, user};
+use super::{images, ptrace, remote_work, user};
 use crate::kernel::image::Layout;
 use crate::machine::{Host, Reply, Vector, View};
 
@@ -22,8 +22,10 @@ pub(super) mod call {
     pub const SIGRETURN: u64 = 5;
     pub const DUMPED: u64 = 6;
     pub const IDLE: u64 = 7;
+    pub const AGENT_TRACED: u64 = 8;
     pub const ALL_DONE: u64 = 17;
     pub const PANIC: u64 = 18;
+    pub const TRACED: u64 = 19;
 }
 
 /// `thread_struct`'s `load_fp` and `load_vec`, where a scenario says so.
@@ -65,6 +67,8 @@ pub struct RunHost {
     /// What the reload counters of a task are to be when it comes to its first event.
     counters: [Option<Counters>; MAX_TASKS],
     last_event: Option<u32>,
+    /// Who is to be stopped by a tracer, at which event.
+    tracee: Option<(u8, u16)>,
     parents: [Option<u8>; MAX_TASKS],
     images_taken: bool,
     /// What has been collected.
@@ -85,6 +89,7 @@ pub struct Collected {
     log: Vec<LogEntry>,
     tasks: Vec<Option<RegisterFile>>,
     frames: Vec<SignalFrame>,
+    traced: Vec<RegisterFile>,
     images: Vec<super::outcome::ThreadImage>,
     observations: Vec<Observation>,
 }
@@ -97,6 +102,7 @@ impl Collected {
             log: self.log,
             tasks: self.tasks,
             frames: self.frames,
+            traced: self.traced,
             images: self.images,
             observations: self.observations,
         }
@@ -112,6 +118,7 @@ impl RunHost {
             pending: Vec::new(),
             counters: [None; MAX_TASKS],
             last_event: None,
+            tracee: None,
             parents: [None; MAX_TASKS],
             images_taken: false,
             outcome: Collected::default(),
@@ -138,6 +145,7 @@ impl RunHost {
             });
         }
         self.last_event = None;
+        self.tracee = None;
         self.parents = [None; MAX_TASKS];
         self.images_taken = false;
         self.outcome = Collected::default();
@@ -162,6 +170,9 @@ impl RunHost {
         let number = view.gpr(28);
         if number == call::IDLE {
             return self.idle(view);
+        }
+        if number == call::AGENT_TRACED {
+            return self.traced(view);
         }
         let Some(task) = user::task_of_block(view.gpr(30)) else {
             return self.end(GuestEnd::Lost(format!(
@@ -328,7 +339,8 @@ impl RunHost {
 
     /// Has made pending what other CPUs and devices do during this event.
     fn make_pending(&mut self, view: &View<'_>, task: u8, operation: u64, event: usize) -> Reply {
-        let pending = self.pending.get(event).copied().unwrap_or_default();
+        let mut pending = self.pending.get(event).copied().unwrap_or_default();
+        self.send_tracer(view, task, event as u16, &mut pending);
         if let Some(agent) = &mut self.agent {
             return agent.make_pending(view, task, operation, &pending);
         }
@@ -359,9 +371,39 @@ impl RunHost {
         }
     }
 
+    /// There is one tracer. A task that it waits for may still be on its way, in a page fault that had to sleep; nobody else is traced meanwhile.
+    fn send_tracer(&mut self, view: &View<'_>, task: u8, event: u16, pending: &mut Pending) {
+        if self.tracee.is_some_and(|(tracee, _)| tracee != task) {
+            if pending.ptrace.take().is_some()
+                && let Some(agent) = &mut self.agent
+            {
+                agent.tracer_is_busy(event);
+            }
+            return;
+        }
+        self.tracee = pending.ptrace.map(|_| (task, event));
+        if let Some(ptrace) = &pending.ptrace {
+            ptrace::write(view, ptrace);
+        }
+    }
+
+    /// A tracer has read the registers of the task that it was to stop.
+    fn traced(&mut self, view: &View<'_>) -> Reply {
+        if let Some((task, event)) = self.tracee.take() {
+            self.outcome.log.push(LogEntry::Traced {
+                task,
+                event,
+                view: self.outcome.traced.len() as u16,
+            });
+            self.outcome.traced.push(ptrace::read(view));
+        }
+        Reply::Continue
+    }
+
     fn kernel_call(&mut self, view: &View<'_>) -> Reply {
         match view.gpr(3) {
             call::ALL_DONE => self.end(GuestEnd::AllDone),
+            call::TRACED => self.traced(view),
             call::PANIC => {
                 let reason = view
                     .map

@@ -25,7 +25,7 @@ fn quadword(memory: &Memory, pa: u64) -> [u64; 2] {
 }
 
 /// The halves of a quadword in memory, doubleword 0 first.
-fn doublewords(memory: &Memory, first: u64, second: u64) -> [u64; 2] {
+pub(super) fn doublewords(memory: &Memory, first: u64, second: u64) -> [u64; 2] {
     match memory.endian() {
         Endian::Little => [second, first],
         Endian::Big => [first, second],

@@ -8,6 +8,7 @@ pub(crate) mod images;
 pub mod observe;
 pub mod outcome;
 pub mod ownership;
+pub mod ptrace;
 mod real;
 mod remote_work;
 pub mod user;
@@ -281,6 +282,7 @@ impl Runner {
             memory.write_u64(stage + 8, compiled.rings);
             memory.write_u64(stage + 16, self.imitates.director.into());
             memory.write_u64(stage + 24, self.imitates.small_tasks.into());
+            memory.write_u64(stage + 32, compiled.traced.into());
         } else if let Some(pa) = map.physical(agent::TASKS) {
             memory.write_u64(pa, compiled.tasks);
         }

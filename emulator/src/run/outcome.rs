@@ -141,6 +141,15 @@ pub enum LogEntry {
         /// Who returns.
         task: u8,
     },
+    /// A tracer has stopped `task` on its way back from an event; `view` indexes [`Outcome::traced`]. It writes, if it does, after this.
+    Traced {
+        /// Who was stopped.
+        task: u8,
+        /// Index into the scenario's events.
+        event: u16,
+        /// What the tracer read.
+        view: u16,
+    },
     /// `task` has dumped its final registers into [`Outcome::tasks`].
     Dumped {
         /// Who.
@@ -181,6 +190,8 @@ pub struct Outcome {
     pub tasks: Vec<Option<RegisterFile>>,
     /// Signal frames in order of delivery.
     pub frames: Vec<SignalFrame>,
+    /// What tracers read, in order of the stops.
+    pub traced: Vec<RegisterFile>,
     /// `thread_struct` images, in order of the kernel's task table.
     pub images: Vec<ThreadImage>,
     /// What each task had at each of its host calls, in order of time; empty unless the runner was told to observe.

@@ -184,6 +184,8 @@ pub struct Compiled {
     pub tasks: u64,
     /// Bit mask of tasks that own a ring.
     pub rings: u64,
+    /// Whether there is something to do for a tracer.
+    pub traced: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -239,6 +241,11 @@ pub fn compile(scenario: &Scenario, endian: Endian) -> Compiled {
             (FILLS, compiler.fills),
         ],
         tasks: count,
+        traced: scenario
+            .events
+            .iter()
+            .filter_map(Event::pending)
+            .any(|pending| pending.ptrace.is_some()),
         rings: scenario
             .stage
             .io_uring
@@ -265,7 +272,7 @@ fn block(index: u64, task: Option<&TaskStage>, endian: Endian) -> Vec<u8> {
     bytes
 }
 
-fn facility_bit(facility: Facility) -> u64 {
+pub(super) fn facility_bit(facility: Facility) -> u64 {
     match facility {
         Facility::Fp => 1,
         Facility::Vmx => 2,

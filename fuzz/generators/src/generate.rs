@@ -5,8 +5,8 @@
 //! sequence is written down.
 
 use ctxfuzz_scenario::{
-    ComputeOp, Event, Facility, Interrupt, MAX_PLACES, Pending, Register, RegisterValues, Scenario,
-    Stage, Switch, Syscall, TaskStage, Via,
+    ComputeOp, Event, Facility, Interrupt, MAX_PLACES, Pending, Ptrace, Register, RegisterValues,
+    Scenario, SetRegset, Stage, Switch, Syscall, TaskStage, Via,
 };
 use mutatis::{Context, Generate, Rng, Session};
 
@@ -163,6 +163,17 @@ pub(crate) fn register(rng: &mut Rng) -> Register {
 }
 
 pub(crate) fn event(rng: &mut Rng, tasks: usize) -> Event {
+    let mut event = untraced(rng, tasks);
+    if let Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } = &mut event
+        && once_in(rng, 12)
+    {
+        pending.ptrace = Some(ptrace(rng));
+        event.drop_unfit();
+    }
+    event
+}
+
+fn untraced(rng: &mut Rng, tasks: usize) -> Event {
     match below(rng, 20) {
         0..=7 => Event::Interrupt {
             vector: vector(rng),
@@ -216,8 +227,24 @@ pub(crate) fn pending(rng: &mut Rng, tasks: usize) -> Pending {
         io_worker: once_in(rng, 3),
         switch,
         signal,
+        ptrace: None,
         after: 0,
     }
+}
+
+/// What a tracer does.
+pub(crate) fn ptrace(rng: &mut Rng) -> Ptrace {
+    let set = once_in(rng, 2).then(|| {
+        let regset = one_of(rng, Facility::ALL);
+        let element = SetRegset::element(regset);
+        let registers = usize::from(SetRegset::size(regset) / element);
+        SetRegset {
+            regset,
+            pattern: pattern(rng),
+            bytes: once_in(rng, 3).then(|| (1 + below(rng, registers)) as u16 * element),
+        }
+    });
+    Ptrace { set }
 }
 
 /// How late something comes during a system call: mostly not at all, and otherwise anything from the first step to the last of a long one.
@@ -239,7 +266,7 @@ pub(crate) fn switch(rng: &mut Rng, tasks: usize) -> Switch {
 }
 
 pub(crate) fn syscall(rng: &mut Rng) -> Syscall {
-    match below(rng, 22) {
+    match below(rng, 24) {
         0 => Syscall::Getppid,
         1..=2 => Syscall::SchedYield,
         3..=5 => Syscall::Fork,
@@ -257,11 +284,11 @@ pub(crate) fn syscall(rng: &mut Rng) -> Syscall {
         16..=17 => Syscall::Kill {
             signal: one_of(rng, &SIGNALS),
         },
-        18 => Syscall::RtSigreturn,
-        19 => Syscall::EnableKernel {
+        18..=20 => Syscall::RtSigreturn,
+        21 => Syscall::EnableKernel {
             facility: one_of(rng, Facility::ALL),
         },
-        20 => Syscall::KvmRun,
+        22 => Syscall::KvmRun,
         _ => Syscall::Exit,
     }
 }

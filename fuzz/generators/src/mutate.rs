@@ -3,15 +3,15 @@
 //! Built on `mutatis`: candidates are listed and one is chosen, so a session can shrink as well as grow.
 
 use ctxfuzz_scenario::{
-    ComputeOp, Event, Facility, MAX_FILLS, MAX_OPERATIONS, Pending, Register, RegisterValues,
-    Scenario, TaskStage, Via,
+    ComputeOp, Event, Facility, MAX_FILLS, MAX_OPERATIONS, MAX_PLACES, Pending, Register,
+    RegisterValues, Scenario, TaskStage, Via,
 };
 use mutatis::{Candidates, Mutate, Result, Rng, Session};
 
 use crate::constants::{MAX_EVENTS, MAX_SET, MAX_STAGE_TASKS, SIGNALS};
 use crate::generate::{
-    below, change_counters, event, fill_in, once_in, one_of, pattern, pending, places, register,
-    switch, syscall, task, value, vector,
+    below, change_counters, event, fill_in, once_in, one_of, pattern, pending, places, ptrace,
+    register, switch, syscall, task, value, vector,
 };
 
 /// Mutates scenarios, and makes them (`mutatis::Generate`).
@@ -111,11 +111,7 @@ pub(crate) fn bound(scenario: &mut Scenario) {
     scenario.expect.clear();
     scenario.events.truncate(MAX_EVENTS);
     let (mut operations, mut fills) = (0, 0);
-    for work in scenario.events.iter_mut().filter_map(pending_of) {
-        if work.at_once().is_none() {
-            work.after = 0;
-        }
-    }
+    scenario.events.iter_mut().for_each(Event::drop_unfit);
     scenario.events.retain(|event| {
         operations += event.operations();
         fills += usize::from(matches!(event, Event::Fill { .. }));
@@ -261,8 +257,8 @@ fn change_pending(scenario: &mut Scenario, rng: &mut Rng) {
     let Some(work) = pending_of(&mut scenario.events[index]) else {
         return;
     };
-    match below(rng, if late { 6 } else { 4 }) {
-        4 | 5 => work.after = places(rng, work),
+    match below(rng, if late { 7 } else { 5 }) {
+        5 | 6 => work.after = later(rng, work),
         0 => work.io_worker = !work.io_worker,
         1 => {
             work.switch = if work.switch.is_some() && once_in(rng, 2) {
@@ -278,7 +274,23 @@ fn change_pending(scenario: &mut Scenario, rng: &mut Rng) {
                 Some(one_of(rng, &SIGNALS))
             }
         }
+        3 => {
+            work.ptrace = if work.ptrace.is_some() {
+                None
+            } else {
+                Some(ptrace(rng))
+            }
+        }
         _ => *work = pending(rng, tasks),
+    }
+}
+
+/// Another place for something that comes late: often one close by, as the places of a path lie side by side.
+fn later(rng: &mut Rng, work: &Pending) -> u16 {
+    match (work.after, below(rng, 4)) {
+        (0, _) | (_, 0 | 1) => places(rng, work),
+        (after, 2) => (after + 1 + below(rng, 3) as u16).min(MAX_PLACES),
+        (after, _) => after.saturating_sub(1 + below(rng, 3) as u16),
     }
 }
 

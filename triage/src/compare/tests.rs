@@ -58,6 +58,7 @@ fn outcome(tasks: u8) -> Outcome {
         log,
         tasks: (0..tasks).map(|_| Some(RegisterFile::default())).collect(),
         frames: Vec::new(),
+        traced: Vec::new(),
         images: Vec::new(),
         observations: Vec::new(),
     }

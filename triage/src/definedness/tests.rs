@@ -2,6 +2,7 @@ use ctxfuzz_emulator::run::outcome::LogEntry;
 use ctxfuzz_scenario::event::{
     ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
+use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register::{self, F, Fpscr, V, Vrsave, Vs, Vscr};
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};
 use proptest::collection::vec;
@@ -72,6 +73,7 @@ fn an_interrupt_changes_nothing() {
             switch: Some(Switch::Any),
             signal: None,
             io_worker: true,
+            ptrace: None,
             after: 0,
         },
     };
@@ -375,4 +377,77 @@ fn results_are_undefined_where_exceptions_are_enabled() {
         assert!(!trapping.lacks(Register::F(4)));
     }
     assert!(!elf(vec![enabling(0x10), compute(ComputeOp::Fmr, 3)]).lacks(Register::F(3)));
+}
+
+/// Task 0 of `uses` is stopped at each of the events, by a tracer that writes a VMX register set, and dumps.
+fn written(uses: Vec<Facility>, before: Vec<LogEntry>, after: Vec<LogEntry>) -> Definedness {
+    let set = SetRegset {
+        regset: Facility::Vmx,
+        pattern: 1,
+        bytes: Some(32),
+    };
+    let pending = Pending {
+        ptrace: Some(Ptrace { set: Some(set) }),
+        ..Pending::NONE
+    };
+    let traced = Event::Interrupt {
+        vector: Interrupt::Doorbell,
+        pending,
+    };
+    let mut scenario = scenario(vec![traced, syscall(Syscall::Fork)]);
+    scenario.stage.tasks[0].uses = uses;
+    let stop = LogEntry::Traced {
+        task: 0,
+        event: 0,
+        view: 0,
+    };
+    let mut log = vec![START];
+    log.extend(before);
+    log.extend([event(0, 0), stop]);
+    log.extend(after);
+    log.push(DUMP);
+    definedness(&scenario, &log, Abi::Elf)
+}
+
+#[test]
+fn what_a_tracer_writes_is_defined_if_the_task_has_used_the_facility() {
+    let call = || vec![event(1, 0)];
+    let user = written(vec![Facility::Vmx], call(), vec![]);
+    assert!(
+        user.traced(0).lacks(V(0)),
+        "the stop comes before the write"
+    );
+    assert!(!user.task(0).lacks(V(0)) && !user.task(0).lacks(V(1)));
+    assert!(user.task(0).lacks(V(2)), "it was a short one");
+    assert!(
+        written(vec![Facility::Fp], vec![], vec![])
+            .task(0)
+            .lacks(V(0))
+    );
+    assert!(
+        !written(vec![Facility::Vsx], vec![], vec![])
+            .task(0)
+            .lacks(V(0))
+    );
+}
+
+#[test]
+fn what_is_written_unused_may_outlive_the_handler_it_was_for() {
+    let signal = || vec![LogEntry::SignalDelivered { task: 0, frame: 0 }];
+    let back = || vec![LogEntry::SigReturned { task: 0 }];
+    let lacks = |uses| written(uses, signal(), back()).task(0).lacks(V(0));
+    assert!(lacks(vec![]));
+    assert!(!lacks(vec![Facility::Vmx]));
+}
+
+#[test]
+fn a_child_of_an_unfinished_fork_relies_on_nothing_a_tracer_wrote() {
+    let born = || {
+        vec![LogEntry::TaskStarted {
+            task: 1,
+            parent: Some(0),
+        }]
+    };
+    let child = written(vec![Facility::Vmx], vec![event(1, 0)], born()).task(1);
+    assert!(child.lacks(V(0)) && !child.lacks(V(20)));
 }

@@ -89,8 +89,19 @@ fn drop_rings(scenario: &Scenario) -> Vec<Scenario> {
 }
 
 fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
-    const PARTS: [fn(&mut Pending); 8] = [
+    const PARTS: [fn(&mut Pending); 11] = [
         |pending| *pending = Pending::default(),
+        |pending| pending.ptrace = None,
+        |pending| {
+            if let Some(ptrace) = &mut pending.ptrace {
+                ptrace.set = None;
+            }
+        },
+        |pending| {
+            if let Some(set) = pending.ptrace.as_mut().and_then(|p| p.set.as_mut()) {
+                set.bytes = None;
+            }
+        },
         |pending| pending.signal = None,
         |pending| pending.switch = None,
         |pending| pending.io_worker = false,
@@ -103,9 +114,7 @@ fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
     let mut candidates = each(scenario, places, |candidate, (event, part)| {
         if let Some(pending) = pending_mut(&mut candidate.events[event]) {
             part(pending);
-            if pending.at_once().is_none() {
-                pending.after = 0;
-            }
+            candidate.events[event].drop_unfit();
         }
     });
     candidates.extend(each(
@@ -237,7 +246,8 @@ fn simplify_events(scenario: &Scenario) -> Vec<Scenario> {
     let places = events
         .flat_map(|(index, event)| simpler(event).into_iter().map(move |event| (index, event)));
     each(scenario, places, |candidate, (index, event)| {
-        candidate.events[index] = event
+        candidate.events[index] = event;
+        candidate.events[index].drop_unfit();
     })
 }
 

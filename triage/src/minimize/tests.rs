@@ -38,6 +38,7 @@ fn any_pending() -> impl Strategy<Value = Pending> {
         switch,
         signal,
         io_worker,
+        ptrace: None,
         after: 0,
     })
 }
@@ -190,6 +191,7 @@ fn leaves_only_what_the_seed_bug_needs() {
             switch: Some(Switch::To(2)),
             signal: Some(12),
             io_worker: true,
+            ptrace: None,
             after: 0,
         },
     };

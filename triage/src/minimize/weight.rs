@@ -78,8 +78,12 @@ impl Weight {
             pending.switch.is_some(),
             pending.signal.is_some(),
             pending.io_worker,
+            pending.ptrace.is_some(),
         ];
         self.pending += parts.into_iter().filter(|&part| part).count();
+        if let Some(set) = pending.ptrace.and_then(|ptrace| ptrace.set) {
+            self.detail += 1 + facility_weight(set.regset) + u64::from(set.bytes.unwrap_or(0));
+        }
         self.detail += match pending.switch {
             Some(Switch::To(task)) => 1 + u64::from(task),
             Some(Switch::Any) | None => 0,

@@ -2,9 +2,12 @@
 
 mod script;
 
-use ctxfuzz_emulator::run::outcome::End;
+use ctxfuzz_emulator::run::outcome::{End, RegisterFile};
 use ctxfuzz_emulator::run::ownership::Rule;
+use ctxfuzz_emulator::run::ptrace::values;
 use ctxfuzz_scenario::event::Syscall::{Fork, Getppid, Kill, RtSigreturn};
+use ctxfuzz_scenario::event::{Event, Facility};
+use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register::{self, F, Fpscr, V, Vrsave, Vs, Vscr};
 use ctxfuzz_scenario::scenario::Verdict;
 
@@ -435,4 +438,30 @@ fn keys_tell_who_where_how_and_which() {
         assert!(names.contains(&name.to_owned()), "{name} in {names:?}");
     }
     assert_eq!(names.len(), expected.len());
+}
+
+/// A tracer reads what the task left; what it writes is what the task has to find.
+#[test]
+fn a_tracer_reads_what_is_there_and_its_writes_arrive() {
+    let set = SetRegset {
+        regset: Facility::Fp,
+        pattern: 1,
+        bytes: Some(8),
+    };
+    let value = values(&set).get(F(0));
+    let run = |read: RegisterFile, after: u128| {
+        let mut traced = interrupt();
+        if let Event::Interrupt { pending, .. } = &mut traced {
+            pending.ptrace = Some(Ptrace { set: Some(set) });
+        }
+        let mut script = Script::new(vec![traced]);
+        script.event(0, 0, &file());
+        script.traced(0, 0, &read);
+        script.dump(0, &poked(F(0), after));
+        script.found()
+    };
+    assert_eq!(run(file(), value), [""; 0]);
+    assert_eq!(run(poked(F(5), 1), value), ["0: 0 ptrace f5 live"]);
+    let old = file().get(F(0));
+    assert_eq!(run(file(), old), ["0: 0 register f0 live"]);
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ctxfuzz_emulator::run::observe::{Observation, Point};
 use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, RegisterFile, SignalFrame};
 use ctxfuzz_emulator::run::ownership::Breach;
+use ctxfuzz_emulator::run::ptrace;
+use ctxfuzz_scenario::event::Event;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
@@ -69,6 +71,7 @@ struct Heritage {
 }
 
 struct Walk<'a> {
+    scenario: &'a Scenario,
     outcome: &'a Outcome,
     /// Entries of the log that were followed.
     followed: usize,
@@ -85,6 +88,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(scenario: &'a Scenario, outcome: &'a Outcome) -> Self {
         Walk {
+            scenario,
             outcome,
             followed: 0,
             elf: definedness::Walk::new(scenario, &outcome.log, Abi::Elf),
@@ -114,10 +118,48 @@ impl<'a> Walk<'a> {
             self.followed += 1;
             self.elf.step(entry);
             self.linux.step(entry);
-            if let LogEntry::SigReturned { task } = *entry {
-                self.returns(task);
+            match *entry {
+                LogEntry::SigReturned { task } => self.returns(task),
+                LogEntry::Traced { task, event, view } => self.traced(task, event, view),
+                _ => {}
             }
         }
+    }
+
+    /// A tracer reads what the task left, and changes some of it.
+    fn traced(&mut self, task: u8, event: u16, view: u16) {
+        let now = self.masks(task);
+        let state = self.tasks.entry(task).or_default();
+        let (Some(before), Some(read)) = (
+            &mut state.before,
+            self.outcome.traced.get(usize::from(view)),
+        ) else {
+            return;
+        };
+        let wrong: Vec<_> = before.violated(read, &now).collect();
+        let when = before.when;
+        let event = self.scenario.events.get(usize::from(event));
+        let ptrace = event.and_then(Event::pending).and_then(|p| p.ptrace);
+        if let Some(set) = ptrace.and_then(|ptrace| ptrace.set) {
+            let values = ptrace::values(&set);
+            for register in set.registers() {
+                before.registers.set(register, values.get(register));
+            }
+            before.masks = now;
+            state.vrsaves.insert(before.registers.vrsave);
+        }
+        let violations = wrong
+            .into_iter()
+            .map(|(register, (before, after), verdict)| Violation {
+                when,
+                task,
+                place: Place::Ptrace,
+                what: What::Register(register),
+                verdict,
+                before,
+                after,
+            });
+        self.found.extend(violations);
     }
 
     /// `rt_sigreturn`: what was interrupted has to come back.

@@ -129,7 +129,7 @@ named!(Endians, "byte order", { Le = "le", Be = "be", Both = "both" });
 named!(Abis, "ABI policy", { Elf = "elf", Linux = "linux", Both = "both" });
 named!(Verdict, "verdict", { None = "none", Dead = "dead", Abi = "abi", Live = "live" });
 named!(Place, "place", {
-    Register = "register", Child = "child", SignalFrame = "signal_frame", ThreadStruct = "thread_struct", Msr = "msr", End = "end",
+    Register = "register", Child = "child", SignalFrame = "signal_frame", Ptrace = "ptrace", ThreadStruct = "thread_struct", Msr = "msr", End = "end",
 });
 
 impl serde::Serialize for Register {

@@ -43,6 +43,13 @@ pub(crate) fn one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Object::new().deserialize(deserializer)
 }
 
+/// For a field that may be absent, but is an object where it is there.
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    one(deserializer).map(Some)
+}
+
 /// For a field that is a list of objects.
 pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,

@@ -101,6 +101,18 @@ pub(crate) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
         .map(|value| Some(value as u16))
 }
 
+/// The size of the part of a register set that is written.
+pub(crate) fn regset_bytes<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u16>, D::Error> {
+    deserializer
+        .deserialize_any(Ranged {
+            range: 8..=544,
+            what: "a number of bytes",
+        })
+        .map(|value| Some(value as u16))
+}
+
 /// How late pending work comes.
 pub(crate) fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     deserializer

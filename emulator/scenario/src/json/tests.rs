@@ -62,6 +62,7 @@ fn the_example_of_the_format_reads() {
                     io_worker: true,
                     switch: Some(Switch::To(1)),
                     signal: Some(10),
+                    ptrace: None,
                     after: 0,
                 },
             },
@@ -158,7 +159,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"sinal": 10}}}"#,
-            "events[0].interrupt.pending: unknown field `sinal`, expected one of `io_worker`, `switch`, `signal`, `after`".into(),
+            "events[0].interrupt.pending: unknown field `sinal`, expected one of `io_worker`, `switch`, `signal`, `ptrace`, `after`".into(),
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"signal": 9}}}"#,
@@ -179,6 +180,26 @@ fn errors_of_events_say_what_was_expected() {
         (
             r#"{"syscall": {"call": "fork", "pending": {"switch": 1, "after": 4096}}}"#,
             "events[0].syscall.pending.after: invalid value: integer `4096`, expected a number of places from 0 to 4095".into(),
+        ),
+        (
+            r#"{"syscall": {"call": "vfork", "pending": {"ptrace": {}}}}"#,
+            "events[0].syscall.pending.ptrace: others run before the task can stop: expected no `ptrace` with sched_yield, vfork and exit".into(),
+        ),
+        (
+            r#"{"interrupt": {"vector": "doorbell", "pending": {"ptrace": {}, "switch": 1}}}"#,
+            "events[0].interrupt.pending.ptrace: the task stops at once, and whoever is next runs: expected neither `switch` nor `after` beside it".into(),
+        ),
+        (
+            r#"{"interrupt": {"vector": "doorbell", "pending": {"ptrace": {"set": {"regset": "vmx", "pattern": "0x3", "bytes": 24}}}}}"#,
+            "events[0].interrupt.pending.ptrace.set.bytes: 24 bytes: expected a multiple of 16 up to 544, as vmx has".into(),
+        ),
+        (
+            r#"{"interrupt": {"vector": "doorbell", "pending": {"ptrace": {"set": {"regset": "fp", "pattern": "0x3", "bytes": 272}}}}}"#,
+            "events[0].interrupt.pending.ptrace.set.bytes: 272 bytes: expected a multiple of 8 up to 264, as fp has".into(),
+        ),
+        (
+            r#"{"interrupt": {"vector": "doorbell", "pending": {"ptrace": "read"}}}"#,
+            "events[0].interrupt.pending.ptrace: invalid type: string \"read\", expected an object".into(),
         ),
         (
             r#"{"syscall": {"call": "fork", "pending": {"after": 1}}}"#,

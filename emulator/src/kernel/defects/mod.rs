@@ -7,6 +7,7 @@ mod controls;
 mod kernel_use;
 mod layout;
 mod ownership;
+mod ptrace;
 mod repairs;
 mod seed;
 mod signals;
@@ -145,12 +146,13 @@ pub const CLOBBERING: [&str; 4] = [
     "store-vr-state-clobbers-v0",
 ];
 
-const LISTS: [&[Defect]; 7] = [
+const LISTS: [&[Defect]; 8] = [
     seed::LIST,
     ownership::LIST,
     layout::LIST,
     signals::LIST,
     kernel_use::LIST,
+    ptrace::LIST,
     repairs::LIST,
     controls::LIST,
 ];

@@ -150,6 +150,9 @@ fn timeline(text: &mut String, scenario: &Scenario, outcome: &Outcome) {
             LogEntry::SignalDelivered { task, .. } => {
                 let _ = writeln!(text, "       task {task} enters its signal handler");
             }
+            LogEntry::Traced { task, .. } => {
+                let _ = writeln!(text, "       task {task} is stopped by a tracer");
+            }
             LogEntry::SigReturned { task } => {
                 let _ = writeln!(text, "       task {task} leaves its signal handler");
             }

@@ -92,6 +92,7 @@ impl Script {
                 log: Vec::new(),
                 tasks: Vec::new(),
                 frames: Vec::new(),
+                traced: Vec::new(),
                 images: Vec::new(),
                 observations: Vec::new(),
             },
@@ -215,6 +216,15 @@ impl Script {
         self.outcome
             .log
             .push(LogEntry::SignalDelivered { task, frame });
+    }
+
+    /// A tracer stops the task at the event, and reads this.
+    pub fn traced(&mut self, task: u8, event: u16, read: &RegisterFile) {
+        let view = self.outcome.traced.len() as u16;
+        self.outcome.traced.push(read.clone());
+        self.outcome
+            .log
+            .push(LogEntry::Traced { task, event, view });
     }
 
     pub fn returned(&mut self, task: u8) {
