@@ -247,7 +247,11 @@ fn defects_have_signatures_of_their_own() -> Result {
             &["save_fpu.vs0-is-zero", "save_fpu.f0-is-fpscr"],
         ),
         ("le-missing-swap-back", &["save_fpu.vsrs-swapped"]),
-        ("giveup-keeps-fp-bit", &["__giveup_fpu.msr-fp"]),
+        // A tracer that stops such a task runs into a BUG_ON.
+        (
+            "giveup-keeps-fp-bit",
+            &["__giveup_fpu.msr-fp", "flush_fp_to_thread.kernel-fault"],
+        ),
         ("fork-child-inherits-live-bits", &["copy_thread.msr-fp"]),
         ("restore-math-partial-vsx", &["restore_math.msr-vsx"]),
         // f0 comes from memory here and not from mffs, so an FPSCR of zero is not recognised.
@@ -281,7 +285,7 @@ fn defects_have_signatures_of_their_own() -> Result {
         let (a, b) = (format!("fixed+{defect}").parse()?, "fixed".parse()?);
         let mut pair = Pair::new(&a, &b, Endian::Little)?;
         let mut explained = 0;
-        for seed in 0..900 {
+        for seed in 0..2_000 {
             let scenario = random_scenario(seed);
             if explained == 5 || pair.run(&scenario).comparison.verdict != Verdict::Live {
                 continue;
@@ -293,7 +297,7 @@ fn defects_have_signatures_of_their_own() -> Result {
                 "{defect}, seed {seed}: {found:?}"
             );
         }
-        assert_eq!(explained, 5, "{defect} shows in 900 random scenarios");
+        assert_eq!(explained, 5, "{defect} shows in 2,000 random scenarios");
     }
     Ok(())
 }

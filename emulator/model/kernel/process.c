@@ -147,18 +147,18 @@ void save_all(struct task_struct *tsk)
 	msr_check_and_clear(MSR_ALL_AVAILABLE);
 }
 
-/// Linux's BUG_ON(tsk != current) in the functions that follow: registers can only be given up by the task that has them.
-static void must_be_current(const struct task_struct *tsk)
-{
-	if (tsk != current)
-		panic("the registers of a task that does not run are given up");
-}
+/* Linux's BUG_ON(tsk != current) in the functions that follow: registers can only be given up by the task that has them. */
+#define MUST_BE_CURRENT(tsk)                                                           \
+	do {                                                                           \
+		if ((tsk) != current)                                                  \
+			panic("the registers of a task that does not run are given up"); \
+	} while (0)
 
 /// Linux's flush_fp_to_thread.
 void flush_fp_to_thread(struct task_struct *tsk)
 {
 	if (tsk->thread.regs && (tsk->thread.regs->msr & MSR_FP)) {
-		must_be_current(tsk);
+		MUST_BE_CURRENT(tsk);
 		giveup_fpu(tsk);
 	}
 }
@@ -167,7 +167,7 @@ void flush_fp_to_thread(struct task_struct *tsk)
 void flush_altivec_to_thread(struct task_struct *tsk)
 {
 	if (tsk->thread.regs && (tsk->thread.regs->msr & MSR_VEC)) {
-		must_be_current(tsk);
+		MUST_BE_CURRENT(tsk);
 		giveup_altivec(tsk);
 	}
 }
@@ -187,7 +187,7 @@ static bool vsx_is_live(const struct task_struct *tsk)
 void flush_vsx_to_thread(struct task_struct *tsk)
 {
 	if (vsx_is_live(tsk)) {
-		must_be_current(tsk);
+		MUST_BE_CURRENT(tsk);
 		giveup_vsx(tsk);
 	}
 }
