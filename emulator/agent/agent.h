@@ -43,17 +43,6 @@
 #define IDLE_DRAIN_PIPE 3
 
 #ifndef __ASSEMBLER__
-/* At PTRACE_AREA. */
-struct ptrace_area {
-	u64 set;   /* the host writes: which regset is written, 1 FP, 2 VMX, 4 VSX, or 0 */
-	u64 bytes; /* of `data` */
-	u64 fp[33];
-	u64 _pad;
-	u64 vmx[68];
-	u64 vsx[32];
-	u64 data[68];
-};
-
 /* At AGENT_PAGE. */
 struct agent_page {
 	u64 magic;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a debugger does with the FP, VMX and VSX registers of a task, at one stop.
 #include "agent.h"
+#include "ptrace-area.h"
 #include "syscalls.h"
-
-#define ptrace_area ((struct ptrace_area *)PTRACE_AREA)
 
 struct iovec {
 	void *base;
@@ -25,9 +24,9 @@ static void regset(u64 request, u64 pid, u64 type, void *base, u64 length)
 static u64 note_type(u64 set)
 {
 	switch (set) {
-	case 1:
+	case REGSET_FP:
 		return NT_PRFPREG;
-	case 2:
+	case REGSET_VMX:
 		return NT_PPC_VMX;
 	default:
 		return NT_PPC_VSX;

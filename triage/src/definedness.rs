@@ -330,7 +330,7 @@ impl Task {
     }
 }
 
-/// The facility whose instructions an event runs for certain.
+/// The facility whose instructions an event runs for certain. `set` is left out: which ones it runs depends on the registers, and to know less is safe.
 fn used_by(event: &Event) -> Option<Facility> {
     match event {
         Event::Fill { facility, .. } | Event::Touch(facility) => Some(*facility),

@@ -12,7 +12,4 @@
 
 #define CONTROL_BLOCKS 0x1000 /* from the shared page */
 
-/* The tracer's memory (docs/internals.md section 4), and where things are in it. */
-#define PTRACE_AREA 0x2000c000
-
 #endif

@@ -3,25 +3,8 @@
 // arch/powerpc/kernel/ptrace/ptrace-fpu.c, -altivec.c and -vsx.c. There is one tracer and one tracee at a time.
 #include "defect.h"
 #include "hostcall.h"
+#include "ptrace-area.h"
 #include "sched.h"
-#include "user-data.h"
-
-#define REGSET_FP 1
-#define REGSET_VMX 2
-#define REGSET_VSX 4
-
-/* The tracer's memory: docs/internals.md section 4. */
-struct ptrace_area {
-	u64 set;   /* which regset is written, REGSET_ or 0 */
-	u64 bytes; /* of `data` */
-	u64 fp[33];
-	u64 _pad;
-	vector128 vmx[34];
-	u64 vsx[32];
-	u64 data[68];
-};
-
-#define ptrace_area ((struct ptrace_area *)PTRACE_AREA)
 
 static struct task_struct *tracer;
 static struct task_struct *tracee;
@@ -104,7 +87,7 @@ static void vsr_set(struct task_struct *target, const void *from, u64 count)
 static void trace(struct task_struct *target)
 {
 	fpr_get(target, ptrace_area->fp);
-	vr_get(target, ptrace_area->vmx);
+	vr_get(target, (vector128 *)ptrace_area->vmx);
 	vsr_get(target, ptrace_area->vsx);
 	host_call(HOST_TRACED, NULL);
 	switch (ptrace_area->set) {

@@ -5,22 +5,26 @@
 mod common;
 
 use std::fs;
+use std::ops::Range;
 
 use common::{call, json_lines, project, real_kernels};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Places in the kernel that are tried; a system call here has some hundreds.
-const PLACES: std::ops::Range<u16> = 0..1000;
+const PLACES: Range<u16> = 0..1000;
 const STEP: usize = 13;
 
-/// The violations of a witness when its late work comes at one place after the other.
-fn violations(kernel: &str, witness: &str) -> Vec<Value> {
-    let text = fs::read_to_string(project().join(format!("corpus/{witness}.json")))
-        .expect("it is in the corpus");
-    let mut scenario: Value = serde_json::from_str(&text).expect("it is JSON");
+/// What `check` says of a scenario when its late work comes at one place after the other, and its exit status.
+fn reports(
+    kernel: &str,
+    mut scenario: Value,
+    places: Range<u16>,
+    step: usize,
+) -> (Vec<Value>, Option<i32>) {
     scenario["expect"] = Value::Array(Vec::new());
+    let count = places.len().div_ceil(step);
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for after in PLACES.step_by(STEP) {
+    for after in places.step_by(step) {
         for event in scenario["events"].as_array_mut().expect("a list") {
             if let Some(late) = event.pointer_mut("/syscall/pending/after") {
                 *late = after.into();
@@ -32,19 +36,23 @@ fn violations(kernel: &str, witness: &str) -> Vec<Value> {
     let path = folder.path().display().to_string();
     let called = call(&["check", "--kernel", kernel, "--json", &path]);
     let reports = json_lines(&called.stdout);
-    assert_eq!(
-        reports.len(),
-        PLACES.len().div_ceil(STEP),
-        "{}",
-        called.stderr
-    );
+    assert_eq!(reports.len(), count, "{}", called.stderr);
+    (reports, called.status)
+}
+
+/// The violations of a witness when its late work comes at one place after the other.
+fn violations(kernel: &str, witness: &str) -> Vec<Value> {
+    let text = fs::read_to_string(project().join(format!("corpus/{witness}.json")))
+        .expect("it is in the corpus");
+    let scenario = serde_json::from_str(&text).expect("it is JSON");
+    let (reports, called) = reports(kernel, scenario, PLACES, STEP);
     let mut found = Vec::new();
     for report in &reports {
         assert_eq!(report["end"], "completed", "{report}");
         found.extend(report["violations"].as_array().expect("a list").clone());
     }
     let status = if found.is_empty() { 0 } else { 1 };
-    assert_eq!(called.status, Some(status), "{kernel}: {}", called.stderr);
+    assert_eq!(called, Some(status), "{kernel}");
     found
 }
 
@@ -128,4 +136,55 @@ fn work_is_late_only_in_kernels_with_the_same_places() {
         assert!(has_late_work(&kernel, &kernel));
         assert!(!has_late_work(&kernel, &other));
     }
+}
+
+/// docs/signal-during-task-work.md. Where the task work is, is up to the compiler, so it is looked for; everywhere else nothing happens.
+#[test]
+fn a_signal_during_task_work_ends_the_task() {
+    let Some([kernel]) = real_kernels("a_signal_during_task_work_ends_the_task", ["fixed-le"])
+    else {
+        return;
+    };
+    let read = |pending: Value| json!({"syscall": {"call": "read", "bytes": 8192, "via": "scv", "pending": pending}});
+    let scenario = json!({
+        "ctxfuzz": 1,
+        "stage": {"tasks": [{}], "io_uring": [0]},
+        "events": [
+            read(json!({"io_worker": true, "signal": 10, "after": 1})),
+            read(json!({"signal": 12, "after": 1})),
+        ],
+    });
+    let (reports, status) = reports(&kernel, scenario, 0..2000, 150);
+    let ends: Vec<&str> = reports.iter().filter_map(|r| r["end"].as_str()).collect();
+    let ended = ends.iter().filter(|end| **end == "kernel-fault").count();
+    let completed = ends.iter().filter(|end| **end == "completed").count();
+    assert!(ended > 0 && completed > 0, "{ends:?}");
+    assert_eq!(ended + completed, reports.len(), "{ends:?}");
+    assert_eq!(status, Some(1));
+}
+
+/// A fork that is preempted has the lock that a page fault needs, so the task with the fault does not stop at once, and the other one goes on.
+#[test]
+fn a_tracer_that_has_to_wait_is_not_mistaken_in_the_task() {
+    let Some([kernel]) = real_kernels(
+        "a_tracer_that_has_to_wait_is_not_mistaken_in_the_task",
+        ["fixed-le"],
+    ) else {
+        return;
+    };
+    let set = json!({"regset": "fp", "pattern": "0x7"});
+    let scenario = json!({
+        "ctxfuzz": 1,
+        "stage": {"tasks": [{"uses": ["fp"], "pattern": "0x1"}, {"uses": ["fp"], "pattern": "0x2"}]},
+        "events": [
+            {"syscall": {"call": "fork", "pending": {"switch": 1, "after": 1}}},
+            {"interrupt": {"vector": "data_storage", "pending": {"ptrace": {"set": set}}}},
+        ],
+    });
+    let (reports, status) = reports(&kernel, scenario, 1..4090, 60);
+    for report in reports {
+        assert_eq!(report["end"], "completed", "{report}");
+        assert_eq!(report["violations"], json!([]), "{report}");
+    }
+    assert_eq!(status, Some(0));
 }
