@@ -35,8 +35,10 @@ pub struct Finding {
     pub scenario: Scenario,
     /// The smallest scenario with the same signature, if it was looked for.
     pub minimized: Option<Scenario>,
-    /// The exact command that shows it again.
+    /// The command that found it.
     pub command: String,
+    /// The command that shows it again.
+    pub reproduce: String,
     /// The report for people.
     pub report_txt: String,
     /// The report for programs. If it is an object, its keys follow those of the finding in `report.json`.
@@ -278,6 +280,7 @@ fn report(finding: &Finding) -> Value {
     keys.insert("registers".into(), json!(finding.registers));
     keys.insert("places".into(), json!(places));
     keys.insert("command".into(), json!(finding.command));
+    keys.insert("reproduce".into(), json!(finding.reproduce));
     match &finding.report_json {
         Value::Object(more) => {
             for (key, value) in more {
@@ -317,7 +320,7 @@ fn places_on_disk(dir: &Path) -> BTreeSet<String> {
 }
 
 /// A file name that is safe everywhere and different for different signatures.
-fn directory_name(signature: &str) -> String {
+pub(crate) fn directory_name(signature: &str) -> String {
     let safe = |c: char| {
         if c.is_ascii_alphanumeric() || "._-+".contains(c) {
             c

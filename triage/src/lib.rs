@@ -4,13 +4,18 @@
 
 pub mod bucket;
 pub mod cause;
+pub mod command;
 pub mod compare;
 pub mod definedness;
 pub mod expect;
 pub mod findings;
+pub mod index;
+pub mod json_file;
+pub mod known;
 pub mod minimize;
 pub mod names;
 pub mod pair;
 pub mod pattern;
 pub mod report;
 pub mod transparency;
+pub mod untrusted;

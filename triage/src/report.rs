@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::compare::{Comparison, Difference, What};
 use crate::definedness::Abi;
 use crate::names;
+use crate::untrusted;
 
 /// Text is wrapped here: it must survive a quoted mail.
 const COLUMNS: usize = 78;
@@ -32,6 +33,10 @@ pub struct Subject<'a> {
     pub kernel_b: &'a str,
     /// Signatures of the root causes, where they are known.
     pub signatures: &'a [String],
+    /// Reviewed signatures among them, with their reasons.
+    pub known: &'a [(String, String)],
+    /// Whether all that the policy reports comes from those.
+    pub excused: bool,
     /// The policy that decides what is reported.
     pub abi: Abi,
     /// Whether dead differences are listed too.
@@ -63,6 +68,9 @@ pub struct RunReport {
     pub verdict: Verdict,
     /// Signatures of the root causes.
     pub signatures: Vec<String>,
+    /// Those that were reviewed; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownReport>,
     /// What differs.
     pub differences: Vec<DifferenceReport>,
     /// Kernel A.
@@ -72,6 +80,15 @@ pub struct RunReport {
     /// Why the runs could not be compared; absent if they could.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_comparable: Option<String>,
+}
+
+/// A reviewed signature in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KnownReport {
+    /// It.
+    pub signature: String,
+    /// Why it is known.
+    pub reason: String,
 }
 
 /// One difference in JSON.
@@ -111,9 +128,17 @@ impl RunReport {
             scenario: subject.scenario.to_owned(),
             endian: subject.endian.name(),
             divergent: comparison.divergent(),
-            reported: comparison.reported(subject.abi),
+            reported: comparison.reported(subject.abi) && !subject.excused,
             verdict: comparison.verdict,
             signatures: subject.signatures.to_vec(),
+            known: subject
+                .known
+                .iter()
+                .map(|(signature, reason)| KnownReport {
+                    signature: signature.clone(),
+                    reason: reason.clone(),
+                })
+                .collect(),
             differences: subject
                 .listed(comparison)
                 .map(DifferenceReport::new)
@@ -188,6 +213,12 @@ pub fn text(subject: &Subject<'_>, comparison: &Comparison) -> String {
             &format!("signatures: {}", subject.signatures.join(", ")),
         );
     }
+    for (signature, reason) in subject.known {
+        lines.wrapped(
+            "  ",
+            &format!("known: {signature}: {}", untrusted::shown(reason)),
+        );
+    }
     table(subject, comparison, &mut lines);
     closing(subject, comparison, &mut lines);
     lines.text
@@ -234,6 +265,9 @@ fn closing(subject: &Subject<'_>, comparison: &Comparison, lines: &mut Lines) {
             "  ",
             &format!("{hidden} more that nobody can see (--all lists them)"),
         );
+    }
+    if subject.excused {
+        lines.wrapped("  ", "all of it is known: not reported");
     }
     if comparison.verdict == Verdict::Abi && subject.abi == Abi::Elf {
         lines.wrapped(

@@ -39,6 +39,7 @@ fn finding(signature: &str, name: &str, place: Place) -> Finding {
         scenario: scenario(name),
         minimized: Some(scenario("small")),
         command: "ctxfuzz explain scenario.json".to_owned(),
+        reproduce: String::new(),
         report_txt: "f0 holds the FPSCR image\n".to_owned(),
         report_json: json!({"cause": {"function": "save_fpu"}, "verdict": "overridden"}),
     }

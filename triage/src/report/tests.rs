@@ -55,6 +55,8 @@ fn subject<'a>(signatures: &'a [String], all: bool) -> Subject<'a> {
         kernel_a: "clobbering",
         kernel_b: "fixed",
         signatures,
+        known: &[],
+        excused: false,
         abi: Abi::Elf,
         all,
     }

@@ -13,13 +13,14 @@ use std::sync::atomic::AtomicBool;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::Explanation;
+use ctxfuzz_triage::command;
 use ctxfuzz_triage::compare::{Comparison, Difference, What};
 use ctxfuzz_triage::findings::{Added, Finding, FindingStore};
 use ctxfuzz_triage::pair::Paired;
 use serde_json::{Value, json};
 
 use super::evidence::{self, Blame};
-use super::summary::{Counts, FindingSummary, Sighting};
+use super::summary::{Counts, FindingSummary, KnownSummary, Sighting};
 use super::{CampaignError, Config};
 
 /// Root causes that kinds with nothing new in them may cost a campaign from the start.
@@ -49,6 +50,7 @@ pub struct Desk<'c> {
     shapes: HashSet<(Place, What, Verdict)>,
     waiting: VecDeque<Case>,
     findings: Vec<FindingSummary>,
+    known: Vec<KnownSummary>,
     looked_into: u64,
     not_reproduced: u64,
 }
@@ -69,6 +71,7 @@ impl<'c> Desk<'c> {
             shapes: HashSet::new(),
             waiting: VecDeque::new(),
             findings: Vec::new(),
+            known: Vec::new(),
             looked_into: 0,
             not_reproduced: 0,
         })
@@ -79,9 +82,9 @@ impl<'c> Desk<'c> {
         &self.findings
     }
 
-    /// The findings, at the end.
-    pub fn into_findings(self) -> Vec<FindingSummary> {
-        self.findings
+    /// The findings, and what was known, at the end.
+    pub fn into_findings(self) -> (Vec<FindingSummary>, Vec<KnownSummary>) {
+        (self.findings, self.known)
     }
 
     /// Fills in what is counted here.
@@ -145,8 +148,9 @@ impl<'c> Desk<'c> {
 
     fn look_into(&mut self, case: &Case) -> Result<(), CampaignError> {
         self.looked_into += 1;
-        let (explanation, blames) =
+        let (explanation, mut blames) =
             evidence::blame(self.config, &case.scenario, &case.comparison, &case.bucket)?;
+        blames.retain(|blame| !self.is_known(&blame.signature));
         let known = |desk: &Self, blame: &Blame| {
             let mut findings = desk.findings.iter();
             findings.position(|finding| finding.signature == blame.signature)
@@ -175,6 +179,26 @@ impl<'c> Desk<'c> {
         Ok(())
     }
 
+    /// Whether a signature was reviewed; it is counted then.
+    fn is_known(&mut self, signature: &str) -> bool {
+        let Some(reason) = self.config.known.reason(signature) else {
+            return false;
+        };
+        match self
+            .known
+            .iter_mut()
+            .find(|known| known.signature == signature)
+        {
+            Some(known) => known.kinds += 1,
+            None => self.known.push(KnownSummary {
+                signature: signature.to_owned(),
+                reason: reason.to_owned(),
+                kinds: 1,
+            }),
+        }
+        true
+    }
+
     fn seen_again(
         &mut self,
         index: usize,
@@ -193,6 +217,7 @@ impl<'c> Desk<'c> {
             scenario: case.scenario.clone(),
             minimized: None,
             command: self.config.command.clone(),
+            reproduce: String::new(),
             report_txt: String::new(),
             report_json: Value::Null,
         })?;
@@ -251,6 +276,8 @@ impl<'c> Desk<'c> {
             ),
             None => ("scenario.json", found.clone()),
         };
+        let file = self.store.path(&blame.signature).join(explained);
+        let reproduce = command::explain(&config.a, &config.b, config.endian.name(), &file);
         Ok(Finding {
             signature: blame.signature.clone(),
             verdict: blame.verdict,
@@ -259,7 +286,8 @@ impl<'c> Desk<'c> {
             scenario: case.scenario.clone(),
             minimized,
             command: config.command.clone(),
-            report_txt: self.text(blame, explained, &explanation, case),
+            report_txt: self.text(blame, &reproduce, explained, &explanation, case),
+            reproduce,
             report_json: self.json(explained, &explanation, case),
         })
     }
@@ -267,6 +295,7 @@ impl<'c> Desk<'c> {
     fn text(
         &self,
         blame: &Blame,
+        reproduce: &str,
         explained: &str,
         explanation: &Explanation,
         case: &Case,
@@ -274,7 +303,7 @@ impl<'c> Desk<'c> {
         let config = self.config;
         format!(
             "{} ({})\n\n\
-             found by   {}\n           seed {}, execution {}, ctxfuzz {}\n\
+             show again {reproduce}\n             found by   {}\n           seed {}, execution {}, ctxfuzz {}\n\
              kernel a   {} (image {:016x})\nkernel b   {} (image {:016x})\n\
              explained  {explained}, in this directory; the scenario as it was found is scenario.json\n\n{}",
             blame.signature,

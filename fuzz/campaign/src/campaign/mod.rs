@@ -24,6 +24,7 @@ use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::LoadError;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::findings::FindingsError;
+use ctxfuzz_triage::known::Known;
 
 use engine::{EngineError, Plan};
 use progress::Progress;
@@ -51,6 +52,8 @@ pub struct Config {
     pub seconds: Option<u64>,
     /// What is reported.
     pub abi: Abi,
+    /// Reviewed signatures, which are no findings.
+    pub known: Known,
     /// Whether new coverage makes a scenario worth keeping.
     pub feedback: bool,
     /// Whether kernel B finds garbage in its machine, different every run.

@@ -75,12 +75,14 @@ impl<'c> Round<'c> {
         }
         let seconds = self.started.elapsed().as_secs_f64();
         self.desk.count(&mut self.counts);
+        let (findings, known) = self.desk.into_findings();
         Ok(Summary {
             executions: self.executions,
             seconds,
             scenarios_per_second: self.executions as f64 / seconds.max(f64::EPSILON),
             corpus: self.corpus,
-            findings: self.desk.into_findings(),
+            findings,
+            known,
             counts: self.counts,
         })
     }

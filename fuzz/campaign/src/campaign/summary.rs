@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use ctxfuzz_scenario::scenario::Verdict;
+use ctxfuzz_triage::untrusted;
 use serde::Serialize;
 
 /// The result of a campaign. Its JSON is the object of `fuzz --json`.
@@ -19,6 +20,9 @@ pub struct Summary {
     pub corpus: u64,
     /// What was found, in order of appearance.
     pub findings: Vec<FindingSummary>,
+    /// What was found and is known, in order of appearance; absent if nothing was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownSummary>,
     /// What else there is to count: silence is worth what these say of it.
     pub counts: Counts,
 }
@@ -43,6 +47,17 @@ pub struct FindingSummary {
     pub kept_earlier: bool,
     /// Every place and register where it was seen, each when it was seen first.
     pub sightings: Vec<Sighting>,
+}
+
+/// A reviewed signature that was met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KnownSummary {
+    /// It.
+    pub signature: String,
+    /// Why it is no finding.
+    pub reason: String,
+    /// Kinds of divergence that were looked into and show it.
+    pub kinds: u64,
 }
 
 /// Registers that were first seen together.
@@ -107,6 +122,14 @@ impl fmt::Display for Summary {
         ];
         for (count, what) in trouble.into_iter().filter(|&(count, _)| count > 0) {
             writeln!(f, "{count} {what}")?;
+        }
+        for known in &self.known {
+            let (signature, reason) = (&known.signature, untrusted::shown(&known.reason));
+            writeln!(
+                f,
+                "known: {signature} in {} of these kinds: {reason}",
+                known.kinds
+            )?;
         }
         if self.findings.is_empty() {
             return writeln!(f, "no findings");
@@ -179,6 +202,7 @@ mod tests {
                     first_seen_seconds: 0.25,
                 }],
             }],
+            known: Vec::new(),
             counts: Counts::default(),
         };
         assert_eq!(

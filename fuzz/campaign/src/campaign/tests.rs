@@ -34,6 +34,7 @@ fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
         runs: Some(runs),
         seconds: None,
         abi: Abi::Elf,
+        known: Known::default(),
         feedback: true,
         dirty: false,
         command: "ctxfuzz fuzz".into(),

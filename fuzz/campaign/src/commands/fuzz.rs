@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, bail};
 use clap::Args;
 use ctxfuzz_emulator::run::kernel_hash;
+use ctxfuzz_triage::command;
 
-use super::Status;
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
+use super::{Status, triage};
 use crate::campaign::progress::on_stderr;
 use crate::campaign::{self, Config};
 
@@ -44,6 +45,9 @@ pub struct FuzzArgs {
     /// Most seconds.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
+    /// Reviewed signatures, each with a reason: a file of JSON. They are counted, but are no findings.
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
     /// Whose promises count.
     #[arg(long, value_enum, default_value = "elf")]
     abi: AbiArgument,
@@ -118,31 +122,15 @@ fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
         runs: args.runs,
         seconds,
         abi: args.abi.into(),
+        known: triage::known(args.known.as_deref())?,
         feedback: !args.no_feedback,
         dirty: args.dirty,
-        command: command_line(
+        command: command::line(
             env::args_os()
                 .skip(1)
                 .map(|a| a.to_string_lossy().into_owned()),
         ),
     })
-}
-
-/// The command as it can be given to a shell again.
-fn command_line(arguments: impl Iterator<Item = String>) -> String {
-    let plain = |argument: &str| {
-        let safe = |c: char| c.is_ascii_alphanumeric() || "-_./+=:,@%".contains(c);
-        !argument.is_empty() && argument.chars().all(safe)
-    };
-    let mut line = "ctxfuzz".to_owned();
-    for argument in arguments {
-        line.push(' ');
-        match plain(&argument) {
-            true => line.push_str(&argument),
-            false => line.push_str(&format!("'{}'", argument.replace('\'', r"'\''"))),
-        }
-    }
-    line
 }
 
 #[cfg(test)]
@@ -185,22 +173,5 @@ mod tests {
         let error = read("fuzz --endian both").unwrap_err().to_string();
         assert!(error.contains("--endian le"), "{error}");
         assert!(read("fuzz --a fixd").is_err() && read("fuzz --runs -1").is_err());
-    }
-
-    #[test]
-    fn the_command_line_can_be_used_again() {
-        let arguments = [
-            "fuzz",
-            "--corpus",
-            "my corpus",
-            "--a",
-            "fixed+x",
-            "it's",
-            "",
-        ];
-        assert_eq!(
-            command_line(arguments.into_iter().map(str::to_owned)),
-            r"ctxfuzz fuzz --corpus 'my corpus' --a fixed+x 'it'\''s' ''"
-        );
     }
 }

@@ -18,6 +18,7 @@ mod selftest;
 mod show;
 mod snapshot;
 mod text;
+mod triage;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Find the smallest scenario with the same root causes.
     Minimize(minimize::MinimizeArgs),
+    /// List what a findings directory holds.
+    Triage(triage::TriageArgs),
     /// Print a scenario for people: what exists, what happens, who does it.
     Show(show::ShowArgs),
     /// List the kernels that can be named with --a and --b.
@@ -70,6 +73,7 @@ impl Command {
             Command::Coverage(args) => coverage::coverage(args),
             Command::Explain(args) => explain::explain(args),
             Command::Minimize(args) => minimize::minimize(args),
+            Command::Triage(args) => triage::triage(args),
             Command::Show(args) => show::show(args),
             Command::Kernels(args) => kernels::kernels(args),
             Command::Defects(args) => defects::defects(args),

@@ -12,12 +12,13 @@ use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::cause;
 use ctxfuzz_triage::compare::Comparison;
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::known::Known;
 use ctxfuzz_triage::report::{self, RunReport, Subject};
 
-use super::Status;
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::input::Input;
 use super::pairs::Pairs;
+use super::{Status, triage};
 
 /// Arguments of `ctxfuzz run`.
 #[derive(Debug, Args)]
@@ -36,6 +37,9 @@ pub struct RunArgs {
     /// List differences too that nobody can see.
     #[arg(long)]
     all: bool,
+    /// Reviewed signatures, each with a reason: a file of JSON. They are said, but do not count for the exit status.
+    #[arg(long, value_name = "FILE", conflicts_with = "expect")]
+    known: Option<PathBuf>,
     /// Hold each file to its own `expect` rows, on the kernels they name.
     #[arg(long, conflicts_with_all = ["a", "b", "abi", "endian", "all"])]
     expect: bool,
@@ -49,6 +53,7 @@ pub struct RunArgs {
 
 /// Replays, prints, and says by its exit status whether there was anything to report.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let known = triage::known(args.known.as_deref())?;
     let Some(inputs) = Input::load_all(&args.scenarios) else {
         return Ok(Status::Trouble.into());
     };
@@ -61,7 +66,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     for input in &inputs {
         for &endian in &endians {
-            status.add(replay(args, &mut pairs, input, endian, &mut out)?);
+            status.add(replay(args, &known, &mut pairs, input, endian, &mut out)?);
         }
     }
     out.flush()?;
@@ -70,6 +75,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 
 fn replay(
     args: &RunArgs,
+    known: &Known,
     pairs: &mut Pairs,
     input: &Input,
     endian: Endian,
@@ -79,10 +85,15 @@ fn replay(
     let paired = pairs.get(a, b, endian)?.run(&input.scenario);
     let comparison = paired.comparison;
     // Recording both runs takes much longer than running them: only for differences that somebody may ask about.
-    let signatures = match comparison.comparable() && comparison.verdict > Verdict::Dead {
-        true => cause::explain(a, b, endian, &input.scenario)?.signatures(),
-        false => Vec::new(),
-    };
+    let (signatures, (known, excused)) =
+        match comparison.comparable() && comparison.verdict > Verdict::Dead {
+            true => {
+                let explanation = cause::explain(a, b, endian, &input.scenario)?;
+                let excuses = known.excuses(&explanation, args.abi.into());
+                (explanation.signatures(), excuses)
+            }
+            false => Default::default(),
+        };
     let (scenario, kernel_a, kernel_b) = (input.name(), a.to_string(), b.to_string());
     let subject = Subject {
         scenario: &scenario,
@@ -90,6 +101,8 @@ fn replay(
         kernel_a: &kernel_a,
         kernel_b: &kernel_b,
         signatures: &signatures,
+        known: &known,
+        excused,
         abi: args.abi.into(),
         all: args.all,
     };
@@ -105,7 +118,10 @@ fn replay(
             );
         }
     }
-    Ok(status(&comparison, args.abi.into()))
+    Ok(match excused {
+        true => Status::Nothing,
+        false => status(&comparison, args.abi.into()),
+    })
 }
 
 /// What a comparison means for the exit status.

@@ -1,0 +1,70 @@
+//! `ctxfuzz triage`: an index over a findings directory.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use ctxfuzz_triage::index::Index;
+use ctxfuzz_triage::known::Known;
+use ctxfuzz_triage::untrusted;
+
+use super::arguments::AbiArgument;
+use super::input::check_output;
+use super::{Status, complain};
+
+/// Arguments of `ctxfuzz triage`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is no finding is named on stderr and skipped; the exit status is 2 then. Otherwise it is 1 if there are findings, 0 if not.")]
+pub struct TriageArgs {
+    /// Findings directory, as `ctxfuzz fuzz` writes it.
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// Whose promises count: decides what is reported.
+    #[arg(long, value_enum, default_value = "elf")]
+    abi: AbiArgument,
+    /// Reviewed signatures, each with a reason; they are listed apart and do not count for the exit status.
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads, reports, and says by its exit status whether there was anything to report.
+pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
+    let known = known(args.known.as_deref())?;
+    let outputs: Vec<PathBuf> = Vec::new();
+    for output in &outputs {
+        check_output(output)?;
+    }
+    let index = Index::read(&args.dir, args.abi.into(), &known, &outputs)?;
+    for skipped in &index.skipped {
+        complain(&format!(
+            "{}: skipped: {}",
+            untrusted::path(&args.dir.join(&skipped.path)),
+            skipped.reason
+        ));
+    }
+    let mut out = io::stdout().lock();
+    match args.json {
+        true => writeln!(out, "{}", index.json())?,
+        false => write!(out, "{}", index.text())?,
+    }
+    out.flush()?;
+    Ok(status(&index).into())
+}
+
+/// The known signatures of a file; none without one.
+pub fn known(file: Option<&Path>) -> anyhow::Result<Known> {
+    Ok(file.map(Known::load).transpose()?.unwrap_or_default())
+}
+
+fn status(index: &Index) -> Status {
+    match (index.skipped.is_empty(), index.reported().next()) {
+        (false, _) => Status::Trouble,
+        (true, Some(_)) => Status::Found,
+        (true, None) => Status::Nothing,
+    }
+}

@@ -1,0 +1,150 @@
+//! An index over a findings directory: what is in it, for people and for programs.
+//!
+//! The directory may come from anywhere: what is truncated, foreign or hostile in it is named and skipped, and the rest is reported. How the index is shown
+//! is below (`text`) and in `report` (HTML, SARIF, JUnit); what a campaign writes is `findings`.
+
+mod entry;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use self::entry::{Entry, Kernel};
+use crate::definedness::Abi;
+use crate::known::Known;
+
+/// Something in the directory that is not reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// What it is called, from the findings directory on.
+    pub path: PathBuf,
+    /// Why it is not reported.
+    pub reason: String,
+}
+
+/// A findings directory that cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: cannot list it: {source}", dir.display())]
+pub struct IndexError {
+    /// The directory.
+    pub dir: PathBuf,
+    /// The operating system's answer.
+    pub source: io::Error,
+}
+
+/// What a findings directory holds.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// The directory, as it was named.
+    pub dir: PathBuf,
+    /// Whose promises count.
+    pub abi: Abi,
+    /// The findings: strongest verdict first, then by signature.
+    pub entries: Vec<Entry>,
+    /// What was skipped, in order of names.
+    pub skipped: Vec<Skipped>,
+}
+
+/// What a finding in the index comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing<'a> {
+    /// It is to be reported.
+    Reported,
+    /// The policy does not want it.
+    Below,
+    /// It was reviewed, and this is the reason.
+    Known(&'a str),
+}
+
+impl Index {
+    /// Reads a directory. `own` are files that the caller is going to write, which are nothing foreign if they are there from an earlier time.
+    pub fn read(dir: &Path, abi: Abi, known: &Known, own: &[PathBuf]) -> Result<Index, IndexError> {
+        let wrong = |source| IndexError {
+            dir: dir.to_owned(),
+            source,
+        };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir).map_err(wrong)? {
+            names.push(entry.map_err(wrong)?.file_name());
+        }
+        names.sort();
+        let mut index = Index {
+            dir: dir.to_owned(),
+            abi,
+            entries: Vec::new(),
+            skipped: Vec::new(),
+        };
+        let own: Vec<PathBuf> = own
+            .iter()
+            .filter_map(|path| path.canonicalize().ok())
+            .collect();
+        for name in names {
+            let path = dir.join(&name);
+            let is_own = || path.canonicalize().is_ok_and(|path| own.contains(&path));
+            if is_hidden(&name) && !is_scratch(&path) || is_own() {
+                continue;
+            }
+            let mut skipped = Vec::new();
+            match entry::read(&path, Path::new(&name), &mut skipped) {
+                Ok(mut entry) => {
+                    entry.known = known.reason(&entry.signature).map(str::to_owned);
+                    index.entries.push(entry);
+                }
+                Err(reason) => skipped.push(Skipped {
+                    path: name.into(),
+                    reason,
+                }),
+            }
+            index.skipped.append(&mut skipped);
+        }
+        index
+            .entries
+            .sort_by(|a, b| (b.verdict, &a.signature).cmp(&(a.verdict, &b.signature)));
+        Ok(index)
+    }
+
+    /// What a finding comes to.
+    pub fn standing<'e>(&self, entry: &'e Entry) -> Standing<'e> {
+        match &entry.known {
+            Some(reason) => Standing::Known(reason),
+            None if !self.abi.reports(entry.verdict) => Standing::Below,
+            None => Standing::Reported,
+        }
+    }
+
+    /// The findings that are to be reported.
+    pub fn reported(&self) -> impl Iterator<Item = &Entry> {
+        self.entries
+            .iter()
+            .filter(|entry| self.standing(entry) == Standing::Reported)
+    }
+
+    /// The index for people.
+    pub fn text(&self) -> String {
+        text::text(self)
+    }
+
+    /// The index for programs.
+    pub fn json(&self) -> serde_json::Value {
+        text::json(self)
+    }
+}
+
+fn is_hidden(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Whether this is what a campaign that was cut off leaves behind: a directory named `.SIGNATURE.PID.NUMBER`.
+fn is_scratch(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let number = |part: Option<&str>| {
+        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let mut parts = name.rsplit('.');
+    number(parts.next())
+        && number(parts.next())
+        && parts.next().is_some_and(|part| !part.is_empty())
+}

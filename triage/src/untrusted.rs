@@ -1,0 +1,56 @@
+//! Text from files and file names on its way to a terminal: it must not be able to move the cursor, hide itself or run on without end.
+//!
+//! Reports in other formats escape what their format needs; that is theirs.
+
+use std::fmt::Write;
+use std::path::Path;
+
+/// Characters shown of one piece of such text.
+const MOST_CHARS: usize = 400;
+
+/// The text on one line, with everything that a terminal would not simply show written as `\u{..}`.
+pub fn shown(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    for c in chars.by_ref().take(MOST_CHARS) {
+        match c.is_control() || is_invisible(c) {
+            // Writing to a string cannot fail.
+            true => drop(write!(out, "{}", c.escape_unicode())),
+            false => out.push(c),
+        }
+    }
+    if chars.next().is_some() {
+        out.push_str("...");
+    }
+    out
+}
+
+/// The same for a file name, which need not be text at all.
+pub fn path(path: &Path) -> String {
+    shown(&path.to_string_lossy())
+}
+
+/// What changes the direction of text, joins or separates characters unseen, or ends a line without being a control character.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn nothing_reaches_the_terminal_but_text() {
+        assert_eq!(shown("save_fpu.f0-is-fpscr"), "save_fpu.f0-is-fpscr");
+        assert_eq!(shown("größe <b>"), "größe <b>");
+        assert_eq!(
+            shown("a\x1b[2Jb\r\n\u{9b}c"),
+            r"a\u{1b}[2Jb\u{d}\u{a}\u{9b}c"
+        );
+        assert_eq!(shown("x\u{202e}txt\u{200b}"), r"x\u{202e}txt\u{200b}");
+        let long = shown(&"y".repeat(1000));
+        assert!(long.len() == 403 && long.ends_with("..."));
+    }
+}
