@@ -2,8 +2,11 @@
 //!
 //! Root cause has a report of its own; this one says what differs and who can notice.
 
+pub mod junit;
+pub mod sarif;
 #[cfg(test)]
 mod tests;
+pub(crate) mod uri;
 
 use std::fmt::Write;
 

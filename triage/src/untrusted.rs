@@ -8,19 +8,23 @@ use std::path::Path;
 /// Characters shown of one piece of such text.
 const MOST_CHARS: usize = 400;
 
-/// The text on one line, with everything that a terminal would not simply show written as `\u{..}`.
+/// The text on one line, with everything that a terminal would not simply show written as `\u{..}`, and cut if it is long.
 pub fn shown(text: &str) -> String {
+    match text.char_indices().nth(MOST_CHARS) {
+        None => escaped(text),
+        Some((cut, _)) => escaped(&text[..cut]) + "...",
+    }
+}
+
+/// The same at any length.
+pub fn escaped(text: &str) -> String {
     let mut out = String::new();
-    let mut chars = text.chars();
-    for c in chars.by_ref().take(MOST_CHARS) {
+    for c in text.chars() {
         match c.is_control() || is_invisible(c) {
             // Writing to a string cannot fail.
             true => drop(write!(out, "{}", c.escape_unicode())),
             false => out.push(c),
         }
-    }
-    if chars.next().is_some() {
-        out.push_str("...");
     }
     out
 }
@@ -30,11 +34,11 @@ pub fn path(path: &Path) -> String {
     shown(&path.to_string_lossy())
 }
 
-/// What changes the direction of text, joins or separates characters unseen, or ends a line without being a control character.
+/// What is no character, changes the direction of text, joins or separates characters unseen, or ends a line without being a control character.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        | '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -278,6 +278,173 @@ fn a_replay_reports_nothing_if_all_of_it_is_known() {
     assert_eq!(run(&["something.else"], &[]).status, Some(1));
 }
 
+/// A folder of findings with one that tries to be markup, one that is known, one that is truncated, and the files that `triage` makes of it.
+fn reported_as(option: &str) -> (String, Option<i32>) {
+    let folder = findings();
+    let dir = folder.path().join("it's new");
+    let evil = dir.join("evil");
+    fs::create_dir(&evil).expect("a folder is made");
+    let text = "\"></a>]]><script>alert(1)</script>&\u{1}\u{fffe}\u{202e}";
+    let kernel = json!({"kernel": text, "image": text});
+    let report = json!({
+        "signature": "evil", "verdict": "live", "registers": [text], "places": [text], "command": text, "version": text, "endian": "le",
+        "a": kernel, "b": kernel,
+        "explanation": {"causes": [{"signature": "evil", "cause": {"function": text, "last_writer": {"a": {"source": format!("/{text}:7")}}}}]},
+    });
+    fs::write(evil.join("report.json"), report.to_string()).expect("a file is written");
+    fs::copy(
+        dir.join(FPU).join("scenario.json"),
+        evil.join("scenario.json"),
+    )
+    .expect("a file is copied");
+    fs::create_dir(dir.join("cut")).expect("a folder is made");
+    fs::write(dir.join("cut/report.json"), "{").expect("a file is written");
+    known_file(
+        folder.path(),
+        &json!({"known": [{"signature": FPU, "reason": "<is old>"}]}),
+    );
+    let arguments = ["triage", "it's new", "--known", "known.json", option, "out"];
+    let called = call_in(folder.path(), &arguments);
+    let written = fs::read_to_string(folder.path().join("out"));
+    (written.expect("it is written"), called.status)
+}
+
+/// The schema of SARIF 2.1.0 as the crate `serde-sarif` has it: it is not ours to copy.
+fn sarif_schema() -> Value {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--manifest-path",
+        ])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .output()
+        .expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
+    let packages = metadata["packages"].as_array().expect("a list");
+    let package = packages
+        .iter()
+        .find(|package| package["name"] == "serde-sarif");
+    let manifest = package.expect("it is a dependency")["manifest_path"].as_str();
+    let schema = Path::new(manifest.expect("a path")).with_file_name("src/schema.json");
+    let schema = fs::read_to_string(schema).expect("the crate has the schema");
+    let mut schema: Value = serde_json::from_str(&schema).expect("it is JSON");
+    // The published pattern has a bracket too many. No log of ours has a language.
+    for object in ["run", "toolComponent"] {
+        schema["definitions"][object]["properties"]["language"] = json!(false);
+    }
+    schema
+}
+
+#[test]
+fn sarif_is_valid_and_has_a_result_a_signature() {
+    let (written, status) = reported_as("--sarif");
+    assert_eq!(status, Some(2));
+    let log: Value = serde_json::from_str(&written).expect("it is JSON");
+    let schema = jsonschema::validator_for(&sarif_schema()).expect("it is a schema");
+    let errors: Vec<String> = schema
+        .iter_errors(&log)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    let mut wrong = log.clone();
+    wrong["runs"][0]["results"][0]["level"] = json!("terrible");
+    assert!(!schema.is_valid(&wrong), "the schema refuses what is wrong");
+    serde_json::from_value::<serde_sarif::sarif::Sarif>(log.clone()).expect("others read it");
+
+    let run = &log["runs"][0];
+    let results = run["results"].as_array().expect("a list");
+    let ids: Vec<&Value> = results.iter().map(|result| &result["ruleId"]).collect();
+    assert_eq!(ids, ["evil", ALTIVEC, FPU]);
+    let place = &results[2]["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "kernel/fpu.S");
+    assert!(
+        place["region"]["startLine"]
+            .as_u64()
+            .is_some_and(|line| line > 1)
+    );
+    assert_eq!(results[2]["suppressions"][0]["justification"], "<is old>");
+    assert_eq!(results[1]["suppressions"], json!([]));
+    let uri = results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str();
+    assert!(
+        uri.is_some_and(|uri| uri.starts_with("file:///%22%3E") && !uri.contains('<')),
+        "{uri:?}"
+    );
+    let told = &run["invocations"][0];
+    assert_eq!(told["executionSuccessful"], false);
+    assert_eq!(
+        told["toolExecutionNotifications"].as_array().map(Vec::len),
+        Some(1)
+    );
+}
+
+#[test]
+fn junit_has_a_test_case_a_signature() {
+    let (written, status) = reported_as("--junit");
+    assert_eq!(status, Some(2));
+    let document = roxmltree::Document::parse(&written).expect("it is XML");
+    let root = document.root_element();
+    assert!(root.has_tag_name("testsuites"));
+    let counts = |node: roxmltree::Node<'_, '_>| {
+        ["tests", "failures", "errors"].map(|count| node.attribute(count).map(str::to_owned))
+    };
+    let suite = root.first_element_child().expect("a suite");
+    assert!(suite.has_tag_name("testsuite"));
+    for node in [root, suite] {
+        assert_eq!(
+            counts(node),
+            ["4", "2", "1"].map(|count| Some(count.to_owned()))
+        );
+    }
+    let mut cases = Vec::new();
+    for case in suite
+        .children()
+        .filter(|node| node.has_tag_name("testcase"))
+    {
+        let what = case
+            .first_element_child()
+            .expect("none of them is a success");
+        assert!(case.attribute("classname").is_some());
+        cases.push((
+            case.attribute("name").unwrap_or_default(),
+            what.tag_name().name(),
+        ));
+        if what.has_tag_name("failure") {
+            let said = what.text().unwrap_or_default();
+            assert!(said.contains("show again: ctxfuzz explain --a "), "{said}");
+            assert_eq!(what.attribute("type"), Some("live"));
+        }
+    }
+    assert_eq!(
+        cases,
+        [
+            ("evil", "failure"),
+            (ALTIVEC, "failure"),
+            (FPU, "skipped"),
+            ("cut", "error")
+        ]
+    );
+    assert!(!written.contains("<script") && !written.contains('\u{1}'));
+}
+
+#[test]
+fn outputs_that_cannot_be_written_are_trouble() {
+    let folder = findings();
+    for option in ["--sarif", "--junit"] {
+        let called = call_in(folder.path(), &["triage", "it's new", option, "no/where"]);
+        assert_eq!((called.status, called.stdout.as_str()), (Some(2), ""));
+        assert!(
+            called
+                .stderr
+                .starts_with("ctxfuzz: no/where: cannot write it"),
+            "{}",
+            called.stderr
+        );
+    }
+}
+
 #[test]
 fn a_bad_file_of_known_signatures_is_trouble() {
     let folder = findings();

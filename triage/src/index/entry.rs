@@ -109,6 +109,13 @@ pub fn read(path: &Path, name: &Path, skipped: &mut Vec<Skipped>) -> Result<Entr
             "report.json: signature: expected 1 to {MAX_SIGNATURE} bytes"
         ));
     }
+    if report
+        .endian
+        .as_ref()
+        .is_some_and(|endian| endian != "le" && endian != "be")
+    {
+        return Err("report.json: endian: expected `le` or `be`".into());
+    }
     if Path::new(&directory_name(&report.signature)) != name {
         return Err(format!(
             "report.json: signature: `{}` does not belong into a directory of this name",

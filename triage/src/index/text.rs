@@ -113,7 +113,7 @@ fn registers(entry: &Entry) -> String {
 }
 
 /// `1 finding`, `2 findings`.
-pub fn plural(count: usize, what: &str) -> String {
+fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 

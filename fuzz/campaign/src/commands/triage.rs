@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use clap::Args;
 use ctxfuzz_triage::index::Index;
 use ctxfuzz_triage::known::Known;
+use ctxfuzz_triage::report::{junit, sarif};
 use ctxfuzz_triage::untrusted;
 
 use super::arguments::AbiArgument;
-use super::input::check_output;
+use super::input::{check_output, write_whole};
 use super::{Status, complain};
 
 /// Arguments of `ctxfuzz triage`.
@@ -27,6 +28,12 @@ pub struct TriageArgs {
     /// Reviewed signatures, each with a reason; they are listed apart and do not count for the exit status.
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
+    /// Write the index as SARIF 2.1.0, for code scanning.
+    #[arg(long, value_name = "FILE")]
+    sarif: Option<PathBuf>,
+    /// Write the index as JUnit XML, a test case a signature, for continuous integration.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -35,7 +42,11 @@ pub struct TriageArgs {
 /// Reads, reports, and says by its exit status whether there was anything to report.
 pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
     let known = known(args.known.as_deref())?;
-    let outputs: Vec<PathBuf> = Vec::new();
+    let outputs: Vec<PathBuf> = [&args.sarif, &args.junit]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
     for output in &outputs {
         check_output(output)?;
     }
@@ -46,6 +57,12 @@ pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
             untrusted::path(&args.dir.join(&skipped.path)),
             skipped.reason
         ));
+    }
+    if let Some(file) = &args.sarif {
+        write_whole(file, &format!("{:#}\n", sarif::sarif(&index)))?;
+    }
+    if let Some(file) = &args.junit {
+        write_whole(file, &junit::junit(&index)?)?;
     }
     let mut out = io::stdout().lock();
     match args.json {

@@ -1,0 +1,76 @@
+//! The index as JUnit XML, for continuous integration: one test case a signature.
+//!
+//! A finding is a failure, what is known is a test that was left out for its reason, and what was skipped is an error.
+
+use std::fmt::Write;
+
+use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+
+use crate::index::{Entry, Index, Kernel, Standing};
+use crate::untrusted::{self, escaped};
+
+/// The whole document.
+pub fn junit(index: &Index) -> Result<String, SerializeError> {
+    let mut suite = TestSuite::new(untrusted::path(&index.dir));
+    suite.add_property(("ctxfuzz", env!("CARGO_PKG_VERSION")));
+    for entry in &index.entries {
+        suite.add_test_case(case(index, entry));
+    }
+    for skipped in &index.skipped {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status
+            .set_type("skipped")
+            .set_message(escaped(&skipped.reason));
+        let mut case = TestCase::new(untrusted::path(&skipped.path), status);
+        case.set_classname("ctxfuzz");
+        suite.add_test_case(case);
+    }
+    let mut report = Report::new("ctxfuzz triage");
+    report.add_test_suite(suite);
+    report.to_string()
+}
+
+fn case(index: &Index, entry: &Entry) -> TestCase {
+    let status = match index.standing(entry) {
+        Standing::Reported => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status
+                .set_type(entry.verdict.name())
+                .set_message(escaped(&format!("differs: {}", entry.registers.join(", "))))
+                .set_description(details(entry));
+            status
+        }
+        Standing::Below => TestCaseStatus::success(),
+        Standing::Known(reason) => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(escaped(reason));
+            status
+        }
+    };
+    let mut case = TestCase::new(escaped(&entry.signature), status);
+    case.set_classname(escaped(entry.function.as_deref().unwrap_or("unknown")));
+    case
+}
+
+/// XML has no way to write some characters, so nothing goes into it as it is.
+fn details(entry: &Entry) -> String {
+    let mut text = String::new();
+    let kernel = |kernel: &Kernel| format!("{} (image {})", kernel.kernel, kernel.image);
+    let seed = entry.seed.map(|seed| seed.to_string());
+    for (what, value) in [
+        ("source", entry.source.clone()),
+        ("kernel a", entry.a.as_ref().map(kernel)),
+        ("kernel b", entry.b.as_ref().map(kernel)),
+        ("ctxfuzz", entry.version.clone()),
+        ("seed", seed),
+        ("found by", Some(entry.command.clone())),
+        ("show again", entry.reproduce.clone()),
+        ("finding", Some(entry.path.display().to_string())),
+    ] {
+        if let Some(value) = value {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{what}: {}", escaped(&value));
+        }
+    }
+    text
+}

@@ -1,0 +1,135 @@
+//! The index as SARIF 2.1.0, for code scanning: one result a signature, at the source line of the kernel that is at fault.
+//!
+//! What is known is there as suppressed, what was skipped as a notification of the tool.
+
+use serde_json::{Value, json};
+
+use super::uri;
+use crate::index::{Entry, Index, Kernel, Skipped, Standing};
+
+/// What source files are relative to.
+const BASE: &str = "KERNEL";
+
+/// The whole log.
+pub fn sarif(index: &Index) -> Value {
+    let of = |part: fn(&Index, &Entry) -> Value| -> Vec<Value> {
+        index
+            .entries
+            .iter()
+            .map(|entry| part(index, entry))
+            .collect()
+    };
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "ctxfuzz",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": of(|_, entry| rule(entry)),
+            }},
+            "invocations": [{
+                "executionSuccessful": index.skipped.is_empty(),
+                "toolExecutionNotifications": index.skipped.iter().map(notification).collect::<Vec<_>>(),
+            }],
+            "originalUriBaseIds": {BASE: {"description": text("The source of the kernel; for the model that is built into ctxfuzz, its folder emulator/model.")}},
+            "results": of(result),
+        }],
+    })
+}
+
+fn text(text: &str) -> Value {
+    json!({"text": text})
+}
+
+fn rule(entry: &Entry) -> Value {
+    json!({
+        "id": entry.signature,
+        "shortDescription": text(&message(entry)),
+    })
+}
+
+fn message(entry: &Entry) -> String {
+    let registers = entry.registers.join(", ");
+    let function = entry.function.as_deref().unwrap_or("an unknown function");
+    let what = match registers.as_str() {
+        "" => "the runs part".to_owned(),
+        registers => format!("the kernels leave different values in {registers}"),
+    };
+    format!("{}: {what}, because of {function}", entry.signature)
+}
+
+fn result(index: &Index, entry: &Entry) -> Value {
+    let (level, suppressions) = match index.standing(entry) {
+        Standing::Reported => ("error", json!([])),
+        Standing::Below => ("note", json!([])),
+        Standing::Known(reason) => (
+            "error",
+            json!([{"kind": "external", "status": "accepted", "justification": reason}]),
+        ),
+    };
+    let position = index.entries.iter().position(|other| other == entry);
+    let kernel = |kernel: &Option<Kernel>| {
+        kernel
+            .as_ref()
+            .map(|kernel| json!({"name": kernel.kernel, "image": kernel.image}))
+    };
+    json!({
+        "ruleId": entry.signature,
+        "ruleIndex": position,
+        "level": level,
+        "message": text(&message(entry)),
+        "locations": location(entry).into_iter().collect::<Vec<_>>(),
+        "partialFingerprints": {"signature/v1": entry.signature},
+        "suppressions": suppressions,
+        "properties": {
+            "verdict": entry.verdict.name(),
+            "registers": entry.registers,
+            "places": entry.places,
+            "kernelA": kernel(&entry.a),
+            "kernelB": kernel(&entry.b),
+            "endian": entry.endian,
+            "foundByVersion": entry.version,
+            "seed": entry.seed,
+            "foundBy": entry.command,
+            "reproduce": entry.reproduce,
+            "finding": entry.path.to_string_lossy(),
+        },
+    })
+}
+
+/// The telling instruction: its source line if the image says so, and its function.
+fn location(entry: &Entry) -> Option<Value> {
+    let mut location = serde_json::Map::new();
+    if let Some((file, line)) = source(entry) {
+        let uri = uri::of_text(file);
+        let mut artifact = json!({"uri": uri});
+        if !file.starts_with('/') {
+            artifact["uriBaseId"] = json!(BASE);
+        }
+        let region = json!({"startLine": line});
+        let physical = json!({"artifactLocation": artifact, "region": region});
+        location.insert("physicalLocation".into(), physical);
+    }
+    if let Some(function) = &entry.function {
+        let logical = json!([{"name": function, "kind": "function"}]);
+        location.insert("logicalLocations".into(), logical);
+    }
+    (!location.is_empty()).then_some(Value::Object(location))
+}
+
+/// File and line; lines count from 1.
+fn source(entry: &Entry) -> Option<(&str, u32)> {
+    let (file, line) = entry.source.as_deref()?.rsplit_once(':')?;
+    let line = line.parse().ok().filter(|&line| line > 0)?;
+    (!file.is_empty()).then_some((file, line))
+}
+
+fn notification(skipped: &Skipped) -> Value {
+    let name = crate::untrusted::path(&skipped.path);
+    json!({
+        "level": "error",
+        "message": text(&format!("{name}: skipped: {}", skipped.reason)),
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri::of_path(&skipped.path)}}}],
+    })
+}
