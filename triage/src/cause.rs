@@ -47,6 +47,8 @@ pub struct Writer {
 pub struct Changed {
     /// What it is: `f0`, `thread_struct of task 0: f0`, ...
     pub name: String,
+    /// Where it is.
+    pub cell: Cell,
     /// The register, if it is one.
     pub register: Option<Register>,
     /// Value on kernel A.
@@ -304,6 +306,7 @@ fn describe(
     let task = |slot: Slot| runs[0].tasks.get(usize::from(slot.0)).copied().flatten();
     let changed = |change: &Change| Changed {
         name: cell_name(change.cell, &task),
+        cell: change.cell,
         register: signature::register(change.cell),
         a: change.a,
         b: change.b,

@@ -41,6 +41,8 @@ pub struct Finding {
     pub reproduce: String,
     /// The report for people.
     pub report_txt: String,
+    /// The report for a browser; none is written if it is empty.
+    pub report_html: String,
     /// The report for programs. If it is an object, its keys follow those of the finding in `report.json`.
     pub report_json: Value,
 }
@@ -264,6 +266,9 @@ fn fill_directory(dir: &Path, finding: &Finding) -> Result<(), FindingsError> {
         write_synced(&dir.join("minimized.json"), &minimized.to_json())?;
     }
     write_synced(&dir.join("report.txt"), &finding.report_txt)?;
+    if !finding.report_html.is_empty() {
+        write_synced(&dir.join("report.html"), &finding.report_html)?;
+    }
     write_synced(
         &dir.join("report.json"),
         &format!("{:#}\n", report(finding)),

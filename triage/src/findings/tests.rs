@@ -41,6 +41,7 @@ fn finding(signature: &str, name: &str, place: Place) -> Finding {
         command: "ctxfuzz explain scenario.json".to_owned(),
         reproduce: String::new(),
         report_txt: "f0 holds the FPSCR image\n".to_owned(),
+        report_html: "<!DOCTYPE html>".to_owned(),
         report_json: json!({"cause": {"function": "save_fpu"}, "verdict": "overridden"}),
     }
 }
@@ -67,6 +68,7 @@ fn the_first_is_kept_whole_and_later_ones_are_counted() {
     assert_eq!(first, Added::New(path.clone()));
     let files = [
         "minimized.json",
+        "report.html",
         "report.json",
         "report.txt",
         "scenario.json",

@@ -53,8 +53,10 @@ pub struct Entry {
     pub a: Option<Kernel>,
     /// Kernel B.
     pub b: Option<Kernel>,
-    /// Function at fault, by the root cause.
+    /// Function at fault, as the signature has it.
     pub function: Option<String>,
+    /// Function of the telling instruction: the last write, or where the run ended.
+    pub writer: Option<String>,
     /// `file:line` of the telling instruction, where the image says so.
     pub source: Option<String>,
     /// Its directory.
@@ -127,7 +129,7 @@ pub fn read(path: &Path, name: &Path, skipped: &mut Vec<Skipped>) -> Result<Entr
 }
 
 fn entry(report: Report, path: &Path, files: Files) -> Entry {
-    let (function, source) = cause(&report.explanation, &report.signature);
+    let (writer, source) = cause(&report.explanation, &report.signature);
     let reproduce = match (&report.a, &report.b, &report.endian, files.scenario) {
         (Some(a), Some(b), Some(endian), Some(scenario)) => Some(command::explain(
             &a.kernel,
@@ -137,6 +139,11 @@ fn entry(report: Report, path: &Path, files: Files) -> Entry {
         )),
         _ => None,
     };
+    let at_fault = report
+        .signature
+        .rsplit_once('.')
+        .map(|(function, _)| function);
+    let function = at_fault.filter(|_| writer.is_some()).map(str::to_owned);
     let mut places = report.places;
     places.extend(files.places);
     places.sort();
@@ -153,6 +160,7 @@ fn entry(report: Report, path: &Path, files: Files) -> Entry {
         a: report.a,
         b: report.b,
         function,
+        writer,
         source,
         path: path.to_owned(),
         reproduce,
@@ -161,7 +169,7 @@ fn entry(report: Report, path: &Path, files: Files) -> Entry {
     }
 }
 
-/// Function and source line of the cause with this signature.
+/// Function and source line of the telling instruction of the cause with this signature.
 fn cause(explanation: &Value, signature: &str) -> (Option<String>, Option<String>) {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let mut causes = explanation["causes"].as_array().into_iter().flatten();

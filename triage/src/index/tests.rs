@@ -45,6 +45,7 @@ fn finding(signature: &str, verdict: Verdict) -> Finding {
         command: "ctxfuzz fuzz --seed 7".to_owned(),
         reproduce: String::new(),
         report_txt: "f0 holds the FPSCR image\n".to_owned(),
+        report_html: "<!DOCTYPE html>".to_owned(),
         report_json: json!({
             "version": "0.1.0", "seed": 7, "endian": "be", "a": kernel("clobbering"), "b": kernel("fixed"),
             "explanation": {"causes": [{"signature": signature, "cause": {"function": "save_fpu", "last_writer": {"a": writer, "b": null}}}]},
@@ -96,7 +97,8 @@ fn what_a_campaign_wrote_is_read_whole() {
     assert_eq!(signatures(&index), ["a.strong", "c.strong", "b.weak"]);
     assert_eq!(index.skipped, []);
     let entry = &index.entries[0];
-    assert_eq!(entry.function.as_deref(), Some("save_fpu"));
+    assert_eq!(entry.function.as_deref(), Some("a"));
+    assert_eq!(entry.writer.as_deref(), Some("save_fpu"));
     assert_eq!(entry.source.as_deref(), Some("kernel/fpu.S:119"));
     assert_eq!(
         (entry.seed, entry.places.as_slice()),

@@ -78,8 +78,16 @@ fn table(lines: &mut Lines, index: &Index, entries: &[&Entry]) {
             entry.verdict.name(),
             registers(entry)
         ));
-        if let Some(source) = &entry.source {
-            lines.add(&format!("    at {}", shown(source)));
+        if let Some(writer) = &entry.writer {
+            let source = entry
+                .source
+                .as_ref()
+                .map(|source| format!(", {}", shown(source)));
+            let source = source.unwrap_or_default();
+            lines.add(&format!(
+                "    telling instruction: {}{source}",
+                shown(writer)
+            ));
         }
         if let (Some(a), Some(b)) = (&entry.a, &entry.b) {
             lines.add(&format!("    {} against {}", kernel(a), kernel(b)));
@@ -151,6 +159,7 @@ fn entry(entry: &Entry) -> Value {
         "registers": entry.registers,
         "places": entry.places,
         "function": entry.function,
+        "writer": entry.writer,
         "source": entry.source,
         "endian": entry.endian,
         "a": kernel(&entry.a),

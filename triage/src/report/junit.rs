@@ -58,6 +58,7 @@ fn details(entry: &Entry) -> String {
     let kernel = |kernel: &Kernel| format!("{} (image {})", kernel.kernel, kernel.image);
     let seed = entry.seed.map(|seed| seed.to_string());
     for (what, value) in [
+        ("telling instruction in", entry.writer.clone()),
         ("source", entry.source.clone()),
         ("kernel a", entry.a.as_ref().map(kernel)),
         ("kernel b", entry.b.as_ref().map(kernel)),

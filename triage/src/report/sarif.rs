@@ -111,9 +111,11 @@ fn location(entry: &Entry) -> Option<Value> {
         let physical = json!({"artifactLocation": artifact, "region": region});
         location.insert("physicalLocation".into(), physical);
     }
-    if let Some(function) = &entry.function {
-        let logical = json!([{"name": function, "kind": "function"}]);
+    if let Some(writer) = &entry.writer {
+        let logical = json!([{"name": writer, "kind": "function"}]);
         location.insert("logicalLocations".into(), logical);
+        let told = text(&format!("The telling instruction, in {writer}."));
+        location.insert("message".into(), told);
     }
     (!location.is_empty()).then_some(Value::Object(location))
 }

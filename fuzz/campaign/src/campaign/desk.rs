@@ -17,6 +17,7 @@ use ctxfuzz_triage::command;
 use ctxfuzz_triage::compare::{Comparison, Difference, What};
 use ctxfuzz_triage::findings::{Added, Finding, FindingStore};
 use ctxfuzz_triage::pair::Paired;
+use ctxfuzz_triage::report::html::{self, Page};
 use serde_json::{Value, json};
 
 use super::evidence::{self, Blame};
@@ -219,6 +220,7 @@ impl<'c> Desk<'c> {
             command: self.config.command.clone(),
             reproduce: String::new(),
             report_txt: String::new(),
+            report_html: String::new(),
             report_json: Value::Null,
         })?;
         Ok(())
@@ -287,6 +289,7 @@ impl<'c> Desk<'c> {
             minimized,
             command: config.command.clone(),
             report_txt: self.text(blame, &reproduce, explained, &explanation, case),
+            report_html: self.page(blame, &reproduce, &explanation, case)?,
             reproduce,
             report_json: self.json(explained, &explanation, case),
         })
@@ -318,6 +321,29 @@ impl<'c> Desk<'c> {
             self.hashes[1],
             explanation.text(),
         )
+    }
+
+    fn page(
+        &self,
+        blame: &Blame,
+        reproduce: &str,
+        explanation: &Explanation,
+        case: &Case,
+    ) -> Result<String, CampaignError> {
+        let config = self.config;
+        let facts = [
+            ("found by", config.command.clone()),
+            ("seed", config.seed.to_string()),
+            ("execution", case.execution.to_string()),
+        ];
+        Ok(html::page(&Page {
+            signature: Some(&blame.signature),
+            explanation,
+            runs: &evidence::observed(config, &explanation.scenario)?,
+            hashes: self.hashes,
+            facts: &facts,
+            command: reproduce,
+        }))
     }
 
     fn json(&self, explained: &str, explanation: &Explanation, case: &Case) -> Value {

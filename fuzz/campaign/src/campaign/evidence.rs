@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ctxfuzz_emulator::run::RunnerError;
+use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::{self, Explainer, Explanation};
@@ -62,6 +63,15 @@ pub fn machines(config: &Config) -> Result<Pair, RunnerError> {
         pair.b.dirty(config.seed);
     }
     Ok(pair)
+}
+
+/// Both runs of a scenario, with what each task has at each look, for the pages of findings.
+pub fn observed(config: &Config, scenario: &Scenario) -> Result<[Outcome; 2], RunnerError> {
+    let mut pair = machines(config)?;
+    pair.a.observe();
+    pair.b.observe();
+    let paired = pair.run(scenario);
+    Ok([paired.a, paired.b])
 }
 
 /// Whether fresh machines show the same comparison, every time.

@@ -4,11 +4,16 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
-use ctxfuzz_triage::cause;
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_triage::cause::{self, Explanation};
+use ctxfuzz_triage::command;
+use ctxfuzz_triage::pair::Pair;
+use ctxfuzz_triage::report::html::{self, Page};
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
-use super::input::Input;
+use super::input::{Input, check_output, write_whole};
 use super::{Status, run};
 
 /// Arguments of `ctxfuzz explain`.
@@ -25,6 +30,9 @@ pub struct ExplainArgs {
     /// Byte orders to explain [default: le, or the one a vmlinux has].
     #[arg(long, value_enum)]
     endian: Option<EndianArgument>,
+    /// Write a page for a browser too: one file that needs no network.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// One line of JSON a byte order.
     #[arg(long)]
     json: bool,
@@ -33,11 +41,21 @@ pub struct ExplainArgs {
 /// Explains; exit status as `run`.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let input = Input::load(&args.scenario)?;
+    let endians = args.kernels.endians(args.endian, EndianArgument::Le)?;
+    if let Some(file) = &args.html {
+        if endians.len() > 1 {
+            bail!("--html writes one page, of one byte order: --endian le or --endian be");
+        }
+        check_output(file)?;
+    }
     let mut status = Status::Nothing;
     let mut out = io::stdout().lock();
-    for endian in args.kernels.endians(args.endian, EndianArgument::Le)? {
+    for endian in endians {
         let explanation =
             cause::explain(&args.kernels.a, &args.kernels.b, endian, &input.scenario)?;
+        if let Some(file) = &args.html {
+            write_whole(file, &page(args, endian, &explanation)?)?;
+        }
         match args.json {
             true => writeln!(out, "{}", explanation.json())?,
             false => write!(out, "{}", explanation.text())?,
@@ -46,4 +64,22 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(status.into())
+}
+
+/// The page needs what each task has at each look, so the scenario is run once more.
+fn page(args: &ExplainArgs, endian: Endian, explanation: &Explanation) -> anyhow::Result<String> {
+    let (a, b) = (&args.kernels.a, &args.kernels.b);
+    let mut pair = Pair::new(a, b, endian)?;
+    pair.a.observe();
+    pair.b.observe();
+    let hashes = [pair.a.hash(), pair.b.hash()];
+    let paired = pair.run(&explanation.scenario);
+    Ok(html::page(&Page {
+        signature: None,
+        explanation,
+        runs: &[paired.a, paired.b],
+        hashes,
+        facts: &[],
+        command: &command::explain(a, b, endian.name(), &args.scenario),
+    }))
 }

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use clap::Args;
 use ctxfuzz_triage::index::Index;
 use ctxfuzz_triage::known::Known;
-use ctxfuzz_triage::report::{junit, sarif};
+use ctxfuzz_triage::report::{html, junit, sarif};
 use ctxfuzz_triage::untrusted;
 
 use super::arguments::AbiArgument;
-use super::input::{check_output, write_whole};
+use super::input::{check_output, folder_of, write_whole};
 use super::{Status, complain};
 
 /// Arguments of `ctxfuzz triage`.
@@ -28,6 +28,9 @@ pub struct TriageArgs {
     /// Reviewed signatures, each with a reason; they are listed apart and do not count for the exit status.
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
+    /// Write the index as a page for a browser, with links to the pages of the findings.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Write the index as SARIF 2.1.0, for code scanning.
     #[arg(long, value_name = "FILE")]
     sarif: Option<PathBuf>,
@@ -42,7 +45,7 @@ pub struct TriageArgs {
 /// Reads, reports, and says by its exit status whether there was anything to report.
 pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
     let known = known(args.known.as_deref())?;
-    let outputs: Vec<PathBuf> = [&args.sarif, &args.junit]
+    let outputs: Vec<PathBuf> = [&args.html, &args.sarif, &args.junit]
         .into_iter()
         .flatten()
         .cloned()
@@ -57,6 +60,9 @@ pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
             untrusted::path(&args.dir.join(&skipped.path)),
             skipped.reason
         ));
+    }
+    if let Some(file) = &args.html {
+        write_whole(file, &html::index_page(&index, &folder_of(file)))?;
     }
     if let Some(file) = &args.sarif {
         write_whole(file, &format!("{:#}\n", sarif::sarif(&index)))?;

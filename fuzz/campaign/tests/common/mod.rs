@@ -3,6 +3,8 @@
 // Every test file is a program of its own and uses a part of this.
 #![allow(dead_code)]
 
+pub mod findings;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,98 @@
+//! One cause: what came to differ, who wrote it last on each side, and how it got about.
+
+use maud::{Markup, html};
+
+use super::{badge, event, hex, marked, travel};
+use crate::cause::{Cause, Changed, Explanation, Writer};
+use crate::compare::What;
+
+/// Registers listed.
+const MOST_CHANGES: usize = 100;
+
+/// The section.
+pub fn section(number: usize, cause: &Cause, e: &Explanation) -> Markup {
+    html! {
+        section id={ "cause-" (number) } {
+            h2 { "Cause " (number) ": " code { (cause.signature) } }
+            p { (badge(cause.verdict)) " " (event(cause.event, &e.scenario)) }
+            @if cause.occurrences > 1 { p.muted { "One of " (cause.occurrences) " times in this run, harmless ones included." } }
+            @match &cause.ended {
+                Some(ended) => p.warning { "The run on " code { ([&e.kernel_a, &e.kernel_b][ended.side]) } " ends with " (ended.how) },
+                None => (changes(cause, e)),
+            }
+            div.sides {
+                (writer("A", &e.kernel_a, cause.writer_a.as_ref(), cause.ended.is_some()))
+                (writer("B", &e.kernel_b, cause.writer_b.as_ref(), cause.ended.is_some()))
+            }
+            (travel::picture(cause, e))
+        }
+    }
+}
+
+fn changes(cause: &Cause, e: &Explanation) -> Markup {
+    html! {
+        table.cards {
+            thead { tr { th { "what came to differ" } th { "A: " (e.kernel_a) } th { "B: " (e.kernel_b) } th { "what it is" } } }
+            tbody {
+                @for change in cause.changes.iter().take(MOST_CHANGES) {
+                    @let (a, b) = (value(change, change.a), value(change, change.b));
+                    tr {
+                        th scope="row" data-label="what" { (change.name) }
+                        td.value data-label="A" { (marked(&a, &b)) }
+                        td.value data-label="B" { (marked(&b, &a)) }
+                        td data-label="it is" { @if let Some(pattern) = &change.pattern { (pattern) } @else { span.muted { "not recognised" } } }
+                    }
+                }
+            }
+        }
+        @if let Some(more) = cause.changes.len().checked_sub(MOST_CHANGES).filter(|&more| more > 0) { p { "And " (more) " more." } }
+    }
+}
+
+fn value(change: &Changed, value: u128) -> String {
+    match change.register {
+        Some(register) => hex(What::Register(register), value),
+        None => format!("{value:#x}"),
+    }
+}
+
+fn writer(
+    lane: &str,
+    kernel: &dyn std::fmt::Display,
+    writer: Option<&Writer>,
+    ended: bool,
+) -> Markup {
+    let Some(writer) = writer else {
+        return html! {
+            div.side {
+                h3 { (lane) ": " (kernel) }
+                p.muted { @if ended { "Nothing to show." } @else { "Not written in this run." } }
+            }
+        };
+    };
+    html! {
+        div.side {
+            h3 { (lane) ": " (kernel) }
+            p { @if ended { "Ended at " } @else { "Written last by " } code { (writer.instruction) } " at " code { (writer.place) } @if let Some(source) = &writer.source { ", " code { (source) } } }
+            details open {
+                summary { "Call trace, innermost first" }
+                (trace(writer))
+            }
+            details open {
+                summary { "Code around it" }
+                pre tabindex="0" { @for line in &writer.around { (line) "\n" } }
+            }
+        }
+    }
+}
+
+/// How an instruction was reached.
+pub fn trace(writer: &Writer) -> Markup {
+    html! {
+        ol.trace {
+            @for (address, place) in &writer.trace {
+                li { code { span.muted { (format!("{address:016x}")) } " " (place) } }
+            }
+        }
+    }
+}
