@@ -4,6 +4,7 @@
 //! is below (`text`) and in `report` (HTML, SARIF, JUnit); what a campaign writes is `findings`.
 
 mod entry;
+mod replayed;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -13,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use self::entry::{Entry, Kernel};
+pub use self::replayed::Run;
 use crate::definedness::Abi;
 use crate::known::Known;
 
@@ -100,10 +102,13 @@ impl Index {
             }
             index.skipped.append(&mut skipped);
         }
-        index
-            .entries
-            .sort_by(|a, b| (b.verdict, &a.signature).cmp(&(a.verdict, &b.signature)));
+        index.sort();
         Ok(index)
+    }
+
+    fn sort(&mut self) {
+        self.entries
+            .sort_by(|a, b| (b.verdict, &a.signature).cmp(&(a.verdict, &b.signature)));
     }
 
     /// What a finding comes to.

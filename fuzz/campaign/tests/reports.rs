@@ -295,3 +295,125 @@ fn outputs_that_cannot_be_written_are_trouble() {
         );
     }
 }
+
+#[test]
+fn the_report_for_programs_is_as_its_schema_says() {
+    let schema = fs::read_to_string(common::project().join("docs/report.schema.json"));
+    let schema = serde_json::from_str(&schema.expect("it reads")).expect("it is JSON");
+    let schema = jsonschema::validator_for(&schema).expect("it is a schema");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // Copies, a kernel that dies, and causes without a register.
+    let arguments = [
+        "fuzz",
+        "--a",
+        "clobbering+giveup-keeps-fp-bit",
+        "--corpus",
+        "corpus",
+        "--findings",
+        "f",
+        "--runs",
+        "60",
+    ];
+    assert_eq!(call_in(folder.path(), &arguments).status, Some(1));
+    let mut reports = 0;
+    for finding in fs::read_dir(folder.path().join("f")).expect("it lists") {
+        let report = finding.expect("it lists").path().join("report.json");
+        let report = fs::read_to_string(report).expect("every finding has one");
+        let report: Value = serde_json::from_str(&report).expect("it is JSON");
+        let errors: Vec<String> = schema
+            .iter_errors(&report)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        reports += 1;
+        for part in [
+            "/reproduce",
+            "/a/image",
+            "/explanation/causes",
+            "/explanation/causes/0/cause/changes",
+        ] {
+            let mut wrong = report.clone();
+            *wrong.pointer_mut(part).expect("it has it") = json!(5);
+            assert!(!schema.is_valid(&wrong), "{part}");
+        }
+    }
+    assert!(reports > 2, "{reports}");
+}
+
+#[test]
+fn a_replay_reports_its_signatures_to_other_programs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (from, to) in [
+        ("io-worker-on-interrupt-return", "-a.json"),
+        ("fork-twice", "b.json"),
+        ("getppid", "c.json"),
+    ] {
+        let from = common::project().join(format!("corpus/{from}.json"));
+        fs::copy(from, folder.path().join(to)).expect("a file is copied");
+    }
+    known_file(
+        folder.path(),
+        &json!({"known": [{"signature": ALTIVEC, "reason": "is old"}]}),
+    );
+    let arguments = [
+        "run",
+        "--known",
+        "known.json",
+        "--sarif",
+        "s",
+        "--junit",
+        "j",
+        "b.json",
+        "./-a.json",
+        "c.json",
+    ];
+    let called = call_in(folder.path(), &arguments);
+    assert_eq!(called.status, Some(1), "{}", called.stderr);
+    let read = |file: &str| fs::read_to_string(folder.path().join(file)).expect("it is written");
+    let log: Value = serde_json::from_str(&read("s")).expect("it is JSON");
+    let schema = jsonschema::validator_for(&sarif_schema()).expect("it is a schema");
+    assert!(schema.is_valid(&log));
+    // Each once, though three runs show it: with the strongest verdict.
+    let results = log["runs"][0]["results"].as_array().expect("a list");
+    let told: Vec<_> = results
+        .iter()
+        .map(|result| {
+            (
+                &result["ruleId"],
+                &result["properties"]["verdict"],
+                &result["properties"]["reproduce"],
+            )
+        })
+        .collect();
+    let reproduce =
+        json!("ctxfuzz explain --a clobbering --b fixed --endian le --abi linux ./-a.json");
+    let live = json!("live");
+    assert_eq!(
+        told,
+        [
+            (&json!(ALTIVEC), &live, &reproduce),
+            (&json!(FPU), &live, &reproduce)
+        ]
+    );
+    assert_eq!(results[0]["suppressions"][0]["justification"], "is old");
+    let xml = read("j");
+    let document = roxmltree::Document::parse(&xml).expect("it is XML");
+    let cases: Vec<_> = document
+        .descendants()
+        .filter(|node| node.has_tag_name("testcase"))
+        .collect();
+    let what = cases.iter().map(|case| {
+        (
+            case.attribute("name"),
+            case.first_element_child()
+                .map(|what| what.tag_name().name()),
+        )
+    });
+    assert_eq!(
+        what.collect::<Vec<_>>(),
+        [
+            (Some(ALTIVEC), Some("skipped")),
+            (Some(FPU), Some("failure"))
+        ]
+    );
+}

@@ -191,6 +191,7 @@ fn table(differences: &[&Difference], e: &Explanation, causes: &[&Cause]) -> Mar
 
 fn row(difference: &Difference, e: &Explanation, causes: &[&Cause]) -> Markup {
     let whose = match difference.task {
+        _ if difference.what == What::End => "the whole run".to_owned(),
         Some(task) => format!("{} of task {task}", difference.place),
         None => format!("{} of a kernel thread", difference.place),
     };

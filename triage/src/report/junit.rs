@@ -25,7 +25,7 @@ pub fn junit(index: &Index) -> Result<String, SerializeError> {
         case.set_classname("ctxfuzz");
         suite.add_test_case(case);
     }
-    let mut report = Report::new("ctxfuzz triage");
+    let mut report = Report::new("ctxfuzz");
     report.add_test_suite(suite);
     report.to_string()
 }

@@ -1,6 +1,5 @@
 //! `ctxfuzz fuzz`: a campaign.
 
-use std::env;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{self, ExitCode};
@@ -10,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, bail};
 use clap::Args;
 use ctxfuzz_emulator::run::kernel_hash;
-use ctxfuzz_triage::command;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::{Status, triage};
@@ -125,11 +123,7 @@ fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
         known: triage::known(args.known.as_deref())?,
         feedback: !args.no_feedback,
         dirty: args.dirty,
-        command: command::line(
-            env::args_os()
-                .skip(1)
-                .map(|a| a.to_string_lossy().into_owned()),
-        ),
+        command: triage::this_command(),
     })
 }
 

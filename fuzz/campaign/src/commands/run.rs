@@ -12,11 +12,12 @@ use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::cause;
 use ctxfuzz_triage::compare::Comparison;
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::index::{Index, Run};
 use ctxfuzz_triage::known::Known;
 use ctxfuzz_triage::report::{self, RunReport, Subject};
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
-use super::input::Input;
+use super::input::{Input, check_output};
 use super::pairs::Pairs;
 use super::{Status, triage};
 
@@ -40,6 +41,12 @@ pub struct RunArgs {
     /// Reviewed signatures, each with a reason: a file of JSON. They are said, but do not count for the exit status.
     #[arg(long, value_name = "FILE", conflicts_with = "expect")]
     known: Option<PathBuf>,
+    /// Write the signatures as SARIF 2.1.0 too, for code scanning.
+    #[arg(long, value_name = "FILE", conflicts_with = "expect")]
+    sarif: Option<PathBuf>,
+    /// Write the signatures as JUnit XML too, for continuous integration.
+    #[arg(long, value_name = "FILE", conflicts_with = "expect")]
+    junit: Option<PathBuf>,
     /// Hold each file to its own `expect` rows, on the kernels they name.
     #[arg(long, conflicts_with_all = ["a", "b", "abi", "endian", "all"])]
     expect: bool,
@@ -60,49 +67,105 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if args.expect {
         return expect::hold(&inputs, args.json);
     }
-    let mut pairs = Pairs::default();
+    for file in [&args.sarif, &args.junit].into_iter().flatten() {
+        check_output(file)?;
+    }
+    let mut replays = Replays {
+        pairs: Pairs::default(),
+        known,
+        index: Index::of_runs("ctxfuzz run", args.abi.into()),
+    };
     let mut status = Status::Nothing;
     let endians = args.kernels.endians(args.endian, EndianArgument::Both)?;
     let mut out = io::stdout().lock();
     for input in &inputs {
         for &endian in &endians {
-            status.add(replay(args, &known, &mut pairs, input, endian, &mut out)?);
+            status.add(replay(args, &mut replays, input, endian, &mut out)?);
         }
     }
     out.flush()?;
+    triage::write(&replays.index, args.sarif.as_deref(), args.junit.as_deref())?;
     Ok(status.into())
+}
+
+/// What is kept from one replay to the next.
+struct Replays {
+    pairs: Pairs,
+    known: Known,
+    /// For other programs.
+    index: Index,
+}
+
+/// The causes of what differs.
+#[derive(Default)]
+struct Causes {
+    signatures: Vec<String>,
+    /// Those that were reviewed, with their reasons.
+    known: Vec<(String, String)>,
+    /// Whether all that is reported goes back to them.
+    excused: bool,
+}
+
+impl Replays {
+    /// Recording both runs takes much longer than running them: only for differences that somebody may ask about.
+    fn causes(
+        &mut self,
+        args: &RunArgs,
+        input: &Input,
+        endian: Endian,
+        hashes: [u64; 2],
+        comparison: &Comparison,
+    ) -> anyhow::Result<Causes> {
+        if let Some(reason) = comparison.reason() {
+            self.index.skip(&input.path, reason);
+        }
+        if !comparison.comparable() || comparison.verdict <= Verdict::Dead {
+            return Ok(Causes::default());
+        }
+        let (a, b) = (&args.kernels.a, &args.kernels.b);
+        let explanation = cause::explain(a, b, endian, &input.scenario)?;
+        let run = Run {
+            scenario: &input.path,
+            hashes,
+            command: &triage::this_command(),
+            known: &self.known,
+        };
+        self.index.add(&run, &explanation);
+        if explanation.causes.is_empty() && comparison.reported(args.abi.into()) {
+            self.index
+                .skip(&input.path, "differs, but no cause was found");
+        }
+        let (known, excused) = self.known.excuses(&explanation, args.abi.into());
+        Ok(Causes {
+            signatures: explanation.signatures(),
+            known,
+            excused,
+        })
+    }
 }
 
 fn replay(
     args: &RunArgs,
-    known: &Known,
-    pairs: &mut Pairs,
+    replays: &mut Replays,
     input: &Input,
     endian: Endian,
     out: &mut impl Write,
 ) -> anyhow::Result<Status> {
     let (a, b) = (&args.kernels.a, &args.kernels.b);
-    let paired = pairs.get(a, b, endian)?.run(&input.scenario);
+    let pair = replays.pairs.get(a, b, endian)?;
+    let paired = pair.run(&input.scenario);
+    let hashes = [pair.a.hash(), pair.b.hash()];
     let comparison = paired.comparison;
-    // Recording both runs takes much longer than running them: only for differences that somebody may ask about.
-    let (signatures, (known, excused)) =
-        match comparison.comparable() && comparison.verdict > Verdict::Dead {
-            true => {
-                let explanation = cause::explain(a, b, endian, &input.scenario)?;
-                let excuses = known.excuses(&explanation, args.abi.into());
-                (explanation.signatures(), excuses)
-            }
-            false => Default::default(),
-        };
+    let causes = replays.causes(args, input, endian, hashes, &comparison)?;
     let (scenario, kernel_a, kernel_b) = (input.name(), a.to_string(), b.to_string());
     let subject = Subject {
         scenario: &scenario,
         endian,
         kernel_a: &kernel_a,
         kernel_b: &kernel_b,
-        signatures: &signatures,
-        known: &known,
-        excused,
+        signatures: &causes.signatures,
+        known: &causes.known,
+        excused: causes.excused,
         abi: args.abi.into(),
         all: args.all,
     };
@@ -118,7 +181,7 @@ fn replay(
             );
         }
     }
-    Ok(match excused {
+    Ok(match causes.excused {
         true => Status::Nothing,
         false => status(&comparison, args.abi.into()),
     })

@@ -1,10 +1,12 @@
 //! `ctxfuzz triage`: an index over a findings directory.
 
+use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use ctxfuzz_triage::command;
 use ctxfuzz_triage::index::Index;
 use ctxfuzz_triage::known::Known;
 use ctxfuzz_triage::report::{html, junit, sarif};
@@ -64,12 +66,7 @@ pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
     if let Some(file) = &args.html {
         write_whole(file, &html::index_page(&index, &folder_of(file)))?;
     }
-    if let Some(file) = &args.sarif {
-        write_whole(file, &format!("{:#}\n", sarif::sarif(&index)))?;
-    }
-    if let Some(file) = &args.junit {
-        write_whole(file, &junit::junit(&index)?)?;
-    }
+    write(&index, args.sarif.as_deref(), args.junit.as_deref())?;
     let mut out = io::stdout().lock();
     match args.json {
         true => writeln!(out, "{}", index.json())?,
@@ -77,6 +74,27 @@ pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(status(&index).into())
+}
+
+/// Writes an index for other programs.
+pub fn write(
+    index: &Index,
+    sarif_file: Option<&Path>,
+    junit_file: Option<&Path>,
+) -> anyhow::Result<()> {
+    if let Some(file) = sarif_file {
+        write_whole(file, &format!("{:#}\n", sarif::sarif(index)))?;
+    }
+    if let Some(file) = junit_file {
+        write_whole(file, &junit::junit(index)?)?;
+    }
+    Ok(())
+}
+
+/// The command line of this program, as a report shows it.
+pub fn this_command() -> String {
+    let arguments = env::args_os().skip(1);
+    command::line(arguments.map(|argument| argument.to_string_lossy().into_owned()))
 }
 
 /// The known signatures of a file; none without one.

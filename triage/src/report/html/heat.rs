@@ -44,6 +44,9 @@ pub fn section(e: &Explanation, looks: &Looks<'_>) -> Markup {
                 "Differences that nobody may rely on are shown too."
             }
             @if columns == 0 { p { "Neither run came to a place where it was looked at." } }
+            @else if looks.looks.iter().all(|look| look.differing.is_empty()) {
+                p { "No register of any task ever differs where user code could see it" @if looks.part { ", as long as the two runs do the same" } "." }
+            }
             @else {
                 p.legend {
                     span.key.heat-1 {} " up to 8 bits differ "
@@ -191,8 +194,7 @@ fn in_words(looks: &Looks<'_>) -> Markup {
         }
     }
     html! {
-        @if spans.is_empty() { p { "No register of any task ever differs where user code could see it." } }
-        @else {
+        @if !spans.is_empty() {
             details {
                 summary { "The same in words: " (spans.len()) " register" @if spans.len() != 1 { "s" } " of a task" }
                 ul.plain {

@@ -161,9 +161,9 @@ fn lanes_and_picture_show_what_was_observed() {
     let picture = cells.concat();
     for cell in [
         "f0 of task 0 after event 0: A 0x0000000082004000, B 0x4142434445464748",
-        "vs0 of task 0",
-        "doubleword 0 of v0",
-        "doubleword 1 of v0",
+        "vs0 of task 0 after event 0: A 0x0000000000000000, B 0x494a4b4c4d4e4f50",
+        "doubleword 0 of v0 of task 0 after event 0: A 0x0000000000000000, B 0x1011223344556677",
+        "doubleword 1 of v0 of task 0 after event 0: A 0x0000000000010001, B 0x8899aabbccddeeff",
     ] {
         assert!(picture.contains(cell), "{cell}: {picture}");
     }
@@ -207,7 +207,7 @@ fn runs_that_part_share_no_line_from_there_on() {
     let page = draw(&ran, None);
     Document::parse(&parsed(&page)).unwrap();
     assert!(page.contains("only here"));
-    assert!(page.contains("do not do the same"));
+    assert!(page.contains("as long as the two runs do the same"));
 }
 
 #[test]
