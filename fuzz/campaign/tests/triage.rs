@@ -43,7 +43,12 @@ fn a_campaigns_findings_are_listed_and_their_commands_show_them_again() {
         let command = finding["reproduce"].as_str().expect("a text");
         let text = format!("it's new/{signature}/report.txt");
         let text = fs::read_to_string(folder.path().join(text)).expect("it reads");
-        assert!(text.contains(command), "{text}");
+        assert!(
+            text.contains(&format!(
+                "\n\nshow again {command}\nfound by   ctxfuzz fuzz"
+            )),
+            "{text}"
+        );
         let words = shell_words(command);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         assert_eq!(words[0], "ctxfuzz");

@@ -32,6 +32,8 @@ const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 /// Rows of the table of differences that are seen at once.
 const FIRST_DIFFERENCES: usize = 16;
+/// Causes that are explained.
+const MOST_CAUSES: usize = 12;
 /// Rows below them.
 const MOST_DIFFERENCES: usize = 200;
 
@@ -79,15 +81,16 @@ pub fn page(page: &Page<'_>) -> String {
                 a href="#differs" { "What differs" }
                 a href="#timeline" { "Timeline" }
                 a href="#registers" { "Register file" }
-                @for (index, cause) in causes.iter().enumerate() {
+                @for (index, cause) in causes.iter().enumerate().take(MOST_CAUSES) {
                     a href={ "#cause-" (index + 1) } { "Cause " (index + 1) @if causes.len() > 1 { ": " (cause.signature) } }
                 }
             }
             main {
+                @if causes.len() > MOST_CAUSES { p.warning { "Only the first " (MOST_CAUSES) " of " (causes.len()) " causes are shown: " code { "ctxfuzz explain" } " has all." } }
                 (differs(e, &causes))
                 (timeline::section(e, page.runs, &looks))
                 (heat::section(e, &looks))
-                @for (index, cause) in causes.iter().enumerate() {
+                @for (index, cause) in causes.iter().enumerate().take(MOST_CAUSES) {
                     (causes::section(index + 1, cause, e))
                 }
             }
@@ -210,7 +213,7 @@ fn row(difference: &Difference, e: &Explanation, causes: &[&Cause]) -> Markup {
             td data-label="who notices" { (badge(difference.verdict)) }
             td.value data-label="A" { (marked(&a, &b)) }
             td.value data-label="B" { (marked(&b, &a)) }
-            td data-label="cause" { @if let Some(index) = cause { a href={ "#cause-" (index + 1) } { (index + 1) } } @else { "?" } }
+            td data-label="cause" { @if let Some(index) = cause.filter(|&index| index < MOST_CAUSES) { a href={ "#cause-" (index + 1) } { (index + 1) } } @else { "?" } }
         }
     }
 }

@@ -306,7 +306,8 @@ impl<'c> Desk<'c> {
         let config = self.config;
         format!(
             "{} ({})\n\n\
-             show again {reproduce}\n             found by   {}\n           seed {}, execution {}, ctxfuzz {}\n\
+             show again {reproduce}\n\
+             found by   {}\n           seed {}, execution {}, ctxfuzz {}\n\
              kernel a   {} (image {:016x})\nkernel b   {} (image {:016x})\n\
              explained  {explained}, in this directory; the scenario as it was found is scenario.json\n\n{}",
             blame.signature,

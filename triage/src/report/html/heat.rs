@@ -89,18 +89,27 @@ fn picture(looks: &Looks<'_>) -> Markup {
                 text.row.hot[differs(row)] x=(LABELS - 5) y=(y + ROW - 2) text-anchor="end" { (row_name(row)) }
                 @if row % 8 == 0 && row <= 64 { path.rule d={ "M" (LABELS) " " (y) "H" (width - MARGIN) } {} }
             }
-            @for (index, cell) in cells.iter().enumerate() {
-                @let x = LABELS + cell.column * column;
+            @for cell in cells.iter().take(MOST_TITLES) {
                 @let (y, tall) = half(cell);
-                rect.{ "heat-" (heat(cell)) } x=(x) y=(y) width=(cell.columns * column) height=(tall) {
-                    @if index < MOST_TITLES {
-                        @let look = &looks.looks[cell.column];
-                        title { (cell_name(cell)) " of task " (look.task) " " (look.when()) ": A " (format!("{:#018x}", cell.a)) ", B " (format!("{:#018x}", cell.b)) }
-                    }
+                rect.{ "heat-" (heat(cell)) } x=(LABELS + cell.column * column) y=(y) width=(cell.columns * column) height=(tall) {
+                    @let look = &looks.looks[cell.column];
+                    title { (cell_name(cell)) " of task " (look.task) " " (look.when()) ": A " (format!("{:#018x}", cell.a)) ", B " (format!("{:#018x}", cell.b)) }
                 }
+            }
+            @for level in 1..=3 {
+                @let rest = cells.iter().skip(MOST_TITLES).filter(|cell| heat(cell) == level);
+                @let drawn: String = rest.map(|cell| outline(cell, column)).collect();
+                @if !drawn.is_empty() { path.{ "heat-" (level) } d=(drawn) {} }
             }
         }
     }
+}
+
+/// A cell as a piece of a path, which takes the least room.
+fn outline(cell: &Cell, column: usize) -> String {
+    let (y, tall) = half(cell);
+    let (x, wide) = (LABELS + cell.column * column, cell.columns * column);
+    format!("M{x} {y}h{wide}v{tall}h-{wide}z")
 }
 
 /// Top and height of a cell.

@@ -272,3 +272,24 @@ fn the_page_of_the_worst_finding_is_small() {
     assert!(page.matches("<rect class=\"heat-").count() > 1000);
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
 }
+
+/// More looks than any scenario has, and in every other one every register is wrong, each in its own way.
+#[test]
+fn the_picture_of_the_worst_run_is_small() {
+    let mut ran = run("clobbering", &corpus("io-worker-then-signal"));
+    let first = ran.runs[0].observations[0].clone();
+    for (side, run) in ran.runs.iter_mut().enumerate() {
+        run.observations = vec![first.clone(); 800];
+        for (index, look) in run.observations.iter_mut().enumerate() {
+            look.task = (index % 2) as u8;
+            if index % 2 == 0 && side == 0 {
+                for (row, halves) in look.registers.vsr.iter_mut().enumerate() {
+                    *halves = [u64::MAX - (index * row) as u64, !((index + row) as u64)];
+                }
+            }
+        }
+    }
+    let page = draw(&ran, None);
+    Document::parse(&parsed(&page)).unwrap();
+    assert!(page.len() < 1_600_000, "{} bytes", page.len());
+}

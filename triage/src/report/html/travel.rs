@@ -9,6 +9,8 @@ use crate::cause::{Cause, CopyReport, Explanation, Writer};
 
 /// Copies that are drawn.
 const MOST_COPIES: usize = 40;
+/// Those that have their call traces with them.
+const MOST_TRACES: usize = 8;
 /// Where the three tracks are, in pixels from the left.
 const TRACKS: [usize; 3] = [14, 42, 70];
 const WIDTH: usize = 84;
@@ -114,11 +116,13 @@ fn stops<'c>(cause: &'c Cause, e: &Explanation) -> Vec<Stop<'c>> {
     });
     // What is done at the start or the end has no event; a copy is at the end.
     let time = |event: Option<u16>| event.unwrap_or(u16::MAX);
-    for copied in cause.copies.iter().take(MOST_COPIES) {
+    for (index, copied) in cause.copies.iter().take(MOST_COPIES).enumerate() {
         if let Some((_, stop)) = user_return.take_if(|(at, _)| time(*at) <= time(copied.event)) {
             stops.push(stop);
         }
-        stops.push(copy(copied, e));
+        let mut stop = copy(copied, e);
+        stop.writer = stop.writer.filter(|_| index < MOST_TRACES);
+        stops.push(stop);
     }
     stops.extend(user_return.map(|(_, stop)| stop));
     stops.extend(last(cause));
