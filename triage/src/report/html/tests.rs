@@ -269,6 +269,15 @@ fn the_page_of_the_worst_finding_is_small() {
     );
     let scenario = Scenario::from_json(&text, "worst").unwrap();
     let page = draw(&run("fixed+giveup-keeps-fp-bit", &scenario), None);
+    // The way of the value is told in order of time.
+    let xml = parsed(&page);
+    let document = Document::parse(&xml).unwrap();
+    let travel = texts(&document, "travel").concat();
+    let numbers = travel.split("event ").skip(1);
+    let numbers: Vec<u16> = numbers
+        .filter_map(|text| text.split_once(':')?.0.parse().ok())
+        .collect();
+    assert!(numbers.len() > 10 && numbers.is_sorted(), "{numbers:?}");
     assert!(page.matches("<rect class=\"heat-").count() > 1000);
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
 }

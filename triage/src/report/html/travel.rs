@@ -95,38 +95,45 @@ fn draw(before: Option<&Stop<'_>>, stop: &Stop<'_>, goes_on: bool) -> Markup {
 
 fn stops<'c>(cause: &'c Cause, e: &Explanation) -> Vec<Stop<'c>> {
     let mut stops = vec![first(cause, e)];
-    if let Some(damage) = cause.damage.as_ref().filter(|damage| !damage.at_cause) {
-        stops.push(Stop {
-            track: Track::Processor,
-            kind: "damage",
-            what: format!("{} of {}", damage.register, whose(damage.task)),
-            detail: event(damage.event, &e.scenario),
-            writer: None,
-        });
-    }
-    let mut user_return = cause.user_return.map(|(at, task)| {
-        let stop = Stop {
-            track: Track::Processor,
-            kind: "in user space",
-            what: format!("{} goes on with it", whose(task)),
-            detail: event(at, &e.scenario),
-            writer: None,
-        };
-        (at, stop)
-    });
-    // What is done at the start or the end has no event; a copy is at the end.
-    let time = |event: Option<u16>| event.unwrap_or(u16::MAX);
+    let mut seen = seen_by_tasks(cause, e).into_iter().peekable();
     for (index, copied) in cause.copies.iter().take(MOST_COPIES).enumerate() {
-        if let Some((_, stop)) = user_return.take_if(|(at, _)| time(*at) <= time(copied.event)) {
+        while let Some((_, stop)) = seen.next_if(|(event, _)| time(*event) <= time(copied.event)) {
             stops.push(stop);
         }
         let mut stop = copy(copied, e);
         stop.writer = stop.writer.filter(|_| index < MOST_TRACES);
         stops.push(stop);
     }
-    stops.extend(user_return.map(|(_, stop)| stop));
+    stops.extend(seen.map(|(_, stop)| stop));
     stops.extend(last(cause));
     stops
+}
+
+/// What is done at the start or the end has no event; a copy is at the end.
+fn time(event: Option<u16>) -> u16 {
+    event.unwrap_or(u16::MAX)
+}
+
+/// Where tasks had the wrong value, in order of time.
+fn seen_by_tasks<'c>(cause: &Cause, e: &Explanation) -> Vec<(Option<u16>, Stop<'c>)> {
+    let stop = |kind, what, at| Stop {
+        track: Track::Processor,
+        kind,
+        what,
+        detail: event(at, &e.scenario),
+        writer: None,
+    };
+    let mut seen = Vec::new();
+    if let Some(damage) = cause.damage.as_ref().filter(|damage| !damage.at_cause) {
+        let what = format!("{} of {}", damage.register, whose(damage.task));
+        seen.push((damage.event, stop("damage", what, damage.event)));
+    }
+    if let Some((at, task)) = cause.user_return {
+        let what = format!("{} goes on with it", whose(task));
+        seen.push((at, stop("in user space", what, at)));
+    }
+    seen.sort_by_key(|(event, _)| time(*event));
+    seen
 }
 
 fn whose(task: Option<u8>) -> String {
