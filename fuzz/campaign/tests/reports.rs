@@ -259,6 +259,24 @@ fn explain_writes_a_page_with_its_own_command() {
         page.contains("--endian le --abi linux 'it'\\''s.json'</code>"),
         "{page}"
     );
+    // For a mail, and for programs.
+    let command =
+        r"ctxfuzz explain --a clobbering --b fixed --endian le --abi linux 'it'\''s.json'";
+    assert!(
+        called.stdout.ends_with(&format!("\n{command}\n")),
+        "{}",
+        called.stdout
+    );
+    let json = call_in(folder.path(), &["explain", "it's.json", "--json"]);
+    let json = &json_lines(&json.stdout)[0];
+    assert_eq!(json["command"], command);
+    for image in json["images"].as_array().expect("a list") {
+        let image = image.as_str().expect("a text");
+        assert!(
+            called.stdout.contains(image) && page.contains(image),
+            "{image}"
+        );
+    }
     let both = call_in(
         folder.path(),
         &[

@@ -1,16 +1,19 @@
 //! `ctxfuzz explain`: where two kernels part on a scenario, and how the wrong value travelled.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use ctxfuzz_emulator::run::kernel_hash;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_triage::cause::{self, Explanation};
 use ctxfuzz_triage::command;
 use ctxfuzz_triage::pair::Pair;
 use ctxfuzz_triage::report::html::{self, Page};
+use serde_json::{Value, json};
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::input::{Input, check_output, write_whole};
@@ -56,14 +59,50 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         if let Some(file) = &args.html {
             write_whole(file, &page(args, endian, &explanation)?)?;
         }
+        let origin = Origin::of(args, endian)?;
         match args.json {
-            true => writeln!(out, "{}", explanation.json())?,
-            false => write!(out, "{}", explanation.text())?,
+            true => writeln!(out, "{}", origin.json(&explanation))?,
+            false => write!(out, "{}{origin}", explanation.text())?,
         }
         status.add(run::status(&explanation.comparison, args.abi.into()));
     }
     out.flush()?;
     Ok(status.into())
+}
+
+/// What somebody else needs to see the same.
+struct Origin {
+    images: [u64; 2],
+    command: String,
+}
+
+impl Origin {
+    fn of(args: &ExplainArgs, endian: Endian) -> anyhow::Result<Origin> {
+        let (a, b) = (&args.kernels.a, &args.kernels.b);
+        Ok(Origin {
+            images: [kernel_hash(a, endian)?, kernel_hash(b, endian)?],
+            command: command::explain(a, b, endian.name(), &args.scenario),
+        })
+    }
+
+    fn json(&self, explanation: &Explanation) -> Value {
+        let mut keys = explanation.json();
+        keys["version"] = json!(env!("CARGO_PKG_VERSION"));
+        keys["images"] = json!(self.images.map(|image| format!("{image:016x}")));
+        keys["command"] = json!(self.command);
+        keys
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ([a, b], version) = (self.images, env!("CARGO_PKG_VERSION"));
+        writeln!(
+            f,
+            "\nctxfuzz {version}, kernel images {a:016x} and {b:016x}"
+        )?;
+        writeln!(f, "{}", self.command)
+    }
 }
 
 /// The page needs what each task has at each look, so the scenario is run once more.
