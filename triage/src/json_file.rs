@@ -77,23 +77,8 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
     ))
 }
 
-/// The path to a value as in `known[0].reason`.
+/// The path to a value as in `known[0].reason`; empty for the whole file. Where the text ended there is no key yet, which the crate writes as `?`.
 fn field(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-
-    let mut field = String::new();
-    for segment in path.iter() {
-        match segment {
-            Segment::Seq { index } => field.push_str(&format!("[{index}]")),
-            Segment::Map { key } | Segment::Enum { variant: key } => {
-                if !field.is_empty() {
-                    field.push('.');
-                }
-                field.push_str(key);
-            }
-            // Where the text ended there is no key yet.
-            Segment::Unknown => {}
-        }
-    }
-    field
+    let path = path.to_string();
+    path.trim_end_matches('?').trim_end_matches('.').to_owned()
 }

@@ -1,8 +1,10 @@
 //! ctxfuzz is distributed under the GPL, version 2 only. Everything that is linked into it must allow that.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
+mod common;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::metadata;
 use serde_json::Value;
 
 /// Licences under which code may become part of a program under the GPL, version 2.
@@ -104,23 +106,6 @@ fn expressions_are_understood() {
     ] {
         assert!(!compatible(bad), "{bad}");
     }
-}
-
-fn metadata() -> Value {
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--manifest-path",
-        ])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .output()
-        .expect("cargo runs");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    serde_json::from_slice(&output.stdout).expect("cargo writes JSON")
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

@@ -42,18 +42,7 @@ fn reported_as(option: &str) -> (String, Option<i32>) {
 
 /// The schema of SARIF 2.1.0 as the crate `serde-sarif` has it: it is not ours to copy.
 fn sarif_schema() -> Value {
-    let output = std::process::Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--manifest-path",
-        ])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .output()
-        .expect("cargo runs");
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
+    let metadata = common::metadata();
     let packages = metadata["packages"].as_array().expect("a list");
     let package = packages
         .iter()

@@ -45,6 +45,24 @@ pub fn skipped(test: &str, why: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
+/// What cargo knows of this package and all that it is built from.
+pub fn metadata() -> Value {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--manifest-path",
+        ])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .output()
+        .expect("cargo runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    serde_json::from_slice(&output.stdout).expect("cargo writes JSON")
+}
+
 /// `ctxfuzz`, called where a reader of the README would call it.
 pub fn ctxfuzz() -> Command {
     let mut command = Command::cargo_bin("ctxfuzz").expect("cargo has built the program");
