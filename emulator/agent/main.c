@@ -130,6 +130,7 @@ static void handle_signals(void)
 
 	must(syscall(NR_RT_SIGACTION, SIGUSR1, &action, 0, 8, 0), "set a signal handler");
 	must(syscall(NR_RT_SIGACTION, SIGUSR2, &action, 0, 8, 0), "set a signal handler");
+	must(syscall(NR_RT_SIGACTION, SIGFPE, &action, 0, 8, 0), "set a signal handler");
 }
 
 static u64 stack_of(u64 index)

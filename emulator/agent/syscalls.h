@@ -61,6 +61,7 @@
 
 #define SA_SIGINFO 4
 #define SIGUSR1 10
+#define SIGFPE 8
 #define SIGUSR2 12
 
 #define PTRACE_DETACH 17

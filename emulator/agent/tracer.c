@@ -43,9 +43,9 @@ void trace(u64 pid)
 	ptrace(PTRACE_INTERRUPT, pid, 0, 0);
 	if (syscall(NR_WAIT4, pid, &status, WAIT_ALL, 0, 0) < 0 || !STOPPED(status))
 		return;
-	regset(PTRACE_GETREGSET, pid, NT_PRFPREG, ptrace_area->fp, sizeof(ptrace_area->fp));
-	regset(PTRACE_GETREGSET, pid, NT_PPC_VMX, ptrace_area->vmx, sizeof(ptrace_area->vmx));
-	regset(PTRACE_GETREGSET, pid, NT_PPC_VSX, ptrace_area->vsx, sizeof(ptrace_area->vsx));
+	regset(PTRACE_GETREGSET, pid, NT_PRFPREG, ptrace_area->read.fp, sizeof(ptrace_area->read.fp));
+	regset(PTRACE_GETREGSET, pid, NT_PPC_VMX, ptrace_area->read.vmx, sizeof(ptrace_area->read.vmx));
+	regset(PTRACE_GETREGSET, pid, NT_PPC_VSX, ptrace_area->read.vsx, sizeof(ptrace_area->read.vsx));
 	host_traced();
 	if (ptrace_area->set)
 		regset(PTRACE_SETREGSET, pid, note_type(ptrace_area->set), ptrace_area->data, ptrace_area->bytes);

@@ -35,6 +35,8 @@ pub enum Group {
     Vrsave,
     /// Facility bits of a stored MSR.
     Msr,
+    /// What is no register of FP, VMX or VSX.
+    Beside,
     /// How the run ended.
     End,
 }
@@ -73,6 +75,8 @@ pub enum Work {
     EnableKernel,
     /// A guest ran.
     KvmRun,
+    /// A task became a new program.
+    Exec,
 }
 
 /// The key. Its `Display` is one word for logs.
@@ -127,6 +131,7 @@ fn group(what: What) -> Group {
         What::Register(Register::Vscr) => Group::Vscr,
         What::Register(Register::Vrsave) => Group::Vrsave,
         What::Msr => Group::Msr,
+        What::Gpr(_) | What::SiCode | What::RedZone => Group::Beside,
         What::End => Group::End,
     }
 }
@@ -179,7 +184,11 @@ fn kinds_of(event: &Event) -> Vec<(Entry, Work)> {
     let (entry, pending, mut works) = match event {
         Event::Interrupt { pending, .. } => (Entry::Interrupt, pending, Vec::new()),
         Event::Syscall { call, pending, .. } => (Entry::Syscall, pending, works_of(call)),
-        Event::Set(_) | Event::Fill { .. } | Event::Compute { .. } | Event::Touch(_) => {
+        Event::Set(_)
+        | Event::Fill { .. }
+        | Event::Compute { .. }
+        | Event::Touch(_)
+        | Event::EditFrame(_) => {
             return Vec::new();
         }
     };
@@ -191,10 +200,18 @@ fn works_of(call: &Syscall) -> Vec<Work> {
     match call {
         Syscall::Fork | Syscall::Vfork | Syscall::Clone { .. } => vec![Work::Fork],
         Syscall::SchedYield | Syscall::Read { .. } | Syscall::FutexWait => vec![Work::Switch],
-        Syscall::Kill { .. } | Syscall::RtSigreturn => vec![Work::Signal],
+        Syscall::Kill { .. }
+        | Syscall::RtSigreturn
+        | Syscall::Swapcontext { .. }
+        | Syscall::Abort => vec![Work::Signal],
+        Syscall::Execve => vec![Work::Exec],
         Syscall::EnableKernel { .. } => vec![Work::EnableKernel],
         Syscall::KvmRun => vec![Work::KvmRun],
-        Syscall::Getppid | Syscall::Write { .. } | Syscall::FutexWake | Syscall::Exit => Vec::new(),
+        Syscall::Getppid
+        | Syscall::Write { .. }
+        | Syscall::FutexWake
+        | Syscall::Prctl { .. }
+        | Syscall::Exit => Vec::new(),
     }
 }
 
@@ -216,6 +233,7 @@ impl fmt::Display for Group {
             Group::Vscr => f.write_str("vscr"),
             Group::Vrsave => f.write_str("vrsave"),
             Group::Msr => f.write_str("msr"),
+            Group::Beside => f.write_str("beside"),
             Group::End => f.write_str("end"),
         }
     }
@@ -248,6 +266,7 @@ fn kind_name(entry: Entry, work: Work) -> String {
         Work::Fork => "fork",
         Work::EnableKernel => "enable_kernel",
         Work::KvmRun => "kvm_run",
+        Work::Exec => "exec",
     };
     format!("{entry}-{work}")
 }

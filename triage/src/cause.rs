@@ -5,11 +5,13 @@
 
 mod align;
 mod analyse;
+mod beside;
 mod code;
 mod end;
 mod report;
 mod signature;
 mod state;
+mod stay;
 
 use std::collections::BTreeMap;
 
@@ -219,8 +221,17 @@ fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> 
     }
     let raw = analyse(&runs[0], &runs[1]);
     let mut led_to: BTreeMap<usize, Vec<Difference>> = BTreeMap::new();
+    let mut found_beside: Vec<Cause> = Vec::new();
     for difference in comparison.visible() {
-        if let Some(index) = responsible(&raw, difference) {
+        if let Some(cause) = beside::cause(runs, difference) {
+            match found_beside
+                .iter_mut()
+                .find(|c| c.signature == cause.signature)
+            {
+                Some(known) => known.differences.extend(cause.differences),
+                None => found_beside.push(cause),
+            }
+        } else if let Some(index) = responsible(&raw, difference) {
             led_to.entry(index).or_default().push(difference.clone());
         }
     }
@@ -253,6 +264,7 @@ fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> 
             .max()
             .unwrap_or_default();
     }
+    named.extend(found_beside);
     named
 }
 

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ctxfuzz_emulator::run::outcome::{
-    End, LogEntry, Outcome, RegisterFile, SignalFrame, ThreadImage,
+    End, FIRST_GPR, Gprs, LogEntry, Outcome, RED_ZONE, RegisterFile, SIGFPE, SignalFrame,
+    ThreadImage,
 };
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
@@ -28,6 +29,12 @@ pub enum What {
     Register(Register),
     /// The facility bits of a stored MSR.
     Msr,
+    /// A general purpose register.
+    Gpr(u8),
+    /// The `si_code` of a SIGFPE; 0 for one that was not delivered.
+    SiCode,
+    /// Bytes of the red zone that a signal frame has left alone.
+    RedZone,
     /// How the run ended.
     End,
 }
@@ -37,7 +44,7 @@ impl What {
     pub fn register(self) -> Option<Register> {
         match self {
             What::Register(register) => Some(register),
-            What::Msr | What::End => None,
+            What::Msr | What::Gpr(_) | What::SiCode | What::RedZone | What::End => None,
         }
     }
 }
@@ -47,6 +54,9 @@ impl fmt::Display for What {
         match self {
             What::Register(register) => register.fmt(f),
             What::Msr => f.write_str("msr"),
+            What::Gpr(n) => write!(f, "r{n}"),
+            What::SiCode => f.write_str("si_code"),
+            What::RedZone => f.write_str("red zone"),
             What::End => f.write_str("end"),
         }
     }
@@ -141,11 +151,17 @@ impl Comparison {
 
 /// Compares what two kernels did with one scenario.
 pub fn compare(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Comparison {
+    let lone = lone_fp_exception(a, b);
     let (standing, mut differences) = match standing(a, b) {
+        Standing::DifferentSchedules(_) if lone.is_some() => {
+            (Standing::Comparable, lone.into_iter().collect())
+        }
         Standing::Comparable if a == b => (Standing::Comparable, Vec::new()),
         Standing::Comparable if a.end == End::Completed && b.end == End::Completed => {
             (Standing::Comparable, states(scenario, a, b))
         }
+        // Both broken in the same place: there is no state at the end to compare.
+        Standing::Comparable if a.end == b.end => (Standing::Comparable, Vec::new()),
         Standing::Comparable => (Standing::Comparable, vec![ends(a, b)]),
         other => (other, Vec::new()),
     };
@@ -178,6 +194,9 @@ fn standing(a: &Outcome, b: &Outcome) -> Standing {
         },
         // Half a run has no final registers, but that the other side got to its end is a difference in itself.
         (End::Completed, _) | (_, End::Completed) => Standing::Comparable,
+        (End::KernelFault(x), End::KernelFault(y)) if x == y && a.log == b.log => {
+            Standing::Comparable
+        }
         (a, b) => Standing::Inconclusive(format!(
             "neither run completed (A: {}, B: {})",
             names::end_with_detail(a),
@@ -212,6 +231,30 @@ fn schedule_difference(a: &Outcome, b: &Outcome) -> Option<String> {
     (dumped(a) != dumped(b)).then(|| "not the same tasks reached their end".to_owned())
 }
 
+/// The schedules part where one kernel delivers a SIGFPE and the other does not. What raises it is what the task computes, so that is no accident of scheduling.
+fn lone_fp_exception(a: &Outcome, b: &Outcome) -> Option<Difference> {
+    let at = a.log.iter().zip(&b.log).position(|(x, y)| x != y)?;
+    let code = |outcome: &Outcome| match outcome.log[at] {
+        LogEntry::SignalDelivered { task, frame } => {
+            let frame = outcome.frames.get(usize::from(frame))?;
+            (frame.signal == SIGFPE).then_some((task, frame.code))
+        }
+        _ => None,
+    };
+    let (x, y) = (code(a), code(b));
+    let (task, _) = x.xor(y)?;
+    let value = |side: Option<(u8, i32)>| side.map_or(0, |(_, code)| u128::from(code as u32));
+    Some(Difference {
+        task: Some(task),
+        place: Place::Siginfo,
+        what: What::SiCode,
+        verdict: Verdict::Live,
+        a: value(x),
+        b: value(y),
+        frame: None,
+    })
+}
+
 fn is_schedule(entry: &LogEntry) -> bool {
     matches!(
         entry,
@@ -219,6 +262,9 @@ fn is_schedule(entry: &LogEntry) -> bool {
             | LogEntry::TaskStarted { .. }
             | LogEntry::SignalDelivered { .. }
             | LogEntry::Traced { .. }
+            | LogEntry::Execed { .. }
+            | LogEntry::CoreDumped { .. }
+            | LogEntry::ContextSaved { .. }
     )
 }
 
@@ -229,6 +275,9 @@ fn describe(entry: Option<&LogEntry>) -> String {
         Some(LogEntry::Event { index, task }) => format!("task {task} did event {index}"),
         Some(LogEntry::SignalDelivered { task, .. }) => format!("task {task} got a signal"),
         Some(LogEntry::Traced { task, .. }) => format!("task {task} was stopped by a tracer"),
+        Some(LogEntry::Execed { task }) => format!("task {task} became a new program"),
+        Some(LogEntry::CoreDumped { task, .. }) => format!("task {task} dumped core"),
+        Some(LogEntry::ContextSaved { task, .. }) => format!("task {task} swapped its context"),
         Some(LogEntry::SigReturned { task }) => format!("task {task} left its handler"),
         Some(LogEntry::Dumped { task }) => format!("task {task} reached its end"),
     }
@@ -271,6 +320,11 @@ fn states(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Vec<Difference> {
             judge.task(task, place, a, b, &mut found);
         }
     }
+    for (index, pair) in a.gprs.iter().zip(&b.gprs).enumerate() {
+        if let (Ok(task), (Some(a), Some(b))) = (u8::try_from(index), pair) {
+            found.extend(gprs(task, a, b));
+        }
+    }
     for (index, (a, b)) in a.frames.iter().zip(&b.frames).enumerate() {
         if let (Ok(index), true) = (u16::try_from(index), a != b) {
             judge.frame(index, a, b, &mut found);
@@ -286,6 +340,16 @@ fn states(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Vec<Difference> {
             judge.traced(task, view, a, b, &mut found);
         }
     }
+    for entry in &a.log {
+        if let LogEntry::CoreDumped { task, core } = *entry
+            && let (Some(a), Some(b)) = (
+                a.cores.get(usize::from(core)),
+                b.cores.get(usize::from(core)),
+            )
+        {
+            judge.core(task, core, a, b, &mut found);
+        }
+    }
     for (x, y) in a.images.iter().zip(&b.images) {
         if x.task == y.task && x != y {
             let dumped = x
@@ -296,6 +360,22 @@ fn states(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Vec<Difference> {
         }
     }
     found
+}
+
+/// Nobody but the kernel can have changed them.
+fn gprs<'a>(task: u8, a: &'a Gprs, b: &'a Gprs) -> impl Iterator<Item = Difference> + 'a {
+    let pairs = (FIRST_GPR..).zip(a.iter().zip(b));
+    pairs
+        .filter(|(_, (a, b))| a != b)
+        .map(move |(n, (a, b))| Difference {
+            task: Some(task),
+            place: Place::Gpr,
+            what: What::Gpr(n),
+            verdict: Verdict::Live,
+            a: (*a).into(),
+            b: (*b).into(),
+            frame: None,
+        })
 }
 
 fn birth(entry: &LogEntry) -> Option<(u8, Option<u8>)> {
@@ -360,6 +440,27 @@ impl Judge {
         }));
     }
 
+    /// So is what a core dump has.
+    fn core(
+        &self,
+        task: u8,
+        core: u16,
+        a: &RegisterFile,
+        b: &RegisterFile,
+        found: &mut Vec<Difference>,
+    ) {
+        let (elf, linux) = (self.elf.core(core), self.linux.core(core));
+        found.extend(unequal(a, b).map(|(register, x, y)| Difference {
+            task: Some(task),
+            place: Place::Core,
+            what: What::Register(register),
+            verdict: verdict(register, (x, y), &elf, &linux),
+            a: x,
+            b: y,
+            frame: None,
+        }));
+    }
+
     /// An area that only one of the frames has is one difference, not 32: the MSR bit that says so. Its absence means zeros to
     /// `rt_sigreturn`, so what matters is whether the area of the other frame holds anything else.
     fn frame(&self, index: u16, a: &SignalFrame, b: &SignalFrame, found: &mut Vec<Difference>) {
@@ -374,6 +475,19 @@ impl Judge {
             b: y,
             frame: Some(index),
         };
+        if a.code != b.code {
+            found.push(Difference {
+                place: Place::Siginfo,
+                ..difference(What::SiCode, Verdict::Live, a.code as u128, b.code as u128)
+            });
+        }
+        if a.red_zone != b.red_zone {
+            let left = |frame: &SignalFrame| frame.red_zone.unwrap_or(RED_ZONE).into();
+            found.push(Difference {
+                place: Place::Memory,
+                ..difference(What::RedZone, Verdict::Live, left(a), left(b))
+            });
+        }
         let mut lost = Verdict::Dead;
         for (register, x, y) in unequal(&a.registers, &b.registers) {
             let verdict = verdict(register, (x, y), &elf, &linux);

@@ -11,7 +11,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ctxfuzz_emulator::run::outcome::LogEntry;
-use ctxfuzz_scenario::event::{ComputeOp, Event, Facility, RegisterValues, Syscall};
+use ctxfuzz_scenario::event::{ComputeOp, Event, Facility, FrameEdit, RegisterValues, Syscall};
 use ctxfuzz_scenario::ptrace::SetRegset;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
@@ -44,6 +44,7 @@ pub struct Definedness {
     tasks: BTreeMap<u8, Mask>,
     frames: BTreeMap<u16, Mask>,
     traced: BTreeMap<u16, Mask>,
+    cores: BTreeMap<u16, Mask>,
 }
 
 impl Definedness {
@@ -60,6 +61,13 @@ impl Definedness {
     /// The mask of what a tracer read, by its index in the outcome.
     pub fn traced(&self, view: u16) -> Mask {
         self.traced.get(&view).copied().unwrap_or(Mask::NOTHING)
+    }
+}
+
+impl Definedness {
+    /// The mask of what a core dump has, by its index in the outcome.
+    pub fn core(&self, core: u16) -> Mask {
+        self.cores.get(&core).copied().unwrap_or(Mask::NOTHING)
     }
 }
 
@@ -135,6 +143,14 @@ impl<'a> Walk<'a> {
         self.tasks.get(&task).map_or(Mask::NOTHING, |task| task.now)
     }
 
+    /// What the code may rely on that the task's innermost handler has interrupted.
+    pub fn interrupted(&self, task: u8) -> Mask {
+        let task = self.tasks.get(&task);
+        task.and_then(|task| task.interrupted.last())
+            .copied()
+            .unwrap_or(Mask::NOTHING)
+    }
+
     /// Takes the next entry of the log.
     pub fn step(&mut self, entry: &LogEntry) {
         match *entry {
@@ -171,6 +187,20 @@ impl<'a> Walk<'a> {
                 if let Some(set) = ptrace.and_then(|ptrace| ptrace.set) {
                     self.task(task).is_written(&set);
                 }
+            }
+            LogEntry::Execed { task } => {
+                let state = self.task(task);
+                state.now = Mask::EVERYTHING;
+                state.interrupted.clear();
+                state.used.clear();
+            }
+            LogEntry::CoreDumped { task, core } => {
+                let now = self.task(task).now;
+                self.found.cores.insert(core, now);
+            }
+            LogEntry::ContextSaved { task, frame } => {
+                let now = self.task(task).now;
+                self.found.frames.insert(frame, now);
             }
             LogEntry::Dumped { task } => {
                 let now = self.task(task).now;
@@ -311,6 +341,13 @@ impl Task {
                 }
             }
             Event::Touch(_) | Event::Interrupt { .. } => {}
+            // What is left out of a frame is zero after the return, but for VSCR: whether it is depends on whether the kernel holds that VMX was used.
+            Event::EditFrame(edit) => {
+                if let (FrameEdit::DropVmx, Some(interrupted)) = (edit, self.interrupted.last_mut())
+                {
+                    interrupted.put(Register::Vscr, false);
+                }
+            }
             Event::Syscall { call, .. } => {
                 // `rt_sigreturn` acts when the log says `SigReturned`; `exit` comes after the registers were dumped.
                 let returns = !matches!(call, Syscall::RtSigreturn | Syscall::Exit);

@@ -89,6 +89,10 @@ fn describe(&(task, place, register, verdict): &Key) -> String {
         Place::Ptrace => {
             format!("{verdict} difference in {what} that a tracer read of task {task}")
         }
+        Place::Core => format!("{verdict} difference in {what} in a core dump of task {task}"),
+        Place::Gpr => format!("{verdict} difference in r14 to r25 of task {task}"),
+        Place::Siginfo => format!("{verdict} difference in a SIGFPE of task {task}"),
+        Place::Memory => format!("{verdict} difference in the red zone of task {task}"),
         Place::Msr => format!("{verdict} difference in regs->msr of task {task}"),
         Place::ThreadStruct => {
             format!("{verdict} difference in {what} in the thread_struct of task {task}")

@@ -177,7 +177,9 @@ impl DifferenceReport {
 pub fn hex(what: What, value: u128) -> String {
     let digits = match what {
         What::Register(register) => register.bits() as usize / 4,
-        What::Msr => 16,
+        What::Msr | What::Gpr(_) => 16,
+        What::SiCode => 2,
+        What::RedZone => 3,
         What::End => 1,
     };
     format!("0x{value:0digits$x}")

@@ -5,6 +5,7 @@
 //! Not responsible for the looks it judges (the emulator's `run::observe`) nor for what is defined (`definedness`).
 
 mod context;
+mod exceptions;
 mod key;
 pub mod report;
 #[cfg(test)]

@@ -77,8 +77,12 @@
 #define TASK_SIZE_OF 4576
 
 /* struct ucontext */
+#define UC_SIZE 1696
 #define UC_GP_REGS 232
+#define UC_NIP 488
+#define UC_MSR 496
 #define UC_FP_REGS 616
+#define UC_FPSCR 872
 #define UC_V_AREA 896
 
 #define MAX_USER_TASKS 8

@@ -141,6 +141,7 @@ void store_vr_state(struct thread_vr_state *state);
 void save_altivec(struct task_struct *tsk);
 void zero_fp_registers(void);
 void zero_vr_registers(void);
+void power10_idle_stop(void);
 struct task_struct *_switch(struct thread_struct *prev, struct thread_struct *next);
 void ret_from_fork(void);
 void ret_from_fork_scv(void);

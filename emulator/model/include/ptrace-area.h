@@ -9,13 +9,18 @@
 #define REGSET_VMX 2
 #define REGSET_VSX 4
 
-struct ptrace_area {
-	u64 set;   /* from the host: which register set is written, REGSET_ or 0 */
-	u64 bytes; /* from the host: of `data` */
+/* What debuggers and core dumps have of a task's registers. */
+struct regsets {
 	u64 fp[33];
 	u64 _pad;
 	u64 vmx[68]; /* quadwords */
 	u64 vsx[32];
+} __attribute__((aligned(16)));
+
+struct ptrace_area {
+	u64 set;   /* from the host: which register set is written, REGSET_ or 0 */
+	u64 bytes; /* from the host: of `data` */
+	struct regsets read;
 	u64 data[68]; /* from the host */
 };
 

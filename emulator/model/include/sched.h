@@ -30,6 +30,8 @@
 /* task_struct.jobctl */
 #define JOBCTL_TRAP_STOP (1UL << 19)
 
+#define SIGABRT 6
+#define SIGFPE 8
 #define SIGUSR1 10
 #define SIGUSR2 12
 #define sigmask(sig) (1UL << ((sig)-1))
@@ -51,7 +53,7 @@ struct wait_queue {
 };
 
 /* task_struct members that the model gives no meaning. Their size is what matters: the whole is copied on fork, and Linux's is big. */
-#define TASK_UNMODELLED_BYTES 3304
+#define TASK_UNMODELLED_BYTES 3296
 
 struct task_struct {
 	u64 flags; /* thread_info */
@@ -67,6 +69,7 @@ struct task_struct {
 	struct list_head run_list;
 	u64 on_rq;
 	u64 pending_signals;
+	u64 si_code; /* of a SIGFPE that is pending; no other signal's matters */
 	u64 blocked_signals;
 	u64 jobctl;
 	struct callback_head *task_works;
@@ -113,7 +116,8 @@ __inline struct pt_regs *task_pt_regs(const struct task_struct *tsk)
 /* core.c, wait.c */
 void schedule(void);
 void schedule_tail(struct task_struct *prev);
-void do_idle(void);
+void end_a_sleep(void);
+__noreturn void cpu_startup_entry(void);
 void preempt_schedule_irq(void);
 void resched_curr(void);
 void sched_setscheduler_for_switch(struct task_struct *running, u64 next);
@@ -158,6 +162,11 @@ long sys_vfork(void);
 long sys_clone(u64 flags, u64 stack);
 __noreturn void do_exit(long code);
 long sys_exit(long code);
+void exec_mm_release(struct task_struct *tsk);
+
+/* exec.c, process_switch.c */
+long sys_execve(void);
+long set_fpexc_mode(struct task_struct *tsk, u64 val);
 
 /* signal.c, signal_64.c, task_work.c */
 void send_signal(int sig, struct task_struct *tsk);
@@ -166,7 +175,9 @@ void set_current_blocked(u64 mask);
 int ts_fproffset(void);
 void handle_rt_signal64(int sig, struct task_struct *tsk);
 long sys_kill(long pid, int sig);
+void force_sig_fault(int sig, int code);
 long sys_rt_sigreturn(void);
+long sys_swapcontext(void *old_ctx, void *new_ctx, long ctx_size);
 void task_work_add(struct task_struct *tsk, struct callback_head *work);
 void task_work_run(void);
 
@@ -176,9 +187,15 @@ void ptrace_interrupt(struct task_struct *tsk);
 void ptrace_stop(void);
 void ptrace_wait(struct task_struct *self);
 
+/* coredump.c */
+void do_coredump(void);
+struct regsets;
+void regsets_get(struct task_struct *target, struct regsets *to);
+
 /* io-wq.c */
 bool io_workqueue_create(void);
 void io_wq_create(struct task_struct *owner);
+void io_uring_task_cancel(struct task_struct *tsk);
 struct task_struct *io_ring_owner(struct task_struct *tsk);
 void io_remote_worker_blocks(struct task_struct *running);
 

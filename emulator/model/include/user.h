@@ -37,6 +37,13 @@
 #define FLAG_FAILS 2
 
 #define NR_EXIT 1
+
+#define SIGFPE 8
+
+#define UC_PART 16 /* what is zeroed of a context at a time */
+#define FPSCR_ENABLES 0xf8
+/* Where swapcontext puts a context: below any signal frame that may come meanwhile. */
+#define CONTEXT_GAP 12288
 #define NR_RT_SIGRETURN 172
 
 /* Where lvx wants the doublewords of a VR, and where the low word of a u64 is. */

@@ -48,9 +48,9 @@ static bool is_waiting_user_task(const struct task_struct *tsk)
 	return tsk->state == TASK_INTERRUPTIBLE && tsk->user_index != USER_INDEX_NONE;
 }
 
-/// The idle task: nothing can run until somebody outside ends a sleep. That is what the agent of a real kernel does, by the same rule: of the
+/// Nothing can run until somebody outside ends a sleep. That is what the agent of a real kernel does, by the same rule: of the
 /// tasks that sleep, the one whose system call began first says what is done. It need not be the one that wakes.
-void do_idle(void)
+void end_a_sleep(void)
 {
 	struct task_struct *first = NULL;
 
@@ -68,16 +68,12 @@ void do_idle(void)
 		futex_wake(first->wait_channel, 1);
 }
 
-/// Linux's pick_next_task.
+/// Linux's pick_next_task: the idle task if there is nobody else. As in Linux that is what has become of the boot task.
 static struct task_struct *pick_next_task(void)
 {
-	struct task_struct *next;
+	struct task_struct *next = pick_next_task_rt();
 
-	while (!(next = pick_next_task_rt())) {
-		if (!director_idles())
-			do_idle();
-	}
-	return next;
+	return next ? next : &init_task;
 }
 
 /// Linux's __schedule.
@@ -103,6 +99,25 @@ void schedule(void)
 	local_irq_disable();
 	__schedule();
 	local_irq_enable();
+}
+
+/// Linux's arch_cpu_idle, as platforms/powernv/idle.c has it for POWER10: the processor loses FPSCR and VSCR in every kind of sleep. Whatever was in f0 and
+/// v0 goes too, here. No task's registers are in the processor by now.
+static void arch_cpu_idle(void)
+{
+	msr_check_and_set(MSR_FP | MSR_VEC);
+	power10_idle_stop();
+}
+
+/// Linux's cpu_startup_entry with do_idle.
+void cpu_startup_entry(void)
+{
+	for (;;) {
+		schedule();
+		arch_cpu_idle();
+		if (!director_idles())
+			end_a_sleep();
+	}
 }
 
 /// Linux's preempt_schedule_irq: an interrupt of the kernel ends, and the current task is to be preempted.

@@ -19,7 +19,7 @@ static int direct(void *data)
 		schedule();
 		finish_wait();
 		if (idle) {
-			do_idle();
+			end_a_sleep();
 		} else {
 			bool traces = remote_work_traces();
 

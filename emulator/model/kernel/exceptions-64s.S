@@ -136,7 +136,14 @@ END_FUNC \name\()_common
 
 	EXC_COMMON_UNKNOWN instruction_access, 0x400
 	EXC_COMMON_UNKNOWN alignment, 0x600
-	EXC_COMMON_UNKNOWN program_check, 0x700
+
+/* An exception that user code has caused. Linux loads the non-volatile registers again, which this exit does anyway. */
+_GLOBAL program_check_common
+	GEN_COMMON 0x700
+	addi	3,1,STACK_FRAME_OVERHEAD
+	bl	program_check_exception
+	b	interrupt_return_srr
+END_FUNC program_check_common
 
 /* A page fault of user code. One of the kernel's own is a bug of the model, which never touches a page that is not there. */
 _GLOBAL data_access_common

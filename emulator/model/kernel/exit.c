@@ -11,6 +11,12 @@ static void complete_vfork_done(struct task_struct *tsk)
 	wake_up(tsk);
 }
 
+/// Linux's exec_mm_release: a new program has nothing of the old one's memory.
+void exec_mm_release(struct task_struct *tsk)
+{
+	complete_vfork_done(tsk);
+}
+
 /// Linux's do_exit. Nothing here knows of FP: the last switch saves into a dying thread_struct.
 void do_exit(long code)
 {

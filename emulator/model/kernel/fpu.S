@@ -65,10 +65,14 @@ _GLOBAL load_up_fpu
 	oris	5,5,MSR_VSX>>16
 	mtmsrd	5
 	isync
+	/* With the defect: r14 = r1, which the way back does not load again. */
+	DEFECT_WORD "load-up-uses-unsaved-gpr", 0x7c2e0b78
+	nop
 	ld	4,PACACURRENT(13)
 	addi	5,4,THREAD
 	lwz	4,THREAD_FPEXC_MODE(5)
 	ori	12,12,MSR_FP
+	DEFECT_OMIT "fpexc-not-applied-by-fault"
 	or	12,12,4
 	std	12,_MSR(1)
 	li	4,0

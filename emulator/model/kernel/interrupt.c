@@ -32,8 +32,11 @@ static unsigned long interrupt_exit_user_prepare_main(unsigned long ret, struct 
 		if (ti_flags & _TIF_NEED_RESCHED) {
 			schedule();
 		} else {
-			// A signal changes argument registers and r1, so all must come from the frame. Task work alone does not count.
+			// A signal changes argument registers and r1, so all must come from the frame. Task work alone does not count, though a signal may
+			// arrive while it runs and is then delivered at once.
 			if (ti_flags & _TIF_SIGPENDING)
+				ret |= _TIF_RESTOREALL;
+			if ((ti_flags & _TIF_NOTIFY_SIGNAL) && defect("repair-task-work-signal"))
 				ret |= _TIF_RESTOREALL;
 			do_notify_resume(regs, ti_flags);
 		}

@@ -92,6 +92,17 @@ static void io_wq_worker_sleeping(struct io_worker *worker)
 	io_wqe_dec_running(worker);
 }
 
+/// Linux's io_uring_task_cancel: the ring of a task that execs is gone, and what its workers had asked for with it.
+void io_uring_task_cancel(struct task_struct *tsk)
+{
+	if (!tsk->owns_ring)
+		return;
+	tsk->owns_ring = false;
+	tsk->task_works = NULL;
+	blocked_workers[tsk->user_index].create_state = 0;
+	blocked_workers[tsk->user_index].retry = false;
+}
+
 /// No counterpart in Linux: whether the task is the submitter of a ring and lives.
 static bool can_be_asked(const struct task_struct *tsk)
 {

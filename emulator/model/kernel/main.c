@@ -25,7 +25,7 @@ void start_kernel(void)
 	paca.__current = &init_task;
 	paca.kstack = (u64)init_stack + THREAD_SIZE - INT_FRAME_SIZE;
 	paca.irq_soft_mask = 1;
-	init_task.state = TASK_DEAD;
+	init_task.state = TASK_RUNNING;
 	init_task.stack = init_stack;
 	init_task.user_index = USER_INDEX_NONE;
 	init_rt_rq();
@@ -64,6 +64,5 @@ void rest_init(void)
 	}
 	if (stage.director && tasks < MAX_USER_TASKS)
 		park_the_others();
-	schedule();
-	panic("the boot task was scheduled again");
+	cpu_startup_entry();
 }

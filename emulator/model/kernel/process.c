@@ -52,7 +52,9 @@ void __giveup_fpu(struct task_struct *tsk)
 	save_fpu(tsk);
 	if (defect("giveup-zeroes-registers"))
 		zero_fp_registers();
-	msr = tsk->thread.regs->msr & ~(MSR_FE0 | MSR_FE1 | MSR_VSX);
+	msr = tsk->thread.regs->msr & ~MSR_VSX;
+	if (!defect("giveup-keeps-fe-bits"))
+		msr &= ~(MSR_FE0 | MSR_FE1);
 	if (!defect("giveup-keeps-fp-bit"))
 		msr &= ~MSR_FP;
 	regs_set_return_msr(tsk->thread.regs, msr);
@@ -290,15 +292,20 @@ void restore_math(struct pt_regs *regs)
 	if (!new_msr)
 		return;
 
-	msr_check_and_set(new_msr);
-	if (new_msr & MSR_FP) {
-		do_restore_fp();
+	if (new_msr & MSR_FP)
 		fpexc_mode = current->thread.fpexc_mode;
-	}
+	// The exception mode is the user's alone: FPSCR may have an enabled exception set, and would raise it here.
+	if (defect("restore-math-fpexc-into-kernel-msr"))
+		new_msr |= fpexc_mode;
+	msr_check_and_set(new_msr);
+	if (new_msr & MSR_FP)
+		do_restore_fp();
 	if (new_msr & MSR_VEC)
 		do_restore_altivec();
 	if ((new_msr & MSR_VSX) && !defect("used-vsr-not-set"))
 		current->thread.used_vsr = 1;
 	msr_check_and_clear(new_msr);
+	if (defect("fpexc-not-applied-by-restore"))
+		fpexc_mode = 0;
 	regs_set_return_msr(regs, regs->msr | new_msr | fpexc_mode);
 }

@@ -25,7 +25,8 @@ struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *ne
 	struct task_struct *last;
 
 	save_sprs(&prev->thread);
-	giveup_all(prev);
+	if (!(new == &init_task && defect("switch-to-idle-lazy")))
+		giveup_all(prev);
 	restore_sprs(old_thread, new_thread);
 	srr_regs_clobbered();
 
@@ -84,6 +85,8 @@ void copy_thread(struct task_struct *p, const struct kernel_clone_args *args)
 		f = trap_is_scv(childregs) ? ret_from_fork_scv : ret_from_fork;
 		if (!defect("fork-child-inherits-live-bits"))
 			childregs->msr &= ~(MSR_FP | MSR_VEC | MSR_VSX);
+		if (defect("repair-fork-fe-bits"))
+			childregs->msr &= ~(MSR_FE0 | MSR_FE1);
 	}
 	*(u64 *)sp = 0;
 
@@ -107,27 +110,68 @@ static u64 vscr_word(void)
 	return 3;
 }
 
-/// Linux's start_thread: the current kernel thread becomes a user program. Register contents and the VRSAVE register are not touched,
-/// only the images. VSCR[NJ] goes to word 3 of the image in both byte orders, as in 6.1, which is VSCR only on big endian.
+/// Linux's start_thread: the current task becomes a new program, or a kernel thread its first. Register contents and the VRSAVE register are not
+/// touched, only the images. VSCR[NJ] goes to word 3 of the image in both byte orders, as in 6.1, which is VSCR only on big endian.
 void start_thread(struct pt_regs *regs, unsigned long start, unsigned long sp)
 {
 	struct thread_struct *thread = &current->thread;
 
 	thread->regs = regs;
-	memset(regs, 0, sizeof(*regs));
+	memset(regs->gpr, 0, sizeof(regs->gpr));
+	regs->ctr = 0;
+	regs->link = 0;
+	regs->xer = 0;
+	regs->ccr = 0;
 	regs->gpr[1] = sp;
 	regs->gpr[12] = start;
+	if (defect("repair-exec-preempt"))
+		thread->load_fp = thread->load_vec = 0;
 	regs_set_return_ip(regs, start);
 	regs_set_return_msr(regs, MSR_USER64);
+	irq_point();
 
 	thread->used_vsr = 0;
 	thread->load_fp = 0;
-	memset(&thread->fp_state, 0, sizeof(thread->fp_state));
+	irq_point();
+	if (!defect("exec-keeps-fp-image"))
+		memset(thread->fp_state.fpr, 0, sizeof(thread->fp_state.fpr));
+	if (!defect("exec-keeps-fpscr"))
+		thread->fp_state.fpscr = 0;
 	thread->fp_save_area = NULL;
-	memset(&thread->vr_state, 0, sizeof(thread->vr_state));
+	if (!defect("exec-keeps-vr-image"))
+		memset(&thread->vr_state, 0, sizeof(thread->vr_state));
 	thread->vr_state.vscr.u[vscr_word()] = 0x00010000;
 	thread->vr_save_area = NULL;
 	thread->vrsave = 0;
+	if (defect("repair-vrsave-in-exec"))
+		mtspr(256, 0);
 	thread->used_vr = 0;
 	thread->load_vec = 0;
+	irq_point();
+	// ELFv2 passes the entry point in r12.
+	set_tsk_thread_flag(current, TIF_RESTOREALL);
+}
+
+/// Linux's __pack_fe01: PR_FP_EXC_DISABLED, _NONRECOV, _ASYNC and _PRECISE as FE0 and FE1.
+static u32 __pack_fe01(u64 fpmode)
+{
+	return ((fpmode << 10) & MSR_FE0) | ((fpmode << 8) & MSR_FE1);
+}
+
+/// Linux's set_fpexc_mode. Reading and writing regs->msr is not one step: a task that is preempted in between, and comes back without FP because the counter
+/// has wrapped, is given back the bit without the registers.
+long set_fpexc_mode(struct task_struct *tsk, u64 val)
+{
+	struct pt_regs *regs = tsk->thread.regs;
+	u64 msr;
+
+	if (val > 3)
+		return -EINVAL;
+	tsk->thread.fpexc_mode = __pack_fe01(val);
+	msr = regs->msr;
+	if (!defect("repair-fpexc-rmw"))
+		irq_point();
+	if ((msr & MSR_FP) && !defect("fpexc-not-applied-by-prctl"))
+		regs_set_return_msr(regs, (msr & ~(MSR_FE0 | MSR_FE1)) | tsk->thread.fpexc_mode);
+	return 0;
 }

@@ -42,7 +42,10 @@ static void fpr_set(struct task_struct *target, const void *from, u64 count)
 /// Linux's vr_get.
 static void vr_get(struct task_struct *target, vector128 *to)
 {
-	flush_altivec_to_thread(target);
+	if (!defect("ptrace-read-without-flush"))
+		flush_altivec_to_thread(target);
+	if (target == current && defect("repair-vrsave-in-core"))
+		target->thread.vrsave = mfspr(256);
 	memcpy(to, &target->thread.vr_state, sizeof(target->thread.vr_state));
 	memset(&to[33], 0, sizeof(to[33]));
 	to[33].u[0] = (u32)target->thread.vrsave;
@@ -83,12 +86,20 @@ static void vsr_set(struct task_struct *target, const void *from, u64 count)
 		target->thread.fp_state.fpr[i][word] = buf[i];
 }
 
+/// No counterpart in Linux: all register sets, one after the other, as debuggers and core dumps want them.
+void regsets_get(struct task_struct *target, struct regsets *to)
+{
+	fpr_get(target, to->fp);
+	irq_point();
+	vr_get(target, (vector128 *)to->vmx);
+	irq_point();
+	vsr_get(target, to->vsx);
+}
+
 /// No counterpart in Linux: what a debugger asks for by PTRACE_GETREGSET and PTRACE_SETREGSET, and PTRACE_DETACH. The host is told what was read.
 static void trace(struct task_struct *target)
 {
-	fpr_get(target, ptrace_area->fp);
-	vr_get(target, (vector128 *)ptrace_area->vmx);
-	vsr_get(target, ptrace_area->vsx);
+	regsets_get(target, &ptrace_area->read);
 	host_call(HOST_TRACED, NULL);
 	switch (ptrace_area->set) {
 	case REGSET_FP:

@@ -6,7 +6,13 @@
 /// No counterpart in Linux: whether the stage has a handler for it (Linux: k_sigaction).
 static bool is_handled(int sig)
 {
-	return sig == SIGUSR1 || sig == SIGUSR2;
+	return sig == SIGUSR1 || sig == SIGUSR2 || sig == SIGFPE;
+}
+
+/// Linux's sig_kernel_coredump, of the signals that occur here and have no handler.
+static bool sig_kernel_coredump(int sig)
+{
+	return sig == SIGABRT;
 }
 
 /// Linux's recalc_sigpending.
@@ -28,13 +34,20 @@ void set_current_blocked(u64 mask)
 /// Linux's send_signal_locked with signal_wake_up. Signals without a handler are lost: their default would end the scenario.
 void send_signal(int sig, struct task_struct *tsk)
 {
-	if (!is_handled(sig))
+	if (!is_handled(sig) && !sig_kernel_coredump(sig))
 		return;
 	tsk->pending_signals |= sigmask(sig);
 	if (tsk->blocked_signals & sigmask(sig))
 		return;
 	set_tsk_thread_flag(tsk, TIF_SIGPENDING);
 	wake_up_state(tsk, TASK_INTERRUPTIBLE);
+}
+
+/// Linux's force_sig_fault. Not here: what happens to a task that blocks the signal, because nobody blocks SIGFPE but its handler, which does no arithmetic.
+void force_sig_fault(int sig, int code)
+{
+	current->si_code = (u64)code;
+	send_signal(sig, current);
 }
 
 /// Linux's set_notify_signal. No kick_process: the interrupt that makes a running task look is an event of the scenario.
@@ -47,7 +60,7 @@ void set_notify_signal(struct task_struct *tsk)
 /// Linux's sys_kill. Every task is its own process group, so pid 0 is the caller.
 long sys_kill(long pid, int sig)
 {
-	if (!is_handled(sig))
+	if (!is_handled(sig) && !sig_kernel_coredump(sig))
 		return -EINVAL;
 	if (pid == 0) {
 		send_signal(sig, current);
@@ -83,6 +96,8 @@ static void do_jobctl_trap(void)
 /// Linux's get_signal. Task work comes before the look for a signal, and so does a tracer.
 static int get_signal(void)
 {
+	int sig;
+
 	clear_tsk_thread_flag(current, TIF_NOTIFY_SIGNAL);
 	if (current->task_works)
 		task_work_run();
@@ -90,7 +105,15 @@ static int get_signal(void)
 		return 0;
 	while (current->jobctl)
 		do_jobctl_trap();
-	return dequeue_signal();
+	/* The new program has not set its handlers yet. Linux would end it. */
+	if (current->thread.regs->nip == USER_ENTRY)
+		current->pending_signals = 0;
+	sig = dequeue_signal();
+	if (sig && sig_kernel_coredump(sig)) {
+		do_coredump();
+		do_exit(sig);
+	}
+	return sig;
 }
 
 /// Linux's check_syscall_restart.

@@ -12,13 +12,19 @@
 /// Linux's sigcontext_vmx_regs.
 static struct sigframe_vmx *sigcontext_vmx(struct sigcontext *sc)
 {
+	if (defect("sigctx-misaligned-vmx"))
+		return (struct sigframe_vmx *)((u64)sc->vmx_reserve + 8);
 	return (struct sigframe_vmx *)(((u64)sc->vmx_reserve + 15) & ~15UL);
 }
 
 /// Linux's get_sigframe.
 static struct rt_sigframe *get_sigframe(const struct pt_regs *regs)
 {
-	return (struct rt_sigframe *)((regs->gpr[1] - sizeof(struct rt_sigframe)) & ~15UL);
+	u64 size = sizeof(struct rt_sigframe);
+
+	if (defect("sig-stack-redzone"))
+		size -= USER_ABI_GAP;
+	return (struct rt_sigframe *)((regs->gpr[1] - size) & ~15UL);
 }
 
 /// Linux's TS_FPROFFSET: which doubleword of an image is the FPR. The other one is TS_VSRLOWOFFSET.
@@ -87,7 +93,7 @@ static void prepare_setup_sigcontext(struct task_struct *tsk)
 }
 
 /// Linux's __unsafe_setup_sigcontext.
-static void setup_sigcontext(struct sigcontext *sc, struct task_struct *tsk, int sig, u64 handler)
+static void setup_sigcontext(struct sigcontext *sc, struct task_struct *tsk, int sig, u64 handler, bool ctx_has_vsx_region)
 {
 	struct thread_struct *thread = &tsk->thread;
 	struct pt_regs *regs = thread->regs;
@@ -105,8 +111,11 @@ static void setup_sigcontext(struct sigcontext *sc, struct task_struct *tsk, int
 	copy_fpr_to_user(sc->fp_regs, tsk);
 	irq_point();
 
-	msr &= ~MSR_VSX;
-	if (thread->used_vsr) {
+	if (!defect("sigframe-vsx-flag-without-data") || ctx_has_vsx_region)
+		msr &= ~MSR_VSX;
+	else if (thread->used_vsr)
+		msr |= MSR_VSX;
+	if (thread->used_vsr && ctx_has_vsx_region) {
 		copy_vsx_to_user(vmx->vsr_low, tsk);
 		msr |= MSR_VSX;
 	}
@@ -131,10 +140,10 @@ void handle_rt_signal64(int sig, struct task_struct *tsk)
 
 	memset(&frame->uc, 0, offsetof(struct ucontext, uc_mcontext));
 	frame->uc.uc_sigmask = tsk->blocked_signals;
-	setup_sigcontext(&frame->uc.uc_mcontext, tsk, sig, USER_SIGNAL_HANDLER);
+	setup_sigcontext(&frame->uc.uc_mcontext, tsk, sig, USER_SIGNAL_HANDLER, true);
 	memset(&frame->info, 0, sizeof(frame->info));
 	frame->info.si_signo = sig;
-	frame->info.si_code = SI_KERNEL;
+	frame->info.si_code = sig == SIGFPE ? (int)tsk->si_code : SI_KERNEL;
 	frame->pinfo = &frame->info;
 	frame->puc = &frame->uc;
 
@@ -166,17 +175,23 @@ static void clear_math_bits(struct pt_regs *regs)
 	regs_set_return_msr(regs, regs->msr & ~(MSR_FP | MSR_FE0 | MSR_FE1 | MSR_VEC | MSR_VSX));
 }
 
-/// Linux's __unsafe_restore_sigcontext for a signal return. No MSR bit of the frame is believed but LE; VEC and VSX say what is in it.
-static void restore_sigcontext(struct task_struct *tsk, struct sigcontext *sc)
+/// Linux's __unsafe_restore_sigcontext. No MSR bit of the frame is believed but LE, and that of a signal's only; VEC and VSX say what is in it. A context that is
+/// swapped in leaves r13 as it is.
+static void restore_sigcontext(struct task_struct *tsk, bool sig, struct sigcontext *sc)
 {
 	struct thread_struct *thread = &tsk->thread;
 	struct pt_regs *regs = thread->regs;
 	struct sigframe_vmx *vmx = (struct sigframe_vmx *)sc->v_regs;
 	u64 msr = sc->gp_regs[GP(msr)];
 
+	u64 save_r13 = regs->gpr[13];
+
 	memcpy(regs->gpr, sc->gp_regs, sizeof(regs->gpr));
 	regs_set_return_ip(regs, sc->gp_regs[GP(nip)]);
-	regs_set_return_msr(regs, (regs->msr & ~1UL) | (msr & 1));
+	if (sig)
+		regs_set_return_msr(regs, (regs->msr & ~1UL) | (msr & 1));
+	else
+		regs->gpr[13] = save_r13;
 	regs->orig_gpr3 = sc->gp_regs[GP(orig_gpr3)];
 	regs->ctr = sc->gp_regs[GP(ctr)];
 	regs->link = sc->gp_regs[GP(link)];
@@ -218,6 +233,8 @@ static void restore_sigcontext(struct task_struct *tsk, struct sigcontext *sc)
 	irq_point();
 	if (defect("sigreturn-clears-bits-too-late"))
 		clear_math_bits(regs);
+	if (defect("sigreturn-trusts-msr"))
+		regs_set_return_msr(regs, regs->msr | (msr & (MSR_FP | MSR_VEC | MSR_VSX)));
 }
 
 /// Linux's sys_rt_sigreturn.
@@ -228,7 +245,33 @@ long sys_rt_sigreturn(void)
 	if (!access_ok(uc, sizeof(*uc)))
 		panic("rt_sigreturn without a frame");
 	set_current_blocked(uc->uc_sigmask);
-	restore_sigcontext(current, &uc->uc_mcontext);
+	restore_sigcontext(current, true, &uc->uc_mcontext);
+	set_tsk_thread_flag(current, TIF_RESTOREALL);
+	return 0;
+}
+
+/* Up to here a context is old programs' ucontext, which ends before the doublewords 1 of VSR 0-31. */
+#define UCONTEXTSIZEWITHOUTVSX (sizeof(struct ucontext) - 32 * sizeof(long))
+
+/// Linux's sys_swapcontext. Both contexts are there, and the same one here.
+long sys_swapcontext(void *old_ctx, void *new_ctx, long ctx_size)
+{
+	struct ucontext *old = old_ctx;
+	struct ucontext *new = new_ctx;
+	bool ctx_has_vsx_region = (u64)ctx_size >= sizeof(struct ucontext);
+
+	if ((u64)ctx_size < UCONTEXTSIZEWITHOUTVSX || !access_ok(old, (u64)ctx_size) || !access_ok(new, (u64)ctx_size))
+		return -EINVAL;
+	if (!ctx_has_vsx_region && (new->uc_mcontext.gp_regs[GP(msr)] & MSR_VSX))
+		return -EINVAL;
+
+	prepare_setup_sigcontext(current);
+	setup_sigcontext(&old->uc_mcontext, current, 0, 0, ctx_has_vsx_region);
+	old->uc_sigmask = current->blocked_signals;
+	irq_point();
+
+	set_current_blocked(new->uc_sigmask);
+	restore_sigcontext(current, false, &new->uc_mcontext);
 	set_tsk_thread_flag(current, TIF_RESTOREALL);
 	return 0;
 }

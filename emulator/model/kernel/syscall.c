@@ -20,6 +20,16 @@ static long sys_getpid(void)
 	return (long)current->pid;
 }
 
+#define PR_SET_FPEXC 12
+
+/// Linux's sys_prctl, as far as it goes.
+static long sys_prctl(int option, u64 arg2)
+{
+	if (option != PR_SET_FPEXC)
+		return -EINVAL;
+	return set_fpexc_mode(current, arg2);
+}
+
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 
 #define NR_SYSCALLS 256
@@ -32,17 +42,20 @@ static const syscall_fn sys_call_table[NR_SYSCALLS] = {
 	[2] = ENTRY(sys_fork),
 	[3] = ENTRY(ksys_read),
 	[4] = ENTRY(ksys_write),
+	[11] = ENTRY(sys_execve),
 	[20] = ENTRY(sys_getpid),
 	[37] = ENTRY(sys_kill),
 	[54] = ENTRY(sys_ioctl),
 	[64] = ENTRY(sys_getppid),
 	[120] = ENTRY(sys_clone),
 	[158] = ENTRY(sys_sched_yield),
+	[171] = ENTRY(sys_prctl),
 	[172] = ENTRY(sys_rt_sigreturn),
 	[189] = ENTRY(sys_vfork),
 	[221] = ENTRY(sys_futex),
 	[225] = ENTRY(sys_enable_kernel),
 	[234] = ENTRY(sys_exit),
+	[249] = ENTRY(sys_swapcontext),
 };
 
 /* System calls so far. */

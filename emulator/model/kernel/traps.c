@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Exceptions that mean the kernel is broken, as Linux's traps.c and panic.c.
+#include "defect.h"
 #include "hostcall.h"
 #include "sched.h"
 
@@ -30,6 +31,61 @@ void vsx_unavailable_exception(struct pt_regs *regs)
 {
 	(void)regs;
 	panic("Unrecoverable VSX Unavailable Exception in the kernel");
+}
+
+/* asm/reg.h: SRR1 of a program interrupt, and FPSCR. */
+#define REASON_FP 0x100000UL
+#define FPSCR_VX 0x20000000UL
+#define FPSCR_OX 0x10000000UL
+#define FPSCR_UX 0x08000000UL
+#define FPSCR_ZX 0x04000000UL
+#define FPSCR_XX 0x02000000UL
+#define FPSCR_VE 0x80UL
+#define FPSCR_OE 0x40UL
+#define FPSCR_UE 0x20UL
+#define FPSCR_ZE 0x10UL
+#define FPSCR_XE 0x08UL
+/* asm/siginfo.h */
+#define FPE_FLTDIV 3
+#define FPE_FLTOVF 4
+#define FPE_FLTUND 5
+#define FPE_FLTRES 6
+#define FPE_FLTINV 7
+#define FPE_FLTUNK 14
+
+/// Linux's __parse_fpscr: the first exception that is set and enabled, as a code for siginfo.
+static int __parse_fpscr(u64 fpscr)
+{
+	if ((fpscr & FPSCR_VE) && (fpscr & FPSCR_VX))
+		return FPE_FLTINV;
+	if ((fpscr & FPSCR_OE) && (fpscr & FPSCR_OX))
+		return FPE_FLTOVF;
+	if ((fpscr & FPSCR_UE) && (fpscr & FPSCR_UX))
+		return FPE_FLTUND;
+	if ((fpscr & FPSCR_ZE) && (fpscr & FPSCR_ZX))
+		return FPE_FLTDIV;
+	if ((fpscr & FPSCR_XE) && (fpscr & FPSCR_XX))
+		return FPE_FLTRES;
+	return FPE_FLTUNK;
+}
+
+/// Linux's parse_fpe. What FPSCR says is in the register, so it is flushed first.
+static void parse_fpe(struct pt_regs *regs)
+{
+	(void)regs;
+	if (!defect("sigfpe-stale-fpscr"))
+		flush_fp_to_thread(current);
+	force_sig_fault(SIGFPE, __parse_fpscr(current->thread.fp_state.fpscr));
+}
+
+/// Linux's program_check_exception. FP exceptions of user code are the only ones with a handler here.
+void program_check_exception(struct pt_regs *regs)
+{
+	if (!(regs->msr & MSR_PR))
+		panic("Program check exception in the kernel");
+	if (!(regs->msr & REASON_FP))
+		panic("Unexpected program check exception");
+	parse_fpe(regs);
 }
 
 /// Linux's unknown_exception. Linux sends SIGTRAP; here no scenario asks for such an exception, so it is the end of the run.

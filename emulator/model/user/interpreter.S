@@ -34,12 +34,32 @@ _GLOBAL user_signal_handler
 	addi	26,26,1
 	std	26,BLOCK_DEPTH(30)
 	HOST HOST_SIGNAL_HANDLER
-	b	next_operation
+	cmpwi	3,SIGFPE
+	bne	next_operation
+	b	after_fp_exception
 END_FUNC user_signal_handler
+
+/* As many a handler of SIGFPE: goes on behind the instruction, with exceptions disabled, and at once. */
+_GLOBAL after_fp_exception
+	ld	26,UC_NIP(5)
+	addi	26,26,4
+	std	26,UC_NIP(5)
+	ld	26,UC_FPSCR(5)
+	li	27,FPSCR_ENABLES
+	andc	26,26,27
+	std	26,UC_FPSCR(5)
+	b	leave_handler
+END_FUNC after_fp_exception
 
 /* The first instructions of a staged task; r26 = its index. */
 _GLOBAL task_start
 	OWN_BLOCK 26
+	/* Nobody touches these again: they must be so at the end. */
+	.set .Lgpr,14
+	.rept 12
+	addi	.Lgpr,26,0x100*.Lgpr
+	.set .Lgpr,.Lgpr+1
+	.endr
 	HOST HOST_TASK_STARTED
 	ld	27,BLOCK_INITIAL(30)
 	ld	28,BLOCK_USES(30)
@@ -102,6 +122,9 @@ operations:
 	b	op_interrupt
 	b	op_sigreturn
 	b	op_exit
+	b	op_edit_frame
+	b	op_swapcontext
+	b	op_exec
 END_FUNC next_operation
 
 _GLOBAL op_end
@@ -115,11 +138,16 @@ _GLOBAL op_sigreturn
 	ld	26,BLOCK_DEPTH(30)
 	cmpdi	26,0
 	beq	next_operation
+	b	leave_handler
+END_FUNC op_sigreturn
+
+_GLOBAL leave_handler
+	ld	26,BLOCK_DEPTH(30)
 	addi	26,26,-1
 	std	26,BLOCK_DEPTH(30)
 	HOST HOST_SIGRETURN
 	b	signal_return
-END_FUNC op_sigreturn
+END_FUNC leave_handler
 
 /* r1 = as at the handler's entry: the frame lies 128 bytes higher. */
 _GLOBAL signal_return
@@ -133,6 +161,67 @@ _GLOBAL op_interrupt
 	HOST HOST_INTERRUPT
 	b	next_operation
 END_FUNC op_interrupt
+
+/* a0: 0 claims all facilities that the frame has something for, 1 drops VMX, 2 drops VSX. The frame is where signal_return expects it. */
+_GLOBAL op_edit_frame
+	ld	26,BLOCK_DEPTH(30)
+	cmpdi	26,0
+	beq	next_operation
+	ld	26,OP_A0(29)
+	ld	27,128+UC_MSR(1)
+	lis	28,MSR_VEC>>16
+	cmpldi	26,1
+	beq	1f
+	lis	28,MSR_VSX>>16
+	bgt	1f
+	ori	27,27,MSR_FP
+	b	2f
+1:	andc	27,27,28
+2:	std	27,128+UC_MSR(1)
+	b	next_operation
+END_FUNC op_edit_frame
+
+/* Saves and restores the same context, at an address a1 behind a multiple of 16. It holds zeros before, so that nothing old is taken for an MSR; but not in the
+   last 32 doublewords, which a small one does not have. */
+_GLOBAL op_swapcontext
+	addi	27,1,-CONTEXT_GAP
+	clrrdi	27,27,4
+	ld	26,OP_A1(29)
+	add	27,27,26
+	li	26,UC_SIZE/UC_PART
+	mtctr	26
+	mr	28,27
+	li	26,0
+1:	std	26,0(28)
+	std	26,8(28)
+	addi	28,28,UC_PART
+	bdnz	1b
+	/* What lies behind a small context is anything. */
+	li	26,32
+	mtctr	26
+2:	stdu	27,-8(28)
+	bdnz	2b
+	LOAD_SYSCALL
+	mr	3,27
+	mr	4,27
+	ld	26,OP_FLAGS(29)
+	andi.	26,26,FLAG_SCV
+	bne	3f
+	sc
+	b	4f
+3:	SCV
+4:	mr	5,27
+	HOST HOST_CONTEXT
+	b	next_operation
+END_FUNC op_swapcontext
+
+/* The new program is this one again, but it loads no registers and is in no handler. */
+_GLOBAL op_exec
+	li	26,0
+	std	26,BLOCK_USES(30)
+	std	26,BLOCK_DEPTH(30)
+	b	op_syscall
+END_FUNC op_exec
 
 _GLOBAL op_syscall
 	LOAD_SYSCALL

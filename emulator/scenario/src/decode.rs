@@ -7,8 +7,8 @@ use arbitrary::{Arbitrary, Unstructured};
 
 use crate::error::ScenarioError;
 use crate::event::{
-    ComputeOp, Event, Facility, Interrupt, MAX_PLACES, Pending, RegisterValues, Switch, Syscall,
-    Via,
+    ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, MAX_PLACES, Pending,
+    RegisterValues, Switch, Syscall, Via,
 };
 use crate::ptrace::{Ptrace, SetRegset};
 use crate::register::Register;
@@ -154,7 +154,8 @@ fn ptrace(u: &mut Unstructured<'_>) -> Option<Ptrace> {
 }
 
 fn untraced(u: &mut Unstructured<'_>) -> Event {
-    match below(u, 8) {
+    match below(u, 9) {
+        8 => Event::EditFrame(one_of(u, FrameEdit::ALL)),
         0 | 1 => Event::Interrupt {
             vector: one_of(u, Interrupt::ALL),
             pending: pending(u),
@@ -184,7 +185,7 @@ fn untraced(u: &mut Unstructured<'_>) -> Event {
 }
 
 fn syscall(u: &mut Unstructured<'_>) -> Syscall {
-    match below(u, 14) {
+    match below(u, 18) {
         0 => Syscall::Getppid,
         1 => Syscall::SchedYield,
         2 => Syscall::Fork,
@@ -202,6 +203,15 @@ fn syscall(u: &mut Unstructured<'_>) -> Syscall {
             facility: one_of(u, Facility::ALL),
         },
         12 => Syscall::KvmRun,
+        13 => Syscall::Prctl {
+            fpexc: one_of(u, FpExceptions::ALL),
+        },
+        14 => Syscall::Swapcontext {
+            small: number(u),
+            misaligned: number(u),
+        },
+        15 => Syscall::Execve,
+        16 => Syscall::Abort,
         _ => Syscall::Exit,
     }
 }

@@ -1,6 +1,8 @@
 //! Events in words, for people who read reports and `ctxfuzz show`.
 
-use crate::event::{ComputeOp, Event, Facility, Pending, RegisterValues, Switch, Syscall, Via};
+use crate::event::{
+    ComputeOp, Event, Facility, FrameEdit, Pending, RegisterValues, Switch, Syscall, Via,
+};
 use crate::ptrace::{Ptrace, SetRegset};
 
 /// One short sentence, without a full stop.
@@ -26,6 +28,13 @@ pub fn describe(event: &Event) -> String {
             }
         }
         Event::Touch(facility) => format!("use {} without changing a register", shown(*facility)),
+        Event::EditFrame(edit) => match edit {
+            FrameEdit::ClaimFacilities => {
+                "the handler sets facility bits in its frame's MSR".to_owned()
+            }
+            FrameEdit::DropVmx => "the handler takes the VRs out of its frame".to_owned(),
+            FrameEdit::DropVsx => "the handler takes VSX out of its frame".to_owned(),
+        },
         Event::Interrupt { vector, pending } => format!("{vector} interrupt{}", then(pending)),
         Event::Syscall { call, via, pending } => {
             let via = match via {
@@ -71,6 +80,18 @@ fn syscall(call: &Syscall) -> String {
             format!("a call in which the kernel uses {}", shown(*facility))
         }
         Syscall::KvmRun => "a guest runs (KVM_RUN)".to_owned(),
+        Syscall::Prctl { fpexc } => format!("prctl that makes FP exceptions {fpexc}"),
+        Syscall::Swapcontext { small, misaligned } => {
+            let mut what = "swapcontext".to_owned();
+            if *small {
+                what.push_str(" without room for VSX");
+            }
+            if *misaligned {
+                what.push_str(" at a misaligned address");
+            }
+            what
+        }
+        Syscall::Abort => "abort, with a core dump".to_owned(),
         _ => call.name().to_owned(),
     }
 }

@@ -49,6 +49,8 @@ pub enum Event {
     },
     /// A user instruction of the facility that changes no register, so that an unavailable facility is loaded.
     Touch(Facility),
+    /// A signal handler changes its frame. Nothing happens outside a handler.
+    EditFrame(FrameEdit),
     /// An interrupt between two user instructions.
     Interrupt {
         /// Which one.
@@ -87,9 +89,14 @@ impl Event {
     pub fn can_be_traced(&self) -> bool {
         match self {
             Event::Interrupt { .. } => true,
-            Event::Syscall { call, .. } => {
-                !matches!(call, Syscall::SchedYield | Syscall::Vfork | Syscall::Exit)
-            }
+            Event::Syscall { call, .. } => !matches!(
+                call,
+                Syscall::SchedYield
+                    | Syscall::Vfork
+                    | Syscall::Execve
+                    | Syscall::Abort
+                    | Syscall::Exit
+            ),
             _ => false,
         }
     }
@@ -140,6 +147,31 @@ pub enum ComputeOp {
     Vaddubs,
     /// `vor` on VRs.
     Vor,
+}
+
+/// What a signal handler does to the `ucontext` that its `rt_sigreturn` will read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FrameEdit {
+    /// Sets FP, VEC and VSX in `gp_regs[PT_MSR]`, as far as the frame has what they stand for: FP always, VEC and VSX if they are set already. The
+    /// kernel may not believe it.
+    ClaimFacilities,
+    /// Clears VEC there: the frame's VRs do not count, and are zero after the return.
+    DropVmx,
+    /// Clears VSX there: doublewords 1 of VSR 0-31 are zero after the return.
+    DropVsx,
+}
+
+/// How FP exceptions are to be delivered: `PR_SET_FPEXC`, MSR\[FE0\] and MSR\[FE1\].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FpExceptions {
+    /// Not at all (00).
+    Disabled,
+    /// PR_FP_EXC_NONRECOV (FE1).
+    Nonrecoverable,
+    /// PR_FP_EXC_ASYNC (FE0).
+    Async,
+    /// PR_FP_EXC_PRECISE (both).
+    Precise,
 }
 
 /// Interrupts that user code does not cause by what it computes, by the name of their vector.
@@ -200,6 +232,22 @@ pub enum Syscall {
         /// 10 (SIGUSR1) or 12 (SIGUSR2).
         signal: u8,
     },
+    /// `prctl(PR_SET_FPEXC)`.
+    Prctl {
+        /// The new mode.
+        fpexc: FpExceptions,
+    },
+    /// `swapcontext(context, context)`: the kernel saves a context and restores it from where it has put it.
+    Swapcontext {
+        /// The size that the call is told has no room for doublewords 1 of VSR 0-31: they are zero afterwards.
+        small: bool,
+        /// The context's address is 8 more than a multiple of 16.
+        misaligned: bool,
+    },
+    /// `execve`: the task starts again as a new program, with nothing in its registers.
+    Execve,
+    /// `kill(getpid(), SIGABRT)`, for which there is no handler: the kernel writes a core dump, and the task is gone.
+    Abort,
     /// Not a call of Linux: one during which the kernel uses the facility itself, between `enable_kernel_fp` (`_altivec`, `_vsx`) and
     /// `disable_kernel_fp`, as its crypto, RAID and display code do.
     EnableKernel {

@@ -17,8 +17,8 @@ mod validate;
 pub use describe::describe;
 pub use error::{LoadError, ScenarioError};
 pub use event::{
-    ComputeOp, Event, Facility, Interrupt, MAX_PLACES, Pending, RegisterValues, Switch, Syscall,
-    Via,
+    ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, MAX_PLACES, Pending,
+    RegisterValues, Switch, Syscall, Via,
 };
 pub use json::names::UnknownName;
 pub use ptrace::{Ptrace, SetRegset};

@@ -166,6 +166,14 @@ pub enum Place {
     SignalFrame,
     /// What a tracer read.
     Ptrace,
+    /// What a core dump has.
+    Core,
+    /// A task's general purpose registers that user code never touches (r14 to r25) at the end.
+    Gpr,
+    /// A signal that only one kernel delivers, or its `si_code`.
+    Siginfo,
+    /// User memory: the red zone below the interrupted stack pointer.
+    Memory,
     /// A `thread_struct` image that outlives the run.
     ThreadStruct,
     /// The facility bits of a task's `regs->msr`.

@@ -172,7 +172,9 @@ fn check_event(event: &Event, field: &str) -> Result<(), ScenarioError> {
             format!("{field}.compute.register"),
             format!("no register {register}: expected 0 to 31"),
         ),
-        Event::Fill { .. } | Event::Compute { .. } | Event::Touch(_) => Ok(()),
+        Event::Fill { .. } | Event::Compute { .. } | Event::Touch(_) | Event::EditFrame(_) => {
+            Ok(())
+        }
         Event::Interrupt { pending, .. } => {
             let field = format!("{field}.interrupt.pending");
             if pending.after != 0 {
@@ -239,7 +241,7 @@ fn check_ptrace(event: &Event, pending: &Pending, field: &str) -> Result<(), Sce
     if !event.can_be_traced() {
         return wrong(
             field,
-            "others run before the task can stop: expected no `ptrace` with sched_yield, vfork and exit",
+            "others run before the task can stop, or it is another program then: expected no `ptrace` with sched_yield, vfork, execve, abort and exit",
         );
     }
     if pending.switch.is_some() || pending.after != 0 {
@@ -316,7 +318,16 @@ fn check_expect(row: &Expect, field: &str) -> Result<(), ScenarioError> {
                     "how a run ended has no register",
                 );
             }
-            (Place::End | Place::SignalFrame | Place::Msr, None) | (_, Some(_)) => {}
+            (
+                Place::End
+                | Place::SignalFrame
+                | Place::Msr
+                | Place::Gpr
+                | Place::Siginfo
+                | Place::Memory,
+                None,
+            )
+            | (_, Some(_)) => {}
             (place, None) => {
                 return wrong(
                     field,

@@ -39,6 +39,10 @@ const B: u64 = 0x5152_5354_5556_5758;
 const FPSCR: u64 = 0x0000_0005_8200_0001;
 /// FPSCR with FI and a decimal rounding mode.
 const INEXACT: u64 = 0x0000_0003_0002_0000;
+/// FPSCR[ZE].
+const ZERO_DIVIDE_ENABLED: u64 = 0x10;
+/// 1.0.
+const ONE: u64 = 0x3ff0_0000_0000_0000;
 const USER_MSR: u64 = msr::SF | msr::EE | msr::PR | msr::ME | msr::IR | msr::DR | msr::RI;
 
 /// Takes an interrupt at the first host call in user mode if told to, and stops at any other.
@@ -75,6 +79,7 @@ pub fn check(endian: Endian, repair_errata: bool) -> Result<Vec<Check>, MachineE
     checks.extend(bench.system_call_vectored()?);
     checks.extend(bench.unavailable()?);
     checks.extend(bench.interrupt()?);
+    checks.extend(bench.enabled_exception()?);
     Ok(checks)
 }
 
@@ -116,6 +121,9 @@ impl Bench {
             0x1122_3344_5566_7788,
             0x99aa_bbcc_ddee_ff00,
             INEXACT,
+            ZERO_DIVIDE_ENABLED,
+            USER_MSR | msr::FP | msr::FE0 | msr::FE1 | little,
+            ONE,
         ]
         .iter()
         .flat_map(|v| self.endian.bytes_u64(*v))
@@ -442,6 +450,63 @@ impl Bench {
         let user = [word::LIS_R3_USER_DATA, word::lfd_r3(7, 8), HOST_CALL];
         let machine = self.run(&Self::enter_user(48), &user, &[(0x4800, handler)], None)?;
         Ok(self.entry("fp", &machine, USER_TEXT + 4, USER_MSR | self.little()))
+    }
+
+    /// Book I, 4.4: an enabled zero divide is a program interrupt at the instruction if FE0 or FE1 is on, and leaves its target alone.
+    fn enabled_exception(&self) -> Result<Vec<Check>, MachineError> {
+        let handler: &[u32] = &[
+            word::mfspr(7, 26),
+            word::mfspr(8, 27),
+            word::mfspr(9, 27),
+            HOST_CALL,
+        ];
+        let user = [
+            word::LIS_R3_USER_DATA,
+            word::lfd_r3(0, 88),
+            word::MTFSF_L_F0,
+            word::lfd_r3(7, 8),
+            word::lfd_r3(8, 104),
+            word::lfd_r3(9, 24),
+            word::FDIV_F7_F8_F9,
+            HOST_CALL,
+        ];
+        let run = |msr| self.run(&Self::enter_user(msr), &user, &[(0x4700, handler)], None);
+        let check = |name, expected, found| Check {
+            name,
+            expected,
+            found,
+            erratum: false,
+        };
+        let (taken, ignored) = (run(96)?, run(56)?);
+        let msr = USER_MSR | msr::FP | msr::FE0 | msr::FE1 | self.little();
+        let file = taken.registers().unwrap_or_default();
+        Ok(vec![
+            Check {
+                // Without repairs the `mtfsf` before it leaves an exception behind, which comes late.
+                erratum: true,
+                ..check(
+                    "enabled zero divide: SRR0 is the instruction",
+                    USER_TEXT + 24,
+                    taken.gpr(7),
+                )
+            },
+            check(
+                "enabled zero divide: SRR1 says floating point",
+                msr | 0x10_0000,
+                taken.gpr(8),
+            ),
+            check("enabled zero divide: the target is kept", B, file.vsr[7][0]),
+            check(
+                "enabled zero divide: FPSCR has FX, FEX, ZX and ZE",
+                0xc400_0010,
+                file.fpscr & 0xfff8_00f8,
+            ),
+            check(
+                "no interrupt with FE0 = FE1 = 0",
+                0x2000_0000,
+                ignored.gpr(3),
+            ),
+        ])
     }
 
     /// An interrupt between two user instructions.

@@ -8,6 +8,8 @@
 //!
 //! **Not repaired**: an enabled invalid-operation or zero-divide exception ought to keep the result out of its register even with FE0 = FE1 = 0; Unicorn writes it.
 //! The oracles take results as undefined where exceptions are enabled.
+//! An enabled exception that was set before FE0 or FE1 was turned on ought to be delivered then; Unicorn delivers only what an instruction causes. FPSCR\[FEX\] may stay set
+//! when the enables are cleared; no oracle looks at it.
 //!
 //! In a real kernel three more kinds of instruction are replaced. The **time base** (and what counts it: PURR, SPURR, VTB) is read from the machine's page, where the
 //! machine keeps a time of its own: Unicorn's comes from the host's clock. Writes of the decrementer do nothing, as the machine decides when it expires. **Priority hints**,

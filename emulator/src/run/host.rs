@@ -8,7 +8,7 @@ use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 use super::agent::Agent;
 use super::images::KnownTask;
 use super::observe::{self, Observation};
-use super::outcome::{LogEntry, Outcome, RegisterFile, SignalFrame};
+use super::outcome::{FIRST_GPR, Gprs, LogEntry, Outcome, RegisterFile, SignalFrame};
 use super::{images, ptrace, remote_work, user};
 use crate::kernel::image::Layout;
 use crate::machine::{Host, Reply, Vector, View};
@@ -23,9 +23,11 @@ pub(super) mod call {
     pub const DUMPED: u64 = 6;
     pub const IDLE: u64 = 7;
     pub const AGENT_TRACED: u64 = 8;
+    pub const CONTEXT: u64 = 9;
     pub const ALL_DONE: u64 = 17;
     pub const PANIC: u64 = 18;
     pub const TRACED: u64 = 19;
+    pub const CORE: u64 = 20;
 }
 
 /// `thread_struct`'s `load_fp` and `load_vec`, where a scenario says so.
@@ -70,6 +72,7 @@ pub struct RunHost {
     /// Who is to be stopped by a tracer, at which event.
     tracee: Option<(u8, u16)>,
     parents: [Option<u8>; MAX_TASKS],
+    started: [bool; MAX_TASKS],
     images_taken: bool,
     /// What has been collected.
     pub outcome: Collected,
@@ -88,6 +91,8 @@ pub struct RunHost {
 pub struct Collected {
     log: Vec<LogEntry>,
     tasks: Vec<Option<RegisterFile>>,
+    gprs: Vec<Option<Gprs>>,
+    cores: Vec<RegisterFile>,
     frames: Vec<SignalFrame>,
     traced: Vec<RegisterFile>,
     images: Vec<super::outcome::ThreadImage>,
@@ -101,6 +106,8 @@ impl Collected {
             end,
             log: self.log,
             tasks: self.tasks,
+            gprs: self.gprs,
+            cores: self.cores,
             frames: self.frames,
             traced: self.traced,
             images: self.images,
@@ -120,6 +127,7 @@ impl RunHost {
             last_event: None,
             tracee: None,
             parents: [None; MAX_TASKS],
+            started: [false; MAX_TASKS],
             images_taken: false,
             outcome: Collected::default(),
             guest_end: None,
@@ -147,6 +155,7 @@ impl RunHost {
         self.last_event = None;
         self.tracee = None;
         self.parents = [None; MAX_TASKS];
+        self.started = [false; MAX_TASKS];
         self.images_taken = false;
         self.outcome = Collected::default();
         self.outcome.tasks.resize(scenario.stage.tasks.len(), None);
@@ -154,6 +163,7 @@ impl RunHost {
         if let Some(agent) = &mut self.agent {
             agent.prepare(scenario);
             // Runs start where the first task has just made this host call.
+            self.started[0] = true;
             self.outcome.log.push(LogEntry::TaskStarted {
                 task: 0,
                 parent: None,
@@ -186,7 +196,8 @@ impl RunHost {
         if self.observe {
             let log = self.outcome.log.len();
             let tasks = self.living_tasks(view);
-            let seen = observe::look(view, &self.layout, task, number, log, &tasks);
+            let again = self.started[usize::from(task)];
+            let seen = observe::look(view, &self.layout, task, number, log, &tasks, again);
             self.outcome.observations.extend(seen);
         }
         match number {
@@ -196,12 +207,23 @@ impl RunHost {
             }
             call::INTERRUPT => return self.interrupt(view),
             call::SIGNAL_HANDLER => {
-                let frame = images::signal_frame(view, &self.layout, task, view.gpr(5));
+                let frame = images::signal_frame(view, &self.layout, task);
                 self.outcome.log.push(LogEntry::SignalDelivered {
                     task,
                     frame: self.outcome.frames.len() as u16,
                 });
                 self.outcome.frames.push(frame);
+            }
+            call::CONTEXT => {
+                let frame = images::context(view, &self.layout, task, view.gpr(5));
+                self.outcome.log.push(LogEntry::ContextSaved {
+                    task,
+                    frame: self.outcome.frames.len() as u16,
+                });
+                self.outcome.frames.push(frame);
+            }
+            call::TASK_STARTED if std::mem::replace(&mut self.started[usize::from(task)], true) => {
+                self.outcome.log.push(LogEntry::Execed { task });
             }
             call::TASK_STARTED => {
                 let parent = self.parents[usize::from(task)];
@@ -239,6 +261,8 @@ impl RunHost {
         }
         let file = user::read_dump(view.memory, |ea| view.map.physical(ea).unwrap_or(0), task);
         self.outcome.tasks[index] = Some(file);
+        self.outcome.gprs.resize(self.outcome.tasks.len(), None);
+        self.outcome.gprs[index] = Some(gprs(view));
         self.outcome.log.push(LogEntry::Dumped { task });
         if let Some(agent) = &mut self.agent {
             agent.gone(task);
@@ -404,6 +428,12 @@ impl RunHost {
         match view.gpr(3) {
             call::ALL_DONE => self.end(GuestEnd::AllDone),
             call::TRACED => self.traced(view),
+            call::CORE => {
+                let (task, core) = (view.gpr(4) as u8, self.outcome.cores.len() as u16);
+                self.outcome.log.push(LogEntry::CoreDumped { task, core });
+                self.outcome.cores.push(ptrace::read(view));
+                Reply::Continue
+            }
             call::PANIC => {
                 let reason = view
                     .map
@@ -414,6 +444,11 @@ impl RunHost {
             other => self.end(GuestEnd::Lost(format!("the kernel made host call {other}"))),
         }
     }
+}
+
+/// r14 to r25.
+pub(crate) fn gprs(view: &View<'_>) -> Gprs {
+    std::array::from_fn(|n| view.gpr(FIRST_GPR + n as u8))
 }
 
 impl Host for RunHost {

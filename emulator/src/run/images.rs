@@ -1,6 +1,6 @@
 //! Reads what the kernel keeps of tasks in memory: `thread_struct` images and signal frames.
 
-use super::outcome::{Endian, RegisterFile, SignalFrame, ThreadImage};
+use super::outcome::{Endian, RED_ZONE, RegisterFile, SIGFPE, SignalFrame, ThreadImage};
 use ctxfuzz_scenario::register::Register;
 
 use crate::kernel::image::{Layout, ModelLayout, ThreadLayout};
@@ -10,6 +10,8 @@ use crate::machine::{View, msr};
 
 /// `task_struct.state` of an entry that holds no task.
 const FREE_SLOT: u64 = 0x1000;
+/// Bytes of a `siginfo`.
+const SIGINFO_SIZE: u64 = 128;
 /// Index of MSR in `gp_regs` (PT_MSR).
 const PT_MSR: u64 = 33;
 /// Quadword index of VSCR in the frame's VR area.
@@ -127,8 +129,8 @@ pub(crate) fn registers_at(layout: &ThreadLayout, offset: u64, size: u64) -> Vec
     touched
 }
 
-/// The frame whose `ucontext` is at `uc`.
-pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> SignalFrame {
+/// What `swapcontext` has put at `uc`, or the start of a signal frame. The VMX area is read as `lvx` reads it, which takes addresses for multiples of 16.
+pub fn context(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> SignalFrame {
     let msr = view.load(uc.wrapping_add(layout.frame.gp_regs + 8 * PT_MSR));
     let mut registers = RegisterFile::default();
     let fp = uc.wrapping_add(layout.frame.fp_regs);
@@ -137,13 +139,18 @@ pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> Sign
     }
     registers.fpscr = view.load(fp.wrapping_add(8 * 32));
     let v_regs = view.load(uc.wrapping_add(layout.frame.v_regs_pointer));
+    let frame = |registers| SignalFrame {
+        task,
+        msr,
+        signal: 0,
+        code: 0,
+        red_zone: None,
+        registers,
+    };
     if v_regs == 0 {
-        return SignalFrame {
-            task,
-            msr,
-            registers,
-        };
+        return frame(registers);
     }
+    let v_regs = v_regs & !15;
     // A frame may cross pages, which lie anywhere.
     let word = |offset: u64| view.load(v_regs.wrapping_add(offset));
     if msr & msr::VEC != 0 {
@@ -163,9 +170,26 @@ pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> Sign
             registers.vsr[n as usize][1] = word(16 * FRAME_VSX + 8 * n);
         }
     }
+    frame(registers)
+}
+
+/// The frame of a handler that has just been entered: r3 is the signal, r4 its `siginfo`, the last thing in the frame, and r5 the `ucontext`.
+pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8) -> SignalFrame {
+    let (signal, info, uc) = (view.gpr(3) as u8, view.gpr(4), view.gpr(5));
+    let interrupted_r1 = view.load(uc.wrapping_add(layout.frame.gp_regs + 8));
+    let left = interrupted_r1.wrapping_sub(info.wrapping_add(SIGINFO_SIZE));
+    let code = match signal {
+        // The first half of a doubleword.
+        SIGFPE => match (view.memory.endian(), view.load(info.wrapping_add(8))) {
+            (Endian::Little, both) => both as i32,
+            (Endian::Big, both) => (both >> 32) as i32,
+        },
+        _ => 0,
+    };
     SignalFrame {
-        task,
-        msr,
-        registers,
+        signal,
+        code,
+        red_zone: u16::try_from(left).ok().filter(|left| *left < RED_ZONE),
+        ..context(view, layout, task, uc)
     }
 }

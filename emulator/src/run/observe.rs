@@ -4,9 +4,9 @@
 
 use ctxfuzz_scenario::register::Register;
 
-use super::host::call;
+use super::host::{call, gprs};
 use super::images::KnownTask;
-use super::outcome::RegisterFile;
+use super::outcome::{Gprs, RegisterFile};
 use super::ownership::{self, Breach};
 use super::{images, user};
 use crate::kernel::image::Layout;
@@ -33,6 +33,8 @@ pub struct Observation {
     pub writes: Vec<Register>,
     /// The registers the task has: of the processor where the facility is on, else of its `thread_struct`.
     pub registers: RegisterFile,
+    /// r14 to r25.
+    pub gprs: Gprs,
     /// Rules about who owns the registers that do not hold.
     pub breaches: Vec<Breach>,
 }
@@ -42,6 +44,10 @@ pub struct Observation {
 pub enum Point {
     /// A task is about to load its first registers (a child loads none).
     Started,
+    /// A task has become a new program.
+    Execed,
+    /// `swapcontext` has returned.
+    Context,
     /// About to do an operation.
     Operation {
         /// The event it belongs to; `None` for the final dump.
@@ -58,7 +64,7 @@ pub enum Point {
     Dumped,
 }
 
-/// Looks at the task that makes the host call `number`; `None` for a call that shows nothing new.
+/// Looks at the task that makes the host call `number`, and has `started` already or not; `None` for a call that shows nothing new.
 pub(super) fn look(
     view: &View<'_>,
     layout: &Layout,
@@ -66,10 +72,13 @@ pub(super) fn look(
     number: u64,
     log: usize,
     tasks: &[KnownTask],
+    started: bool,
 ) -> Option<Observation> {
     let operation = view.map.physical(view.gpr(29));
     let mut writes = Vec::new();
     let point = match number {
+        call::TASK_STARTED if started => Point::Execed,
+        call::CONTEXT => Point::Context,
         call::TASK_STARTED => {
             if let Some(block) = view.map.physical(view.gpr(30)) {
                 writes = user::written_at_start(view.memory, block);
@@ -109,6 +118,7 @@ pub(super) fn look(
             }
             _ => logical_registers(view, layout),
         },
+        gprs: gprs(view),
         breaches: ownership::breaches(view, layout, task, tasks),
     })
 }

@@ -136,6 +136,25 @@ pub enum LogEntry {
         /// Which frame.
         frame: u16,
     },
+    /// `task` has become a new program.
+    Execed {
+        /// Who.
+        task: u8,
+    },
+    /// The kernel has written a core dump of `task`, which is gone; `core` indexes [`Outcome::cores`].
+    CoreDumped {
+        /// Whose.
+        task: u8,
+        /// Which.
+        core: u16,
+    },
+    /// `swapcontext` has returned; what it saved is in `frame`, which indexes [`Outcome::frames`].
+    ContextSaved {
+        /// Who called.
+        task: u8,
+        /// Which frame.
+        frame: u16,
+    },
     /// `task` returns from its handler with `rt_sigreturn`.
     SigReturned {
         /// Who returns.
@@ -157,16 +176,34 @@ pub enum LogEntry {
     },
 }
 
-/// A signal frame as the handler found it.
+/// General purpose registers that user code never touches, r14 to r25.
+pub type Gprs = [u64; 12];
+
+/// The number of the first of them.
+pub const FIRST_GPR: u8 = 14;
+
+/// A signal frame as the handler found it, or a context that `swapcontext` saved.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SignalFrame {
     /// Whose.
     pub task: u8,
     /// MSR in `gp_regs[PT_MSR]`.
     pub msr: u64,
+    /// Which signal; 0 for a context.
+    pub signal: u8,
+    /// Of a SIGFPE its `si_code`; 0 for others.
+    pub code: i32,
+    /// Bytes below the interrupted stack pointer that the frame has left alone, if there are fewer than [`RED_ZONE`].
+    pub red_zone: Option<u16>,
     /// Registers stored in the frame. VRs and VSCR are stored only if the frame's MSR has VEC, doubleword 1 of VSR 0-31 only if it has VSX; they are zero here otherwise.
     pub registers: RegisterFile,
 }
+
+/// The signal of an FP exception.
+pub const SIGFPE: u8 = 8;
+
+/// What user code may use below its stack pointer (64-Bit ELF V2 ABI, 2.2.2.4).
+pub const RED_ZONE: u16 = 512;
 
 /// A `thread_struct` at the moment the events were over.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -188,6 +225,10 @@ pub struct Outcome {
     pub log: Vec<LogEntry>,
     /// Final registers by task index, as user code sees them; `None` for a task that never dumped.
     pub tasks: Vec<Option<RegisterFile>>,
+    /// Final r14 to r25 of the tasks that dumped their registers, by task index.
+    pub gprs: Vec<Option<Gprs>>,
+    /// Registers in core dumps, in order of time.
+    pub cores: Vec<RegisterFile>,
     /// Signal frames in order of delivery.
     pub frames: Vec<SignalFrame>,
     /// What tracers read, in order of the stops.

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use ctxfuzz_scenario::event::{
-    ComputeOp, Event, Facility, Interrupt, RegisterValues, Syscall, Via,
+    ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, RegisterValues, Syscall, Via,
 };
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario, TaskStage};
@@ -81,6 +81,9 @@ mod kind {
     pub const INTERRUPT: u32 = 13;
     pub const SIGRETURN: u32 = 14;
     pub const EXIT: u32 = 15;
+    pub const EDIT_FRAME: u32 = 16;
+    pub const SWAPCONTEXT: u32 = 17;
+    pub const EXEC: u32 = 18;
 }
 
 /// Whether an operation (its kind) ends the queue.
@@ -403,6 +406,7 @@ impl Compiler {
                 &[compute_number(*op), (*register & 31).into()],
             ),
             Event::Touch(facility) => self.simple(index, kind::TOUCH, &[facility_bit(*facility)]),
+            Event::EditFrame(edit) => self.simple(index, kind::EDIT_FRAME, &[edit_number(*edit)]),
             Event::Interrupt { vector, .. } => {
                 self.simple(index, kind::INTERRUPT, &[vector_number(*vector)])
             }
@@ -462,6 +466,22 @@ impl Compiler {
                 let facility = facility_bit(facility);
                 (kind::SYSCALL, [ENABLE_KERNEL, facility, 0, 0, 0, 0])
             }
+            Syscall::Prctl { fpexc } => {
+                let mode = fpexc_number(fpexc);
+                (kind::SYSCALL, [171, PR_SET_FPEXC, mode, 0, 0, 0])
+            }
+            Syscall::Swapcontext { small, misaligned } => {
+                let size = if small {
+                    UCONTEXT_SIZE_WITHOUT_VSX
+                } else {
+                    UCONTEXT_SIZE
+                };
+                // The interpreter puts the addresses in their places; until then the first one's has what is added to it.
+                let misaligned = if misaligned { 8 } else { 0 };
+                (kind::SWAPCONTEXT, [249, misaligned, 0, size, 0, 0])
+            }
+            Syscall::Execve => (kind::EXEC, [11, 0, 0, 0, 0, 0]),
+            Syscall::Abort => (kind::SYSCALL, [37, 0, SIGABRT, 0, 0, 0]),
             Syscall::KvmRun => (kind::SYSCALL, [54, 0, KVM_RUN, 0, 0, 0]),
             Syscall::RtSigreturn => (kind::SIGRETURN, [0; 6]),
             Syscall::Exit => (kind::EXIT, [0; 6]),
@@ -481,6 +501,11 @@ const ENABLE_KERNEL: u64 = 225;
 /// `_IO(KVMIO, 0x80)`. A real kernel says ENOTTY: file descriptor 0 is the pipe.
 const KVM_RUN: u64 = 0xae80;
 const SIGCHLD: u64 = 17;
+const SIGABRT: u64 = 6;
+const PR_SET_FPEXC: u64 = 12;
+/// `sizeof(struct ucontext)`, and the size that programs knew before VSX.
+const UCONTEXT_SIZE: u64 = 1696;
+const UCONTEXT_SIZE_WITHOUT_VSX: u64 = UCONTEXT_SIZE - 32 * 8;
 /// What an unprivileged task may not ask for: Linux finds out after it has duplicated the task. The model goes by the operation's flag.
 const CLONE_NEWUTS: u64 = 0x0400_0000;
 
@@ -495,6 +520,30 @@ fn compute_number(op: ComputeOp) -> u64 {
         ComputeOp::Vaddubs => 6,
         ComputeOp::Vor => 7,
     }
+}
+
+fn edit_number(edit: FrameEdit) -> u64 {
+    match edit {
+        FrameEdit::ClaimFacilities => 0,
+        FrameEdit::DropVmx => 1,
+        FrameEdit::DropVsx => 2,
+    }
+}
+
+/// PR_FP_EXC_DISABLED, _NONRECOV, _ASYNC, _PRECISE.
+fn fpexc_number(mode: FpExceptions) -> u64 {
+    match mode {
+        FpExceptions::Disabled => 0,
+        FpExceptions::Nonrecoverable => 1,
+        FpExceptions::Async => 2,
+        FpExceptions::Precise => 3,
+    }
+}
+
+/// Has the operation at a physical address be a call of `getppid` instead: for a kernel that cannot be made to do it.
+pub fn make_harmless(memory: &Memory, pa: u64) {
+    memory.write_u32(pa, kind::SYSCALL);
+    memory.write_u64(pa + 8, 64);
 }
 
 fn vector_number(vector: Interrupt) -> u64 {

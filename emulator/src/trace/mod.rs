@@ -14,7 +14,7 @@ use ctxfuzz_scenario::register::Register;
 
 pub use self::record::{Tracer, record};
 use crate::machine::Vector;
-use crate::run::outcome::Outcome;
+use crate::run::outcome::{Gprs, Outcome};
 
 /// A piece of tracked state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +98,8 @@ pub struct Recording {
     pub tasks: Vec<Option<u8>>,
     /// `ucontext` address of each signal frame, in order of delivery.
     pub frames: Vec<u64>,
+    /// r14 to r25 at each [`Step::UserReturn`], in order.
+    pub gprs: Vec<Gprs>,
     /// The last exception that the kernel itself caused: the end of many a run.
     pub fault: Option<Site>,
 }

@@ -16,8 +16,8 @@ use crate::kernel::symbols::Symbols;
 use crate::machine::address::{KERNEL, USER_TEXT};
 use crate::machine::instruction::{BLR, touches_vector_state};
 use crate::machine::{Options, Vector, View, msr};
-use crate::run::host::Observer;
-use crate::run::outcome::{End, Endian, Outcome, RegisterFile};
+use crate::run::host::{Observer, gprs};
+use crate::run::outcome::{End, Endian, Gprs, Outcome, RegisterFile};
 use crate::run::{Runner, RunnerError, images, user};
 
 /// Bits of `regs->msr` that say who owns the facilities.
@@ -117,6 +117,7 @@ struct Recorder {
     msr_at: HashMap<Slot, u64>,
     initial: Vec<(Cell, u128)>,
     frames: Vec<u64>,
+    gprs: Vec<Gprs>,
     /// Where the kernel has just caused an exception; its registers are still there at the next instruction.
     faulting: Option<u64>,
     fault: Option<Site>,
@@ -138,6 +139,7 @@ impl Recorder {
             msr_at: HashMap::new(),
             initial: Vec::new(),
             frames: Vec::new(),
+            gprs: Vec::new(),
             faulting: None,
             fault: None,
         }
@@ -167,6 +169,7 @@ impl Recorder {
             initial: self.initial.clone(),
             tasks: self.slots.users().to_vec(),
             frames: self.frames.clone(),
+            gprs: self.gprs.clone(),
             fault: fault.or_else(|| self.stopped_at().filter(|site| died && site.pc >= KERNEL)),
         }
     }
@@ -268,6 +271,7 @@ impl Recorder {
 
     fn user_return(&mut self, view: &View<'_>) {
         self.steps.push(Step::UserReturn);
+        self.gprs.push(gprs(view));
         self.slots.look(view);
         if view.pc == user::SIGNAL_HANDLER {
             self.frames.push(view.gpr(5));

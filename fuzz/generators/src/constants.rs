@@ -20,6 +20,8 @@ pub(crate) const FPSCR: [u64; 5] = [
     0x0000_0005_8200_4002,
     0x1,
 ];
+/// FPSCR images with exceptions enabled: all, each of the five, and zero divide with its exception already set.
+pub(crate) const FPSCR_ENABLED: [u64; 7] = [0xf8, 0x80, 0x40, 0x20, 0x10, 0x08, 0x8400_0010];
 /// VSCR images: NJ and SAT, NJ, SAT.
 pub(crate) const VSCR: [u32; 3] = [0x0001_0001, 0x0001_0000, 0x0000_0001];
 /// VRSAVE images.

@@ -7,6 +7,7 @@ mod constants;
 mod crossover;
 mod generate;
 mod mutate;
+mod rare;
 
 use ctxfuzz_scenario::Scenario;
 use mutatis::Session;
@@ -15,6 +16,7 @@ pub use constants::MAX_EVENTS;
 pub use crossover::crossover;
 pub use generate::random_scenario;
 pub use mutate::{Mutator, drop_delays};
+pub use rare::rare_scenario;
 
 /// Mutates a scenario once; false if nothing can be done to it (only a shrinking session runs out).
 pub fn mutate(scenario: &mut Scenario, session: &mut Session) -> bool {

@@ -3,8 +3,8 @@
 //! Built on `mutatis`: candidates are listed and one is chosen, so a session can shrink as well as grow.
 
 use ctxfuzz_scenario::{
-    ComputeOp, Event, Facility, MAX_FILLS, MAX_OPERATIONS, MAX_PLACES, Pending, Register,
-    RegisterValues, Scenario, TaskStage, Via,
+    ComputeOp, Event, Facility, FrameEdit, MAX_FILLS, MAX_OPERATIONS, MAX_PLACES, Pending,
+    Register, RegisterValues, Scenario, TaskStage, Via,
 };
 use mutatis::{Candidates, Mutate, Result, Rng, Session};
 
@@ -13,6 +13,7 @@ use crate::generate::{
     below, change_counters, event, fill_in, once_in, one_of, pattern, pending, places, ptrace,
     register, switch, syscall, task, value, vector,
 };
+use crate::rare::insert_rare;
 
 /// Mutates scenarios, and makes them (`mutatis::Generate`).
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,8 +31,9 @@ type Mutation = fn(&mut Scenario, &mut Rng);
 
 /// Candidates are chosen alike, so a weight is how often one is listed. What adds events and what takes them away weigh about the
 /// same: a campaign's scenarios get longer where that shows something new, and not by themselves. Long ones cost their time.
-const GROWTH: [(u32, Mutation); 17] = [
+const GROWTH: [(u32, Mutation); 18] = [
     (5, insert),
+    (2, insert_rare),
     (1, duplicate),
     (2, swap),
     (1, splice),
@@ -184,7 +186,7 @@ fn remove_run(scenario: &mut Scenario, rng: &mut Rng) {
     scenario.events.drain(from..from + length);
 }
 
-fn replace(scenario: &mut Scenario, rng: &mut Rng) {
+pub(crate) fn replace(scenario: &mut Scenario, rng: &mut Rng) {
     let index = some_event(scenario, rng);
     scenario.events[index] = event(rng, scenario.stage.tasks.len());
 }
@@ -212,6 +214,7 @@ fn change_event(scenario: &mut Scenario, rng: &mut Rng) {
             }
         }
         Event::Touch(facility) => *facility = one_of(rng, Facility::ALL),
+        Event::EditFrame(edit) => *edit = one_of(rng, FrameEdit::ALL),
         Event::Interrupt { vector: which, .. } => *which = vector(rng),
         Event::Syscall { call, via, .. } => {
             if once_in(rng, 3) {

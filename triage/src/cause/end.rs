@@ -8,6 +8,7 @@ use ctxfuzz_emulator::trace::{Recording, Step};
 use ctxfuzz_scenario::scenario::Verdict;
 
 use super::code::Code;
+use super::stay::{last_returned, name};
 use super::{Cause, Ended};
 use crate::compare::Difference;
 use crate::names;
@@ -28,6 +29,13 @@ pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) 
     };
     let function = match (&fault, end) {
         (_, End::Hang) => repeated(run),
+        // User code goes wrong by what the kernel has sent it back with.
+        (None, End::KernelFault(_)) if ended_in_user_code(run) => run
+            .steps
+            .iter()
+            .rposition(|step| *step == Step::UserReturn)
+            .and_then(|at| last_returned(run, at))
+            .map(str::to_owned),
         (Some(site), _) if !LAST_WORDS.contains(&site.function.as_str()) => {
             Some(site.function.clone())
         }
@@ -61,10 +69,13 @@ pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) 
     })
 }
 
-fn name(run: &Recording, function: u32) -> &str {
-    run.functions
-        .get(function as usize)
-        .map_or("unknown", |name| name)
+fn ended_in_user_code(run: &Recording) -> bool {
+    let crossing = run.steps.iter().rev().find_map(|step| match step {
+        Step::UserReturn => Some(true),
+        Step::KernelEntry(_) => Some(false),
+        _ => None,
+    });
+    crossing == Some(true)
 }
 
 /// The function that found that it could not go on: what was open when the kernel began to say so.

@@ -57,6 +57,8 @@ fn outcome(tasks: u8) -> Outcome {
         end: End::Completed,
         log,
         tasks: (0..tasks).map(|_| Some(RegisterFile::default())).collect(),
+        gprs: (0..tasks).map(|_| Some([0; 12])).collect(),
+        cores: Vec::new(),
         frames: Vec::new(),
         traced: Vec::new(),
         images: Vec::new(),
@@ -198,6 +200,9 @@ fn framed(msr: u64, registers: RegisterFile) -> Outcome {
     outcome.frames.push(SignalFrame {
         task: 0,
         msr,
+        signal: 10,
+        code: 0,
+        red_zone: None,
         registers,
     });
     outcome

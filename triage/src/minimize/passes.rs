@@ -136,7 +136,11 @@ fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
 fn pending_mut(event: &mut Event) -> Option<&mut Pending> {
     match event {
         Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } => Some(pending),
-        Event::Set(_) | Event::Fill { .. } | Event::Compute { .. } | Event::Touch(_) => None,
+        Event::Set(_)
+        | Event::Fill { .. }
+        | Event::Compute { .. }
+        | Event::Touch(_)
+        | Event::EditFrame(_) => None,
     }
 }
 
@@ -273,6 +277,7 @@ fn simpler(event: &Event) -> Vec<Event> {
                 .flat_map(|op| [0, register].map(|register| Event::Compute { op, register }))
                 .collect()
         }
+        Event::EditFrame(_) => Vec::new(),
         Event::Touch(_) => [Facility::Fp, Facility::Vmx].map(Event::Touch).into(),
         Event::Interrupt { pending, .. } => [Interrupt::Decrementer, Interrupt::External]
             .map(|vector| Event::Interrupt { vector, pending })
@@ -294,6 +299,10 @@ fn simpler_calls(call: Syscall) -> Vec<Syscall> {
             calls.extend(fail.then_some(Syscall::Clone { fail: false }));
         }
         Syscall::Vfork => calls.push(Syscall::Fork),
+        Syscall::Swapcontext { .. } => calls.push(Syscall::Swapcontext {
+            small: false,
+            misaligned: false,
+        }),
         Syscall::EnableKernel { .. } => calls.extend(
             [Facility::Fp, Facility::Vmx].map(|facility| Syscall::EnableKernel { facility }),
         ),

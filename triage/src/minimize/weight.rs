@@ -56,6 +56,7 @@ impl Weight {
             Event::Compute { op, register } => {
                 self.detail += compute_weight(*op) + u64::from(*register);
             }
+            Event::EditFrame(_) => self.detail += 1,
             Event::Touch(facility) => self.detail += facility_weight(*facility),
             Event::Interrupt { vector, pending } => {
                 self.detail += match vector {
@@ -121,7 +122,9 @@ fn call_weight(call: &Syscall) -> u64 {
         Syscall::Exit | Syscall::RtSigreturn => 2,
         Syscall::FutexWake => 3,
         Syscall::EnableKernel { facility } => 3 + facility_weight(facility),
-        Syscall::FutexWait | Syscall::KvmRun => 4,
+        Syscall::FutexWait | Syscall::KvmRun | Syscall::Prctl { .. } | Syscall::Execve => 4,
+        Syscall::Swapcontext { small, misaligned } => 4 + u64::from(small) + u64::from(misaligned),
+        Syscall::Abort => 5,
         Syscall::Fork => 5,
         Syscall::Vfork => 6,
         Syscall::Clone { fail } => 7 + u64::from(fail),

@@ -1,12 +1,13 @@
 //! What a task has when it leaves user mode, and by which rules that is compared with what it finds.
 
 use ctxfuzz_emulator::run::observe::Observation;
-use ctxfuzz_emulator::run::outcome::RegisterFile;
+use ctxfuzz_emulator::run::outcome::{Gprs, RegisterFile};
+use ctxfuzz_scenario::event::FrameEdit;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Verdict;
 
 use super::When;
-use crate::compare::{MSR_VEC, same_vrsave, unequal, verdict};
+use crate::compare::{MSR_VEC, MSR_VSX, same_vrsave, unequal, verdict};
 use crate::definedness::Mask;
 
 /// What is defined under both policies.
@@ -39,6 +40,8 @@ impl Masks {
 pub(super) struct Context {
     pub when: When,
     pub registers: RegisterFile,
+    /// r14 to r25.
+    pub gprs: Gprs,
     pub masks: Masks,
     /// Whether it has used VMX. Before, its VSCR is whatever the kernel gives a new program.
     pub uses_vmx: bool,
@@ -46,6 +49,10 @@ pub(super) struct Context {
     pub writes: Vec<Register>,
     /// Set at the entry of a handler: what that handler interrupted.
     pub entering: Option<Box<Context>>,
+    /// During `swapcontext`: what the context that it saves must have. A handler may come before anybody looks at that.
+    pub saved: Option<Box<Context>>,
+    /// What a handler interrupted: the MSR of its frame.
+    pub frame_msr: u64,
 }
 
 impl Context {
@@ -54,10 +61,13 @@ impl Context {
         Context {
             when,
             registers: observation.registers.clone(),
+            gprs: observation.gprs,
             masks,
             uses_vmx: used_vmx || observation.facilities & MSR_VEC != 0,
             writes: observation.writes.clone(),
             entering: None,
+            saved: None,
+            frame_msr: 0,
         }
     }
 
@@ -70,6 +80,7 @@ impl Context {
             masks: self.masks.in_handler(),
             writes: Vec::new(),
             entering: None,
+            saved: None,
             ..*self
         }
     }
@@ -87,6 +98,36 @@ impl Context {
             .map(move |(register, values)| {
                 (register, values, verdict(register, values, &elf, &linux))
             })
+    }
+
+    /// What is not in a frame is zero when it has been read.
+    pub fn dropped(&mut self, edit: FrameEdit) {
+        for n in 0..32 {
+            match edit {
+                FrameEdit::ClaimFacilities => {}
+                FrameEdit::DropVmx => self.registers.set(Register::V(n), 0),
+                FrameEdit::DropVsx => self.registers.set(Register::Vs(n), 0),
+            }
+        }
+    }
+
+    /// A handler takes an area out of its frame, if it is in there.
+    pub fn edited(&mut self, edit: FrameEdit) {
+        let area = match edit {
+            FrameEdit::ClaimFacilities => 0,
+            FrameEdit::DropVmx => MSR_VEC,
+            FrameEdit::DropVsx => MSR_VSX,
+        };
+        if self.frame_msr & area != 0 {
+            self.dropped(edit);
+        }
+    }
+
+    /// Whether it still has what an edit takes away is not known.
+    pub fn forget(&mut self, edit: FrameEdit) {
+        for mask in [&mut self.masks.elf, &mut self.masks.linux] {
+            mask.forget(edit);
+        }
     }
 
     /// Whether the change of a register is nobody's fault.

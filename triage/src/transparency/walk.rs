@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ctxfuzz_emulator::run::observe::{Observation, Point};
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, RegisterFile, SignalFrame};
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, RegisterFile, SIGFPE, SignalFrame};
 use ctxfuzz_emulator::run::ownership::Breach;
 use ctxfuzz_emulator::run::ptrace;
-use ctxfuzz_scenario::event::Event;
-use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::event::{Event, FrameEdit, Syscall};
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use super::context::{Context, Masks};
-use super::{Violation, When};
-use crate::compare::{MSR_VEC, MSR_VSX, What, area_bit, end_code};
+use super::{Violation, When, exceptions};
+use crate::compare::{What, end_code};
 use crate::definedness::{self, Abi};
+use compare::excuse_vrsave;
+
+mod compare;
 
 /// Everything that a run did not leave alone, in order of time.
 pub fn violations(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
@@ -22,6 +24,7 @@ pub fn violations(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
         walk.follow(observation.log);
         walk.take(observation);
     }
+    walk.follow(outcome.log.len());
     if matches!(outcome.end, End::KernelFault(_) | End::Hang) {
         walk.found.push(died(outcome));
     }
@@ -46,6 +49,8 @@ fn died(outcome: &Outcome) -> Violation {
 }
 
 struct Task {
+    /// Whether FP exceptions are delivered to it.
+    exceptions: bool,
     before: Option<Context>,
     /// What `rt_sigreturn` brings back, innermost handler last.
     interrupted: Vec<Context>,
@@ -60,14 +65,17 @@ impl Default for Task {
             before: None,
             interrupted: Vec::new(),
             vrsaves: BTreeSet::from([0]),
+            exceptions: false,
         }
     }
 }
 
 /// What a child must start with.
 struct Heritage {
+    parent: u8,
     context: Context,
     vrsaves: BTreeSet<u32>,
+    exceptions: bool,
 }
 
 struct Walk<'a> {
@@ -100,6 +108,14 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Of what the task's innermost handler has interrupted.
+    fn masks_interrupted(&self, task: u8) -> Masks {
+        Masks {
+            elf: self.elf.interrupted(task),
+            linux: self.linux.interrupted(task),
+        }
+    }
+
     fn masks(&self, task: u8) -> Masks {
         Masks {
             elf: self.elf.now(task),
@@ -120,6 +136,8 @@ impl<'a> Walk<'a> {
             self.linux.step(entry);
             match *entry {
                 LogEntry::SigReturned { task } => self.returns(task),
+                LogEntry::Event { index, task } => self.begins(index, task),
+                LogEntry::CoreDumped { task, core } => self.cored(task, core),
                 LogEntry::Traced { task, event, view } => self.traced(task, event, view),
                 _ => {}
             }
@@ -162,6 +180,41 @@ impl<'a> Walk<'a> {
         self.found.extend(violations);
     }
 
+    /// A core dump has what the task had.
+    fn cored(&mut self, task: u8, core: u16) {
+        let now = self.masks(task);
+        let Some(state) = self.tasks.remove(&task) else {
+            return;
+        };
+        if let (Some(before), Some(found)) =
+            (state.before, self.outcome.cores.get(usize::from(core)))
+        {
+            let first = self.found.len();
+            self.compare(task, Place::Core, &before, found, &now);
+            excuse_vrsave(&mut self.found[first..], &state.vrsaves);
+        }
+    }
+
+    /// What an event means for later: a handler changes what it will return to, or a task how FP exceptions are delivered.
+    fn begins(&mut self, index: u16, task: u8) {
+        let Some(event) = self.scenario.events.get(usize::from(index)) else {
+            return;
+        };
+        let now = self.masks_interrupted(task);
+        let state = self.tasks.entry(task).or_default();
+        if let Some(delivered) = exceptions::delivered(event) {
+            state.exceptions = delivered;
+        }
+        if let (Event::EditFrame(edit), Some(interrupted)) = (event, state.interrupted.last_mut()) {
+            interrupted.edited(*edit);
+            interrupted.masks = now;
+            // A fork that was interrupted may have made its child already, or may begin again.
+            for child in self.forks.values_mut().filter(|child| child.parent == task) {
+                child.context.forget(*edit);
+            }
+        }
+    }
+
     /// `rt_sigreturn`: what was interrupted has to come back.
     fn returns(&mut self, task: u8) {
         let task = self.tasks.entry(task).or_default();
@@ -178,6 +231,8 @@ impl<'a> Walk<'a> {
             Point::Started => self.started(observation),
             Point::Operation { event, child } => self.operation(observation, event, child),
             Point::Handler { at_entry } => self.handler(observation, at_entry),
+            Point::Execed => self.execed(observation),
+            Point::Context => self.swapped(observation),
             Point::Dumped => {
                 let before = self
                     .tasks
@@ -220,6 +275,7 @@ impl<'a> Walk<'a> {
             self.compare_child(task, &parent, &observation.registers, &now);
             uses_vmx = parent.context.uses_vmx;
             started.vrsaves.extend(parent.vrsaves);
+            started.exceptions = parent.exceptions;
         }
         started.before = Some(Context::new(observation, When::Start, now, uses_vmx));
         self.tasks.insert(task, started);
@@ -240,13 +296,29 @@ impl<'a> Walk<'a> {
             _ => self.masks(observation.task),
         };
         let uses_vmx = before.is_some_and(|before| before.uses_vmx);
-        let context = Context::new(observation, when, masks, uses_vmx);
+        let mut context = Context::new(observation, when, masks, uses_vmx);
+        let event = event.and_then(|event| self.scenario.events.get(usize::from(event)));
+        if let Some(Event::Syscall {
+            call: Syscall::Swapcontext { small, .. },
+            ..
+        }) = event
+        {
+            if *small {
+                context.dropped(FrameEdit::DropVsx);
+            }
+            context.saved = Some(Box::new(context.clone()));
+        }
         let task = self.tasks.entry(observation.task).or_default();
         // A real kernel's first task has started before anybody looks: a new program's image is 0.
         task.vrsaves.extend([0, observation.registers.vrsave]);
         if let Some(child) = child {
-            let (context, vrsaves) = (context.clone(), task.vrsaves.clone());
-            self.forks.insert(child, Heritage { context, vrsaves });
+            let heritage = Heritage {
+                parent: observation.task,
+                context: context.clone(),
+                vrsaves: task.vrsaves.clone(),
+                exceptions: task.exceptions,
+            };
+            self.forks.insert(child, heritage);
         }
         task.before = Some(context);
     }
@@ -254,9 +326,78 @@ impl<'a> Walk<'a> {
     /// A task is back where it was, or its last registers are known.
     fn resumed(&mut self, observation: &Observation, before: Option<&Context>) {
         if let Some(before) = before {
+            self.compare_gprs(before, observation);
             let (task, now) = (observation.task, self.masks(observation.task));
             self.compare(task, Place::Register, before, &observation.registers, &now);
+            self.missed_exception(before, observation);
         }
+    }
+
+    /// A task that is to hear of FP exceptions has caused one, and has not heard of it.
+    fn missed_exception(&mut self, before: &Context, observation: &Observation) {
+        let When::Event(index) = before.when else {
+            return;
+        };
+        let (fpscr, task) = (observation.registers.fpscr, observation.task);
+        let event = self.scenario.events.get(usize::from(index));
+        let raised =
+            event.is_some_and(|event| exceptions::raised(event, before.registers.fpscr, fpscr));
+        if raised && self.tasks.get(&task).is_some_and(|task| task.exceptions) {
+            self.found.push(Violation {
+                when: before.when,
+                task,
+                place: Place::Siginfo,
+                what: What::SiCode,
+                verdict: Verdict::Live,
+                before: exceptions::code(fpscr) as u128,
+                after: 0,
+            });
+        }
+    }
+
+    /// A new program has nothing of the old one's registers. VRSAVE is an exception: Linux 6.1 leaves the old one's there.
+    fn execed(&mut self, observation: &Observation) {
+        self.follow(observation.log + 1);
+        let task = observation.task;
+        let now = self.masks(task);
+        let state = self.tasks.remove(&task).unwrap_or_default();
+        let when = state
+            .before
+            .as_ref()
+            .map_or(When::Start, |before| before.when);
+        let mut expected = Context::new(observation, when, now, false);
+        expected.registers = RegisterFile::default();
+        let first = self.found.len();
+        self.compare(
+            task,
+            Place::Register,
+            &expected,
+            &observation.registers,
+            &now,
+        );
+        excuse_vrsave(&mut self.found[first..], &state.vrsaves);
+        let mut started = Task {
+            exceptions: state.exceptions,
+            ..Task::default()
+        };
+        started.vrsaves.insert(observation.registers.vrsave);
+        started.before = Some(Context::new(observation, When::Start, now, false));
+        self.tasks.insert(task, started);
+    }
+
+    /// `swapcontext`: the context has what the task had, and so has the task afterwards, but for what there was no room for.
+    fn swapped(&mut self, observation: &Observation) {
+        let task = observation.task;
+        let Some(mut before) = self.tasks.entry(task).or_default().before.take() else {
+            return;
+        };
+        let now = self.masks(task);
+        if let (Some(saved), Some(frame)) = (before.saved.take(), self.frame()) {
+            self.compare_frame(&saved, frame, &now);
+        }
+        self.resumed(observation, Some(&before));
+        let after = Context::new(observation, before.when, before.masks, before.uses_vmx);
+        self.tasks.entry(task).or_default().before = Some(after);
     }
 
     /// Two things must hold: the frame has what was interrupted, and the handler starts with FPSCR 0, VSCR and VRSAVE as they were.
@@ -288,8 +429,13 @@ impl<'a> Walk<'a> {
         if let Some(frame) = self.frame() {
             let now = if at_entry { now.in_handler() } else { now };
             self.compare_frame(&interrupted, frame, &now);
+            self.compare_beside(interrupted.when, frame);
             // What is wrong in a frame is a violation once: `rt_sigreturn` has to bring back what is in it.
             interrupted.registers = frame.registers.clone();
+            interrupted.frame_msr = frame.msr;
+            if frame.signal == SIGFPE {
+                interrupted.registers.fpscr = exceptions::disabled(interrupted.registers.fpscr);
+            }
         }
         let registers = &observation.registers;
         self.compare(
@@ -308,77 +454,10 @@ impl<'a> Walk<'a> {
     /// The frame of the delivery that is next in the log.
     fn frame(&self) -> Option<&'a SignalFrame> {
         match self.outcome.log.get(self.followed)? {
-            LogEntry::SignalDelivered { frame, .. } => self.outcome.frames.get(usize::from(*frame)),
+            LogEntry::SignalDelivered { frame, .. } | LogEntry::ContextSaved { frame, .. } => {
+                self.outcome.frames.get(usize::from(*frame))
+            }
             _ => None,
-        }
-    }
-
-    /// Compares what was left with what is found.
-    fn compare(
-        &mut self,
-        task: u8,
-        place: Place,
-        before: &Context,
-        after: &RegisterFile,
-        now: &Masks,
-    ) {
-        for (register, values, verdict) in before.violated(after, now) {
-            self.found.push(Violation {
-                when: before.when,
-                task,
-                place,
-                what: What::Register(register),
-                verdict,
-                before: values.0,
-                after: values.1,
-            });
-        }
-    }
-
-    /// A child's VRSAVE is the parent's image of it, which Linux 6.1 refreshes at a context switch and at a signal, but not at a fork. So an older
-    /// value of the parent's says nothing about this kernel. A value that the parent never had does.
-    fn compare_child(&mut self, task: u8, parent: &Heritage, child: &RegisterFile, now: &Masks) {
-        let found = self.found.len();
-        self.compare(task, Place::Child, &parent.context, child, now);
-        for violation in &mut self.found[found..] {
-            if violation.what == What::Register(Register::Vrsave)
-                && parent.vrsaves.contains(&child.vrsave)
-            {
-                violation.verdict = Verdict::Dead;
-            }
-        }
-    }
-
-    /// To `rt_sigreturn` an area that is not there means zeros, so it matters only if something else had to be in it: one violation, not 32.
-    fn compare_frame(&mut self, interrupted: &Context, frame: &SignalFrame, now: &Masks) {
-        let violation = |what, verdict, before, after| Violation {
-            when: interrupted.when,
-            task: frame.task,
-            place: Place::SignalFrame,
-            what,
-            verdict,
-            before,
-            after,
-        };
-        let (mut missing, mut lost) = (0, Verdict::Dead);
-        for (register, (before, after), verdict) in interrupted.violated(&frame.registers, now) {
-            let absent = area_bit(register) & !frame.msr;
-            if absent == 0 {
-                self.found
-                    .push(violation(What::Register(register), verdict, before, after));
-            } else {
-                missing |= absent;
-                lost = lost.max(verdict);
-            }
-        }
-        if missing != 0 {
-            let there = frame.msr & (MSR_VEC | MSR_VSX);
-            self.found.push(violation(
-                What::Msr,
-                lost,
-                (there | missing).into(),
-                there.into(),
-            ));
         }
     }
 }

@@ -8,7 +8,10 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::event::{ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Syscall, Via};
+use crate::event::{
+    ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, Pending, RegisterValues,
+    Syscall, Via,
+};
 use crate::json::names::named;
 use crate::json::number::U64;
 use crate::json::object::{self, Object};
@@ -27,6 +30,8 @@ enum Spelled {
     Compute(Compute),
     /// A user instruction of the facility that changes no register.
     Touch(Facility),
+    /// A signal handler changes its frame; nothing happens outside a handler.
+    EditFrame(FrameEdit),
     /// An interrupt between two user instructions.
     Interrupt(InterruptFields),
     /// A system call.
@@ -39,12 +44,13 @@ enum Kind {
     Fill,
     Compute,
     Touch,
+    EditFrame,
     Interrupt,
     Syscall,
 }
 
 named!(Kind, "event", {
-    Set = "set", Fill = "fill", Compute = "compute", Touch = "touch", Interrupt = "interrupt", Syscall = "syscall",
+    Set = "set", Fill = "fill", Compute = "compute", Touch = "touch", EditFrame = "edit_frame", Interrupt = "interrupt", Syscall = "syscall",
 });
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -131,6 +137,20 @@ struct SyscallFields {
     )]
     #[schemars(with = "Facility")]
     facility: Option<Facility>,
+    /// `prctl` only: how FP exceptions are to be delivered.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional::present"
+    )]
+    #[schemars(with = "FpExceptions")]
+    fpexc: Option<FpExceptions>,
+    /// `swapcontext` only: the size that is said has no room for doublewords 1 of VSR 0-31.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    small: bool,
+    /// `swapcontext` only: the context's address is 8 more than a multiple of 16.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    misaligned: bool,
     /// The instruction that makes the call.
     #[serde(default, skip_serializing_if = "is_sc")]
     via: Via,
@@ -154,6 +174,8 @@ fn arguments() -> serde_json::Value {
         { "if": of(json!(["read", "write"])), "then": { "required": ["bytes"] }, "else": { "properties": { "bytes": false } } },
         { "if": of(json!(["kill"])), "then": { "required": ["signal"] }, "else": { "properties": { "signal": false } } },
         { "if": of(json!(["enable_kernel"])), "then": { "required": ["facility"] }, "else": { "properties": { "facility": false } } },
+        { "if": of(json!(["prctl"])), "then": { "required": ["fpexc"] }, "else": { "properties": { "fpexc": false } } },
+        { "if": of(json!(["swapcontext"])), "else": { "properties": { "small": false, "misaligned": false } } },
         { "if": of(json!(["clone"])), "else": { "properties": { "fail": false } } }
     ])
 }
@@ -170,16 +192,20 @@ enum Call {
     FutexWait,
     FutexWake,
     Kill,
+    Prctl,
+    Swapcontext,
     EnableKernel,
     KvmRun,
     RtSigreturn,
+    Execve,
+    Abort,
     Exit,
 }
 
 named!(Call, "system call", {
     Getppid = "getppid", SchedYield = "sched_yield", Fork = "fork", Vfork = "vfork", Clone = "clone", Read = "read",
-    Write = "write", FutexWait = "futex_wait", FutexWake = "futex_wake", Kill = "kill", EnableKernel = "enable_kernel", KvmRun = "kvm_run", RtSigreturn = "rt_sigreturn",
-    Exit = "exit",
+    Write = "write", FutexWait = "futex_wait", FutexWake = "futex_wake", Kill = "kill", Prctl = "prctl", Swapcontext = "swapcontext", EnableKernel = "enable_kernel", KvmRun = "kvm_run", RtSigreturn = "rt_sigreturn",
+    Execve = "execve", Abort = "abort",    Exit = "exit",
 });
 
 impl SyscallFields {
@@ -202,6 +228,15 @@ impl SyscallFields {
         }
         if self.facility.is_some() && call != Call::EnableKernel {
             return stray("facility", "enable_kernel");
+        }
+        if self.fpexc.is_some() && call != Call::Prctl {
+            return stray("fpexc", "prctl");
+        }
+        if self.small && call != Call::Swapcontext {
+            return stray("small", "swapcontext");
+        }
+        if self.misaligned && call != Call::Swapcontext {
+            return stray("misaligned", "swapcontext");
         }
         let bytes = || {
             self.bytes
@@ -227,8 +262,19 @@ impl SyscallFields {
                     .facility
                     .ok_or("missing field `facility`: enable_kernel needs fp, vmx or vsx")?,
             },
+            Call::Prctl => Syscall::Prctl {
+                fpexc: self.fpexc.ok_or(
+                    "missing field `fpexc`: prctl needs disabled, nonrecoverable, async or precise",
+                )?,
+            },
+            Call::Swapcontext => Syscall::Swapcontext {
+                small: self.small,
+                misaligned: self.misaligned,
+            },
             Call::KvmRun => Syscall::KvmRun,
             Call::RtSigreturn => Syscall::RtSigreturn,
+            Call::Execve => Syscall::Execve,
+            Call::Abort => Syscall::Abort,
             Call::Exit => Syscall::Exit,
         })
     }
@@ -240,6 +286,9 @@ impl SyscallFields {
             bytes: None,
             signal: None,
             facility: None,
+            fpexc: None,
+            small: false,
+            misaligned: false,
             via,
             pending,
         };
@@ -270,7 +319,18 @@ impl SyscallFields {
                 facility: Some(facility),
                 ..plain(Call::EnableKernel)
             },
+            Syscall::Prctl { fpexc } => SyscallFields {
+                fpexc: Some(fpexc),
+                ..plain(Call::Prctl)
+            },
+            Syscall::Swapcontext { small, misaligned } => SyscallFields {
+                small,
+                misaligned,
+                ..plain(Call::Swapcontext)
+            },
             Syscall::KvmRun => plain(Call::KvmRun),
+            Syscall::Execve => plain(Call::Execve),
+            Syscall::Abort => plain(Call::Abort),
             Syscall::RtSigreturn => plain(Call::RtSigreturn),
             Syscall::Exit => plain(Call::Exit),
         }
@@ -297,6 +357,7 @@ impl Serialize for Event {
                 register: *register,
             }),
             Event::Touch(facility) => Spelled::Touch(*facility),
+            Event::EditFrame(edit) => Spelled::EditFrame(*edit),
             Event::Interrupt { vector, pending } => Spelled::Interrupt(InterruptFields {
                 vector: *vector,
                 pending: *pending,
@@ -317,7 +378,7 @@ impl<'de> Deserialize<'de> for Event {
             type Value = Event;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an event: an object with one key (set, fill, compute, touch, interrupt or syscall)")
+                f.write_str("an event: an object with one key (set, fill, compute, touch, edit_frame, interrupt or syscall)")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event, A::Error> {
@@ -335,6 +396,7 @@ impl<'de> Deserialize<'de> for Event {
                         Event::Compute { op, register }
                     }
                     Kind::Touch => Event::Touch(map.next_value()?),
+                    Kind::EditFrame => Event::EditFrame(map.next_value()?),
                     Kind::Interrupt => {
                         let InterruptFields { vector, pending } =
                             map.next_value_seed(Object::new())?;

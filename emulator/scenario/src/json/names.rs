@@ -3,7 +3,7 @@
 //! Written by macro and not derived: messages then name the kind of thing and list the words, and the schema is as strict as the
 //! reader (serde's derive also takes `{"fp": null}` for `"fp"`).
 
-use crate::event::{ComputeOp, Facility, Interrupt, Via};
+use crate::event::{ComputeOp, Facility, FpExceptions, FrameEdit, Interrupt, Via};
 use crate::register::Register;
 use crate::scenario::{Abis, Endians, Place, Verdict};
 
@@ -124,12 +124,14 @@ named!(ComputeOp, "compute operation", {
     Fadd = "fadd", Fmul = "fmul", Fdiv = "fdiv", Fmr = "fmr", Xxlor = "xxlor", Xvadddp = "xvadddp", Vaddubs = "vaddubs", Vor = "vor",
 });
 named!(Interrupt, "vector", { Decrementer = "decrementer", External = "external", Doorbell = "doorbell", DataStorage = "data_storage" });
+named!(FrameEdit, "frame edit", { ClaimFacilities = "claim_facilities", DropVmx = "drop_vmx", DropVsx = "drop_vsx" });
+named!(FpExceptions, "FP exception mode", { Disabled = "disabled", Nonrecoverable = "nonrecoverable", Async = "async", Precise = "precise" });
 named!(Via, "system call instruction", { Sc = "sc", Scv = "scv" });
 named!(Endians, "byte order", { Le = "le", Be = "be", Both = "both" });
 named!(Abis, "ABI policy", { Elf = "elf", Linux = "linux", Both = "both" });
 named!(Verdict, "verdict", { None = "none", Dead = "dead", Abi = "abi", Live = "live" });
 named!(Place, "place", {
-    Register = "register", Child = "child", SignalFrame = "signal_frame", Ptrace = "ptrace", ThreadStruct = "thread_struct", Msr = "msr", End = "end",
+    Register = "register", Child = "child", SignalFrame = "signal_frame", Ptrace = "ptrace", Core = "core", Gpr = "gpr", Siginfo = "siginfo", Memory = "memory", ThreadStruct = "thread_struct", Msr = "msr", End = "end",
 });
 
 impl serde::Serialize for Register {

@@ -135,7 +135,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"frob": {}}"#,
-            "events[0]: unknown event `frob`: expected set, fill, compute, touch, interrupt or syscall".into(),
+            "events[0]: unknown event `frob`: expected set, fill, compute, touch, edit_frame, interrupt or syscall".into(),
         ),
         (
             r#"{"touch": "fp", "set": {}}"#,
@@ -143,8 +143,8 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             "{}",
-            "events[0]: invalid length 0, expected an event: an object with one key (set, fill, compute, touch, interrupt or \
-             syscall)"
+            "events[0]: invalid length 0, expected an event: an object with one key (set, fill, compute, touch, edit_frame, \
+             interrupt or syscall)"
                 .into(),
         ),
         (r#"{"touch": "tm"}"#, "events[0].touch: unknown facility `tm`: expected fp, vmx or vsx".into()),
@@ -183,7 +183,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"syscall": {"call": "vfork", "pending": {"ptrace": {}}}}"#,
-            "events[0].syscall.pending.ptrace: others run before the task can stop: expected no `ptrace` with sched_yield, vfork and exit".into(),
+            "events[0].syscall.pending.ptrace: others run before the task can stop, or it is another program then: expected no `ptrace` with sched_yield, vfork, execve, abort and exit".into(),
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"ptrace": {}, "switch": 1}}}"#,

@@ -4,6 +4,8 @@
 //! the `expect` rows of its witness, a scenario of the corpus.
 
 mod controls;
+mod exceptions;
+mod exec;
 mod kernel_use;
 mod layout;
 mod ownership;
@@ -146,13 +148,15 @@ pub const CLOBBERING: [&str; 4] = [
     "store-vr-state-clobbers-v0",
 ];
 
-const LISTS: [&[Defect]; 8] = [
+const LISTS: [&[Defect]; 10] = [
     seed::LIST,
     ownership::LIST,
     layout::LIST,
     signals::LIST,
     kernel_use::LIST,
     ptrace::LIST,
+    exec::LIST,
+    exceptions::LIST,
     repairs::LIST,
     controls::LIST,
 ];

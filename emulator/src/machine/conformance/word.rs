@@ -30,6 +30,7 @@ pub const XVADDDP_7_7_7: u32 = 0xf0e7_3b00;
 pub const MTVSCR_V1: u32 = 0x1000_0e44;
 pub const MFVSCR_V0: u32 = 0x1000_0604;
 pub const FADD_F7_F8_F9: u32 = 0xfce8_482a;
+pub const FDIV_F7_F8_F9: u32 = 0xfce8_4824;
 pub const FMR_F7_F8: u32 = 0xfce0_4090;
 /// `ld r7,<d>(r3)`.
 pub const fn ld_r7_r3(d: u32) -> u32 {

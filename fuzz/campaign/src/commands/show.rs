@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::{End, Endian, LogEntry, Outcome};
+use ctxfuzz_emulator::run::outcome::{End, Endian, LogEntry, Outcome, SIGFPE};
 use ctxfuzz_scenario::describe;
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::names;
@@ -147,11 +147,26 @@ fn timeline(text: &mut String, scenario: &Scenario, outcome: &Outcome) {
                     );
                 }
             }
-            LogEntry::SignalDelivered { task, .. } => {
-                let _ = writeln!(text, "       task {task} enters its signal handler");
+            LogEntry::SignalDelivered { task, frame } => {
+                let fpe = outcome.frames[usize::from(frame)].signal == SIGFPE;
+                let handler = if fpe {
+                    "SIGFPE's handler"
+                } else {
+                    "its signal handler"
+                };
+                let _ = writeln!(text, "       task {task} enters {handler}");
             }
             LogEntry::Traced { task, .. } => {
                 let _ = writeln!(text, "       task {task} is stopped by a tracer");
+            }
+            LogEntry::Execed { task } => {
+                let _ = writeln!(text, "       task {task} starts again as a new program");
+            }
+            LogEntry::CoreDumped { task, .. } => {
+                let _ = writeln!(text, "       task {task} dumps core and is gone");
+            }
+            LogEntry::ContextSaved { task, .. } => {
+                let _ = writeln!(text, "       task {task} is back with its context");
             }
             LogEntry::SigReturned { task } => {
                 let _ = writeln!(text, "       task {task} leaves its signal handler");

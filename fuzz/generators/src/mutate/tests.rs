@@ -91,14 +91,27 @@ fn mutations_reach_the_whole_language() {
                 Event::Fill { facility, .. } => format!("fill {facility}"),
                 Event::Compute { op, .. } => format!("compute {op}"),
                 Event::Touch(facility) => format!("touch {facility}"),
+                Event::EditFrame(edit) => format!("edit {edit}"),
                 Event::Interrupt { vector, pending } => format!("{vector} {}", pending.io_worker),
                 Event::Syscall {
                     call: Syscall::Clone { fail },
                     ..
                 } => format!("clone {fail}"),
+                Event::Syscall {
+                    call: Syscall::Prctl { fpexc },
+                    ..
+                } => format!("prctl {fpexc}"),
+                Event::Syscall {
+                    call: Syscall::Swapcontext { small, misaligned },
+                    ..
+                } => format!("swapcontext {small} {misaligned}"),
                 Event::Syscall { call, via, .. } => format!("{} {via}", call.name()),
             });
         }
     }
-    assert_eq!(seen.len(), 1 + 3 + 8 + 3 + 8 + 2 + 13 * 2, "{seen:?}");
+    assert_eq!(
+        seen.len(),
+        1 + 3 + 8 + 3 + 3 + 8 + 2 + 4 + 4 + 15 * 2,
+        "{seen:?}"
+    );
 }

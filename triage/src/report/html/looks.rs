@@ -85,6 +85,8 @@ impl Look<'_> {
             (Point::Handler { .. }, Some(event)) => format!("in the handler, after event {event}"),
             (Point::Handler { .. }, None) => "in the handler".into(),
             (_, Some(event)) => format!("after event {event}"),
+            (Point::Execed, None) => "as a new program".into(),
+            (Point::Context, None) => "after swapcontext".into(),
             (Point::Started, None) => "when it starts".into(),
             (Point::Operation { .. }, None) => "before its first event".into(),
         }

@@ -46,8 +46,12 @@ fn look<'l, 'a>(entry: &LogEntry, index: usize, looks: &'l Looks<'a>) -> Option<
         LogEntry::Event { index, task } => looks.after_event(task, index),
         LogEntry::TaskStarted { task, .. }
         | LogEntry::SignalDelivered { task, .. }
+        | LogEntry::Execed { task }
+        | LogEntry::ContextSaved { task, .. }
         | LogEntry::Dumped { task } => looks.at_entry(task, index),
-        LogEntry::SigReturned { .. } | LogEntry::Traced { .. } => None,
+        LogEntry::SigReturned { .. } | LogEntry::Traced { .. } | LogEntry::CoreDumped { .. } => {
+            None
+        }
     }
 }
 
@@ -58,6 +62,9 @@ fn task(entry: &LogEntry) -> u8 {
         | LogEntry::SignalDelivered { task, .. }
         | LogEntry::SigReturned { task }
         | LogEntry::Traced { task, .. }
+        | LogEntry::Execed { task }
+        | LogEntry::CoreDumped { task, .. }
+        | LogEntry::ContextSaved { task, .. }
         | LogEntry::Dumped { task } => task,
     }
 }
@@ -73,6 +80,9 @@ fn words(entry: &LogEntry, e: &Explanation) -> String {
         LogEntry::SignalDelivered { .. } => "enters its signal handler".into(),
         LogEntry::SigReturned { .. } => "returns from its signal handler".into(),
         LogEntry::Traced { .. } => "is stopped by a tracer, which reads its registers".into(),
+        LogEntry::Execed { .. } => "has become a new program".into(),
+        LogEntry::CoreDumped { .. } => "is gone, and has left a core dump".into(),
+        LogEntry::ContextSaved { .. } => "has swapped its context".into(),
         LogEntry::Dumped { .. } => "has dumped its final registers".into(),
     }
 }

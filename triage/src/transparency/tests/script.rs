@@ -91,6 +91,8 @@ impl Script {
                 end: End::Completed,
                 log: Vec::new(),
                 tasks: Vec::new(),
+                gprs: Vec::new(),
+                cores: Vec::new(),
                 frames: Vec::new(),
                 traced: Vec::new(),
                 images: Vec::new(),
@@ -112,6 +114,7 @@ impl Script {
             facilities: self.facilities,
             writes: writes.to_vec(),
             registers: registers.clone(),
+            gprs: [0; 12],
             breaches: Vec::new(),
         });
     }
@@ -206,6 +209,9 @@ impl Script {
         self.outcome.frames.push(SignalFrame {
             task,
             msr,
+            signal: 10,
+            code: 0,
+            red_zone: None,
             registers,
         });
     }

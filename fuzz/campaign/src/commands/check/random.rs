@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use ctxfuzz_emulator::run::outcome::Endian;
-use ctxfuzz_generators::random_scenario;
+use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::compare::What;
 use ctxfuzz_triage::definedness::Abi;
@@ -105,11 +105,16 @@ pub fn check(
     })
 }
 
+/// Every fourth has rare events too.
 fn scenario(seed: u64, index: u64) -> Scenario {
     let seed = xxh3_64_with_seed(&index.to_le_bytes(), seed);
+    let scenario = match index % 4 {
+        0 => rare_scenario(seed),
+        _ => random_scenario(seed),
+    };
     Scenario {
         name: Some(format!("random-{seed:016x}")),
-        ..random_scenario(seed)
+        ..scenario
     }
 }
 

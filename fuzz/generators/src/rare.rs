@@ -1,0 +1,158 @@
+//! What random scenarios do not have, because it ends a task or needs several events in a row to do anything: mutations insert it.
+
+use ctxfuzz_scenario::{
+    ComputeOp, Event, FpExceptions, FrameEdit, Pending, Register, RegisterValues, Scenario,
+    Syscall, Via,
+};
+use mutatis::{Candidates, Mutate, Result, Rng, Session};
+
+use crate::constants::{FPSCR_ENABLED, MAX_EVENTS, SIGNALS};
+use crate::generate::{below, once_in, one_of, pending, places, random_scenario};
+use crate::mutate::{bound, replace};
+
+/// A random scenario with one to three runs of rare events in it; it depends on the seed alone.
+pub fn rare_scenario(seed: u64) -> Scenario {
+    let mut scenario = random_scenario(seed);
+    // There is one candidate, so this changes it.
+    let _ = Session::new()
+        .seed(seed)
+        .mutate_with(&mut Rare, &mut scenario);
+    scenario
+}
+
+struct Rare;
+
+impl Mutate<Scenario> for Rare {
+    fn mutate(&mut self, candidates: &mut Candidates<'_>, scenario: &mut Scenario) -> Result<()> {
+        candidates.mutation(|context| {
+            for _ in 0..1 + below(context.rng(), 3) {
+                insert_rare(scenario, context.rng());
+            }
+            bound(scenario);
+            Ok(())
+        })
+    }
+}
+
+/// Inserts what random scenarios do not have: a new program, a core dump, a swapped context, FP exceptions.
+pub(crate) fn insert_rare(scenario: &mut Scenario, rng: &mut Rng) {
+    let run = rare(rng);
+    if scenario.events.len() + run.len() <= MAX_EVENTS {
+        let at = below(rng, scenario.events.len() + 1);
+        scenario.events.splice(at..at, run);
+    } else {
+        replace(scenario, rng);
+    }
+}
+
+/// A few events, in this order.
+fn rare(rng: &mut Rng) -> Vec<Event> {
+    match below(rng, 10) {
+        0 => vec![Event::EditFrame(one_of(rng, FrameEdit::ALL))],
+        1 => handler_that_edits(rng),
+        2..=3 => vec![prctl(rng)],
+        4..=5 => fp_exception(rng),
+        6..=7 => vec![swapcontext(rng)],
+        8 => vec![syscall(rng, Syscall::Execve)],
+        _ => vec![syscall(rng, Syscall::Abort)],
+    }
+}
+
+fn syscall(rng: &mut Rng, call: Syscall) -> Event {
+    let mut work = Pending::NONE;
+    if once_in(rng, 2) {
+        work = pending(rng, 2);
+        work.after = places(rng, &work);
+    }
+    let mut event = Event::Syscall {
+        call,
+        via: one_of(rng, Via::ALL),
+        pending: work,
+    };
+    event.drop_unfit();
+    event
+}
+
+fn prctl(rng: &mut Rng) -> Event {
+    let fpexc = one_of(rng, FpExceptions::ALL);
+    syscall(rng, Syscall::Prctl { fpexc })
+}
+
+fn swapcontext(rng: &mut Rng) -> Event {
+    let (small, misaligned) = (once_in(rng, 3), once_in(rng, 3));
+    syscall(rng, Syscall::Swapcontext { small, misaligned })
+}
+
+/// A handler's whole life, as far as it matters here. What it does to the registers, other mutations add.
+fn handler_that_edits(rng: &mut Rng) -> Vec<Event> {
+    let signal = one_of(rng, &SIGNALS);
+    vec![
+        syscall(rng, Syscall::Kill { signal }),
+        Event::EditFrame(one_of(rng, FrameEdit::ALL)),
+        syscall(rng, Syscall::RtSigreturn),
+    ]
+}
+
+/// Enabled exceptions, perhaps delivered, and a computation that has one of several: invalid, zero divide, overflow, underflow, inexact.
+fn fp_exception(rng: &mut Rng) -> Vec<Event> {
+    const OPERANDS: [(u64, u64); 5] = [
+        (0, 0),
+        (0x3ff0_0000_0000_0000, 0),
+        (0x7fef_ffff_ffff_ffff, 0x0010_0000_0000_0000),
+        (0x0010_0000_0000_0000, 0x7fef_ffff_ffff_ffff),
+        (0x3ff0_0000_0000_0000, 0x4008_0000_0000_0000),
+    ];
+    let (dividend, divisor) = one_of(rng, &OPERANDS);
+    let register = below(rng, 32) as u8;
+    let set: RegisterValues = [
+        (Register::Fpscr, one_of(rng, &FPSCR_ENABLED).into()),
+        (Register::F(register), dividend.into()),
+        (Register::F((register + 1) % 32), divisor.into()),
+    ]
+    .into();
+    let mut run = vec![
+        Event::Set(set),
+        Event::Compute {
+            op: ComputeOp::Fdiv,
+            register,
+        },
+    ];
+    if !once_in(rng, 3) {
+        let at = below(rng, 2);
+        run.insert(at, prctl(rng));
+    }
+    run
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rare_scenarios_are_valid_have_what_others_lack_and_depend_on_the_seed_alone() {
+        let is_rare = |event: &Event| match event {
+            Event::EditFrame(_) => true,
+            Event::Syscall { call, .. } => matches!(
+                call,
+                Syscall::Prctl { .. }
+                    | Syscall::Swapcontext { .. }
+                    | Syscall::Execve
+                    | Syscall::Abort
+            ),
+            Event::Set(values) => values
+                .get(&Register::Fpscr)
+                .is_some_and(|fpscr| fpscr & 0xf8 != 0),
+            _ => false,
+        };
+        for seed in 0..5_000 {
+            let scenario = rare_scenario(seed);
+            assert_eq!(scenario.validate(), Ok(()), "seed {seed}");
+            assert_eq!(scenario, rare_scenario(seed));
+            assert!(scenario.events.iter().any(is_rare), "seed {seed}");
+            assert!(
+                !random_scenario(seed).events.iter().any(is_rare),
+                "seed {seed}"
+            );
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The cause of a wrong general purpose register. They are not tracked write by write, as the kernel uses them all the time: what counts is what they are when user code
+//! goes on.
+
+use ctxfuzz_emulator::run::outcome::FIRST_GPR;
+use ctxfuzz_emulator::trace::{Recording, Step};
+use ctxfuzz_scenario::scenario::Verdict;
+
+use super::{Cause, stay};
+use crate::compare::{Difference, What};
+
+/// The cause of a difference in r14 to r25; `None` if it is no such difference, or no return to user space shows it.
+pub fn cause(runs: &[Recording; 2], difference: &Difference) -> Option<Cause> {
+    let What::Gpr(register) = difference.what else {
+        return None;
+    };
+    // What the user program has put there and never changes.
+    let right = 0x100 * u128::from(register) + u128::from(difference.task?);
+    let (run, wrong) = match difference.a == right {
+        true => (&runs[1], difference.b),
+        false => (&runs[0], difference.a),
+    };
+    let index = usize::from(register - FIRST_GPR);
+    let nth = run
+        .gprs
+        .iter()
+        .position(|gprs| u128::from(gprs[index]) == wrong)?;
+    let mut returns = run.steps.iter().enumerate();
+    let (at, _) = returns
+        .by_ref()
+        .filter(|(_, step)| **step == Step::UserReturn)
+        .nth(nth)?;
+    let steps = run.steps.get(..at)?;
+    let event = steps.iter().rev().find_map(|step| match step {
+        Step::Event { index, .. } => Some(*index),
+        _ => None,
+    });
+    let function = stay::last_returned(run, at).unwrap_or("unknown");
+    Some(Cause {
+        signature: format!("{function}.r{register}-changed"),
+        verdict: Verdict::Live,
+        event: event.flatten(),
+        occurrences: 1,
+        ended: None,
+        changes: Vec::new(),
+        writer_a: None,
+        writer_b: None,
+        damage: None,
+        user_return: Some((event.flatten(), difference.task)),
+        copies: Vec::new(),
+        differences: vec![difference.clone()],
+    })
+}

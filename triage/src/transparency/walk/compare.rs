@@ -1,0 +1,152 @@
+//! Holds what was found against what had to be there, and notes each violation.
+
+use std::collections::BTreeSet;
+
+use ctxfuzz_emulator::run::observe::Observation;
+use ctxfuzz_emulator::run::outcome::{FIRST_GPR, RED_ZONE, RegisterFile, SIGFPE, SignalFrame};
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::{Place, Verdict};
+
+use super::{Heritage, Walk};
+use crate::compare::{MSR_VEC, MSR_VSX, What, area_bit};
+use crate::transparency::context::{Context, Masks};
+use crate::transparency::{Violation, When, exceptions};
+
+/// Linux 6.1 takes an image of VRSAVE that only switches and signals refresh. So a value that the task once had says nothing about this kernel.
+pub(super) fn excuse_vrsave(found: &mut [Violation], had: &BTreeSet<u32>) {
+    for violation in found {
+        let value = u32::try_from(violation.after).ok();
+        if violation.what == What::Register(Register::Vrsave)
+            && value.is_some_and(|value| had.contains(&value))
+        {
+            violation.verdict = Verdict::Dead;
+        }
+    }
+}
+
+impl Walk<'_> {
+    pub(super) fn compare_gprs(&mut self, before: &Context, observation: &Observation) {
+        let pairs = (FIRST_GPR..).zip(before.gprs.iter().zip(&observation.gprs));
+        let wrong = pairs.filter(|(_, (before, after))| before != after);
+        self.found.extend(wrong.map(|(n, (x, y))| Violation {
+            when: before.when,
+            task: observation.task,
+            place: Place::Gpr,
+            what: What::Gpr(n),
+            verdict: Verdict::Live,
+            before: (*x).into(),
+            after: (*y).into(),
+        }));
+    }
+
+    /// Compares what was left with what is found.
+    pub(super) fn compare(
+        &mut self,
+        task: u8,
+        place: Place,
+        before: &Context,
+        after: &RegisterFile,
+        now: &Masks,
+    ) {
+        for (register, values, verdict) in before.violated(after, now) {
+            self.found.push(Violation {
+                when: before.when,
+                task,
+                place,
+                what: What::Register(register),
+                verdict,
+                before: values.0,
+                after: values.1,
+            });
+        }
+    }
+
+    /// What a frame says besides registers: its `si_code` is the exception that FPSCR has, and it leaves the red zone alone.
+    pub(super) fn compare_beside(&mut self, when: When, frame: &SignalFrame) {
+        let delivered = self
+            .tasks
+            .get(&frame.task)
+            .is_some_and(|task| task.exceptions);
+        let violation = |place, what, before: u128, after: u128| Violation {
+            when,
+            task: frame.task,
+            place,
+            what,
+            verdict: Verdict::Live,
+            before,
+            after,
+        };
+        let code = match frame.signal {
+            SIGFPE if delivered => exceptions::code(frame.registers.fpscr),
+            _ => 0,
+        };
+        if frame.code != code {
+            self.found.push(violation(
+                Place::Siginfo,
+                What::SiCode,
+                code as u128,
+                frame.code as u128,
+            ));
+        }
+        if let Some(left) = frame.red_zone {
+            self.found.push(violation(
+                Place::Memory,
+                What::RedZone,
+                RED_ZONE.into(),
+                left.into(),
+            ));
+        }
+    }
+
+    /// A child's VRSAVE is the parent's image of it, which Linux 6.1 refreshes at a context switch and at a signal, but not at a fork. So an older
+    /// value of the parent's says nothing about this kernel. A value that the parent never had does.
+    pub(super) fn compare_child(
+        &mut self,
+        task: u8,
+        parent: &Heritage,
+        child: &RegisterFile,
+        now: &Masks,
+    ) {
+        let found = self.found.len();
+        self.compare(task, Place::Child, &parent.context, child, now);
+        excuse_vrsave(&mut self.found[found..], &parent.vrsaves);
+    }
+
+    /// To `rt_sigreturn` an area that is not there means zeros, so it matters only if something else had to be in it: one violation, not 32.
+    pub(super) fn compare_frame(
+        &mut self,
+        interrupted: &Context,
+        frame: &SignalFrame,
+        now: &Masks,
+    ) {
+        let violation = |what, verdict, before, after| Violation {
+            when: interrupted.when,
+            task: frame.task,
+            place: Place::SignalFrame,
+            what,
+            verdict,
+            before,
+            after,
+        };
+        let (mut missing, mut lost) = (0, Verdict::Dead);
+        for (register, (before, after), verdict) in interrupted.violated(&frame.registers, now) {
+            let absent = area_bit(register) & !frame.msr;
+            if absent == 0 {
+                self.found
+                    .push(violation(What::Register(register), verdict, before, after));
+            } else {
+                missing |= absent;
+                lost = lost.max(verdict);
+            }
+        }
+        if missing != 0 {
+            let there = frame.msr & (MSR_VEC | MSR_VSX);
+            self.found.push(violation(
+                What::Msr,
+                lost,
+                (there | missing).into(),
+                there.into(),
+            ));
+        }
+    }
+}
