@@ -77,6 +77,8 @@ pub enum Work {
     KvmRun,
     /// A task became a new program.
     Exec,
+    /// A device's softirq.
+    Softirq,
 }
 
 /// The key. Its `Display` is one word for logs.
@@ -219,7 +221,8 @@ fn works_pending(pending: &Pending) -> impl Iterator<Item = Work> {
     let switch = pending.switch.map(|_| Work::Switch);
     let signal = pending.signal.map(|_| Work::Signal);
     let io = pending.io_worker.then_some(Work::IoWorker);
-    [switch, signal, io].into_iter().flatten()
+    let softirq = pending.softirq.then_some(Work::Softirq);
+    [switch, signal, io, softirq].into_iter().flatten()
 }
 
 impl fmt::Display for Group {
@@ -267,6 +270,7 @@ fn kind_name(entry: Entry, work: Work) -> String {
         Work::EnableKernel => "enable_kernel",
         Work::KvmRun => "kvm_run",
         Work::Exec => "exec",
+        Work::Softirq => "softirq",
     };
     format!("{entry}-{work}")
 }

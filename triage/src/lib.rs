@@ -4,6 +4,7 @@
 
 pub mod bucket;
 pub mod cause;
+pub mod cmin;
 pub mod command;
 pub mod compare;
 pub mod definedness;

@@ -132,6 +132,12 @@ __inline void local_irq_disable(void)
 	local_paca->irq_soft_mask = 1;
 }
 
+/* As Linux's irqs_disabled. */
+__inline bool irqs_disabled(void)
+{
+	return local_paca->irq_soft_mask;
+}
+
 /* fpu.S, vector.S, entry_64.S */
 void load_fp_state(struct thread_fp_state *state);
 void store_fp_state(struct thread_fp_state *state);

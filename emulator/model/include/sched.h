@@ -244,6 +244,8 @@ void wake_up_director(struct task_struct *tsk);
 void smp_ipi_demux(void);
 void syscall_ipi_demux(void);
 void irq_point(void);
+void softirq_point(void);
+void net_rx_action(void);
 bool last_irq_point(void);
 __noreturn void panic(const char *reason);
 void start_kernel(void);

@@ -73,6 +73,7 @@ void __giveup_altivec(struct task_struct *tsk)
 {
 	unsigned long msr = tsk->thread.regs->msr & ~MSR_VEC;
 
+	softirq_point();
 	save_altivec(tsk);
 	if (defect("giveup-zeroes-registers"))
 		zero_vr_registers();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The kernel's own use of FP, VMX and VSX in process context, as its crypto (drivers/crypto/vmx, arch/powerpc/crypto), RAID and display code do it:
 // enable_kernel_*, instructions, disable_kernel_*. No call of Linux is only that; here it is one of its own, with a number that Linux keeps free.
+#include "defect.h"
 #include "sched.h"
 
 /* As in include/user.h. */
@@ -45,6 +46,21 @@ static void use_vsx(void)
 	enable_kernel_vsx();
 	overwrite_vsrs(kernel_data);
 	disable_kernel_vsx();
+}
+
+/// Linux's crypto_simd_usable (may_use_simd): not in an interrupt, which is where this is asked.
+static bool crypto_simd_usable(void)
+{
+	return defect("softirq-nests-vmx");
+}
+
+/// Linux's net_rx_action, of a packet that is to be decrypted; without VMX that takes longer, and that is all.
+void net_rx_action(void)
+{
+	if (!crypto_simd_usable())
+		return;
+	make_data();
+	use_altivec();
 }
 
 /// No counterpart in Linux.

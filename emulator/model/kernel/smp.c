@@ -7,6 +7,7 @@
 #define WORK_IO_WORKER (1UL << 2)
 #define WORK_BY_DIRECTOR (1UL << 3)
 #define WORK_PTRACE (1UL << 4)
+#define WORK_SOFTIRQ (1UL << 5)
 
 /* Layout: docs/internals.md section 4. */
 struct remote_work {
@@ -50,6 +51,10 @@ static void ipi_demux_for(struct task_struct *tsk)
 {
 	if ((remote_work.flags & WORK_IO_WORKER) && !io_ring_owner(tsk))
 		remote_work.flags &= ~WORK_IO_WORKER;
+	if (remote_work.flags & WORK_SOFTIRQ) {
+		remote_work.flags &= ~WORK_SOFTIRQ;
+		net_rx_action();
+	}
 	if (!(remote_work.flags & ~WORK_BY_DIRECTOR))
 		return;
 	if (remote_work.flags & WORK_BY_DIRECTOR)
@@ -82,6 +87,16 @@ void irq_point(void)
 		return;
 	ipi_demux_for(late_for);
 	preempt_schedule_irq();
+}
+
+/// As irq_point, where Linux has interrupts on and preemption off: softirqs run, and nobody else. Such places count only for work that has a softirq.
+void softirq_point(void)
+{
+	if (!(remote_work.flags & WORK_SOFTIRQ) || !remote_work.after || irqs_disabled())
+		return;
+	if (--remote_work.after)
+		return;
+	ipi_demux_for(late_for);
 }
 
 /// No counterpart in Linux: what has not come yet comes at the latest before a task goes back to user mode. Whether it has come now.

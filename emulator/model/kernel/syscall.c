@@ -14,12 +14,6 @@ static long sys_getppid(void)
 	return current->parent ? (long)current->parent->pid : 1;
 }
 
-/// Linux's sys_getpid.
-static long sys_getpid(void)
-{
-	return (long)current->pid;
-}
-
 #define PR_SET_FPEXC 12
 
 /// Linux's sys_prctl, as far as it goes.
@@ -43,7 +37,6 @@ static const syscall_fn sys_call_table[NR_SYSCALLS] = {
 	[3] = ENTRY(ksys_read),
 	[4] = ENTRY(ksys_write),
 	[11] = ENTRY(sys_execve),
-	[20] = ENTRY(sys_getpid),
 	[37] = ENTRY(sys_kill),
 	[54] = ENTRY(sys_ioctl),
 	[64] = ENTRY(sys_getppid),

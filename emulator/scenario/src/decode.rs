@@ -241,6 +241,7 @@ fn pending(u: &mut Unstructured<'_>) -> Pending {
         switch,
         signal,
         ptrace: None,
+        softirq: below(u, 8) == 7,
         after: 0,
     }
 }

@@ -120,6 +120,9 @@ fn then(pending: &Pending) -> String {
     if pending.io_worker {
         parts.push("task work that creates an io worker".to_owned());
     }
+    if pending.softirq {
+        parts.push("a softirq that could use VMX".to_owned());
+    }
     match pending.switch {
         Some(Switch::Any) => parts.push("a switch to another task".to_owned()),
         Some(Switch::To(task)) => parts.push(format!("a switch to task {task}")),
@@ -157,6 +160,7 @@ mod tests {
         let pending = Pending {
             io_worker: true,
             switch: Some(Switch::To(1)),
+            softirq: false,
             signal: Some(10),
             ptrace: None,
             after: 0,

@@ -294,6 +294,10 @@ pub struct Pending {
     )]
     #[schemars(with = "Ptrace")]
     pub ptrace: Option<Ptrace>,
+    /// An interrupt of a device whose softirq would use VMX if it could (a network card's, whose packets are encrypted). In an interrupt of a kernel that may be using VMX itself it
+    /// cannot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub softirq: bool,
     /// Of a system call: how many places in the kernel at which an interrupt can come are passed before it comes that brings all this. 0: it comes
     /// at the call's start. Which places there are is up to the kernel: a step of a save path in the model, a basic block in a real one.
     #[serde(
@@ -319,6 +323,7 @@ impl Pending {
         switch: None,
         signal: None,
         ptrace: None,
+        softirq: false,
         after: 0,
     };
 

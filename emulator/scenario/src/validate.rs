@@ -278,7 +278,7 @@ fn check_after(pending: &Pending, field: &str) -> Result<(), ScenarioError> {
     if pending.after != 0 && pending.at_once().is_none() {
         return wrong(
             field,
-            "nothing is pending that could be late: expected `io_worker`, `switch` or `signal` beside it",
+            "nothing is pending that could be late: expected `io_worker`, `softirq`, `switch` or `signal` beside it",
         );
     }
     Ok(())

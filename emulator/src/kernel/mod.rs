@@ -6,6 +6,7 @@ pub mod agent;
 pub mod code;
 pub mod defects;
 pub mod image;
+pub mod lines;
 pub mod name;
 pub mod offsets;
 pub mod snapshot;

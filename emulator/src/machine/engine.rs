@@ -14,6 +14,7 @@ use unicorn_engine::{
     uc_error,
 };
 
+use super::Block;
 use super::address::{AddressMap, KERNEL, PAGE, Use};
 use super::coverage::{EdgeMap, MODEL_MAP, REAL_MAP};
 use super::errata::{self, Trampolines};
@@ -52,7 +53,7 @@ pub(super) struct Inner<H> {
     /// Taken out while it is being called.
     host: Option<Box<H>>,
     pub(super) coverage: EdgeMap,
-    pub(super) kernel_blocks: HashMap<u64, u64>,
+    pub(super) kernel_blocks: HashMap<Block, u64>,
     pub(super) blocks: u64,
     probe: Option<Probe>,
     pub(super) stop: Option<Stop>,
@@ -262,9 +263,9 @@ pub(super) fn start<H: Host>(inner: Inner<H>) -> Result<Engine<'static, H>, Mach
     uc.add_intr_hook(|uc, number| interrupts::on_exception(uc, number))
         .map_err(failed("add the exception hook"))?;
     if real {
-        uc.add_block_hook(1, 0, |uc, pc, _| on_real_block(uc, pc))
+        uc.add_block_hook(1, 0, on_real_block)
     } else {
-        uc.add_block_hook(1, 0, |uc, pc, _| on_block(uc, pc))
+        uc.add_block_hook(1, 0, on_block)
     }
     .map_err(failed("add the block hook"))?;
     if trace {
@@ -398,13 +399,13 @@ fn stop<H: Host>(uc: &mut Engine<'_, H>, why: Stop) {
     let _ = uc.emu_stop();
 }
 
-fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
+fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64, size: u32) {
     let inner = uc.get_data_mut();
     inner.blocks += 1;
     if pc >= KERNEL {
         inner.coverage.enter(pc);
         if inner.options.collect_blocks {
-            *inner.kernel_blocks.entry(pc).or_default() += 1;
+            *inner.kernel_blocks.entry((pc, size)).or_default() += 1;
         }
     }
     if inner.blocks >= inner.options.budget {
@@ -413,8 +414,8 @@ fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
 }
 
 /// As [`on_block`], with time going on and timers expiring. Some hundred million of these are a campaign's minute: it does nothing that can wait.
-fn on_real_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
-    on_block(uc, pc);
+fn on_real_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64, size: u32) {
+    on_block(uc, pc, size);
     let inner = uc.get_data_mut();
     let blocks = inner.blocks;
     let Some(pseries) = &mut inner.pseries else {

@@ -66,6 +66,9 @@ pub enum Guest {
 /// FX, XX and FPRF: what another user of the processor may have left in FPSCR.
 const STATUS_GARBAGE: u64 = 0x8201_5000;
 
+/// A basic block as the emulator runs it: its address and its size in bytes.
+pub type Block = (u64, u32);
+
 /// Choices that do not depend on the program.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -75,7 +78,7 @@ pub struct Options {
     pub repair_errata: bool,
     /// Whether [`Host::instruction`] is called for every instruction (slow).
     pub trace: bool,
-    /// Whether the addresses of kernel blocks are collected ([`Machine::kernel_blocks`]).
+    /// Whether kernel blocks are collected ([`Machine::kernel_blocks`]).
     pub collect_blocks: bool,
 }
 
@@ -409,8 +412,8 @@ impl<H: Host> Machine<H> {
         &self.uc.get_data().coverage
     }
 
-    /// Addresses of the kernel blocks and how often each ran, since the last rewind, if they are collected.
-    pub fn kernel_blocks(&self) -> &HashMap<u64, u64> {
+    /// The kernel blocks and how often each ran, since the last rewind, if they are collected.
+    pub fn kernel_blocks(&self) -> &HashMap<Block, u64> {
         &self.uc.get_data().kernel_blocks
     }
 

@@ -352,6 +352,10 @@ impl Agent {
             return;
         };
         Self::put(view, at::RUNNING_PID, pid);
+        if pending.softirq {
+            let what = "the machine has no device whose softirq uses VMX";
+            self.not_applicable.insert(NotApplicable { event, what });
+        }
         if pending.io_worker && self.trigger(view, task, event) {
             self.request |= request::IO_WORKER;
         }

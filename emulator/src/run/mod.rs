@@ -29,7 +29,7 @@ use crate::kernel::symbols::Symbols;
 use crate::machine::address::{AddressMap, KERNEL, PAGE};
 use crate::machine::coverage::EdgeMap;
 use crate::machine::memory::Memory;
-use crate::machine::{Machine, MachineError, Options, Stop};
+use crate::machine::{Block, Machine, MachineError, Options, Stop};
 
 /// A kernel cannot be made ready to run.
 #[derive(Debug, thiserror::Error)]
@@ -157,10 +157,13 @@ impl Runner {
     /// that kernel's size.
     pub fn imitate(&mut self, kernel: &Snapshot) {
         let task = kernel.symbols.iter().find(|s| s.name == "init_task");
-        self.imitates = Imitation {
-            director: true,
-            small_tasks: task.is_some_and(|task| task.size <= VMX_COPY),
-        };
+        self.direct();
+        self.imitates.small_tasks = task.is_some_and(|task| task.size <= VMX_COPY);
+    }
+
+    /// From now on a task of the one CPU does what other CPUs and devices do, as on a real kernel.
+    pub fn direct(&mut self) {
+        self.imitates.director = true;
         self.machine.host().director = true;
     }
 
@@ -189,8 +192,8 @@ impl Runner {
         self.machine.coverage()
     }
 
-    /// Addresses of the kernel blocks and how often each ran, of the last run. The runner must have been made with [`Options::collect_blocks`].
-    pub fn kernel_blocks(&self) -> &HashMap<u64, u64> {
+    /// The kernel blocks and how often each ran, of the last run; before there was one, of the boot. The runner must have been made with [`Options::collect_blocks`].
+    pub fn kernel_blocks(&self) -> &HashMap<Block, u64> {
         self.machine.kernel_blocks()
     }
 

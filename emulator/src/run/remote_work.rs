@@ -11,7 +11,8 @@ pub fn write(view: &View<'_>, layout: &ModelLayout, pending: &Pending, director:
         | u64::from(pending.signal.is_some()) << 1
         | u64::from(pending.io_worker) << 2
         | u64::from(director) << 3
-        | u64::from(pending.ptrace.is_some()) << 4;
+        | u64::from(pending.ptrace.is_some()) << 4
+        | u64::from(pending.softirq) << 5;
     let next = match pending.switch {
         Some(Switch::To(task)) => task.into(),
         _ => u64::MAX,

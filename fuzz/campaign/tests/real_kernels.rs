@@ -12,8 +12,8 @@ use std::process::Command;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::snapshot::BootOptions;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::{Endian, LogEntry, Outcome, RegisterFile};
-use ctxfuzz_generators::{drop_delays, random_scenario};
+use ctxfuzz_emulator::run::outcome::{Endian, LogEntry, Outcome, RegisterFile, SignalFrame};
+use ctxfuzz_generators::{drop_delays, random_scenario, rare_scenario};
 use ctxfuzz_scenario::event::{Event, Switch, Syscall};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
@@ -132,10 +132,18 @@ fn differences(a: &Outcome, b: &Outcome) -> Vec<String> {
             _ => found.push(format!("task {task} has ended in one only")),
         }
     }
+    if a.gprs != b.gprs {
+        found.push(format!("r14 to r25: {:x?} and {:x?}", a.gprs, b.gprs));
+    }
     for (frame, (a, b)) in a.frames.iter().zip(&b.frames).enumerate() {
         let name = format!("frame {frame}");
         if (a.task, a.msr) != (b.task, b.msr) {
             found.push(format!("{name}: MSR {:#x} and {:#x}", a.msr, b.msr));
+        }
+        let beside = |frame: &SignalFrame| (frame.signal, frame.code, frame.red_zone);
+        if beside(a) != beside(b) {
+            let (a, b) = (beside(a), beside(b));
+            found.push(format!("{name}: signal, code and red zone {a:?} and {b:?}"));
         }
         registers(&name, &a.registers, &b.registers, &mut found);
     }
@@ -155,9 +163,10 @@ fn agree(model: &str, kernel: &str, endian: Endian) {
         (file, scenario)
     });
     let random = (0..seeds).map(|seed| (format!("seed {seed}"), random_scenario(seed)));
+    let rare = (0..seeds).map(|seed| (format!("rare seed {seed}"), rare_scenario(seed)));
     let (mut compared, mut out) = (0, 0);
     let mut found = Vec::new();
-    for (name, mut scenario) in corpus.chain(random) {
+    for (name, mut scenario) in corpus.chain(random).chain(rare) {
         // Where interrupts can come is each kernel's own.
         drop_delays(&mut scenario);
         let a = model_runner.run(&scenario);

@@ -228,6 +228,7 @@ pub(crate) fn pending(rng: &mut Rng, tasks: usize) -> Pending {
         switch,
         signal,
         ptrace: None,
+        softirq: false,
         after: 0,
     }
 }

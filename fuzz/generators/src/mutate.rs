@@ -260,8 +260,9 @@ fn change_pending(scenario: &mut Scenario, rng: &mut Rng) {
     let Some(work) = pending_of(&mut scenario.events[index]) else {
         return;
     };
-    match below(rng, if late { 7 } else { 5 }) {
-        5 | 6 => work.after = later(rng, work),
+    match below(rng, if late { 8 } else { 6 }) {
+        5 => work.softirq = !work.softirq,
+        6 | 7 => work.after = later(rng, work),
         0 => work.io_worker = !work.io_worker,
         1 => {
             work.switch = if work.switch.is_some() && once_in(rng, 2) {

@@ -47,13 +47,14 @@ pub(crate) fn insert_rare(scenario: &mut Scenario, rng: &mut Rng) {
 
 /// A few events, in this order.
 fn rare(rng: &mut Rng) -> Vec<Event> {
-    match below(rng, 10) {
+    match below(rng, 11) {
         0 => vec![Event::EditFrame(one_of(rng, FrameEdit::ALL))],
         1 => handler_that_edits(rng),
         2..=3 => vec![prctl(rng)],
         4..=5 => fp_exception(rng),
         6..=7 => vec![swapcontext(rng)],
         8 => vec![syscall(rng, Syscall::Execve)],
+        9 => vec![interrupted_copy(rng)],
         _ => vec![syscall(rng, Syscall::Abort)],
     }
 }
@@ -62,6 +63,7 @@ fn syscall(rng: &mut Rng, call: Syscall) -> Event {
     let mut work = Pending::NONE;
     if once_in(rng, 2) {
         work = pending(rng, 2);
+        work.softirq = once_in(rng, 4);
         work.after = places(rng, &work);
     }
     let mut event = Event::Syscall {
@@ -81,6 +83,21 @@ fn prctl(rng: &mut Rng) -> Event {
 fn swapcontext(rng: &mut Rng) -> Event {
     let (small, misaligned) = (once_in(rng, 3), once_in(rng, 3));
     syscall(rng, Syscall::Swapcontext { small, misaligned })
+}
+
+/// A softirq comes while the kernel gives up VMX, or copies with it.
+fn interrupted_copy(rng: &mut Rng) -> Event {
+    let bytes = one_of(rng, &[3329, 4096, 8192]);
+    let mut work = Pending {
+        softirq: true,
+        ..Pending::NONE
+    };
+    work.after = places(rng, &work);
+    Event::Syscall {
+        call: one_of(rng, &[Syscall::Read { bytes }, Syscall::Write { bytes }]),
+        via: one_of(rng, Via::ALL),
+        pending: work,
+    }
 }
 
 /// A handler's whole life, as far as it matters here. What it does to the registers, other mutations add.
@@ -131,6 +148,7 @@ mod tests {
     #[test]
     fn rare_scenarios_are_valid_have_what_others_lack_and_depend_on_the_seed_alone() {
         let is_rare = |event: &Event| match event {
+            _ if event.pending().is_some_and(|work| work.softirq) => true,
             Event::EditFrame(_) => true,
             Event::Syscall { call, .. } => matches!(
                 call,

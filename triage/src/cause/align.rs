@@ -2,6 +2,7 @@
 //!
 //! Two kernels may be built apart and take different ways; what both do, in order, is where their states can be compared.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use ctxfuzz_emulator::machine::Vector;
@@ -44,10 +45,15 @@ pub fn align(a: &Recording, b: &Recording) -> Vec<Meeting> {
     meetings
 }
 
-type Marked = (Boundary, usize);
+/// A boundary, its index among the steps, and a hash of the names of the functions that are open then.
+type Marked = (Boundary, usize, u64);
+
+/// What it counts for to meet in the same functions, when meeting at all counts for one. What one side does in one place and the other in another, by the same helpers, is not the same.
+const SAME_CHAIN: u32 = 4;
 
 fn boundaries(run: &Recording) -> Vec<Marked> {
     let name = |index: &u32| run.functions[*index as usize].clone();
+    let mut open = Open::default();
     run.steps
         .iter()
         .enumerate()
@@ -60,9 +66,42 @@ fn boundaries(run: &Recording) -> Vec<Marked> {
                 Step::Exit(function) => Boundary::Exit(name(function)),
                 Step::Write(_) => return None,
             };
-            Some((boundary, at))
+            let chain = open.at(&boundary);
+            Some((boundary, at, chain))
         })
         .collect()
+}
+
+/// The functions that are open, as far as entries and exits tell. A switch to another task leaves it with what that one has open too: it is a hint.
+#[derive(Default)]
+struct Open(Vec<(Rc<str>, u64)>);
+
+impl Open {
+    /// Takes a boundary; a hash of what is open there, what is entered or left included.
+    fn at(&mut self, boundary: &Boundary) -> u64 {
+        let outer = |open: &[(Rc<str>, u64)]| open.last().map_or(0, |(_, hash)| *hash);
+        match boundary {
+            Boundary::Enter(name) => {
+                let mut hasher = DefaultHasher::new();
+                (outer(&self.0), name).hash(&mut hasher);
+                self.0.push((name.clone(), hasher.finish()));
+                outer(&self.0)
+            }
+            Boundary::Exit(name) => {
+                let Some(depth) = self.0.iter().rposition(|(open, _)| open == name) else {
+                    return outer(&self.0);
+                };
+                let left = outer(&self.0[..=depth]);
+                self.0.truncate(depth);
+                left
+            }
+            Boundary::UserReturn => {
+                self.0.clear();
+                0
+            }
+            Boundary::Event(..) | Boundary::KernelEntry(_) => outer(&self.0),
+        }
+    }
 }
 
 /// Length of the stretch up to, not including, the next event after the first boundary.
@@ -70,11 +109,11 @@ fn stretch(marked: &[Marked]) -> usize {
     let next = marked
         .iter()
         .skip(1)
-        .position(|(b, _)| matches!(b, Boundary::Event(..)));
+        .position(|(b, ..)| matches!(b, Boundary::Event(..)));
     next.map_or(marked.len(), |n| n + 1)
 }
 
-/// A longest common subsequence: equal ends first, which is nearly always all there is.
+/// A heaviest common subsequence: equal ends first, which is nearly always all there is.
 fn common(a: &[Marked], b: &[Marked], out: &mut Vec<Meeting>) {
     let meet = |x: &Marked, y: &Marked| Meeting { a: x.1, b: y.1 };
     let front = a.iter().zip(b).take_while(|(x, y)| x.0 == y.0).count();
@@ -98,21 +137,29 @@ fn common(a: &[Marked], b: &[Marked], out: &mut Vec<Meeting>) {
     out.extend(end_a.iter().zip(end_b).map(|(x, y)| meet(x, y)));
 }
 
+/// What a meeting counts for; `None` if it is none.
+fn weight(a: &Marked, b: &Marked) -> Option<u32> {
+    let same_chain = if a.2 == b.2 { SAME_CHAIN } else { 1 };
+    (a.0 == b.0).then_some(same_chain)
+}
+
 fn by_table(a: &[Marked], b: &[Marked]) -> Vec<(usize, usize)> {
     let width = b.len() + 1;
     let mut table = vec![0u32; (a.len() + 1) * width];
     for i in (0..a.len()).rev() {
         for j in (0..b.len()).rev() {
-            table[i * width + j] = if a[i].0 == b[j].0 {
-                table[(i + 1) * width + j + 1] + 1
-            } else {
-                table[(i + 1) * width + j].max(table[i * width + j + 1])
-            };
+            let skipped = table[(i + 1) * width + j].max(table[i * width + j + 1]);
+            let met =
+                weight(&a[i], &b[j]).map_or(0, |weight| table[(i + 1) * width + j + 1] + weight);
+            table[i * width + j] = met.max(skipped);
         }
     }
     let (mut i, mut j, mut pairs) = (0, 0, Vec::new());
     while i < a.len() && j < b.len() {
-        if a[i].0 == b[j].0 {
+        let here = table[i * width + j];
+        let met = weight(&a[i], &b[j])
+            .is_some_and(|weight| table[(i + 1) * width + j + 1] + weight == here);
+        if met {
             pairs.push((i, j));
             (i, j) = (i + 1, j + 1);
         } else if table[(i + 1) * width + j] >= table[i * width + j + 1] {
@@ -132,7 +179,7 @@ mod tests {
         names
             .chars()
             .enumerate()
-            .map(|(i, c)| (Boundary::Enter(c.to_string().into()), i))
+            .map(|(i, c)| (Boundary::Enter(c.to_string().into()), i, 0))
             .collect()
     }
 
@@ -157,6 +204,26 @@ mod tests {
     fn a_detour_on_one_side_is_skipped() {
         assert_eq!(aligned("abxyzcd", "abcd"), "abcd");
         assert_eq!(aligned("abcd", "abpcqd"), "abcd");
+    }
+
+    /// Capital letters are functions that lower-case ones call: one side calls the helpers XYZ in `p`, the other in `q`, which both enter.
+    #[test]
+    fn helpers_of_different_callers_do_not_meet() {
+        let chained = |names: &str| -> Vec<Marked> {
+            let mut caller = 'a';
+            let mark = |(i, c): (usize, char)| {
+                if c.is_lowercase() {
+                    caller = c;
+                }
+                (Boundary::Enter(c.to_string().into()), i, u64::from(caller))
+            };
+            names.chars().enumerate().map(mark).collect()
+        };
+        let mut out = Vec::new();
+        let (a, b) = (chained("pqXYZr"), chained("pXYZqr"));
+        common(&a, &b, &mut out);
+        let met: Vec<(usize, usize)> = out.iter().map(|m| (m.a, m.b)).collect();
+        assert_eq!(met, [(0, 0), (1, 4), (5, 5)]);
     }
 
     #[test]

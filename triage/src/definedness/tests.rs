@@ -74,6 +74,7 @@ fn an_interrupt_changes_nothing() {
             signal: None,
             io_worker: true,
             ptrace: None,
+            softirq: false,
             after: 0,
         },
     };

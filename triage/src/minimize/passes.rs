@@ -89,7 +89,7 @@ fn drop_rings(scenario: &Scenario) -> Vec<Scenario> {
 }
 
 fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
-    const PARTS: [fn(&mut Pending); 11] = [
+    const PARTS: [fn(&mut Pending); 12] = [
         |pending| *pending = Pending::default(),
         |pending| pending.ptrace = None,
         |pending| {
@@ -105,6 +105,7 @@ fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
         |pending| pending.signal = None,
         |pending| pending.switch = None,
         |pending| pending.io_worker = false,
+        |pending| pending.softirq = false,
         |pending| pending.switch = pending.switch.map(|_| Switch::Any),
         |pending| pending.after = 0,
         |pending| pending.after /= 2,

@@ -39,6 +39,7 @@ fn any_pending() -> impl Strategy<Value = Pending> {
         signal,
         io_worker,
         ptrace: None,
+        softirq: false,
         after: 0,
     })
 }
@@ -192,6 +193,7 @@ fn leaves_only_what_the_seed_bug_needs() {
             signal: Some(12),
             io_worker: true,
             ptrace: None,
+            softirq: false,
             after: 0,
         },
     };

@@ -80,6 +80,7 @@ impl Weight {
             pending.signal.is_some(),
             pending.io_worker,
             pending.ptrace.is_some(),
+            pending.softirq,
         ];
         self.pending += parts.into_iter().filter(|&part| part).count();
         if let Some(set) = pending.ptrace.and_then(|ptrace| ptrace.set) {

@@ -63,6 +63,7 @@ fn the_example_of_the_format_reads() {
                     switch: Some(Switch::To(1)),
                     signal: Some(10),
                     ptrace: None,
+                    softirq: false,
                     after: 0,
                 },
             },
@@ -159,7 +160,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"sinal": 10}}}"#,
-            "events[0].interrupt.pending: unknown field `sinal`, expected one of `io_worker`, `switch`, `signal`, `ptrace`, `after`".into(),
+            "events[0].interrupt.pending: unknown field `sinal`, expected one of `io_worker`, `switch`, `signal`, `ptrace`, `softirq`, `after`".into(),
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"signal": 9}}}"#,
@@ -203,7 +204,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"syscall": {"call": "fork", "pending": {"after": 1}}}"#,
-            "events[0].syscall.pending.after: nothing is pending that could be late: expected `io_worker`, `switch` or `signal` beside it".into(),
+            "events[0].syscall.pending.after: nothing is pending that could be late: expected `io_worker`, `softirq`, `switch` or `signal` beside it".into(),
         ),
         (
             r#"{"syscall": {"call": "read", "bytes": 0}}"#,

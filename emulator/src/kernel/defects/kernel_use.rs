@@ -50,4 +50,15 @@ pub(super) const LIST: &[Defect] = &[
         endian: None,
         witness: Some("kvm-run"),
     },
+    Defect {
+        id: "softirq-nests-vmx",
+        title: "a softirq uses VMX in the middle of somebody else's use of it",
+        mechanism: "The test whether it is in an interrupt is missing. While __giveup_altivec is at work the bit is still set, so the softirq gives the registers up too, and overwrites them; then \
+            __giveup_altivec saves what is there.",
+        function: "net_rx_action",
+        origin: Origin::Mutation,
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("softirq-in-giveup"),
+    },
 ];

@@ -40,6 +40,11 @@ pub fn initial(dir: Option<&Path>, seed: u64) -> Result<Vec<Scenario>, CampaignE
     Ok(scenarios)
 }
 
+/// The folder of a corpus directory that campaigns write to.
+pub fn found(dir: &Path) -> PathBuf {
+    dir.join(FOUND)
+}
+
 /// Makes the directory ready for what will be found. An empty one gets the first scenarios, so that it has all the coverage of the campaign.
 pub fn prepare(dir: &Path, initial: &[Scenario]) -> Result<(), CampaignError> {
     let found = dir.join(FOUND);

@@ -3,13 +3,13 @@
 //! The story of one execution is in `round`, that of a divergence in `desk`. What is tried next is up to `engine`. Everything that
 //! is kept depends on the configuration and the seed alone; the clock only ends a campaign that was given seconds, and is shown.
 
-mod corpus;
+pub mod corpus;
 mod desk;
 pub mod detection;
 mod engine;
 mod evidence;
 pub mod progress;
-mod round;
+pub mod round;
 pub mod summary;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 mod detection;
 mod page;
+mod silence;
 
 use std::process::ExitCode;
 
@@ -18,11 +19,14 @@ pub struct BenchArgs {
 enum What {
     /// How many executions it takes to meet each known defect.
     Detection(detection::DetectionArgs),
+    /// How many scenarios pass without a false alarm where there is nothing to see.
+    Silence(silence::SilenceArgs),
 }
 
 /// Does it.
 pub fn bench(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Detection(args) => detection::detection(args),
+        What::Silence(args) => silence::silence(args),
     }
 }

@@ -1,15 +1,19 @@
-//! `ctxfuzz coverage`: which functions of a kernel scenarios go through.
+//! `ctxfuzz coverage`: which functions and lines of a kernel scenarios go through.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
+use ctxfuzz_emulator::kernel::lines::{Executed, Lines};
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::machine::Options;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_generators::{random_scenario, rare_scenario};
+use ctxfuzz_scenario::Scenario;
 use serde::Serialize;
 
 use super::Status;
@@ -28,6 +32,15 @@ pub struct CoverageArgs {
     /// Byte orders to run [default: le, or the one a vmlinux has].
     #[arg(long, value_enum)]
     endian: Option<EndianArgument>,
+    /// Random scenarios to run too, every second one with rare events.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    random: u64,
+    /// List the source lines that nothing reached, as far as the kernel's debug information goes.
+    #[arg(long)]
+    unreached: bool,
+    /// Write the lines as a trace file of lcov, for one byte order.
+    #[arg(long, value_name = "FILE")]
+    lcov: Option<PathBuf>,
     /// One object a byte order.
     #[arg(long)]
     json: bool,
@@ -40,6 +53,20 @@ struct Coverage {
     endian: &'static str,
     scenarios: usize,
     functions: Vec<Function>,
+    /// Lines of source that the kernel has and that were reached, without what runs before the first event.
+    lines: usize,
+    lines_reached: usize,
+    /// Only if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreached: Option<Vec<Unreached>>,
+}
+
+/// A line that nothing reached.
+#[derive(Debug, Serialize)]
+struct Unreached {
+    file: String,
+    line: u32,
+    function: String,
 }
 
 /// A function that was entered.
@@ -71,9 +98,26 @@ pub fn coverage(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
         Some(own) => vec![own],
         None => args.endian.unwrap_or(EndianArgument::Le).endians().to_vec(),
     };
+    if let Some(path) = &args.lcov {
+        if endians.len() > 1 {
+            bail!("--lcov: one file has one kernel: expected one byte order, --endian le or be");
+        }
+        input::check_output(path)?;
+    }
+    let mut scenarios: Vec<Scenario> = inputs.into_iter().map(|input| input.scenario).collect();
+    scenarios.extend((0..args.random).map(|seed| match seed % 2 {
+        0 => random_scenario(seed),
+        _ => rare_scenario(seed),
+    }));
     let mut out = io::stdout().lock();
     for endian in endians {
-        let coverage = measure(&args.kernel, endian, &inputs)?;
+        let (mut coverage, lines) = measure(&args.kernel, endian, &scenarios)?;
+        if args.unreached {
+            coverage.unreached = Some(unreached(&lines));
+        }
+        if let Some(path) = &args.lcov {
+            input::write_whole(path, &lines.lcov(endian.name()))?;
+        }
         match args.json {
             true => writeln!(out, "{}", serde_json::to_string(&coverage)?)?,
             false => print(&coverage, &mut out)?,
@@ -83,7 +127,20 @@ pub fn coverage(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
     Ok(Status::Nothing.into())
 }
 
-fn measure(kernel: &KernelName, endian: Endian, inputs: &[Input]) -> anyhow::Result<Coverage> {
+fn unreached(lines: &Lines) -> Vec<Unreached> {
+    let unreached = lines.unreached().map(|(place, function)| Unreached {
+        file: place.file.clone(),
+        line: place.line,
+        function: function.to_owned(),
+    });
+    unreached.collect()
+}
+
+fn measure(
+    kernel: &KernelName,
+    endian: Endian,
+    scenarios: &[Scenario],
+) -> anyhow::Result<(Coverage, Lines)> {
     let options = Options {
         collect_blocks: true,
         ..Options::default()
@@ -91,15 +148,19 @@ fn measure(kernel: &KernelName, endian: Endian, inputs: &[Input]) -> anyhow::Res
     let mut runner = Runner::with_options(kernel, endian, options)?;
     let symbols = runner.symbols()?;
     let mut reached: BTreeMap<String, Reached> = BTreeMap::new();
-    for input in inputs {
-        runner.run(&input.scenario);
+    // What only the boot runs is reached, though by no scenario.
+    let mut executed = Executed::default();
+    executed.add(runner.kernel_blocks());
+    for scenario in scenarios {
+        runner.run(scenario);
         let mut here = BTreeSet::new();
+        executed.add(runner.kernel_blocks());
         for (&block, times) in runner.kernel_blocks() {
-            let Some(function) = symbols.function_at(block) else {
+            let Some(function) = symbols.function_at(block.0) else {
                 continue;
             };
             let entry = reached.entry(function.name.to_string()).or_default();
-            entry.blocks.insert(block);
+            entry.blocks.insert(block.0);
             entry.executions += times;
             entry.scenarios += usize::from(here.insert(function.address));
         }
@@ -110,12 +171,18 @@ fn measure(kernel: &KernelName, endian: Endian, inputs: &[Input]) -> anyhow::Res
         scenarios: reached.scenarios,
         executions: reached.executions,
     });
-    Ok(Coverage {
+    let lines = Lines::new(&symbols, &executed);
+    let (all, lines_reached) = lines.counts();
+    let coverage = Coverage {
         kernel: kernel.to_string(),
         endian: endian.name(),
-        scenarios: inputs.len(),
+        scenarios: scenarios.len(),
         functions: functions.collect(),
-    })
+        lines: all,
+        lines_reached,
+        unreached: None,
+    };
+    Ok((coverage, lines))
 }
 
 fn print(coverage: &Coverage, out: &mut impl Write) -> io::Result<()> {
@@ -128,6 +195,11 @@ fn print(coverage: &Coverage, out: &mut impl Write) -> io::Result<()> {
         coverage.scenarios,
         coverage.functions.len()
     )?;
+    if coverage.lines > 0 {
+        let part = 100.0 * coverage.lines_reached as f64 / coverage.lines as f64;
+        let (reached, all) = (coverage.lines_reached, coverage.lines);
+        writeln!(out, "{reached} of {all} lines of source ({part:.1} %)")?;
+    }
     writeln!(out, "\nblocks  scenarios  executions  function")?;
     for function in &coverage.functions {
         writeln!(
@@ -136,23 +208,25 @@ fn print(coverage: &Coverage, out: &mut impl Write) -> io::Result<()> {
             function.blocks, function.scenarios, function.executions, function.name
         )?;
     }
+    if let Some(unreached) = &coverage.unreached {
+        writeln!(out, "\nlines that nothing reached")?;
+        for line in unreached {
+            writeln!(out, "  {}:{}  {}", line.file, line.line, line.function)?;
+        }
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ctxfuzz_scenario::scenario::Scenario;
 
     fn reached(events: &str) -> anyhow::Result<Vec<String>> {
         let json = format!(
             r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{{"uses": ["fp"]}}]}}, "events": [{events}]}}"#
         );
-        let input = Input {
-            path: "test.json".into(),
-            scenario: Scenario::from_json(&json, "test")?,
-        };
-        let coverage = measure(&"fixed".parse()?, Endian::Little, &[input])?;
+        let scenario = Scenario::from_json(&json, "test")?;
+        let (coverage, _) = measure(&"fixed".parse()?, Endian::Little, &[scenario])?;
         Ok(coverage.functions.into_iter().map(|f| f.name).collect())
     }
 

@@ -5,6 +5,7 @@
 mod arguments;
 mod bench;
 mod check;
+mod cmin;
 mod coverage;
 mod defects;
 mod explain;
@@ -43,6 +44,8 @@ pub enum Command {
     Check(check::CheckArgs),
     /// List the functions of a kernel that scenarios reach.
     Coverage(coverage::CoverageArgs),
+    /// Make a corpus as small as it can be with the same coverage and signatures.
+    Cmin(cmin::CminArgs),
     /// Say where two kernels part on a scenario, and how the wrong value travelled.
     Explain(explain::ExplainArgs),
     /// Find the smallest scenario with the same root causes.
@@ -71,6 +74,7 @@ impl Command {
             Command::Run(args) => run::run(args),
             Command::Check(args) => check::check(args),
             Command::Coverage(args) => coverage::coverage(args),
+            Command::Cmin(args) => cmin::cmin(args),
             Command::Explain(args) => explain::explain(args),
             Command::Minimize(args) => minimize::minimize(args),
             Command::Triage(args) => triage::triage(args),

@@ -1,0 +1,213 @@
+//! `ctxfuzz cmin`: the smallest corpus with the same coverage and signatures; and what foreign corpora add to one.
+//!
+//! Each scenario runs once on both kernels. Only when all is decided and written are files removed.
+
+mod features;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use ctxfuzz_scenario::Scenario;
+use ctxfuzz_scenario::load::files_in;
+use ctxfuzz_triage::cmin::{Candidate, Decision, cmin as decide};
+use ctxfuzz_triage::untrusted;
+use serde_json::json;
+
+use self::features::Features;
+use super::arguments::{EndianArgument, KernelArguments};
+use super::input::write_whole;
+use super::{Status, complain};
+use crate::campaign::corpus;
+
+/// Arguments of `ctxfuzz cmin`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Scenarios with `expect` rows are pinned: they stay. Files that are no scenarios are named and left alone.
+Exit status 0: done; 2: done, but some files could not be read.")]
+pub struct CminArgs {
+    /// Corpus directories, with what campaigns have put into their folder `found`. Of two files that reach the same the smaller one stays.
+    #[arg(required = true, value_name = "DIR")]
+    directories: Vec<PathBuf>,
+    /// Where the files that stay go. One of DIR: the others are removed from it.
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    #[command(flatten)]
+    kernels: KernelArguments,
+    /// Byte order: le or be [default: le, or the one a vmlinux has].
+    #[arg(long, value_enum)]
+    endian: Option<EndianArgument>,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// One object a file, then one for the whole.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A file that was read.
+struct File {
+    path: PathBuf,
+    text: String,
+    scenario: Scenario,
+    /// Whether it lies where the result goes.
+    at_home: bool,
+}
+
+/// Minimizes; see the help for exit statuses.
+pub fn cmin(args: &CminArgs) -> anyhow::Result<ExitCode> {
+    let endians = args.kernels.endians(args.endian, EndianArgument::Le)?;
+    let &[endian] = endians.as_slice() else {
+        bail!("coverage is that of one byte order: expected --endian le or be");
+    };
+    let (files, unread) = read(args)?;
+    let mut features = Features::new(&args.kernels.a, &args.kernels.b, endian)?;
+    let candidates: Vec<Candidate> = files
+        .iter()
+        .map(|file| Candidate {
+            features: features.of(&file.scenario),
+            pinned: !file.scenario.expect.is_empty(),
+            size: file.text.len(),
+        })
+        .collect();
+    let decisions = decide(&candidates);
+    if !args.dry_run {
+        put(args, &files, &decisions)?;
+    }
+    tell(args, &files, &decisions, &features, unread)?;
+    let status = match unread {
+        0 => Status::Nothing,
+        _ => Status::Trouble,
+    };
+    Ok(status.into())
+}
+
+/// All files of all directories, and how many could not be read; those are named.
+fn read(args: &CminArgs) -> anyhow::Result<(Vec<File>, usize)> {
+    let home = fs::canonicalize(&args.output).ok();
+    let (mut files, mut unread) = (Vec::new(), 0);
+    for dir in &args.directories {
+        if !dir.is_dir() {
+            bail!("{}: no such directory", dir.display());
+        }
+        let at_home = home.is_some() && fs::canonicalize(dir).ok() == home;
+        let found = corpus::found(dir);
+        for folder in [dir, &found].into_iter().filter(|folder| folder.is_dir()) {
+            let paths = files_in(folder).with_context(|| format!("{}", folder.display()))?;
+            for path in paths {
+                match load(&path) {
+                    Ok((text, scenario)) => files.push(File {
+                        path,
+                        text,
+                        scenario,
+                        at_home,
+                    }),
+                    Err(error) => {
+                        unread += 1;
+                        complain(&untrusted::shown(&error.to_string()));
+                    }
+                }
+            }
+        }
+    }
+    Ok((files, unread))
+}
+
+fn load(path: &Path) -> anyhow::Result<(String, Scenario)> {
+    let scenario = Scenario::load(path)?;
+    let text = fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+    Ok((text, scenario))
+}
+
+/// Writes what stays and is elsewhere, then removes what goes.
+fn put(args: &CminArgs, files: &[File], decisions: &[Decision]) -> anyhow::Result<()> {
+    let stays = || {
+        files
+            .iter()
+            .zip(decisions)
+            .filter(|(_, decision)| decision.stays())
+    };
+    fs::create_dir_all(&args.output).with_context(|| format!("{}", args.output.display()))?;
+    corpus::prepare(&args.output, &[])?;
+    for (file, decision) in stays().filter(|(file, _)| !file.at_home) {
+        let named = args.output.join(file.path.file_name().unwrap_or_default());
+        // What people wrote keeps its name, unless something else has it.
+        if *decision == Decision::Pinned && !named.exists() {
+            write_whole(&named, &file.text)?;
+        } else if fs::read_to_string(&named).ok().as_ref() != Some(&file.text) {
+            corpus::write(&args.output, &file.scenario)?;
+        }
+    }
+    let goes = files
+        .iter()
+        .zip(decisions)
+        .filter(|(file, decision)| file.at_home && !decision.stays());
+    for (file, _) in goes {
+        fs::remove_file(&file.path)
+            .with_context(|| format!("{}: cannot remove it", file.path.display()))?;
+    }
+    Ok(())
+}
+
+fn tell(
+    args: &CminArgs,
+    files: &[File],
+    decisions: &[Decision],
+    features: &Features,
+    unread: usize,
+) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    for (file, decision) in files.iter().zip(decisions) {
+        let path = untrusted::path(&file.path);
+        let by = |index: usize| untrusted::path(&files[index].path);
+        if args.json {
+            let row = match *decision {
+                Decision::Pinned => json!({"file": path, "stays": true, "why": "pinned"}),
+                Decision::Needed(alone) => {
+                    json!({"file": path, "stays": true, "why": "needed", "features": alone})
+                }
+                Decision::Covered(most) => {
+                    json!({"file": path, "stays": false, "why": "covered", "by": most.map(|(index, _)| by(index))})
+                }
+            };
+            writeln!(out, "{row}")?;
+        } else if let Decision::Covered(most) = *decision {
+            match most {
+                Some((index, shared)) => writeln!(
+                    out,
+                    "gone  {path}: nothing of its own; {} reaches {shared} of what it does",
+                    by(index)
+                )?,
+                None => writeln!(out, "gone  {path}: it reaches nothing")?,
+            }
+        }
+    }
+    let stay = decisions.iter().filter(|decision| decision.stays()).count();
+    let pinned = decisions
+        .iter()
+        .filter(|decision| **decision == Decision::Pinned)
+        .count();
+    let gone = files.len() - stay;
+    let (edges, signatures) = features.counts();
+    if args.json {
+        let whole = json!({"files": files.len(), "stay": stay, "pinned": pinned, "gone": gone, "unread": unread, "edges": edges, "signatures": signatures, "dry_run": args.dry_run});
+        writeln!(out, "{whole}")?;
+    } else {
+        writeln!(
+            out,
+            "{} files, {edges} features of coverage, {} signatures: {stay} files stay ({pinned} pinned), {gone} go{}",
+            files.len(),
+            signatures.len(),
+            if args.dry_run {
+                " (nothing was done)"
+            } else {
+                ""
+            }
+        )?;
+    }
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! `cmin` keeps what a corpus reaches, and touches nothing else.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Called, call, json_lines, project};
+use ctxfuzz_generators::{random_scenario, rare_scenario};
+use serde_json::Value;
+use tempfile::TempDir;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// A corpus of random scenarios with one that is pinned, in a new directory.
+fn corpus(scenarios: u64) -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    for seed in 0..scenarios {
+        let scenario = match seed % 2 {
+            0 => random_scenario(seed),
+            _ => rare_scenario(seed),
+        };
+        fs::write(
+            folder.path().join(format!("random-{seed}.json")),
+            scenario.to_json(),
+        )?;
+    }
+    let pinned = "getppid.json";
+    fs::copy(
+        project().join("corpus").join(pinned),
+        folder.path().join(pinned),
+    )?;
+    Ok(folder)
+}
+
+fn cmin(from: &[&Path], to: &Path) -> Called {
+    let mut arguments = vec!["cmin".to_owned(), "--json".to_owned()];
+    arguments.extend(from.iter().map(|dir| dir.display().to_string()));
+    arguments.extend(["-o".to_owned(), to.display().to_string()]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    call(&arguments)
+}
+
+/// What is said of the whole.
+fn whole(called: &Called) -> Value {
+    json_lines(&called.stdout).pop().expect("a last line")
+}
+
+/// Everything below a directory, by name, with its content.
+fn tree(dir: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(tree(&path)?);
+        } else {
+            files.push((path.display().to_string(), fs::read(&path)?));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[test]
+fn a_smaller_corpus_reaches_the_same_and_is_as_small_as_it_gets() -> Result {
+    let (from, to) = (corpus(120)?, tempfile::tempdir()?);
+    let before = tree(from.path())?;
+    let first = cmin(&[from.path()], to.path());
+    assert_eq!(first.status, Some(0), "{}", first.stderr);
+    assert_eq!(tree(from.path())?, before);
+    let said = whole(&first);
+    assert!(
+        said["gone"].as_u64() > Some(20) && said["pinned"] == 1,
+        "{said}"
+    );
+    assert!(to.path().join("getppid.json").exists());
+
+    let kept = tree(to.path())?;
+    let again = cmin(&[to.path()], to.path());
+    let said_again = whole(&again);
+    assert_eq!(said_again["gone"], 0, "{said_again}");
+    assert_eq!(tree(to.path())?, kept);
+    for what in ["edges", "signatures"] {
+        assert_eq!(said_again[what], said[what]);
+    }
+    Ok(())
+}
+
+#[test]
+fn another_corpus_adds_only_what_is_new() -> Result {
+    let (home, other) = (corpus(40)?, corpus(60)?);
+    let alone = whole(&cmin(&[home.path()], home.path()));
+    let merged = whole(&cmin(&[home.path(), other.path()], home.path()));
+    assert!(
+        merged["edges"].as_u64() > alone["edges"].as_u64(),
+        "{alone} {merged}"
+    );
+    // The first forty of the other are those that home had.
+    let added = fs::read_dir(home.path().join("found"))?.count();
+    assert!((1..=20).contains(&added), "{added}");
+    let nothing_new = whole(&cmin(&[home.path(), other.path()], home.path()));
+    assert_eq!(nothing_new["edges"], merged["edges"]);
+    assert_eq!(nothing_new["stay"], merged["stay"]);
+    Ok(())
+}
+
+#[test]
+fn what_is_no_scenario_is_named_and_left_alone() -> Result {
+    let folder = corpus(10)?;
+    let hostile = folder.path().join("a\u{1b}[2J.json");
+    fs::write(&hostile, "{\"ctxfuzz\": 1, \"stage\"")?;
+    let called = cmin(&[folder.path()], folder.path());
+    assert_eq!(called.status, Some(2));
+    assert!(
+        called.stderr.contains(r"a\u{1b}[2J.json"),
+        "{}",
+        called.stderr
+    );
+    assert!(hostile.exists());
+    assert_eq!(whole(&called)["unread"], 1);
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_does_nothing() -> Result {
+    let (from, to) = (corpus(30)?, tempfile::tempdir()?);
+    let to = to.path().join("new");
+    let arguments = [
+        "cmin",
+        "--dry-run",
+        &from.path().display().to_string(),
+        "-o",
+        &to.display().to_string(),
+    ];
+    let called = call(&arguments);
+    assert_eq!(called.status, Some(0), "{}", called.stderr);
+    assert!(
+        called.stdout.contains("gone  ") && called.stdout.ends_with("(nothing was done)\n"),
+        "{}",
+        called.stdout
+    );
+    assert!(!to.exists());
+    Ok(())
+}
