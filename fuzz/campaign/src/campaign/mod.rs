@@ -42,6 +42,8 @@ pub struct Config {
     pub endian: Endian,
     /// Directory whose scenarios come first, and which gets the new ones; made if it does not exist.
     pub corpus: Option<PathBuf>,
+    /// Whether anything is written to it.
+    pub grows: bool,
     /// Where findings go.
     pub findings: PathBuf,
     /// Decides every choice.
@@ -103,7 +105,7 @@ pub fn run(
         initial.iter_mut().for_each(drop_delays);
     }
     // Only now that everything else is known to be in order is anything written.
-    if let Some(dir) = &config.corpus {
+    if let Some(dir) = config.corpus.as_ref().filter(|_| config.grows) {
         corpus::prepare(dir, &initial)?;
     }
     let plan = Plan {

@@ -189,8 +189,8 @@ impl Harness for Round<'_> {
     fn keep(&mut self, scenario: &Scenario) {
         self.corpus += 1;
         let written = match &self.config.corpus {
-            Some(dir) => corpus::write(dir, scenario),
-            None => Ok(()),
+            Some(dir) if self.config.grows => corpus::write(dir, scenario),
+            _ => Ok(()),
         };
         if let Err(error) = written {
             self.trouble.get_or_insert(error);

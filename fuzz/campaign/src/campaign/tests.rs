@@ -29,6 +29,7 @@ fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
         b: b.parse().unwrap(),
         endian: Endian::Little,
         corpus: Some(folder.join("corpus")),
+        grows: true,
         findings: folder.join("findings"),
         seed: 1,
         runs: Some(runs),

@@ -18,7 +18,7 @@ use crate::campaign::{self, Config};
 /// How long a campaign takes that was not told.
 const DEFAULT_SECONDS: u64 = 60;
 /// What a shell says of a program that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
+pub const INTERRUPTED: i32 = 130;
 
 /// Arguments of `ctxfuzz fuzz`.
 #[derive(Debug, Args)]
@@ -90,7 +90,7 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// A defect may have no site in one byte order: silence would mean nothing then.
-fn warn_of_equal_kernels(config: &Config) -> anyhow::Result<()> {
+pub fn warn_of_equal_kernels(config: &Config) -> anyhow::Result<()> {
     let image = |name| kernel_hash(name, config.endian);
     if config.a != config.b && image(&config.a)? == image(&config.b)? {
         eprintln!(
@@ -115,6 +115,7 @@ fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
         b: args.kernels.b.clone(),
         endian,
         corpus: Some(args.corpus.clone()),
+        grows: true,
         findings: args.findings.clone(),
         seed: args.seed,
         runs: args.runs,

@@ -6,10 +6,12 @@ mod arguments;
 mod bench;
 mod check;
 mod cmin;
+mod compare;
 mod coverage;
 mod defects;
 mod explain;
 mod fuzz;
+mod generate;
 mod input;
 mod kernels;
 mod minimize;
@@ -44,6 +46,10 @@ pub enum Command {
     Check(check::CheckArgs),
     /// List the functions of a kernel that scenarios reach.
     Coverage(coverage::CoverageArgs),
+    /// Say whether a change to a kernel changes any outcome.
+    Compare(compare::CompareArgs),
+    /// Make random scenarios, or fill the holes of a template.
+    Generate(generate::GenerateArgs),
     /// Make a corpus as small as it can be with the same coverage and signatures.
     Cmin(cmin::CminArgs),
     /// Say where two kernels part on a scenario, and how the wrong value travelled.
@@ -75,6 +81,8 @@ impl Command {
             Command::Check(args) => check::check(args),
             Command::Coverage(args) => coverage::coverage(args),
             Command::Cmin(args) => cmin::cmin(args),
+            Command::Generate(args) => generate::generate(args),
+            Command::Compare(args) => compare::compare(args),
             Command::Explain(args) => explain::explain(args),
             Command::Minimize(args) => minimize::minimize(args),
             Command::Triage(args) => triage::triage(args),

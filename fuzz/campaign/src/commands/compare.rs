@@ -1,0 +1,178 @@
+//! `ctxfuzz compare`: does a change to a kernel change any outcome that somebody can see? For whoever writes or reviews a patch.
+//!
+//! A campaign that starts from a corpus and leaves it alone; what may change is listed in a file. Which of the two kernels is right is not asked.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::{self, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::run::outcome::Endian;
+use serde::Serialize;
+
+use super::arguments::{AbiArgument, EndianArgument, KernelArguments, parse_kernel};
+use super::{Status, fuzz, triage};
+use crate::campaign::progress::on_stderr;
+use crate::campaign::summary::Summary;
+use crate::campaign::{self, Config, corpus};
+
+/// Arguments of `ctxfuzz compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status 0: nothing changed but what is expected; 1: something did, see the findings; 2: trouble, nothing can be said.
+Ctrl-C ends it early: what was found so far is said.")]
+pub struct CompareArgs {
+    /// The kernel before, as for `--a`.
+    #[arg(value_name = "A", value_parser = parse_kernel)]
+    a: KernelName,
+    /// The kernel after.
+    #[arg(value_name = "B", value_parser = parse_kernel)]
+    b: KernelName,
+    /// Scenarios to begin with; nothing is written there.
+    #[arg(long, value_name = "DIR", default_value = "corpus")]
+    corpus: PathBuf,
+    /// Executions in each byte order, the corpus included; each runs a scenario on both kernels.
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
+    /// Decides every choice.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Signatures of changes that are meant, each with a reason: a file as for `fuzz --known`.
+    #[arg(long, value_name = "FILE")]
+    expected: Option<PathBuf>,
+    /// Where unexpected changes go, a directory each, with a scenario that shows it and its cause.
+    #[arg(long, value_name = "DIR", default_value = "findings")]
+    findings: PathBuf,
+    /// Whose promises count.
+    #[arg(long, value_enum, default_value = "linux")]
+    abi: AbiArgument,
+    /// Byte orders to run [default: both, or the one a vmlinux has].
+    #[arg(long, value_enum)]
+    endian: Option<EndianArgument>,
+    /// One object a byte order.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of one byte order. Its JSON is a line of `compare --json`.
+#[derive(Debug, Serialize)]
+struct Compared<'s> {
+    a: String,
+    b: String,
+    endian: &'static str,
+    /// Whether something that is not expected changed.
+    changed: bool,
+    #[serde(flatten)]
+    summary: &'s Summary,
+}
+
+/// Compares; see the help for exit statuses.
+pub fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
+    let kernels = KernelArguments {
+        a: args.a.clone(),
+        b: args.b.clone(),
+    };
+    let endians = kernels.endians(args.endian, EndianArgument::Both)?;
+    if !args.corpus.is_dir() {
+        bail!("{}: no such directory", args.corpus.display());
+    }
+    let scenarios = corpus::initial(Some(&args.corpus), args.seed)?.len() as u64;
+    if args.runs < scenarios {
+        let (runs, dir) = (args.runs, args.corpus.display());
+        bail!(
+            "--runs {runs}: the corpus has {scenarios} scenarios ({dir}): expected at least as many"
+        );
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            process::exit(fuzz::INTERRUPTED);
+        }
+    })
+    .context("cannot listen for Ctrl-C")?;
+    let mut status = Status::Nothing;
+    let mut out = io::stdout().lock();
+    for endian in endians {
+        let config = config(args, endian)?;
+        fuzz::warn_of_equal_kernels(&config)?;
+        let summary = campaign::run(&config, &mut *on_stderr(), &stop)?;
+        status.add(say(args, &config, &summary, &mut out)?);
+    }
+    out.flush()?;
+    Ok(status.into())
+}
+
+fn config(args: &CompareArgs, endian: Endian) -> anyhow::Result<Config> {
+    Ok(Config {
+        a: args.a.clone(),
+        b: args.b.clone(),
+        endian,
+        corpus: Some(args.corpus.clone()),
+        grows: false,
+        findings: args.findings.clone(),
+        seed: args.seed,
+        runs: Some(args.runs),
+        seconds: None,
+        abi: args.abi.into(),
+        known: triage::known(args.expected.as_deref())?,
+        feedback: true,
+        dirty: false,
+        command: triage::this_command(),
+    })
+}
+
+fn say(
+    args: &CompareArgs,
+    config: &Config,
+    summary: &Summary,
+    out: &mut impl Write,
+) -> anyhow::Result<Status> {
+    let changed = !summary.findings.is_empty();
+    let counts = &summary.counts;
+    // Runs that say nothing about a kernel leave a hole in the answer.
+    let holes = counts.budget + counts.emulator_fault + counts.not_reproduced;
+    let (a, b, endian) = (
+        config.a.to_string(),
+        config.b.to_string(),
+        config.endian.name(),
+    );
+    if args.json {
+        let compared = Compared {
+            a,
+            b,
+            endian,
+            changed,
+            summary,
+        };
+        writeln!(out, "{}", serde_json::to_string(&compared)?)?;
+    } else {
+        let answer = match (changed, holes) {
+            (true, _) => "yes, outcomes change",
+            (false, 0) => "no outcome changes that anybody can see",
+            (false, _) => "nothing was seen to change, but some runs say nothing",
+        };
+        writeln!(out, "{a} -> {b} ({endian}): {answer}")?;
+        for finding in &summary.findings {
+            let (verdict, path) = (finding.verdict, &finding.path);
+            writeln!(out, "  {} ({verdict}): {path}", finding.signature)?;
+        }
+        for known in &summary.known {
+            writeln!(out, "  expected: {}: {}", known.signature, known.reason)?;
+        }
+        let (executions, not_comparable) = (summary.executions, counts.not_comparable);
+        writeln!(
+            out,
+            "  {executions} executions, {not_comparable} with other schedules, {holes} that say nothing"
+        )?;
+    }
+    Ok(match (changed, holes) {
+        (true, _) => Status::Found,
+        (false, 0) => Status::Nothing,
+        (false, _) => Status::Trouble,
+    })
+}

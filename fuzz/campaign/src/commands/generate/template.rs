@@ -1,0 +1,126 @@
+//! A scenario with holes: what is written stays, what is not is random.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use ctxfuzz_generators::{random_scenario, rare_scenario};
+use ctxfuzz_scenario::Scenario;
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// One random task or event.
+const ONE: &str = "?";
+/// Any number of random events.
+const SOME: &str = "*";
+/// Most events in place of [`SOME`].
+const MOST: u64 = 8;
+
+/// See the module.
+pub struct Template {
+    path: PathBuf,
+    value: Value,
+}
+
+impl Template {
+    /// Reads one, and makes sure that what is written in it is right.
+    pub fn load(path: &Path) -> anyhow::Result<Template> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("{}: cannot read it", path.display()))?;
+        let value: Value = serde_json::from_str(&text).map_err(|error| {
+            anyhow::anyhow!(
+                "{}:{}:{}: {error}",
+                path.display(),
+                error.line(),
+                error.column()
+            )
+        })?;
+        let template = Template {
+            path: path.to_owned(),
+            value,
+        };
+        if holes(&template.value) == 0 {
+            bail!(
+                "{}: there is no hole in it: expected `\"?\"` in place of a task or an event, or `\"*\"` in place of events",
+                path.display()
+            );
+        }
+        template.fill(0)?;
+        Ok(template)
+    }
+
+    /// Fills the holes. Fails if the result is no scenario, which says what is wrong with the template.
+    pub fn fill(&self, seed: u64) -> anyhow::Result<Scenario> {
+        let mut value = self.value.clone();
+        let mut random = Random { seed, drawn: 0 };
+        if let Some(tasks) = value
+            .pointer_mut("/stage/tasks")
+            .and_then(Value::as_array_mut)
+        {
+            for task in tasks.iter_mut().filter(|task| *task == ONE) {
+                *task = random.part("/stage/tasks")?;
+            }
+        }
+        if let Some(events) = value.pointer_mut("/events").and_then(Value::as_array_mut) {
+            let mut filled = Vec::new();
+            for event in events.drain(..) {
+                let count = match event.as_str() {
+                    Some(ONE) => 1,
+                    Some(SOME) => random.next() % (MOST + 1),
+                    _ => {
+                        filled.push(event);
+                        continue;
+                    }
+                };
+                for _ in 0..count {
+                    filled.push(random.part("/events")?);
+                }
+            }
+            *events = filled;
+        }
+        let name = format!("{} (filled)", self.path.display());
+        Ok(Scenario::from_json(
+            &serde_json::to_string_pretty(&value)?,
+            &name,
+        )?)
+    }
+}
+
+fn holes(value: &Value) -> usize {
+    let in_list = |pointer: &str, marks: &[&str]| {
+        let list = value.pointer(pointer).and_then(Value::as_array);
+        let is_hole = |part: &&Value| part.as_str().is_some_and(|text| marks.contains(&text));
+        list.map_or(0, |list| list.iter().filter(is_hole).count())
+    };
+    in_list("/stage/tasks", &[ONE]) + in_list("/events", &[ONE, SOME])
+}
+
+/// Random parts, as random scenarios have them.
+struct Random {
+    seed: u64,
+    drawn: u64,
+}
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.drawn += 1;
+        xxh3_64_with_seed(&self.drawn.to_le_bytes(), self.seed)
+    }
+
+    /// One of the parts that a random scenario has in a list.
+    fn part(&mut self, list: &str) -> anyhow::Result<Value> {
+        loop {
+            let seed = self.next();
+            let scenario = match seed % 4 {
+                0 => rare_scenario(seed),
+                _ => random_scenario(seed),
+            };
+            let value: Value = serde_json::from_str(&scenario.to_json())?;
+            let parts = value.pointer(list).and_then(Value::as_array);
+            if let Some(parts) = parts.filter(|parts| !parts.is_empty()) {
+                let index = self.next() as usize % parts.len();
+                return Ok(parts[index].clone());
+            }
+        }
+    }
+}
