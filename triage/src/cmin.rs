@@ -2,8 +2,6 @@
 //!
 //! What a file reaches is a set of features: edges of the kernels' code, signatures. Where they come from is the caller's business; nothing is run and no file is touched here.
 
-use std::collections::HashMap;
-
 use bit_set::BitSet;
 
 /// A file of a corpus.
@@ -40,13 +38,16 @@ impl Decision {
 pub fn cmin(candidates: &[Candidate]) -> Vec<Decision> {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by_key(|&index| (!candidates[index].pinned, candidates[index].size));
-    let mut reached: HashMap<usize, usize> = HashMap::new();
+    let most = candidates
+        .iter()
+        .map(|candidate| candidate.features.capacity());
+    let mut reached: Vec<u32> = vec![0; most.max().unwrap_or(0)];
     let mut kept = Vec::new();
     for index in order {
         let candidate = &candidates[index];
-        if candidate.pinned || candidate.features.iter().any(|f| !reached.contains_key(&f)) {
+        if candidate.pinned || candidate.features.iter().any(|f| reached[f] == 0) {
             for feature in &candidate.features {
-                *reached.entry(feature).or_default() += 1;
+                reached[feature] += 1;
             }
             kept.push(index);
         }
@@ -54,10 +55,10 @@ pub fn cmin(candidates: &[Candidate]) -> Vec<Decision> {
     // A larger file that was needed may reach all that smaller ones do. What cannot go now cannot go later: others only get fewer.
     kept.retain(|&index| {
         let candidate = &candidates[index];
-        let needed = candidate.pinned || candidate.features.iter().any(|f| reached[&f] == 1);
+        let needed = candidate.pinned || candidate.features.iter().any(|f| reached[f] == 1);
         if !needed {
             for feature in &candidate.features {
-                reached.entry(feature).and_modify(|times| *times -= 1);
+                reached[feature] -= 1;
             }
         }
         needed
@@ -65,18 +66,14 @@ pub fn cmin(candidates: &[Candidate]) -> Vec<Decision> {
     decisions(candidates, &kept, &reached)
 }
 
-fn decisions(
-    candidates: &[Candidate],
-    kept: &[usize],
-    reached: &HashMap<usize, usize>,
-) -> Vec<Decision> {
+fn decisions(candidates: &[Candidate], kept: &[usize], reached: &[u32]) -> Vec<Decision> {
     let mut decisions: Vec<Option<Decision>> = vec![None; candidates.len()];
     for &index in kept {
         let candidate = &candidates[index];
         let alone = candidate
             .features
             .iter()
-            .filter(|f| reached[f] == 1)
+            .filter(|&f| reached[f] == 1)
             .count();
         decisions[index] = Some(match candidate.pinned {
             true => Decision::Pinned,
@@ -84,13 +81,15 @@ fn decisions(
         });
     }
     let covered = |candidate: &Candidate| {
-        let shared = |&other: &usize| {
-            let features = &candidates[other].features;
-            (other, features.intersection(&candidate.features).count())
+        let with = |&other: &usize| {
+            (
+                other,
+                shared(&candidates[other].features, &candidate.features),
+            )
         };
         let most = kept
             .iter()
-            .map(shared)
+            .map(with)
             .rev()
             .max_by_key(|(_, shared)| *shared);
         Decision::Covered(most.filter(|(_, shared)| *shared > 0))
@@ -99,6 +98,12 @@ fn decisions(
     filled
         .map(|(decision, candidate)| decision.unwrap_or_else(|| covered(candidate)))
         .collect()
+}
+
+/// Features that both have. Word by word: this is asked for every file that goes and every one that stays.
+fn shared(a: &BitSet, b: &BitSet) -> usize {
+    let words = a.get_ref().storage().iter().zip(b.get_ref().storage());
+    words.map(|(a, b)| (a & b).count_ones() as usize).sum()
 }
 
 #[cfg(test)]

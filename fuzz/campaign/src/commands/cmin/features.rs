@@ -19,7 +19,7 @@ const CLASSES: usize = 2;
 
 /// A root cause takes some twenty runs' time, and most that diverges does so as others do. So causes are looked for in the first so many scenarios of each symptom ([`BucketKey`]): a campaign
 /// looks at fewer.
-const A_BUCKET: u32 = 4;
+const A_BUCKET: u32 = 16;
 
 /// Two kernels, and the numbers of features.
 pub struct Features {
