@@ -20,7 +20,8 @@ thread_local! {
     }));
 }
 
-fuzz_target!(|input: Input| {
+// A wrong kernel name ends the process here, before libFuzzer takes an exit for a crash.
+fuzz_target!(init: KERNELS.with_borrow(|_| ()), |input: Input| {
     KERNELS.with_borrow_mut(|kernels| {
         let found = kernels.run(&input.0);
         // SAFETY: libFuzzer runs a target on one thread, and looks at the counters only between runs.

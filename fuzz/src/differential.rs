@@ -5,7 +5,7 @@ use std::env;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::Scenario;
-use ctxfuzz_triage::cause::explain;
+use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::pair::Pair;
 
@@ -14,8 +14,9 @@ pub const COUNTERS: usize = 4096;
 
 /// Two kernels and the signatures nobody wants to hear of again.
 pub struct Differential {
-    names: [KernelName; 2],
     pair: Pair,
+    /// Machines of its own: a second opinion.
+    explainer: Explainer,
     known: Vec<String>,
 }
 
@@ -41,16 +42,21 @@ impl Differential {
         let kernel = |name: &str| name.parse::<KernelName>().map_err(|e| e.to_string());
         let names = [kernel(a)?, kernel(b)?];
         let pair = Pair::new(&names[0], &names[1], Endian::Little).map_err(|e| e.to_string())?;
-        Ok(Differential { names, pair, known })
+        let explainer =
+            Explainer::new(&names[0], &names[1], Endian::Little).map_err(|e| e.to_string())?;
+        Ok(Differential {
+            pair,
+            explainer,
+            known,
+        })
     }
 
-    /// Runs a scenario. The signature of a new live divergence that fresh machines show too.
+    /// Runs a scenario. The signature of a new live divergence that other machines show too.
     pub fn run(&mut self, scenario: &Scenario) -> Option<String> {
         if !self.pair.run(scenario).comparison.reported(Abi::Elf) {
             return None;
         }
-        let [a, b] = &self.names;
-        let replayed = explain(a, b, Endian::Little, scenario).ok()?;
+        let replayed = self.explainer.explain(scenario);
         if !replayed.comparison.reported(Abi::Elf) {
             return None;
         }
