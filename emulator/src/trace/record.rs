@@ -1,7 +1,7 @@
 //! Runs a scenario with an observer on every instruction and writes down what changes.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use ctxfuzz_scenario::register::Register;
@@ -114,7 +114,7 @@ struct Recorder {
     hardware: RegisterFile,
     memory: HashMap<Cell, u128>,
     /// Address of `regs->msr` by slot.
-    msr_at: HashMap<Slot, u64>,
+    msr_at: BTreeMap<Slot, u64>,
     initial: Vec<(Cell, u128)>,
     frames: Vec<u64>,
     gprs: Vec<Gprs>,
@@ -136,7 +136,7 @@ impl Recorder {
             steps: Vec::new(),
             hardware: RegisterFile::default(),
             memory: HashMap::new(),
-            msr_at: HashMap::new(),
+            msr_at: BTreeMap::new(),
             initial: Vec::new(),
             frames: Vec::new(),
             gprs: Vec::new(),
@@ -304,6 +304,24 @@ impl Recorder {
         }));
     }
 
+    /// Whose `regs->msr` a physical address is. Two tasks have the same for a while: a child's `thread_struct` is a copy of its parent's at first, and a dead task's stack is used again. Then it is
+    /// the running one's.
+    fn msr_owner(&self, view: &View<'_>, pa: u64) -> Option<Slot> {
+        let owners = self.msr_at.iter();
+        let mut owners = owners
+            .filter(|(_, at)| view.map.physical(**at) == Some(pa))
+            .map(|(slot, _)| *slot);
+        let running = self.memory.get(&Cell::Current).copied();
+        let first = owners.next()?;
+        let running = |slot: &Slot| Some(u128::from(slot.0)) == running;
+        Some(
+            std::iter::once(first)
+                .chain(owners)
+                .find(running)
+                .unwrap_or(first),
+        )
+    }
+
     /// Notes a new value of a cell in memory, if it is one.
     fn note(&mut self, view: &View<'_>, previous: &Previous, cell: Cell, value: u128) {
         if self.memory.insert(cell, value).unwrap_or(0) != value {
@@ -328,12 +346,7 @@ impl Recorder {
             let slot = self.slots.of(task);
             return self.note(view, previous, Cell::Current, slot);
         }
-        if let Some(slot) = self
-            .msr_at
-            .iter()
-            .find(|(_, at)| view.map.physical(**at) == Some(pa))
-            .map(|(slot, _)| *slot)
-        {
+        if let Some(slot) = self.msr_owner(view, pa) {
             let bits = view.memory.read_u64(pa) & FACILITY_BITS;
             return self.note(view, previous, Cell::Facilities(slot), bits.into());
         }

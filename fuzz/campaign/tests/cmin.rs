@@ -142,3 +142,47 @@ fn a_dry_run_does_nothing() -> Result {
     assert!(!to.exists());
     Ok(())
 }
+
+/// Files with the same content under the same name elsewhere, in another spelling, or in a directory that is given twice: what stays may not be removed as what goes.
+#[test]
+fn nothing_is_lost_whatever_the_directories_have_in_common() -> Result {
+    let reached = |dir: &Path| {
+        let said = whole(&cmin(&[dir], &dir.join("nowhere")));
+        (said["edges"].clone(), said["signatures"].clone())
+    };
+    let scenarios = 30;
+    let wanted = {
+        let all = corpus(scenarios)?;
+        reached(all.path())
+    };
+    let ready = || -> Result<TempDir> {
+        let home = corpus(scenarios)?;
+        cmin(&[home.path()], home.path());
+        Ok(home)
+    };
+
+    let (home, other) = (ready()?, corpus(scenarios)?);
+    cmin(&[other.path(), home.path()], home.path());
+    assert_eq!(reached(home.path()), wanted, "the same names, home last");
+
+    let (home, other) = (tempfile::tempdir()?, corpus(scenarios)?);
+    cmin(&[other.path()], home.path());
+    for entry in fs::read_dir(other.path())? {
+        let path = entry?.path();
+        let compact: Value = serde_json::from_str(&fs::read_to_string(&path)?)?;
+        fs::write(&path, compact.to_string())?;
+    }
+    cmin(&[home.path(), other.path()], home.path());
+    assert_eq!(reached(home.path()), wanted, "another spelling");
+
+    let (home, other) = (tempfile::tempdir()?, corpus(scenarios)?);
+    cmin(&[other.path()], home.path());
+    cmin(&[&home.path().join("found"), home.path()], home.path());
+    assert_eq!(reached(home.path()), wanted, "one in the other");
+
+    let home = ready()?;
+    let called = cmin(&[home.path(), home.path()], home.path());
+    assert_eq!(called.status, Some(0), "{}", called.stderr);
+    assert_eq!(reached(home.path()), wanted, "given twice");
+    Ok(())
+}

@@ -61,25 +61,29 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>, CampaignError> {
     files_in(dir).map_err(refused("list the corpus directory", dir))
 }
 
-/// Adds a scenario to what was found, under a name made from its content, whole or not at all. What is there already stays as it is.
-pub fn write(dir: &Path, scenario: &Scenario) -> Result<(), CampaignError> {
+/// Adds a scenario to what was found, under a name made from its content, whole or not at all. What is there already stays as it is. Returns where it is.
+pub fn write(dir: &Path, scenario: &Scenario) -> Result<PathBuf, CampaignError> {
     let dir = dir.join(FOUND);
     let text = scenario.to_json();
     let name = format!("{:016x}.json", xxh3_64(text.as_bytes()));
     let path = dir.join(&name);
     if path.exists() {
-        return Ok(());
+        return Ok(path);
     }
     // A dot in front: a campaign that starts meanwhile must not read half a file.
     let scratch = dir.join(format!(".{name}.{}", std::process::id()));
     let written = File::create(&scratch)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+        })
         .and_then(|()| fs::rename(&scratch, &path));
     written.map_err(|error| {
         // The error that matters is the first one.
         let _ = fs::remove_file(&scratch);
         refused("write", &path)(error)
-    })
+    })?;
+    Ok(path)
 }
 
 fn refused(action: &'static str, path: &Path) -> impl Fn(io::Error) -> CampaignError + use<> {

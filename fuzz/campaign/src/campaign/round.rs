@@ -189,7 +189,7 @@ impl Harness for Round<'_> {
     fn keep(&mut self, scenario: &Scenario) {
         self.corpus += 1;
         let written = match &self.config.corpus {
-            Some(dir) if self.config.grows => corpus::write(dir, scenario),
+            Some(dir) if self.config.grows => corpus::write(dir, scenario).map(drop),
             _ => Ok(()),
         };
         if let Err(error) = written {

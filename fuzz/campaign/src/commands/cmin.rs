@@ -4,6 +4,7 @@
 
 mod features;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -85,19 +86,25 @@ pub fn cmin(args: &CminArgs) -> anyhow::Result<ExitCode> {
     Ok(status.into())
 }
 
-/// All files of all directories, and how many could not be read; those are named.
+/// All files of all directories, each once and those at home first, and how many could not be read; those are named.
 fn read(args: &CminArgs) -> anyhow::Result<(Vec<File>, usize)> {
     let home = fs::canonicalize(&args.output).ok();
+    let homes = [home.clone(), home.map(|home| corpus::found(&home))];
     let (mut files, mut unread) = (Vec::new(), 0);
+    let mut seen = BTreeSet::new();
     for dir in &args.directories {
         if !dir.is_dir() {
             bail!("{}: no such directory", dir.display());
         }
-        let at_home = home.is_some() && fs::canonicalize(dir).ok() == home;
         let found = corpus::found(dir);
         for folder in [dir, &found].into_iter().filter(|folder| folder.is_dir()) {
+            let at_home = homes.contains(&fs::canonicalize(folder).ok());
             let paths = files_in(folder).with_context(|| format!("{}", folder.display()))?;
             for path in paths {
+                // Directories can be given twice, or one in the other.
+                if fs::canonicalize(&path).is_ok_and(|path| !seen.insert(path)) {
+                    continue;
+                }
                 match load(&path) {
                     Ok((text, scenario)) => files.push(File {
                         path,
@@ -113,43 +120,61 @@ fn read(args: &CminArgs) -> anyhow::Result<(Vec<File>, usize)> {
             }
         }
     }
+    files.sort_by_key(|file| !file.at_home);
     Ok((files, unread))
 }
 
 fn load(path: &Path) -> anyhow::Result<(String, Scenario)> {
+    // A pipe of that name would be waited for.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        bail!(
+            "{}: is not a regular file: expected a scenario",
+            path.display()
+        );
+    }
     let scenario = Scenario::load(path)?;
     let text = fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
     Ok((text, scenario))
 }
 
-/// Writes what stays and is elsewhere, then removes what goes.
+/// Writes what stays and is elsewhere, makes sure that all of it is there, and then removes what goes.
 fn put(args: &CminArgs, files: &[File], decisions: &[Decision]) -> anyhow::Result<()> {
-    let stays = || {
-        files
-            .iter()
-            .zip(decisions)
-            .filter(|(_, decision)| decision.stays())
-    };
     fs::create_dir_all(&args.output).with_context(|| format!("{}", args.output.display()))?;
     corpus::prepare(&args.output, &[])?;
-    for (file, decision) in stays().filter(|(file, _)| !file.at_home) {
-        let named = args.output.join(file.path.file_name().unwrap_or_default());
-        // What people wrote keeps its name, unless something else has it.
-        if *decision == Decision::Pinned && !named.exists() {
-            write_whole(&named, &file.text)?;
-        } else if fs::read_to_string(&named).ok().as_ref() != Some(&file.text) {
-            corpus::write(&args.output, &file.scenario)?;
+    let mut there = BTreeSet::new();
+    for (file, decision) in files.iter().zip(decisions) {
+        if decision.stays() {
+            let path = place(args, file, *decision)?;
+            // What stays may be what a file that goes was called.
+            let known = fs::canonicalize(&path);
+            there.insert(known.with_context(|| format!("{}: it is gone", path.display()))?);
         }
     }
-    let goes = files
-        .iter()
-        .zip(decisions)
-        .filter(|(file, decision)| file.at_home && !decision.stays());
-    for (file, _) in goes {
-        fs::remove_file(&file.path)
-            .with_context(|| format!("{}: cannot remove it", file.path.display()))?;
+    for (file, decision) in files.iter().zip(decisions) {
+        let holds = fs::canonicalize(&file.path).is_ok_and(|path| there.contains(&path));
+        if file.at_home && !decision.stays() && !holds {
+            let path = file.path.display();
+            fs::remove_file(&file.path).with_context(|| format!("{path}: cannot remove it"))?;
+        }
     }
     Ok(())
+}
+
+/// Where a file that stays is, after it was written if it was elsewhere.
+fn place(args: &CminArgs, file: &File, decision: Decision) -> anyhow::Result<PathBuf> {
+    if file.at_home {
+        return Ok(file.path.clone());
+    }
+    let named = args.output.join(file.path.file_name().unwrap_or_default());
+    if fs::read_to_string(&named).ok().as_ref() == Some(&file.text) {
+        return Ok(named);
+    }
+    // What people wrote keeps its name, unless something else has it.
+    if decision == Decision::Pinned && !named.exists() {
+        write_whole(&named, &file.text)?;
+        return Ok(named);
+    }
+    Ok(corpus::write(&args.output, &file.scenario)?)
 }
 
 fn tell(

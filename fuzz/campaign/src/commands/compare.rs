@@ -136,6 +136,7 @@ fn say(
     let counts = &summary.counts;
     // Runs that say nothing about a kernel leave a hole in the answer.
     let holes = counts.budget + counts.emulator_fault + counts.not_reproduced;
+    let short = args.runs.saturating_sub(summary.executions);
     let (a, b, endian) = (
         config.a.to_string(),
         config.b.to_string(),
@@ -151,10 +152,11 @@ fn say(
         };
         writeln!(out, "{}", serde_json::to_string(&compared)?)?;
     } else {
-        let answer = match (changed, holes) {
-            (true, _) => "yes, outcomes change",
-            (false, 0) => "no outcome changes that anybody can see",
-            (false, _) => "nothing was seen to change, but some runs say nothing",
+        let answer = match (changed, holes, short) {
+            (true, ..) => "yes, outcomes change",
+            (false, 0, 0) => "no outcome changes that anybody can see",
+            (false, _, 0) => "nothing was seen to change, but some runs say nothing",
+            (false, ..) => "nothing was seen to change, but it was ended early",
         };
         writeln!(out, "{a} -> {b} ({endian}): {answer}")?;
         for finding in &summary.findings {
@@ -170,7 +172,7 @@ fn say(
             "  {executions} executions, {not_comparable} with other schedules, {holes} that say nothing"
         )?;
     }
-    Ok(match (changed, holes) {
+    Ok(match (changed, holes + short) {
         (true, _) => Status::Found,
         (false, 0) => Status::Nothing,
         (false, _) => Status::Trouble,

@@ -8,7 +8,6 @@ use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_scenario::scenario::Verdict;
-use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::pair::{Pair, Paired};
 
@@ -16,10 +15,6 @@ use crate::campaign::round::{edges, map_size};
 
 /// An edge gone once, and gone more often: what a campaign tells apart too.
 const CLASSES: usize = 2;
-
-/// A root cause takes some twenty runs' time, and most that diverges does so as others do. So causes are looked for in the first so many scenarios of each symptom ([`BucketKey`]): a campaign
-/// looks at fewer.
-const A_BUCKET: u32 = 16;
 
 /// Two kernels, and the numbers of features.
 pub struct Features {
@@ -30,8 +25,6 @@ pub struct Features {
     seen: BitSet,
     /// Numbers of what is no edge, by name.
     named: BTreeMap<String, usize>,
-    /// Scenarios explained, by symptom.
-    explained: BTreeMap<String, u32>,
 }
 
 impl Features {
@@ -45,7 +38,6 @@ impl Features {
             map,
             seen: BitSet::new(),
             named: BTreeMap::new(),
-            explained: BTreeMap::new(),
         })
     }
 
@@ -77,13 +69,6 @@ impl Features {
         if comparison.verdict <= Verdict::Dead {
             return Vec::new();
         }
-        let bucket = BucketKey::of(scenario, &paired.a.log, comparison)
-            .map_or_else(String::new, |bucket| bucket.to_string());
-        let explained = self.explained.entry(bucket).or_default();
-        if *explained >= A_BUCKET {
-            return Vec::new();
-        }
-        *explained += 1;
         let signatures = self.explainer.explain(scenario).signatures();
         let verdict = comparison.verdict;
         signatures
