@@ -39,7 +39,7 @@ const B: u64 = 0x5152_5354_5556_5758;
 const FPSCR: u64 = 0x0000_0005_8200_0001;
 /// FPSCR with FI and a decimal rounding mode.
 const INEXACT: u64 = 0x0000_0003_0002_0000;
-/// FPSCR[ZE].
+/// The FPSCR with ZE, the enable bit of zero divides.
 const ZERO_DIVIDE_ENABLED: u64 = 0x10;
 /// 1.0.
 const ONE: u64 = 0x3ff0_0000_0000_0000;
