@@ -41,6 +41,7 @@ static void free_task(struct task_struct *tsk)
 	tsk->state = TASK_UNUSED;
 	tsk->user_index = USER_INDEX_NONE;
 	tsk->thread.regs = NULL;
+	tsk->owns_ring = false;
 }
 
 /// Linux's dup_task_struct.
@@ -58,6 +59,7 @@ static struct task_struct *dup_task_struct(struct task_struct *orig, bool io_thr
 	tsk->stack = stack;
 	clear_tsk_thread_flag(tsk, TIF_NEED_RESCHED);
 	tsk->on_rq = false;
+	tsk->owns_ring = false;
 	return tsk;
 }
 
@@ -84,7 +86,6 @@ static struct task_struct *copy_process(const struct kernel_clone_args *args)
 	p->restarts = false;
 	p->pending_signals = 0;
 	p->task_works = NULL;
-	p->owns_ring = false;
 	p->vfork_parent = args->flags & CLONE_VFORK ? current : NULL;
 	copy_thread(p, args);
 	return p;
