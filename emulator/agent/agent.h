@@ -11,7 +11,7 @@
 #endif
 
 #define AGENT_PAGE 0x2000b000
-#define AGENT_MAGIC 0x637478667a616735 /* "ctxfzag5" */
+#define AGENT_MAGIC 0x637478667a616736 /* "ctxfzag6" */
 
 /* Made before the snapshot: as many as a scenario can have at its start. */
 #define STAGED_TASKS 8

@@ -58,6 +58,8 @@ pub enum Entry {
     Interrupt,
     /// By a system call.
     Syscall,
+    /// By an access that is not aligned.
+    Alignment,
 }
 
 /// What the kernel did there that has to do with registers.
@@ -79,6 +81,10 @@ pub enum Work {
     Exec,
     /// A device's softirq.
     Softirq,
+    /// The kernel loaded or stored for the user.
+    Emulation,
+    /// The machine was suspended.
+    Hibernation,
 }
 
 /// The key. Its `Display` is one word for logs.
@@ -186,6 +192,7 @@ fn kinds_of(event: &Event) -> Vec<(Entry, Work)> {
     let (entry, pending, mut works) = match event {
         Event::Interrupt { pending, .. } => (Entry::Interrupt, pending, Vec::new()),
         Event::Syscall { call, pending, .. } => (Entry::Syscall, pending, works_of(call)),
+        Event::Access { pending, .. } => (Entry::Alignment, pending, vec![Work::Emulation]),
         Event::Set(_)
         | Event::Fill { .. }
         | Event::Compute { .. }
@@ -208,7 +215,8 @@ fn works_of(call: &Syscall) -> Vec<Work> {
         | Syscall::Abort => vec![Work::Signal],
         Syscall::Execve => vec![Work::Exec],
         Syscall::EnableKernel { .. } => vec![Work::EnableKernel],
-        Syscall::KvmRun => vec![Work::KvmRun],
+        Syscall::KvmRun { .. } => vec![Work::KvmRun],
+        Syscall::Hibernate => vec![Work::Hibernation],
         Syscall::Getppid
         | Syscall::Write { .. }
         | Syscall::FutexWake
@@ -261,6 +269,7 @@ fn kind_name(entry: Entry, work: Work) -> String {
     let entry = match entry {
         Entry::Interrupt => "interrupt",
         Entry::Syscall => "syscall",
+        Entry::Alignment => "alignment",
     };
     let work = match work {
         Work::Switch => "switch",
@@ -271,6 +280,8 @@ fn kind_name(entry: Entry, work: Work) -> String {
         Work::KvmRun => "kvm_run",
         Work::Exec => "exec",
         Work::Softirq => "softirq",
+        Work::Emulation => "emulation",
+        Work::Hibernation => "hibernation",
     };
     format!("{entry}-{work}")
 }

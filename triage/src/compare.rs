@@ -265,6 +265,7 @@ fn is_schedule(entry: &LogEntry) -> bool {
             | LogEntry::Execed { .. }
             | LogEntry::CoreDumped { .. }
             | LogEntry::ContextSaved { .. }
+            | LogEntry::GuestLeft { .. }
     )
 }
 
@@ -278,6 +279,7 @@ fn describe(entry: Option<&LogEntry>) -> String {
         Some(LogEntry::Execed { task }) => format!("task {task} became a new program"),
         Some(LogEntry::CoreDumped { task, .. }) => format!("task {task} dumped core"),
         Some(LogEntry::ContextSaved { task, .. }) => format!("task {task} swapped its context"),
+        Some(LogEntry::GuestLeft { task, .. }) => format!("task {task} left a guest"),
         Some(LogEntry::SigReturned { task }) => format!("task {task} left its handler"),
         Some(LogEntry::Dumped { task }) => format!("task {task} reached its end"),
     }
@@ -350,6 +352,16 @@ fn states(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Vec<Difference> {
             judge.core(task, core, a, b, &mut found);
         }
     }
+    for entry in &a.log {
+        if let LogEntry::GuestLeft { task, vcpu } = *entry
+            && let (Some(a), Some(b)) = (
+                a.vcpus.get(usize::from(vcpu)),
+                b.vcpus.get(usize::from(vcpu)),
+            )
+        {
+            found.extend(guests(task, a, b));
+        }
+    }
     for (x, y) in a.images.iter().zip(&b.images) {
         if x.task == y.task && x != y {
             let dumped = x
@@ -376,6 +388,23 @@ fn gprs<'a>(task: u8, a: &'a Gprs, b: &'a Gprs) -> impl Iterator<Item = Differen
             b: (*b).into(),
             frame: None,
         })
+}
+
+/// A guest's registers are its own, and all of them matter to it.
+fn guests<'a>(
+    task: u8,
+    a: &'a RegisterFile,
+    b: &'a RegisterFile,
+) -> impl Iterator<Item = Difference> + 'a {
+    unequal(a, b).map(move |(register, a, b)| Difference {
+        task: Some(task),
+        place: Place::Vcpu,
+        what: What::Register(register),
+        verdict: Verdict::Live,
+        a,
+        b,
+        frame: None,
+    })
 }
 
 fn birth(entry: &LogEntry) -> Option<(u8, Option<u8>)> {

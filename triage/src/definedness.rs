@@ -198,6 +198,8 @@ impl<'a> Walk<'a> {
                 let now = self.task(task).now;
                 self.found.cores.insert(core, now);
             }
+            // A guest's registers are its own.
+            LogEntry::GuestLeft { .. } => {}
             LogEntry::ContextSaved { task, frame } => {
                 let now = self.task(task).now;
                 self.found.frames.insert(frame, now);
@@ -340,6 +342,12 @@ impl Task {
                     lose_result(&mut self.now, *register % 32);
                 }
             }
+            // A store changes nothing that was defined, and defines nothing: what it leaves out may keep its value or lose it.
+            Event::Access { op, register, .. } => {
+                for (register, defined) in op.defines(*register) {
+                    self.now.put(register, defined);
+                }
+            }
             Event::Touch(_) | Event::Interrupt { .. } => {}
             // What is left out of a frame is zero after the return, but for VSCR: whether it is depends on whether the kernel holds that VMX was used.
             Event::EditFrame(edit) => {
@@ -371,6 +379,7 @@ impl Task {
 fn used_by(event: &Event) -> Option<Facility> {
     match event {
         Event::Fill { facility, .. } | Event::Touch(facility) => Some(*facility),
+        Event::Access { op, .. } if op.is_load() => Some(op.facility()),
         Event::Compute { op, .. } => Some(match op {
             ComputeOp::Fadd | ComputeOp::Fmul | ComputeOp::Fdiv | ComputeOp::Fmr => Facility::Fp,
             ComputeOp::Xxlor | ComputeOp::Xvadddp => Facility::Vsx,

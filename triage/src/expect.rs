@@ -90,6 +90,7 @@ fn describe(&(task, place, register, verdict): &Key) -> String {
             format!("{verdict} difference in {what} that a tracer read of task {task}")
         }
         Place::Core => format!("{verdict} difference in {what} in a core dump of task {task}"),
+        Place::Vcpu => format!("{verdict} difference in {what} of the guest of task {task}"),
         Place::Gpr => format!("{verdict} difference in r14 to r25 of task {task}"),
         Place::Siginfo => format!("{verdict} difference in a SIGFPE of task {task}"),
         Place::Memory => format!("{verdict} difference in the red zone of task {task}"),

@@ -191,13 +191,22 @@ fn an_earlier_harmless_clobber_is_not_blamed() -> Result {
 }
 
 /// Functions that are named instead of the one at fault, because what it leaves wrong is not tracked: flags, a missing instruction.
-const NAMED_INSTEAD: [(&str, &[&str]); 15] = [
+const NAMED_INSTEAD: [(&str, &[&str]); 18] = [
     // The call that is missing.
     ("exec-keeps-fp-image", &["memset"]),
     ("fpscr-low-word-only", &["load_up_fpu"]),
     // The call that is missing.
     ("kvm-run-saves-without-giveup", &["__giveup_fpu"]),
     ("le-fpr-offset", &["copy_vsx_to_user"]),
+    // The call that is missing, or one that is there instead.
+    (
+        "repair-hibernate",
+        &["__giveup_fpu", "__giveup_altivec", "save_fpu"],
+    ),
+    // Where the registers go that have a wrong place to go to.
+    ("save-area-pointer-leak", &["save_fpu", "save_altivec"]),
+    // What takes the complement to user memory: vs0 itself is put back.
+    ("xxlor-encoding", &["copy_mem"]),
     // It makes live again what start_thread, restore_sigcontext is about to change.
     ("repair-exec-preempt", &["restore_math"]),
     ("repair-sigreturn-reload", &["restore_math"]),

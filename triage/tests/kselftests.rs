@@ -65,7 +65,7 @@ impl Selftest {
             Place::End => return true,
             Place::Register | Place::Child => true,
             Place::SignalFrame | Place::Ptrace => self.frames,
-            Place::Core | Place::Gpr | Place::Siginfo | Place::Memory => false,
+            Place::Core | Place::Vcpu | Place::Gpr | Place::Siginfo | Place::Memory => false,
             Place::ThreadStruct | Place::Msr => false,
         };
         let register = match difference.what {

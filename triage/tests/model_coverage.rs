@@ -22,7 +22,10 @@ const RANDOM: u64 = 3_000;
 
 /// Why lines of a function are not reached.
 const REASONS: &[(&str, &str)] = &[
-    ("alignment_common", "No event makes such an exception."),
+    (
+        "alignment_exception",
+        "An exception of the kernel, or of an instruction that no event has, is a bug of the model.",
+    ),
     (
         "altivec_unavailable_common",
         "A facility that is off in the kernel is a bug of it.",
@@ -61,10 +64,6 @@ const REASONS: &[(&str, &str)] = &[
     ),
     (
         "exc_virt_0x400_instruction_access",
-        "No event makes such an exception.",
-    ),
-    (
-        "exc_virt_0x600_alignment",
         "No event makes such an exception.",
     ),
     (

@@ -12,11 +12,13 @@
 #define HOST_IDLE 7
 #define HOST_AGENT_TRACED 8
 #define HOST_CONTEXT 9
+#define HOST_ALIGNMENT 10
 #define HOST_STAGED 16
 #define HOST_ALL_DONE 17
 #define HOST_PANIC 18
 #define HOST_TRACED 19
 #define HOST_CORE 20
+#define HOST_GUEST_LEFT 21
 
 #define HOST_CALL_WORD 0x440007e2
 

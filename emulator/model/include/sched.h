@@ -53,7 +53,7 @@ struct wait_queue {
 };
 
 /* task_struct members that the model gives no meaning. Their size is what matters: the whole is copied on fork, and Linux's is big. */
-#define TASK_UNMODELLED_BYTES 3296
+#define TASK_UNMODELLED_BYTES 3280
 
 struct task_struct {
 	u64 flags; /* thread_info */
@@ -75,6 +75,7 @@ struct task_struct {
 	struct callback_head *task_works;
 	struct task_struct *vfork_parent;
 	u64 owns_ring;
+	struct kvm_vcpu_arch *vcpu; /* under KVM PR: the guest that runs */
 	u8 unmodelled[TASK_UNMODELLED_BYTES];
 	struct thread_struct thread __aligned(16);
 };
@@ -191,6 +192,7 @@ void ptrace_wait(struct task_struct *self);
 void do_coredump(void);
 struct regsets;
 void regsets_get(struct task_struct *target, struct regsets *to);
+void regsets_tell(unsigned long number, const struct regsets *what);
 
 /* io-wq.c */
 bool io_workqueue_create(void);
@@ -202,8 +204,10 @@ void io_remote_worker_blocks(struct task_struct *running);
 /* simd.c */
 long sys_enable_kernel(u64 facility);
 
-/* book3s_hv.c */
-long sys_ioctl(u32 fd, u32 cmd);
+/* kvm_main.c, hibernate.c */
+long sys_ioctl(u32 fd, u32 cmd, u64 pr);
+void kvm_sched_out(struct task_struct *tsk);
+long sys_hibernate(void);
 
 /* pipe.c, read_write.c, futex.c */
 ssize_t pipe_read(u8 *to, size_t count);
@@ -230,6 +234,9 @@ unsigned long syscall_exit_prepare(unsigned long r3, struct pt_regs *regs, long 
 long system_call_exception(struct pt_regs *regs, unsigned long r0);
 void do_notify_resume(struct pt_regs *regs, unsigned long flags);
 
+/* align.c */
+void alignment_exception(struct pt_regs *regs);
+
 /* fault.c, copypage_power7.S */
 void do_page_fault(struct pt_regs *regs);
 void copy_page(void *to, const void *from);
@@ -242,7 +249,7 @@ void park_the_others(void);
 bool director_idles(void);
 void wake_up_director(struct task_struct *tsk);
 void smp_ipi_demux(void);
-void syscall_ipi_demux(void);
+void first_irq_point(void);
 void irq_point(void);
 void softirq_point(void);
 void net_rx_action(void);

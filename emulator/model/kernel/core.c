@@ -89,8 +89,10 @@ static void __schedule(void)
 		dequeue_task_rt(prev);
 
 	next = pick_next_task();
-	if (next != prev)
-		__switch_to(prev, next);
+	if (next == prev)
+		return;
+	kvm_sched_out(prev);
+	__switch_to(prev, next);
 }
 
 /// Linux's schedule.

@@ -19,6 +19,5 @@ void do_coredump(void)
 	irq_point();
 	fill_thread_core_info(current);
 	irq_point();
-	memcpy(&ptrace_area->read, &files[current->user_index], sizeof(ptrace_area->read));
-	host_call(HOST_CORE, (const void *)current->user_index);
+	regsets_tell(HOST_CORE, &files[current->user_index]);
 }

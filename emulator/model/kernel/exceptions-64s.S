@@ -110,8 +110,8 @@ END_FUNC exc_virt_0xc00_system_call
 
 	.text
 
-/* An asynchronous interrupt: the handler, then the exit that does all pending work. */
-.macro EXC_COMMON_ASYNC name, trap, handler
+/* The handler, then the exit that does all pending work. */
+.macro EXC_COMMON name, trap, handler
 _GLOBAL \name\()_common
 	GEN_COMMON \trap
 	addi	3,1,STACK_FRAME_OVERHEAD
@@ -120,9 +120,9 @@ _GLOBAL \name\()_common
 END_FUNC \name\()_common
 .endm
 
-	EXC_COMMON_ASYNC hardware_interrupt, 0x500, do_IRQ
-	EXC_COMMON_ASYNC decrementer, 0x900, timer_interrupt
-	EXC_COMMON_ASYNC doorbell_super, 0xa00, doorbell_exception
+	EXC_COMMON hardware_interrupt, 0x500, do_IRQ
+	EXC_COMMON decrementer, 0x900, timer_interrupt
+	EXC_COMMON doorbell_super, 0xa00, doorbell_exception
 
 /* Nothing in the model raises these; one that comes is the end of the run. */
 .macro EXC_COMMON_UNKNOWN name, trap
@@ -135,15 +135,10 @@ END_FUNC \name\()_common
 .endm
 
 	EXC_COMMON_UNKNOWN instruction_access, 0x400
-	EXC_COMMON_UNKNOWN alignment, 0x600
 
 /* An exception that user code has caused. Linux loads the non-volatile registers again, which this exit does anyway. */
-_GLOBAL program_check_common
-	GEN_COMMON 0x700
-	addi	3,1,STACK_FRAME_OVERHEAD
-	bl	program_check_exception
-	b	interrupt_return_srr
-END_FUNC program_check_common
+	EXC_COMMON alignment, 0x600, alignment_exception
+	EXC_COMMON program_check, 0x700, program_check_exception
 
 /* A page fault of user code. One of the kernel's own is a bug of the model, which never touches a page that is not there. */
 _GLOBAL data_access_common

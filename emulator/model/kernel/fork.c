@@ -60,6 +60,7 @@ static struct task_struct *dup_task_struct(struct task_struct *orig, bool io_thr
 	clear_tsk_thread_flag(tsk, TIF_NEED_RESCHED);
 	tsk->on_rq = false;
 	tsk->owns_ring = false;
+	tsk->vcpu = NULL;
 	return tsk;
 }
 

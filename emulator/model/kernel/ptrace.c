@@ -96,6 +96,17 @@ void regsets_get(struct task_struct *target, struct regsets *to)
 	vsr_get(target, to->vsx);
 }
 
+/// No counterpart in Linux: makes a host call about the current task's register sets. The tracer may have been interrupted while it read others.
+void regsets_tell(unsigned long number, const struct regsets *what)
+{
+	static struct regsets others;
+
+	others = ptrace_area->read;
+	ptrace_area->read = *what;
+	host_call(number, (const void *)current->user_index);
+	ptrace_area->read = others;
+}
+
 /// No counterpart in Linux: what a debugger asks for by PTRACE_GETREGSET and PTRACE_SETREGSET, and PTRACE_DETACH. The host is told what was read.
 static void trace(struct task_struct *target)
 {

@@ -19,7 +19,7 @@ struct remote_work {
 
 volatile struct remote_work remote_work;
 
-/* Whose system call it is that the work comes in the middle of. */
+/* Whose system call or exception it is that the work comes in the middle of. */
 static struct task_struct *late_for;
 
 /// Whether a tracer is to stop the task.
@@ -69,8 +69,8 @@ void smp_ipi_demux(void)
 	ipi_demux_for(current);
 }
 
-/// No counterpart in Linux: the first place of a system call at which an interrupt can come. Later ones are irq_point's.
-void syscall_ipi_demux(void)
+/// No counterpart in Linux: the first place of a system call or of an exception of user code at which an interrupt can come. Later ones are irq_point's.
+void first_irq_point(void)
 {
 	late_for = current;
 	if (remote_work.after)

@@ -47,6 +47,7 @@ static const syscall_fn sys_call_table[NR_SYSCALLS] = {
 	[189] = ENTRY(sys_vfork),
 	[221] = ENTRY(sys_futex),
 	[225] = ENTRY(sys_enable_kernel),
+	[226] = ENTRY(sys_hibernate),
 	[234] = ENTRY(sys_exit),
 	[249] = ENTRY(sys_swapcontext),
 };
@@ -65,7 +66,7 @@ long system_call_exception(struct pt_regs *regs, unsigned long r0)
 	if (!current->restarts)
 		current->call_since = ++call_clock;
 	current->restarts = false;
-	syscall_ipi_demux();
+	first_irq_point();
 	if (r0 >= NR_SYSCALLS || !sys_call_table[r0])
 		return -ENOSYS;
 	f = sys_call_table[r0];

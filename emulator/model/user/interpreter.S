@@ -125,6 +125,7 @@ operations:
 	b	op_edit_frame
 	b	op_swapcontext
 	b	op_exec
+	b	op_access
 END_FUNC next_operation
 
 _GLOBAL op_end

@@ -177,3 +177,77 @@ compute_table:
 	COMPUTE_TABLE vaddubs
 	COMPUTE_TABLE vor
 END_FUNC op_compute
+
+/* One instruction for all 64 registers, and where it goes on. A kernel reads these instructions, so they are in a section that the machine leaves as it is. */
+.macro ACCESS_TABLE form, op, next
+	.set .Lreg,0
+	.rept 64
+	\form	\op
+	b	\next
+	.set .Lreg,.Lreg+1
+	.endr
+.endm
+.macro OF_FPR op
+	\op	(.Lreg&31),0(27)
+.endm
+.macro OF_VSR op
+	\op	.Lreg,0,27
+.endm
+
+	.pushsection .access,"ax",@progbits
+access_table:
+	ACCESS_TABLE OF_FPR,lfd,next_operation
+	ACCESS_TABLE OF_FPR,stfd,load_fpr_again
+	ACCESS_TABLE OF_VSR,lxvd2x,next_operation
+	ACCESS_TABLE OF_VSR,stxvd2x,load_vsr_again
+	ACCESS_TABLE OF_VSR,lxsdx,next_operation
+	ACCESS_TABLE OF_VSR,stxsdx,load_vsr_again
+	.popsection
+
+/*
+ * a0 = 64 * instruction + register, a1 and a2 = what is in memory before; loads have even numbers. The facility is there when the interrupt comes, as on
+ * a processor. A handler may come between a store and what loads it again, so each depth has memory of its own; there is none for stores in the deepest.
+ */
+_GLOBAL op_access
+	ld	26,OP_A0(29)
+	li	27,ACCESS_DEPTHS
+	andi.	28,26,64
+	beq	2f
+	ld	27,BLOCK_DEPTH(30)
+	cmpldi	27,ACCESS_DEPTHS
+	blt	2f
+	b	next_operation
+2:	sldi	27,27,ACCESS_SHIFT
+	add	27,27,30
+	addi	27,27,BLOCK_ACCESS+1
+	ld	28,OP_A1(29)
+	std	28,0(27)
+	ld	28,OP_A2(29)
+	std	28,8(27)
+	addi	28,30,BLOCK_SCRATCH
+	cmpldi	26,2*64
+	bge	3f
+	stfd	0,0(28)
+	b	4f
+3:	stxvd2x	0,0,28
+4:	SET_CTR	access_table, 26, 3
+	HOST HOST_ALIGNMENT
+	bctr
+END_FUNC op_access
+
+/* What a store has stored; r27 is still where. */
+_GLOBAL load_fpr_again
+	ld	26,OP_A0(29)
+	clrldi	26,26,59
+	JUMP_INTO load_fpr_table, 26, 3
+load_fpr_table:
+	ACCESS_TABLE OF_FPR,lfd,next_operation
+END_FUNC load_fpr_again
+
+_GLOBAL load_vsr_again
+	ld	26,OP_A0(29)
+	clrldi	26,26,58
+	JUMP_INTO load_vsr_table, 26, 3
+load_vsr_table:
+	ACCESS_TABLE OF_VSR,lxvd2x,next_operation
+END_FUNC load_vsr_again

@@ -5,6 +5,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 
+use crate::access::AccessOp;
 use crate::error::ScenarioError;
 use crate::event::{
     ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, MAX_PLACES, Pending,
@@ -126,7 +127,7 @@ fn values(u: &mut Unstructured<'_>, count: usize) -> RegisterValues {
 fn event(u: &mut Unstructured<'_>) -> Event {
     let mut event = untraced(u);
     if event.can_be_traced()
-        && let Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } = &mut event
+        && let Some(pending) = event.pending_mut()
         && pending.switch.is_none()
         && pending.after == 0
     {
@@ -154,7 +155,8 @@ fn ptrace(u: &mut Unstructured<'_>) -> Option<Ptrace> {
 }
 
 fn untraced(u: &mut Unstructured<'_>) -> Event {
-    match below(u, 9) {
+    match below(u, 10) {
+        9 => access(u),
         8 => Event::EditFrame(one_of(u, FrameEdit::ALL)),
         0 | 1 => Event::Interrupt {
             vector: one_of(u, Interrupt::ALL),
@@ -184,8 +186,17 @@ fn untraced(u: &mut Unstructured<'_>) -> Event {
     }
 }
 
+fn access(u: &mut Unstructured<'_>) -> Event {
+    let op = one_of(u, AccessOp::ALL);
+    Event::Access {
+        op,
+        register: below(u, usize::from(op.last()) + 1) as u8,
+        pending: late_pending(u),
+    }
+}
+
 fn syscall(u: &mut Unstructured<'_>) -> Syscall {
-    match below(u, 18) {
+    match below(u, 19) {
         0 => Syscall::Getppid,
         1 => Syscall::SchedYield,
         2 => Syscall::Fork,
@@ -202,7 +213,7 @@ fn syscall(u: &mut Unstructured<'_>) -> Syscall {
         11 => Syscall::EnableKernel {
             facility: one_of(u, Facility::ALL),
         },
-        12 => Syscall::KvmRun,
+        12 => Syscall::KvmRun { pr: number(u) },
         13 => Syscall::Prctl {
             fpexc: one_of(u, FpExceptions::ALL),
         },
@@ -212,6 +223,7 @@ fn syscall(u: &mut Unstructured<'_>) -> Syscall {
         },
         15 => Syscall::Execve,
         16 => Syscall::Abort,
+        17 => Syscall::Hibernate,
         _ => Syscall::Exit,
     }
 }
@@ -246,7 +258,7 @@ fn pending(u: &mut Unstructured<'_>) -> Pending {
     }
 }
 
-/// Of a system call: what is pending may be late.
+/// Of a system call or an access: what is pending may be late.
 fn late_pending(u: &mut Unstructured<'_>) -> Pending {
     let mut pending = pending(u);
     if !pending.is_none() {

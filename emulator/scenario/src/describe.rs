@@ -27,6 +27,17 @@ pub fn describe(event: &Event) -> String {
                 }
             }
         }
+        Event::Access {
+            op,
+            register,
+            pending,
+        } => {
+            let letter = if op.last() == 31 { "f" } else { "vsr" };
+            format!(
+                "misaligned {op} of {letter}{register}, which the kernel does{}",
+                then(pending)
+            )
+        }
         Event::Touch(facility) => format!("use {} without changing a register", shown(*facility)),
         Event::EditFrame(edit) => match edit {
             FrameEdit::ClaimFacilities => {
@@ -79,7 +90,9 @@ fn syscall(call: &Syscall) -> String {
         Syscall::EnableKernel { facility } => {
             format!("a call in which the kernel uses {}", shown(*facility))
         }
-        Syscall::KvmRun => "a guest runs (KVM_RUN)".to_owned(),
+        Syscall::KvmRun { pr: false } => "a guest runs (KVM_RUN)".to_owned(),
+        Syscall::KvmRun { pr: true } => "a guest runs under KVM PR (KVM_RUN)".to_owned(),
+        Syscall::Hibernate => "the machine is suspended to disk and resumed".to_owned(),
         Syscall::Prctl { fpexc } => format!("prctl that makes FP exceptions {fpexc}"),
         Syscall::Swapcontext { small, misaligned } => {
             let mut what = "swapcontext".to_owned();

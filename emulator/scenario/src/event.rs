@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::access::AccessOp;
 use crate::json::object;
 use crate::json::optional::{self, SignalNumber};
 use crate::ptrace::Ptrace;
@@ -46,6 +47,15 @@ pub enum Event {
         op: ComputeOp,
         /// Index 0..=31 of the target: an FPR, VSR or VR as the instruction has it.
         register: u8,
+    },
+    /// A load or store of user code at an address that is not aligned, and an alignment interrupt for it.
+    Access {
+        /// The instruction.
+        op: AccessOp,
+        /// Which FPR (0..=31) or VSR (0..=63).
+        register: u8,
+        /// What becomes pending while the kernel does the instruction's work.
+        pending: Pending,
     },
     /// A user instruction of the facility that changes no register, so that an unavailable facility is loaded.
     Touch(Facility),
@@ -88,7 +98,7 @@ impl Event {
     /// Whether a task that a tracer wants to stop at this event does stop before anybody else runs.
     pub fn can_be_traced(&self) -> bool {
         match self {
-            Event::Interrupt { .. } => true,
+            Event::Interrupt { .. } | Event::Access { .. } => true,
             Event::Syscall { call, .. } => !matches!(
                 call,
                 Syscall::SchedYield
@@ -104,7 +114,7 @@ impl Event {
     /// Drops pending work that does not go with the event or with the rest: for those who change one without the other.
     pub fn drop_unfit(&mut self) {
         let traceable = self.can_be_traced();
-        let (Event::Interrupt { pending, .. } | Event::Syscall { pending, .. }) = self else {
+        let Some(pending) = self.pending_mut() else {
             return;
         };
         if !traceable {
@@ -122,9 +132,26 @@ impl Event {
     /// The work pending at this event, if it enters the kernel by itself.
     pub fn pending(&self) -> Option<&Pending> {
         match self {
-            Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } => Some(pending),
+            Event::Access { pending, .. }
+            | Event::Interrupt { pending, .. }
+            | Event::Syscall { pending, .. } => Some(pending),
             _ => None,
         }
+    }
+
+    /// The same, to be changed.
+    pub fn pending_mut(&mut self) -> Option<&mut Pending> {
+        match self {
+            Event::Access { pending, .. }
+            | Event::Interrupt { pending, .. }
+            | Event::Syscall { pending, .. } => Some(pending),
+            _ => None,
+        }
+    }
+
+    /// Whether pending work can come late: the kernel can be interrupted there.
+    pub fn can_be_late(&self) -> bool {
+        matches!(self, Event::Access { .. } | Event::Syscall { .. })
     }
 }
 
@@ -255,7 +282,12 @@ pub enum Syscall {
         facility: Facility,
     },
     /// `ioctl(vcpu, KVM_RUN)`: a guest runs, changes every register, and is left.
-    KvmRun,
+    KvmRun {
+        /// Under a hypervisor that is a program like others (KVM PR), so that the guest's registers are given up as if they were the task's. Otherwise KVM HV.
+        pr: bool,
+    },
+    /// `disk` to `/sys/power/state`: the machine is suspended to disk, and goes on after another boot.
+    Hibernate,
     /// `rt_sigreturn`; nothing happens outside a handler.
     RtSigreturn,
     /// `exit`.
@@ -298,8 +330,8 @@ pub struct Pending {
     /// cannot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub softirq: bool,
-    /// Of a system call: how many places in the kernel at which an interrupt can come are passed before it comes that brings all this. 0: it comes
-    /// at the call's start. Which places there are is up to the kernel: a step of a save path in the model, a basic block in a real one.
+    /// Of a system call or an access: how many places in the kernel at which an interrupt can come are passed before it comes that brings all this. 0: it comes
+    /// at the start. Which places there are is up to the kernel: a step of a save path in the model, a basic block in a real one.
     #[serde(
         default,
         skip_serializing_if = "is_zero",

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of the emulator, of kernels or of fuzzing engines.
 
+pub mod access;
 pub mod decode;
 pub mod describe;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod scenario;
 pub mod schema;
 mod validate;
 
+pub use access::AccessOp;
 pub use describe::describe;
 pub use error::{LoadError, ScenarioError};
 pub use event::{

@@ -168,6 +168,8 @@ pub enum Place {
     Ptrace,
     /// What a core dump has.
     Core,
+    /// The registers of a guest, as its hypervisor keeps them.
+    Vcpu,
     /// A task's general purpose registers that user code never touches (r14 to r25) at the end.
     Gpr,
     /// A signal that only one kernel delivers, or its `si_code`.

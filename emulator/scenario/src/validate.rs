@@ -172,6 +172,18 @@ fn check_event(event: &Event, field: &str) -> Result<(), ScenarioError> {
             format!("{field}.compute.register"),
             format!("no register {register}: expected 0 to 31"),
         ),
+        Event::Access { op, register, .. } if *register > op.last() => wrong(
+            format!("{field}.access.register"),
+            format!(
+                "no register {register}: expected 0 to {} with {op}",
+                op.last()
+            ),
+        ),
+        Event::Access { pending, .. } => {
+            let field = format!("{field}.access.pending");
+            check_pending(pending, &field)?;
+            check_ptrace(event, pending, &field)
+        }
         Event::Fill { .. } | Event::Compute { .. } | Event::Touch(_) | Event::EditFrame(_) => {
             Ok(())
         }
@@ -180,7 +192,7 @@ fn check_event(event: &Event, field: &str) -> Result<(), ScenarioError> {
             if pending.after != 0 {
                 return wrong(
                     format!("{field}.after"),
-                    "what is pending at an interrupt comes with it: expected no `after`, which goes with system calls",
+                    "what is pending at an interrupt comes with it: expected no `after`, which goes with system calls and accesses",
                 );
             }
             check_pending(pending, &field)?;

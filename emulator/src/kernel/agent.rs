@@ -23,13 +23,16 @@ pub fn symbol(endian: Endian, name: &str) -> Option<u64> {
         .map(|symbol| symbol.address())
 }
 
-/// Its executable sections: effective address and bytes.
+/// The section of instructions that interrupt, and that kernels read to do them instead: they stay as they are.
+pub(super) const UNREPAIRED: &str = ".access";
+
+/// Its executable sections but for that one: effective address and bytes.
 pub fn text(endian: Endian) -> Vec<(u64, u64)> {
     let Ok(file) = object::File::parse(elf(endian)) else {
         return Vec::new();
     };
     file.sections()
-        .filter(|s| s.kind() == SectionKind::Text)
+        .filter(|s| s.kind() == SectionKind::Text && s.name() != Ok(UNREPAIRED))
         .map(|s| (s.address(), s.size()))
         .collect()
 }

@@ -1,5 +1,6 @@
 //! Kernel and user images: the model as built for each byte order, loaded, with a kernel's defects patched in.
 
+use super::agent::UNREPAIRED;
 use object::{Object, ObjectSection, ObjectSegment, SectionKind};
 
 use super::defects;
@@ -211,9 +212,10 @@ fn segments(
         .collect()
 }
 
+/// Executable sections whose instructions the machine may repair.
 fn text(file: &object::File<'_>) -> Vec<(u64, u64)> {
     file.sections()
-        .filter(|s| s.kind() == SectionKind::Text)
+        .filter(|s| s.kind() == SectionKind::Text && s.name() != Ok(UNREPAIRED))
         .map(|s| (s.address(), s.size()))
         .collect()
 }

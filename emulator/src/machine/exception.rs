@@ -54,6 +54,8 @@ pub enum Vector {
     InstructionStorage,
     /// 0x500.
     External,
+    /// 0x600, a load or store at an address that is not aligned.
+    Alignment,
     /// 0x700.
     Program,
     /// 0x800.
@@ -74,7 +76,7 @@ pub enum Vector {
 
 impl Vector {
     /// Those that use SRR0 and SRR1, in stub order.
-    const STUBBED: [Vector; 10] = [
+    const STUBBED: [Vector; 11] = [
         Vector::DataStorage,
         Vector::InstructionStorage,
         Vector::Program,
@@ -85,6 +87,7 @@ impl Vector {
         Vector::SystemCall,
         Vector::VmxUnavailable,
         Vector::VsxUnavailable,
+        Vector::Alignment,
     ];
 
     /// The vector's number (`pt_regs.trap`).
@@ -92,6 +95,7 @@ impl Vector {
         match self {
             Vector::DataStorage => 0x300,
             Vector::InstructionStorage => 0x400,
+            Vector::Alignment => 0x600,
             Vector::Program => 0x700,
             Vector::External => 0x500,
             Vector::FpUnavailable => 0x800,
@@ -109,6 +113,7 @@ impl Vector {
         match self {
             Vector::DataStorage => "data storage interrupt",
             Vector::InstructionStorage => "instruction storage interrupt",
+            Vector::Alignment => "alignment interrupt",
             Vector::Program => "program interrupt",
             Vector::External => "external interrupt",
             Vector::FpUnavailable => "FP unavailable",
@@ -131,6 +136,11 @@ impl Vector {
                 | Vector::SystemCall
                 | Vector::SystemCallVectored
         )
+    }
+
+    /// Whether DAR and DSISR come with it.
+    pub fn has_data(self) -> bool {
+        matches!(self, Vector::DataStorage | Vector::Alignment)
     }
 
     /// Effective address with AIL=3.
@@ -159,7 +169,7 @@ const SAVED: u16 = 0x7000;
 /// Writes the delivery stubs into memory: they take SRR0, SRR1, DAR and DSISR from r3 to r6, and put the interrupted values of these back.
 pub fn install_stubs(memory: &Memory, own: &OwnPages) {
     for vector in Vector::STUBBED {
-        let sprs: &[u32] = if vector == Vector::DataStorage {
+        let sprs: &[u32] = if vector.has_data() {
             &[SRR0, SRR1, DAR, DSISR]
         } else {
             &[SRR0, SRR1]

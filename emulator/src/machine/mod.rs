@@ -148,6 +148,13 @@ pub enum Reply {
     Timer(Option<Timer>),
     /// Take an interrupt here, with a timer pending (real kernels only).
     InterruptAndTimer(Vector),
+    /// Take an alignment interrupt for the load or store at `at`, which is not aligned.
+    Alignment {
+        /// Its own address.
+        at: u64,
+        /// The address that it accesses.
+        address: u64,
+    },
     /// Take a data storage interrupt here, as if a store to this address had no translation (real kernels only).
     StoreFault {
         /// The address.

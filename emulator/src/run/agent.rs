@@ -17,7 +17,7 @@ use crate::machine::{Reply, View};
 /// Where the agent's page is.
 pub const PAGE: u64 = 0x2000_b000;
 /// First doubleword of the page once the agent is ready.
-pub const MAGIC: u64 = 0x6374_7866_7a61_6735;
+pub const MAGIC: u64 = 0x6374_7866_7a61_6736;
 /// Times that one ring can be made to create a worker in a run.
 pub const WORKER_TRIGGERS: usize = 8;
 
@@ -281,7 +281,8 @@ impl Agent {
             Some(Syscall::EnableKernel { .. }) => {
                 Some("the agent has no call in which this kernel uses FP, VMX or VSX itself")
             }
-            Some(Syscall::KvmRun) => Some("the machine has no guests"),
+            Some(Syscall::KvmRun { .. }) => Some("the machine has no guests"),
+            Some(Syscall::Hibernate) => Some("the machine has no disk to be suspended to"),
             Some(Syscall::Execve) => {
                 Some("a new program would have no part in the memory of the others")
             }

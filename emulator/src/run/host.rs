@@ -24,10 +24,12 @@ pub(super) mod call {
     pub const IDLE: u64 = 7;
     pub const AGENT_TRACED: u64 = 8;
     pub const CONTEXT: u64 = 9;
+    pub const ALIGNMENT: u64 = 10;
     pub const ALL_DONE: u64 = 17;
     pub const PANIC: u64 = 18;
     pub const TRACED: u64 = 19;
     pub const CORE: u64 = 20;
+    pub const GUEST_LEFT: u64 = 21;
 }
 
 /// `thread_struct`'s `load_fp` and `load_vec`, where a scenario says so.
@@ -93,6 +95,7 @@ pub struct Collected {
     tasks: Vec<Option<RegisterFile>>,
     gprs: Vec<Option<Gprs>>,
     cores: Vec<RegisterFile>,
+    vcpus: Vec<RegisterFile>,
     frames: Vec<SignalFrame>,
     traced: Vec<RegisterFile>,
     images: Vec<super::outcome::ThreadImage>,
@@ -108,6 +111,7 @@ impl Collected {
             tasks: self.tasks,
             gprs: self.gprs,
             cores: self.cores,
+            vcpus: self.vcpus,
             frames: self.frames,
             traced: self.traced,
             images: self.images,
@@ -141,7 +145,9 @@ impl RunHost {
     pub fn prepare(&mut self, scenario: &Scenario) {
         self.pending.clear();
         let pending = scenario.events.iter().map(|event| match event {
-            Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } => *pending,
+            Event::Access { pending, .. }
+            | Event::Interrupt { pending, .. }
+            | Event::Syscall { pending, .. } => *pending,
             _ => Pending::default(),
         });
         self.pending.extend(pending);
@@ -206,6 +212,12 @@ impl RunHost {
                 return self.event(view, task);
             }
             call::INTERRUPT => return self.interrupt(view),
+            call::ALIGNMENT => {
+                return Reply::Alignment {
+                    at: view.gpr(26),
+                    address: view.gpr(27),
+                };
+            }
             call::SIGNAL_HANDLER => {
                 let frame = images::signal_frame(view, &self.layout, task);
                 self.outcome.log.push(LogEntry::SignalDelivered {
@@ -432,6 +444,12 @@ impl RunHost {
                 let (task, core) = (view.gpr(4) as u8, self.outcome.cores.len() as u16);
                 self.outcome.log.push(LogEntry::CoreDumped { task, core });
                 self.outcome.cores.push(ptrace::read(view));
+                Reply::Continue
+            }
+            call::GUEST_LEFT => {
+                let (task, vcpu) = (view.gpr(4) as u8, self.outcome.vcpus.len() as u16);
+                self.outcome.log.push(LogEntry::GuestLeft { task, vcpu });
+                self.outcome.vcpus.push(ptrace::read(view));
                 Reply::Continue
             }
             call::PANIC => {

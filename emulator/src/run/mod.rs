@@ -3,6 +3,7 @@
 //! A [`Runner`] is one kernel on one machine, ready to run scenario after scenario. It judges nothing.
 
 mod agent;
+pub mod guest;
 pub mod host;
 pub(crate) mod images;
 pub mod observe;

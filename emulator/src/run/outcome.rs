@@ -148,6 +148,13 @@ pub enum LogEntry {
         /// Which.
         core: u16,
     },
+    /// A guest that `task` ran has been left; its registers index [`Outcome::vcpus`].
+    GuestLeft {
+        /// Whose vcpu.
+        task: u8,
+        /// Which registers.
+        vcpu: u16,
+    },
     /// `swapcontext` has returned; what it saved is in `frame`, which indexes [`Outcome::frames`].
     ContextSaved {
         /// Who called.
@@ -229,6 +236,8 @@ pub struct Outcome {
     pub gprs: Vec<Option<Gprs>>,
     /// Registers in core dumps, in order of time.
     pub cores: Vec<RegisterFile>,
+    /// Registers of guests as their hypervisor has them when it leaves them, in order of time.
+    pub vcpus: Vec<RegisterFile>,
     /// Signal frames in order of delivery.
     pub frames: Vec<SignalFrame>,
     /// What tracers read, in order of the stops.

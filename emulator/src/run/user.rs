@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use ctxfuzz_scenario::access::{self, AccessOp};
 use ctxfuzz_scenario::event::{
     ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, RegisterValues, Syscall, Via,
 };
@@ -42,7 +43,7 @@ pub const SIGNAL_HANDLER: u64 = USER_TEXT + 0x100;
 const STACKS: u64 = USER_DATA + 0x4_0000;
 const STACKS_SIZE: u64 = 0x4_0000;
 
-/// Physical pages of the user stacks.
+/// Physical pages of the user stacks, and that of the control blocks: memory that the kernel writes for user code.
 #[derive(Clone, Debug, Default)]
 pub struct Stacks(HashMap<u64, u64>);
 
@@ -52,12 +53,13 @@ impl Stacks {
         let pages = (STACKS..STACKS + STACKS_SIZE).step_by(PAGE as usize);
         Stacks(
             pages
+                .chain([BLOCKS])
                 .filter_map(|ea| Some((map.physical(ea)?, ea)))
                 .collect(),
         )
     }
 
-    /// The effective address of a physical one in a user stack.
+    /// The effective address of a physical one in one of these pages.
     pub fn address(&self, pa: u64) -> Option<u64> {
         let page = self.0.get(&(pa & !(PAGE - 1)))?;
         Some(page | pa & (PAGE - 1))
@@ -84,6 +86,7 @@ mod kind {
     pub const EDIT_FRAME: u32 = 16;
     pub const SWAPCONTEXT: u32 = 17;
     pub const EXEC: u32 = 18;
+    pub const ACCESS: u32 = 19;
 }
 
 /// Whether an operation (its kind) ends the queue.
@@ -121,8 +124,28 @@ pub fn written(memory: &Memory, pa: u64) -> Vec<Register> {
         kind::SET_VRSAVE => vec![Register::Vrsave],
         kind::FILL => data_registers(first),
         kind::COMPUTE => computed(first, register(argument(1))),
+        kind::ACCESS => written_by_access(first),
         _ => Vec::new(),
     }
+}
+
+/// What user code itself writes when it loads again what a store has left: `lfd` doubleword 1, and the scalar store of VSX what it had not stored. The rest is what was
+/// stored, and what a load loads is the kernel's doing.
+fn written_by_access(argument: u64) -> Vec<Register> {
+    let number = (argument & 63) as u8;
+    match AccessOp::ALL.get((argument >> 6) as usize) {
+        Some(AccessOp::Stfd) => vec![Register::Vs(number % 32)],
+        Some(AccessOp::Stxsdx) => access::vsr(number)
+            .into_iter()
+            .skip_while(|r| matches!(r, Register::F(_)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What is in memory before an access to VSR `register`: both doublewords, in the order of their addresses.
+pub fn accessed(register: u8) -> [u64; 2] {
+    pattern(0x6d69_7361_6c69_676e + u64::from(register)).vsr[0]
 }
 
 /// The registers that a task writes between its start and its first operation: those of its initial image, for the facilities in `uses`.
@@ -405,6 +428,12 @@ impl Compiler {
                 kind::COMPUTE,
                 &[compute_number(*op), (*register & 31).into()],
             ),
+            Event::Access { op, register, .. } => {
+                let number = AccessOp::ALL.iter().position(|other| other == op);
+                let table = 64 * number.unwrap_or(0) as u64 + u64::from(*register & 63);
+                let [first, second] = accessed(*register);
+                self.simple(index, kind::ACCESS, &[table, first, second]);
+            }
             Event::Touch(facility) => self.simple(index, kind::TOUCH, &[facility_bit(*facility)]),
             Event::EditFrame(edit) => self.simple(index, kind::EDIT_FRAME, &[edit_number(*edit)]),
             Event::Interrupt { vector, .. } => {
@@ -482,7 +511,8 @@ impl Compiler {
             }
             Syscall::Execve => (kind::EXEC, [11, 0, 0, 0, 0, 0]),
             Syscall::Abort => (kind::SYSCALL, [37, 0, SIGABRT, 0, 0, 0]),
-            Syscall::KvmRun => (kind::SYSCALL, [54, 0, KVM_RUN, 0, 0, 0]),
+            Syscall::KvmRun { pr } => (kind::SYSCALL, [54, 0, KVM_RUN, pr.into(), 0, 0]),
+            Syscall::Hibernate => (kind::SYSCALL, [HIBERNATE, 0, 0, 0, 0, 0]),
             Syscall::RtSigreturn => (kind::SIGRETURN, [0; 6]),
             Syscall::Exit => (kind::EXIT, [0; 6]),
         };
@@ -498,6 +528,8 @@ impl Compiler {
 
 /// A number that Linux keeps free ("tux"), so that a real kernel says ENOSYS.
 const ENABLE_KERNEL: u64 = 225;
+/// As free.
+const HIBERNATE: u64 = 226;
 /// `_IO(KVMIO, 0x80)`. A real kernel says ENOTTY: file descriptor 0 is the pipe.
 const KVM_RUN: u64 = 0xae80;
 const SIGCHLD: u64 = 17;

@@ -164,7 +164,7 @@ pub(crate) fn register(rng: &mut Rng) -> Register {
 
 pub(crate) fn event(rng: &mut Rng, tasks: usize) -> Event {
     let mut event = untraced(rng, tasks);
-    if let Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } = &mut event
+    if let Some(pending) = event.pending_mut()
         && once_in(rng, 12)
     {
         pending.ptrace = Some(ptrace(rng));
@@ -289,7 +289,7 @@ pub(crate) fn syscall(rng: &mut Rng) -> Syscall {
         21 => Syscall::EnableKernel {
             facility: one_of(rng, Facility::ALL),
         },
-        22 => Syscall::KvmRun,
+        22 => Syscall::KvmRun { pr: false },
         _ => Syscall::Exit,
     }
 }

@@ -16,7 +16,7 @@ pub use constants::MAX_EVENTS;
 pub use crossover::crossover;
 pub use generate::random_scenario;
 pub use mutate::{Mutator, drop_delays};
-pub use rare::rare_scenario;
+pub use rare::{any_scenario, rare_scenario};
 
 /// Mutates a scenario once; false if nothing can be done to it (only a shrinking session runs out).
 pub fn mutate(scenario: &mut Scenario, session: &mut Session) -> bool {

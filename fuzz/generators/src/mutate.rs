@@ -214,6 +214,14 @@ fn change_event(scenario: &mut Scenario, rng: &mut Rng) {
             }
         }
         Event::Touch(facility) => *facility = one_of(rng, Facility::ALL),
+        Event::Access { op, register, .. } => {
+            let changed = crate::rare::access(rng);
+            if once_in(rng, 2) && changed.0.last() >= *register {
+                *op = changed.0;
+            } else {
+                *register = changed.1.min(op.last());
+            }
+        }
         Event::EditFrame(edit) => *edit = one_of(rng, FrameEdit::ALL),
         Event::Interrupt { vector: which, .. } => *which = vector(rng),
         Event::Syscall { call, via, .. } => {
@@ -240,10 +248,7 @@ fn change_values(values: &mut RegisterValues, rng: &mut Rng) {
 }
 
 fn pending_of(event: &mut Event) -> Option<&mut Pending> {
-    match event {
-        Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } => Some(pending),
-        _ => None,
-    }
+    event.pending_mut()
 }
 
 /// Changes what is pending at one entry to the kernel.
@@ -256,7 +261,7 @@ fn change_pending(scenario: &mut Scenario, rng: &mut Rng) {
         return insert(scenario, rng);
     }
     let index = one_of(rng, &entries);
-    let late = matches!(scenario.events[index], Event::Syscall { .. });
+    let late = scenario.events[index].can_be_late();
     let Some(work) = pending_of(&mut scenario.events[index]) else {
         return;
     };

@@ -1,8 +1,8 @@
 //! What random scenarios do not have, because it ends a task or needs several events in a row to do anything: mutations insert it.
 
 use ctxfuzz_scenario::{
-    ComputeOp, Event, FpExceptions, FrameEdit, Pending, Register, RegisterValues, Scenario,
-    Syscall, Via,
+    AccessOp, ComputeOp, Event, Facility, FpExceptions, FrameEdit, Pending, Register,
+    RegisterValues, Scenario, Syscall, Via,
 };
 use mutatis::{Candidates, Mutate, Result, Rng, Session};
 
@@ -18,6 +18,14 @@ pub fn rare_scenario(seed: u64) -> Scenario {
         .seed(seed)
         .mutate_with(&mut Rare, &mut scenario);
     scenario
+}
+
+/// What a campaign begins with: a random scenario, and for every fourth seed one that has rare events too.
+pub fn any_scenario(seed: u64) -> Scenario {
+    match seed % 4 {
+        0 => rare_scenario(seed),
+        _ => random_scenario(seed),
+    }
 }
 
 struct Rare;
@@ -37,6 +45,9 @@ impl Mutate<Scenario> for Rare {
 /// Inserts what random scenarios do not have: a new program, a core dump, a swapped context, FP exceptions.
 pub(crate) fn insert_rare(scenario: &mut Scenario, rng: &mut Rng) {
     let run = rare(rng);
+    if once_in(rng, 3) {
+        wrap_counters(scenario, rng);
+    }
     if scenario.events.len() + run.len() <= MAX_EVENTS {
         let at = below(rng, scenario.events.len() + 1);
         scenario.events.splice(at..at, run);
@@ -45,9 +56,21 @@ pub(crate) fn insert_rare(scenario: &mut Scenario, rng: &mut Rng) {
     }
 }
 
+/// Has the reload counters of some tasks wrapped: what is given up stays in memory, which is what several rare events need to do anything.
+fn wrap_counters(scenario: &mut Scenario, rng: &mut Rng) {
+    for task in &mut scenario.stage.tasks {
+        if task.reloads(Facility::Fp) && !once_in(rng, 3) {
+            task.load_fp = Some(0);
+        }
+        if task.reloads(Facility::Vmx) && once_in(rng, 3) {
+            task.load_vec = Some(0);
+        }
+    }
+}
+
 /// A few events, in this order.
 fn rare(rng: &mut Rng) -> Vec<Event> {
-    match below(rng, 11) {
+    match below(rng, 17) {
         0 => vec![Event::EditFrame(one_of(rng, FrameEdit::ALL))],
         1 => handler_that_edits(rng),
         2..=3 => vec![prctl(rng)],
@@ -55,6 +78,10 @@ fn rare(rng: &mut Rng) -> Vec<Event> {
         6..=7 => vec![swapcontext(rng)],
         8 => vec![syscall(rng, Syscall::Execve)],
         9 => vec![interrupted_copy(rng)],
+        10..=11 => vec![misaligned(rng)],
+        12 => vec![syscall(rng, Syscall::KvmRun { pr: true })],
+        13 => vec![syscall(rng, Syscall::Hibernate)],
+        14..=15 => fp_exceptions_off(rng),
         _ => vec![syscall(rng, Syscall::Abort)],
     }
 }
@@ -73,6 +100,30 @@ fn syscall(rng: &mut Rng, call: Syscall) -> Event {
     };
     event.drop_unfit();
     event
+}
+
+/// A load or store, and any of the registers that it can have; the first ones are those that other code borrows.
+pub(crate) fn access(rng: &mut Rng) -> (AccessOp, u8) {
+    let op = one_of(rng, AccessOp::ALL);
+    let register = match below(rng, 3) {
+        0 => one_of(rng, &[0, 32]),
+        _ => below(rng, 64) as u8,
+    };
+    (op, register % (op.last() + 1))
+}
+
+fn misaligned(rng: &mut Rng) -> Event {
+    let (op, register) = access(rng);
+    let mut work = Pending::NONE;
+    if once_in(rng, 2) {
+        work = pending(rng, 2);
+        work.after = places(rng, &work);
+    }
+    Event::Access {
+        op,
+        register,
+        pending: work,
+    }
 }
 
 fn prctl(rng: &mut Rng) -> Event {
@@ -141,6 +192,36 @@ fn fp_exception(rng: &mut Rng) -> Vec<Event> {
     run
 }
 
+/// A task asks for FP exceptions, loses its registers for a while or makes a child, wants no exceptions any more, and causes one.
+fn fp_exceptions_off(rng: &mut Rng) -> Vec<Event> {
+    let modes = [
+        FpExceptions::Nonrecoverable,
+        FpExceptions::Async,
+        FpExceptions::Precise,
+    ];
+    let fpexc = one_of(rng, &modes);
+    let mut run = vec![syscall(rng, Syscall::Prctl { fpexc })];
+    if once_in(rng, 2) {
+        run.push(plain(Syscall::Fork));
+    }
+    if !once_in(rng, 3) {
+        run.extend([plain(Syscall::SchedYield), plain(Syscall::SchedYield)]);
+    }
+    run.push(plain(Syscall::Prctl {
+        fpexc: FpExceptions::Disabled,
+    }));
+    run.extend(fp_exception(rng));
+    run
+}
+
+fn plain(call: Syscall) -> Event {
+    Event::Syscall {
+        call,
+        via: Via::Sc,
+        pending: Pending::NONE,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,12 +230,14 @@ mod tests {
     fn rare_scenarios_are_valid_have_what_others_lack_and_depend_on_the_seed_alone() {
         let is_rare = |event: &Event| match event {
             _ if event.pending().is_some_and(|work| work.softirq) => true,
-            Event::EditFrame(_) => true,
+            Event::EditFrame(_) | Event::Access { .. } => true,
             Event::Syscall { call, .. } => matches!(
                 call,
                 Syscall::Prctl { .. }
                     | Syscall::Swapcontext { .. }
                     | Syscall::Execve
+                    | Syscall::Hibernate
+                    | Syscall::KvmRun { pr: true }
                     | Syscall::Abort
             ),
             Event::Set(values) => values

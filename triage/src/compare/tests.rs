@@ -59,6 +59,7 @@ fn outcome(tasks: u8) -> Outcome {
         tasks: (0..tasks).map(|_| Some(RegisterFile::default())).collect(),
         gprs: (0..tasks).map(|_| Some([0; 12])).collect(),
         cores: Vec::new(),
+        vcpus: Vec::new(),
         frames: Vec::new(),
         traced: Vec::new(),
         images: Vec::new(),
@@ -350,4 +351,29 @@ fn nothing_is_concluded_from_what_says_nothing() {
     assert_eq!(found.reason(), Some("it does not apply"));
     assert_eq!((found.differences.len(), found.verdict), (0, Verdict::None));
     assert_eq!(found.end_a, End::Completed, "how they ended is still known");
+}
+
+/// A guest's registers are its own: what its hypervisor loses of them is live whatever the task may rely on.
+#[test]
+fn a_guest_s_registers_are_live_after_any_call() {
+    let left = |vscr| {
+        let mut outcome = outcome(1);
+        let mut guest = RegisterFile::default();
+        guest.set(Register::Vscr, vscr);
+        outcome.vcpus.push(guest);
+        outcome
+            .log
+            .insert(2, LogEntry::GuestLeft { task: 0, vcpu: 0 });
+        outcome
+    };
+    let run = Event::Syscall {
+        call: Syscall::KvmRun { pr: true },
+        via: Via::Sc,
+        pending: Pending::NONE,
+    };
+    let scenario = scenario(run);
+    let found = compare(&scenario, &left(1), &left(0));
+    assert_eq!(summary(&found), ["Some(0) vcpu vscr live"]);
+    assert!(!compare(&scenario, &left(1), &left(1)).divergent());
+    assert!(!compare(&scenario, &left(1), &outcome(1)).comparable());
 }

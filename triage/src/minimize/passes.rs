@@ -1,5 +1,6 @@
 //! What the minimizer tries. A pass lists candidates; the engine refuses those that are not simpler, not valid, or do not reproduce.
 
+use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
     ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
@@ -135,14 +136,7 @@ fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
 }
 
 fn pending_mut(event: &mut Event) -> Option<&mut Pending> {
-    match event {
-        Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } => Some(pending),
-        Event::Set(_)
-        | Event::Fill { .. }
-        | Event::Compute { .. }
-        | Event::Touch(_)
-        | Event::EditFrame(_) => None,
-    }
+    event.pending_mut()
 }
 
 fn drop_facilities(scenario: &Scenario) -> Vec<Scenario> {
@@ -278,6 +272,17 @@ fn simpler(event: &Event) -> Vec<Event> {
                 .flat_map(|op| [0, register].map(|register| Event::Compute { op, register }))
                 .collect()
         }
+        Event::Access {
+            op,
+            register,
+            pending,
+        } => simpler_accesses(op, register)
+            .map(|(op, register)| Event::Access {
+                op,
+                register,
+                pending,
+            })
+            .collect(),
         Event::EditFrame(_) => Vec::new(),
         Event::Touch(_) => [Facility::Fp, Facility::Vmx].map(Event::Touch).into(),
         Event::Interrupt { pending, .. } => [Interrupt::Decrementer, Interrupt::External]
@@ -292,6 +297,14 @@ fn simpler(event: &Event) -> Vec<Event> {
     }
 }
 
+/// Others that go with a register of the same kind.
+fn simpler_accesses(op: AccessOp, register: u8) -> impl Iterator<Item = (AccessOp, u8)> {
+    let ops = [AccessOp::Lfd, AccessOp::Stfd, AccessOp::Lxvd2x, op];
+    ops.into_iter()
+        .flat_map(move |op| [0, register % 32, 32, register].map(|register| (op, register)))
+        .filter(|(op, register)| *register <= op.last())
+}
+
 fn simpler_calls(call: Syscall) -> Vec<Syscall> {
     let mut calls = vec![Syscall::Getppid, Syscall::SchedYield];
     match call {
@@ -300,6 +313,7 @@ fn simpler_calls(call: Syscall) -> Vec<Syscall> {
             calls.extend(fail.then_some(Syscall::Clone { fail: false }));
         }
         Syscall::Vfork => calls.push(Syscall::Fork),
+        Syscall::KvmRun { pr: true } => calls.push(Syscall::KvmRun { pr: false }),
         Syscall::Swapcontext { .. } => calls.push(Syscall::Swapcontext {
             small: false,
             misaligned: false,

@@ -1,5 +1,6 @@
 //! Which of two scenarios is simpler.
 
+use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
     ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
@@ -55,6 +56,14 @@ impl Weight {
             }
             Event::Compute { op, register } => {
                 self.detail += compute_weight(*op) + u64::from(*register);
+            }
+            Event::Access {
+                op,
+                register,
+                pending,
+            } => {
+                self.detail += access_weight(*op) + u64::from(*register);
+                self.pending(pending);
             }
             Event::EditFrame(_) => self.detail += 1,
             Event::Touch(facility) => self.detail += facility_weight(*facility),
@@ -116,6 +125,17 @@ fn compute_weight(op: ComputeOp) -> u64 {
     }
 }
 
+fn access_weight(op: AccessOp) -> u64 {
+    match op {
+        AccessOp::Lfd => 0,
+        AccessOp::Stfd => 1,
+        AccessOp::Lxvd2x => 2,
+        AccessOp::Stxvd2x => 3,
+        AccessOp::Lxsdx => 4,
+        AccessOp::Stxsdx => 5,
+    }
+}
+
 fn call_weight(call: &Syscall) -> u64 {
     match *call {
         Syscall::Getppid => 0,
@@ -123,7 +143,8 @@ fn call_weight(call: &Syscall) -> u64 {
         Syscall::Exit | Syscall::RtSigreturn => 2,
         Syscall::FutexWake => 3,
         Syscall::EnableKernel { facility } => 3 + facility_weight(facility),
-        Syscall::FutexWait | Syscall::KvmRun | Syscall::Prctl { .. } | Syscall::Execve => 4,
+        Syscall::FutexWait | Syscall::Prctl { .. } | Syscall::Execve | Syscall::Hibernate => 4,
+        Syscall::KvmRun { pr } => 4 + u64::from(pr),
         Syscall::Swapcontext { small, misaligned } => 4 + u64::from(small) + u64::from(misaligned),
         Syscall::Abort => 5,
         Syscall::Fork => 5,

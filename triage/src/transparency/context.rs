@@ -2,6 +2,8 @@
 
 use ctxfuzz_emulator::run::observe::Observation;
 use ctxfuzz_emulator::run::outcome::{Gprs, RegisterFile};
+use ctxfuzz_emulator::run::user;
+use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::FrameEdit;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Verdict;
@@ -107,6 +109,22 @@ impl Context {
                 FrameEdit::ClaimFacilities => {}
                 FrameEdit::DropVmx => self.registers.set(Register::V(n), 0),
                 FrameEdit::DropVsx => self.registers.set(Register::Vs(n), 0),
+            }
+        }
+    }
+
+    /// A load puts into its register what is in memory, for the kernel as for the processor. A store takes nothing away.
+    pub fn loaded(&mut self, op: AccessOp, register: u8) {
+        let [first, second] = user::accessed(register);
+        let vsr = &mut self.registers.vsr[usize::from(register % 64)];
+        match op {
+            AccessOp::Lfd | AccessOp::Lxsdx => *vsr = [first, 0],
+            AccessOp::Lxvd2x => *vsr = [first, second],
+            AccessOp::Stfd | AccessOp::Stxvd2x | AccessOp::Stxsdx => return,
+        }
+        for mask in [&mut self.masks.elf, &mut self.masks.linux] {
+            for (register, defined) in op.defines(register) {
+                mask.put(register, defined);
             }
         }
     }

@@ -17,6 +17,8 @@ use crate::compare::What;
 enum Entry {
     Interrupt,
     Syscall,
+    /// An access that was not aligned.
+    Alignment,
     /// A facility was used that was not on.
     Unavailable,
 }
@@ -30,6 +32,7 @@ impl Entry {
         match event {
             Some(Event::Interrupt { .. }) => Entry::Interrupt,
             Some(Event::Syscall { .. }) => Entry::Syscall,
+            Some(Event::Access { .. }) => Entry::Alignment,
             _ => Entry::Unavailable,
         }
     }
@@ -38,6 +41,7 @@ impl Entry {
         match self {
             Entry::Interrupt => "interrupt",
             Entry::Syscall => "syscall",
+            Entry::Alignment => "alignment",
             Entry::Unavailable => "unavailable",
         }
     }

@@ -1,5 +1,6 @@
 //! Scripted runs: each rule has one that must be found and one that must stay silent.
 
+mod access;
 mod script;
 
 use ctxfuzz_emulator::run::outcome::{End, RegisterFile};

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use ctxfuzz_emulator::run::observe::{Observation, Point};
 use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, RegisterFile, SIGFPE, SignalFrame};
 use ctxfuzz_emulator::run::ownership::Breach;
-use ctxfuzz_emulator::run::ptrace;
+use ctxfuzz_emulator::run::{guest, ptrace};
 use ctxfuzz_scenario::event::{Event, FrameEdit, Syscall};
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use super::context::{Context, Masks};
 use super::{Violation, When, exceptions};
-use crate::compare::{What, end_code};
+use crate::compare::{What, end_code, unequal};
 use crate::definedness::{self, Abi};
 use compare::excuse_vrsave;
 
@@ -138,6 +138,7 @@ impl<'a> Walk<'a> {
                 LogEntry::SigReturned { task } => self.returns(task),
                 LogEntry::Event { index, task } => self.begins(index, task),
                 LogEntry::CoreDumped { task, core } => self.cored(task, core),
+                LogEntry::GuestLeft { task, vcpu } => self.guest_left(task, vcpu),
                 LogEntry::Traced { task, event, view } => self.traced(task, event, view),
                 _ => {}
             }
@@ -178,6 +179,27 @@ impl<'a> Walk<'a> {
                 after,
             });
         self.found.extend(violations);
+    }
+
+    /// A guest has what it has computed, whoever used the processor meanwhile.
+    fn guest_left(&mut self, task: u8, vcpu: u16) {
+        let Some(found) = self.outcome.vcpus.get(usize::from(vcpu)) else {
+            return;
+        };
+        let state = self.tasks.get(&task);
+        let when = state.and_then(|state| state.before.as_ref());
+        let when = when.map_or(When::Start, |before| before.when);
+        let expected = guest::registers();
+        let wrong = unequal(&expected, found).map(|(register, before, after)| Violation {
+            when,
+            task,
+            place: Place::Vcpu,
+            what: What::Register(register),
+            verdict: Verdict::Live,
+            before,
+            after,
+        });
+        self.found.extend(wrong);
     }
 
     /// A core dump has what the task had.
@@ -307,6 +329,9 @@ impl<'a> Walk<'a> {
                 context.dropped(FrameEdit::DropVsx);
             }
             context.saved = Some(Box::new(context.clone()));
+        }
+        if let Some(Event::Access { op, register, .. }) = event {
+            context.loaded(*op, *register);
         }
         let task = self.tasks.entry(observation.task).or_default();
         // A real kernel's first task has started before anybody looks: a new program's image is 0.

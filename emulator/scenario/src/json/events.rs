@@ -8,6 +8,7 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::access::AccessOp;
 use crate::event::{
     ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, Pending, RegisterValues,
     Syscall, Via,
@@ -28,6 +29,8 @@ enum Spelled {
     Fill(Fill),
     /// One user computation.
     Compute(Compute),
+    /// A load or store of user code that ends in an alignment interrupt.
+    Access(Access),
     /// A user instruction of the facility that changes no register.
     Touch(Facility),
     /// A signal handler changes its frame; nothing happens outside a handler.
@@ -43,6 +46,7 @@ enum Kind {
     Set,
     Fill,
     Compute,
+    Access,
     Touch,
     EditFrame,
     Interrupt,
@@ -50,7 +54,7 @@ enum Kind {
 }
 
 named!(Kind, "event", {
-    Set = "set", Fill = "fill", Compute = "compute", Touch = "touch", EditFrame = "edit_frame", Interrupt = "interrupt", Syscall = "syscall",
+    Set = "set", Fill = "fill", Compute = "compute", Access = "access", Touch = "touch", EditFrame = "edit_frame", Interrupt = "interrupt", Syscall = "syscall",
 });
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -86,6 +90,26 @@ struct Compute {
     #[serde(deserialize_with = "optional::register_index")]
     #[schemars(range(max = 31))]
     register: u8,
+}
+
+/// Fields of an access.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("if" = json!({ "properties": { "op": { "enum": ["lfd", "stfd"] } } }), "then" = json!({ "properties": { "register": { "maximum": 31 } } })))]
+struct Access {
+    /// The instruction.
+    op: AccessOp,
+    /// Which FPR (0 to 31) or VSR (0 to 63).
+    #[serde(deserialize_with = "optional::vsr_index")]
+    #[schemars(range(max = 63))]
+    register: u8,
+    /// What becomes pending while the kernel does the instruction's work.
+    #[serde(
+        default,
+        skip_serializing_if = "Pending::is_none",
+        deserialize_with = "object::one"
+    )]
+    pending: Pending,
 }
 
 /// Fields of an interrupt.
@@ -151,6 +175,9 @@ struct SyscallFields {
     /// `swapcontext` only: the context's address is 8 more than a multiple of 16.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     misaligned: bool,
+    /// `kvm_run` only: under KVM PR, not HV.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pr: bool,
     /// The instruction that makes the call.
     #[serde(default, skip_serializing_if = "is_sc")]
     via: Via,
@@ -176,6 +203,7 @@ fn arguments() -> serde_json::Value {
         { "if": of(json!(["enable_kernel"])), "then": { "required": ["facility"] }, "else": { "properties": { "facility": false } } },
         { "if": of(json!(["prctl"])), "then": { "required": ["fpexc"] }, "else": { "properties": { "fpexc": false } } },
         { "if": of(json!(["swapcontext"])), "else": { "properties": { "small": false, "misaligned": false } } },
+        { "if": of(json!(["kvm_run"])), "else": { "properties": { "pr": false } } },
         { "if": of(json!(["clone"])), "else": { "properties": { "fail": false } } }
     ])
 }
@@ -196,6 +224,7 @@ enum Call {
     Swapcontext,
     EnableKernel,
     KvmRun,
+    Hibernate,
     RtSigreturn,
     Execve,
     Abort,
@@ -204,8 +233,8 @@ enum Call {
 
 named!(Call, "system call", {
     Getppid = "getppid", SchedYield = "sched_yield", Fork = "fork", Vfork = "vfork", Clone = "clone", Read = "read",
-    Write = "write", FutexWait = "futex_wait", FutexWake = "futex_wake", Kill = "kill", Prctl = "prctl", Swapcontext = "swapcontext", EnableKernel = "enable_kernel", KvmRun = "kvm_run", RtSigreturn = "rt_sigreturn",
-    Execve = "execve", Abort = "abort",    Exit = "exit",
+    Write = "write", FutexWait = "futex_wait", FutexWake = "futex_wake", Kill = "kill", Prctl = "prctl", Swapcontext = "swapcontext", EnableKernel = "enable_kernel", KvmRun = "kvm_run", Hibernate = "hibernate", RtSigreturn = "rt_sigreturn",
+    Execve = "execve", Abort = "abort", Exit = "exit",
 });
 
 impl SyscallFields {
@@ -237,6 +266,9 @@ impl SyscallFields {
         }
         if self.misaligned && call != Call::Swapcontext {
             return stray("misaligned", "swapcontext");
+        }
+        if self.pr && call != Call::KvmRun {
+            return stray("pr", "kvm_run");
         }
         let bytes = || {
             self.bytes
@@ -271,7 +303,8 @@ impl SyscallFields {
                 small: self.small,
                 misaligned: self.misaligned,
             },
-            Call::KvmRun => Syscall::KvmRun,
+            Call::KvmRun => Syscall::KvmRun { pr: self.pr },
+            Call::Hibernate => Syscall::Hibernate,
             Call::RtSigreturn => Syscall::RtSigreturn,
             Call::Execve => Syscall::Execve,
             Call::Abort => Syscall::Abort,
@@ -289,6 +322,7 @@ impl SyscallFields {
             fpexc: None,
             small: false,
             misaligned: false,
+            pr: false,
             via,
             pending,
         };
@@ -328,7 +362,11 @@ impl SyscallFields {
                 misaligned,
                 ..plain(Call::Swapcontext)
             },
-            Syscall::KvmRun => plain(Call::KvmRun),
+            Syscall::KvmRun { pr } => SyscallFields {
+                pr,
+                ..plain(Call::KvmRun)
+            },
+            Syscall::Hibernate => plain(Call::Hibernate),
             Syscall::Execve => plain(Call::Execve),
             Syscall::Abort => plain(Call::Abort),
             Syscall::RtSigreturn => plain(Call::RtSigreturn),
@@ -356,6 +394,15 @@ impl Serialize for Event {
                 op: *op,
                 register: *register,
             }),
+            Event::Access {
+                op,
+                register,
+                pending,
+            } => Spelled::Access(Access {
+                op: *op,
+                register: *register,
+                pending: *pending,
+            }),
             Event::Touch(facility) => Spelled::Touch(*facility),
             Event::EditFrame(edit) => Spelled::EditFrame(*edit),
             Event::Interrupt { vector, pending } => Spelled::Interrupt(InterruptFields {
@@ -378,7 +425,7 @@ impl<'de> Deserialize<'de> for Event {
             type Value = Event;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an event: an object with one key (set, fill, compute, touch, edit_frame, interrupt or syscall)")
+                f.write_str("an event: an object with one key (set, fill, compute, access, touch, edit_frame, interrupt or syscall)")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event, A::Error> {
@@ -394,6 +441,18 @@ impl<'de> Deserialize<'de> for Event {
                     Kind::Compute => {
                         let Compute { op, register } = map.next_value_seed(Object::new())?;
                         Event::Compute { op, register }
+                    }
+                    Kind::Access => {
+                        let Access {
+                            op,
+                            register,
+                            pending,
+                        } = map.next_value_seed(Object::new())?;
+                        Event::Access {
+                            op,
+                            register,
+                            pending,
+                        }
                     }
                     Kind::Touch => Event::Touch(map.next_value()?),
                     Kind::EditFrame => Event::EditFrame(map.next_value()?),

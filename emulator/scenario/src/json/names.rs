@@ -3,6 +3,7 @@
 //! Written by macro and not derived: messages then name the kind of thing and list the words, and the schema is as strict as the
 //! reader (serde's derive also takes `{"fp": null}` for `"fp"`).
 
+use crate::access::AccessOp;
 use crate::event::{ComputeOp, Facility, FpExceptions, FrameEdit, Interrupt, Via};
 use crate::register::Register;
 use crate::scenario::{Abis, Endians, Place, Verdict};
@@ -123,6 +124,7 @@ named!(Facility, "facility", { Fp = "fp", Vmx = "vmx", Vsx = "vsx" });
 named!(ComputeOp, "compute operation", {
     Fadd = "fadd", Fmul = "fmul", Fdiv = "fdiv", Fmr = "fmr", Xxlor = "xxlor", Xvadddp = "xvadddp", Vaddubs = "vaddubs", Vor = "vor",
 });
+named!(AccessOp, "load or store", { Lfd = "lfd", Stfd = "stfd", Lxvd2x = "lxvd2x", Stxvd2x = "stxvd2x", Lxsdx = "lxsdx", Stxsdx = "stxsdx" });
 named!(Interrupt, "vector", { Decrementer = "decrementer", External = "external", Doorbell = "doorbell", DataStorage = "data_storage" });
 named!(FrameEdit, "frame edit", { ClaimFacilities = "claim_facilities", DropVmx = "drop_vmx", DropVsx = "drop_vsx" });
 named!(FpExceptions, "FP exception mode", { Disabled = "disabled", Nonrecoverable = "nonrecoverable", Async = "async", Precise = "precise" });
@@ -131,7 +133,7 @@ named!(Endians, "byte order", { Le = "le", Be = "be", Both = "both" });
 named!(Abis, "ABI policy", { Elf = "elf", Linux = "linux", Both = "both" });
 named!(Verdict, "verdict", { None = "none", Dead = "dead", Abi = "abi", Live = "live" });
 named!(Place, "place", {
-    Register = "register", Child = "child", SignalFrame = "signal_frame", Ptrace = "ptrace", Core = "core", Gpr = "gpr", Siginfo = "siginfo", Memory = "memory", ThreadStruct = "thread_struct", Msr = "msr", End = "end",
+    Register = "register", Child = "child", SignalFrame = "signal_frame", Ptrace = "ptrace", Core = "core", Vcpu = "vcpu", Gpr = "gpr", Siginfo = "siginfo", Memory = "memory", ThreadStruct = "thread_struct", Msr = "msr", End = "end",
 });
 
 impl serde::Serialize for Register {

@@ -91,6 +91,16 @@ pub(crate) fn register_index<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
         .map(|value| value as u8)
 }
 
+/// The register of a load or store.
+pub(crate) fn vsr_index<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    deserializer
+        .deserialize_any(Ranged {
+            range: 0..=63,
+            what: "a register index",
+        })
+        .map(|value| value as u8)
+}
+
 /// The size of a read or write.
 pub(crate) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
     deserializer

@@ -136,7 +136,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"frob": {}}"#,
-            "events[0]: unknown event `frob`: expected set, fill, compute, touch, edit_frame, interrupt or syscall".into(),
+            "events[0]: unknown event `frob`: expected set, fill, compute, access, touch, edit_frame, interrupt or syscall".into(),
         ),
         (
             r#"{"touch": "fp", "set": {}}"#,
@@ -144,7 +144,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             "{}",
-            "events[0]: invalid length 0, expected an event: an object with one key (set, fill, compute, touch, edit_frame, \
+            "events[0]: invalid length 0, expected an event: an object with one key (set, fill, compute, access, touch, edit_frame, \
              interrupt or syscall)"
                 .into(),
         ),
@@ -154,6 +154,18 @@ fn errors_of_events_say_what_was_expected() {
             "events[0].compute.register: invalid value: integer `32`, expected a register index from 0 to 31".into(),
         ),
         (r#"{"fill": {"facility": "fp"}}"#, "events[0].fill: missing field `pattern`".into()),
+        (
+            r#"{"access": {"op": "lfd", "register": 32}}"#,
+            "events[0].access.register: no register 32: expected 0 to 31 with lfd".into(),
+        ),
+        (
+            r#"{"access": {"op": "lxvd2x", "register": 64}}"#,
+            "events[0].access.register: invalid value: integer `64`, expected a register index from 0 to 63".into(),
+        ),
+        (
+            r#"{"syscall": {"call": "fork", "pr": true}}"#,
+            "events[0].syscall: `pr` goes with kvm_run only, not with fork".into(),
+        ),
         (
             r#"{"interrupt": {"vector": "nmi"}}"#,
             "events[0].interrupt.vector: unknown vector `nmi`: expected decrementer, external, doorbell or data_storage".into(),
@@ -176,7 +188,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"signal": 10, "after": 1}}}"#,
-            "events[0].interrupt.pending.after: what is pending at an interrupt comes with it: expected no `after`, which goes with system calls".into(),
+            "events[0].interrupt.pending.after: what is pending at an interrupt comes with it: expected no `after`, which goes with system calls and accesses".into(),
         ),
         (
             r#"{"syscall": {"call": "fork", "pending": {"switch": 1, "after": 4096}}}"#,

@@ -61,4 +61,27 @@ pub(super) const LIST: &[Defect] = &[
         endian: None,
         witness: Some("softirq-in-giveup"),
     },
+    Defect {
+        id: "kvm-pr-lost-ext",
+        title: "a guest of KVM PR goes on with the registers that the kernel's own use of VMX has left",
+        mechanism: "The guest's registers are given up like a task's when the kernel copies with VMX. Nobody loads them again, and what is there is saved as the guest's in the end.",
+        function: "kvmppc_handle_lost_ext",
+        origin: Origin::Upstream {
+            commit: "9d1ffdd8f34b",
+            title: "KVM: PPC: Book3S PR: Don't corrupt guest state when kernel uses VMX",
+        },
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("kvm-pr-run"),
+    },
+    Defect {
+        id: "save-area-pointer-leak",
+        title: "a task's registers are saved in the vcpu after its guest was left",
+        mechanism: "fp_save_area and vr_save_area still point there. What is loaded for the task is its old image.",
+        function: "kvmppc_giveup_ext",
+        origin: Origin::Mutation,
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("kvm-pr-then-switch"),
+    },
 ];

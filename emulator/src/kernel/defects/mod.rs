@@ -4,6 +4,7 @@
 //! the `expect` rows of its witness, a scenario of the corpus.
 
 mod controls;
+mod emulation;
 mod exceptions;
 mod exec;
 mod kernel_use;
@@ -148,12 +149,13 @@ pub const CLOBBERING: [&str; 4] = [
     "store-vr-state-clobbers-v0",
 ];
 
-const LISTS: [&[Defect]; 10] = [
+const LISTS: [&[Defect]; 11] = [
     seed::LIST,
     ownership::LIST,
     layout::LIST,
     signals::LIST,
     kernel_use::LIST,
+    emulation::LIST,
     ptrace::LIST,
     exec::LIST,
     exceptions::LIST,

@@ -138,4 +138,28 @@ pub(super) const LIST: &[Defect] = &[
         endian: None,
         witness: Some("signal-during-task-work"),
     },
+    Defect {
+        id: "repair-emul-lfd-dw1",
+        title: "lfd makes doubleword 1 zero also when the kernel does it and the registers are in memory",
+        mechanism: "do_fp_load writes doubleword 0 of the image alone. A processor writes both since ISA 3.1; before, doubleword 1 was undefined after lfd, so nobody may rely on it \
+            (`misaligned-load-preempted` with --all shows it).",
+        function: "do_fp_load",
+        origin: Origin::Suspected {
+            seen: Some("seen on an unmodified 6.1.192 kernel with CONFIG_PREEMPT"),
+        },
+        severity: Severity::Harmless,
+        endian: None,
+        witness: None,
+    },
+    Defect {
+        id: "repair-hibernate",
+        title: "a task that suspends the machine to disk has its registers afterwards",
+        mechanism: "save_processor_state brings the image of the registers up to date and leaves them live. swsusp_arch_resume loads r12 to r31 and no FP or VMX register, so the task goes on with what \
+            the kernel has left that read the image. The repair gives them up instead.",
+        function: "save_processor_state",
+        origin: Origin::Suspected { seen: None },
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("hibernate"),
+    },
 ];

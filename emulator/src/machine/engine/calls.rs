@@ -99,6 +99,13 @@ pub(super) fn host_call<H: Host>(uc: &mut Engine<'_, H>, at: u64, msr: u64) {
             }
             take(uc, vector, at + 4, msr);
         }
+        Some(Reply::Alignment { at, address }) => {
+            let reason = Reason {
+                srr1: 0,
+                data: Some([address, 0]),
+            };
+            take_with(uc, Vector::Alignment, reason, at, msr);
+        }
         Some(Reply::StoreFault { address, timer }) => {
             if let Some(pseries) = uc.get_data_mut().pseries.as_mut().filter(|_| timer) {
                 pseries.expire(Vector::DataStorage);

@@ -157,7 +157,7 @@ pub(super) fn take_with<H: Host>(
             RegisterPPC::R5,
             RegisterPPC::R6,
         ];
-        let stubbed = if vector == Vector::DataStorage { 4 } else { 2 };
+        let stubbed = if vector.has_data() { 4 } else { 2 };
         for (register, value) in registers.into_iter().zip(gprs).take(stubbed) {
             set(uc, register, value);
         }

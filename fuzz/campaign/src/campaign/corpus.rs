@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use ctxfuzz_generators::random_scenario;
+use ctxfuzz_generators::any_scenario;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_scenario::load::files_in;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -34,7 +34,7 @@ pub fn initial(dir: Option<&Path>, seed: u64) -> Result<Vec<Scenario>, CampaignE
     }
     if scenarios.is_empty() {
         scenarios = (0..FRESH)
-            .map(|index| random_scenario(xxh3_64_with_seed(&index.to_le_bytes(), seed)))
+            .map(|index| any_scenario(xxh3_64_with_seed(&index.to_le_bytes(), seed)))
             .collect();
     }
     Ok(scenarios)
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again_and_written_once() {
         let folder = tempfile::tempdir().unwrap();
-        let scenario = random_scenario(3);
+        let scenario = any_scenario(3);
         fs::create_dir(folder.path().join(FOUND)).unwrap();
         write(folder.path(), &scenario).unwrap();
         write(folder.path(), &scenario).unwrap();

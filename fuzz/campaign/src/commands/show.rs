@@ -165,6 +165,9 @@ fn timeline(text: &mut String, scenario: &Scenario, outcome: &Outcome) {
             LogEntry::CoreDumped { task, .. } => {
                 let _ = writeln!(text, "       task {task} dumps core and is gone");
             }
+            LogEntry::GuestLeft { task, .. } => {
+                let _ = writeln!(text, "       task {task} has left its guest");
+            }
             LogEntry::ContextSaved { task, .. } => {
                 let _ = writeln!(text, "       task {task} is back with its context");
             }

@@ -92,6 +92,7 @@ fn mutations_reach_the_whole_language() {
                 Event::Compute { op, .. } => format!("compute {op}"),
                 Event::Touch(facility) => format!("touch {facility}"),
                 Event::EditFrame(edit) => format!("edit {edit}"),
+                Event::Access { op, .. } => format!("access {op}"),
                 Event::Interrupt { vector, pending } => format!("{vector} {}", pending.io_worker),
                 Event::Syscall {
                     call: Syscall::Clone { fail },
@@ -105,13 +106,17 @@ fn mutations_reach_the_whole_language() {
                     call: Syscall::Swapcontext { small, misaligned },
                     ..
                 } => format!("swapcontext {small} {misaligned}"),
+                Event::Syscall {
+                    call: Syscall::KvmRun { pr },
+                    ..
+                } => format!("kvm_run {pr}"),
                 Event::Syscall { call, via, .. } => format!("{} {via}", call.name()),
             });
         }
     }
     assert_eq!(
         seen.len(),
-        1 + 3 + 8 + 3 + 3 + 8 + 2 + 4 + 4 + 15 * 2,
+        1 + 3 + 8 + 3 + 3 + 6 + 8 + 2 + 4 + 4 + 2 + 15 * 2,
         "{seen:?}"
     );
 }

@@ -49,9 +49,10 @@ fn look<'l, 'a>(entry: &LogEntry, index: usize, looks: &'l Looks<'a>) -> Option<
         | LogEntry::Execed { task }
         | LogEntry::ContextSaved { task, .. }
         | LogEntry::Dumped { task } => looks.at_entry(task, index),
-        LogEntry::SigReturned { .. } | LogEntry::Traced { .. } | LogEntry::CoreDumped { .. } => {
-            None
-        }
+        LogEntry::SigReturned { .. }
+        | LogEntry::Traced { .. }
+        | LogEntry::CoreDumped { .. }
+        | LogEntry::GuestLeft { .. } => None,
     }
 }
 
@@ -64,6 +65,7 @@ fn task(entry: &LogEntry) -> u8 {
         | LogEntry::Traced { task, .. }
         | LogEntry::Execed { task }
         | LogEntry::CoreDumped { task, .. }
+        | LogEntry::GuestLeft { task, .. }
         | LogEntry::ContextSaved { task, .. }
         | LogEntry::Dumped { task } => task,
     }
@@ -82,6 +84,7 @@ fn words(entry: &LogEntry, e: &Explanation) -> String {
         LogEntry::Traced { .. } => "is stopped by a tracer, which reads its registers".into(),
         LogEntry::Execed { .. } => "has become a new program".into(),
         LogEntry::CoreDumped { .. } => "is gone, and has left a core dump".into(),
+        LogEntry::GuestLeft { .. } => "has left its guest".into(),
         LogEntry::ContextSaved { .. } => "has swapped its context".into(),
         LogEntry::Dumped { .. } => "has dumped its final registers".into(),
     }

@@ -202,7 +202,9 @@ fn last(cause: &Cause) -> Option<Stop<'_>> {
     let track = match cause.differences.first()?.place {
         Place::Register | Place::Child | Place::Gpr | Place::End => Track::Processor,
         Place::ThreadStruct | Place::Msr | Place::Ptrace => Track::Image,
-        Place::SignalFrame | Place::Core | Place::Siginfo | Place::Memory => Track::User,
+        Place::SignalFrame | Place::Core | Place::Vcpu | Place::Siginfo | Place::Memory => {
+            Track::User
+        }
     };
     Some(Stop {
         track,

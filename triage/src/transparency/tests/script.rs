@@ -93,6 +93,7 @@ impl Script {
                 tasks: Vec::new(),
                 gprs: Vec::new(),
                 cores: Vec::new(),
+                vcpus: Vec::new(),
                 frames: Vec::new(),
                 traced: Vec::new(),
                 images: Vec::new(),

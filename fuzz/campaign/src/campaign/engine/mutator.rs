@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
-use ctxfuzz_generators::{Mutator as Generator, drop_delays, random_scenario};
+use ctxfuzz_generators::{Mutator as Generator, any_scenario, drop_delays};
 use libafl::Error;
 use libafl::corpus::{Corpus, CorpusId};
 use libafl::mutators::{MutationResult, Mutator};
@@ -54,7 +54,7 @@ where
     S: HasRand + HasCorpus<ScenarioInput>,
 {
     if state.rand_mut().below(FRESH) == 0 {
-        input.0 = random_scenario(state.rand_mut().next());
+        input.0 = any_scenario(state.rand_mut().next());
         return Ok(());
     }
     let mut session = Session::new().seed(state.rand_mut().next());

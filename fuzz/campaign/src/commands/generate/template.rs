@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use ctxfuzz_generators::{random_scenario, rare_scenario};
+use ctxfuzz_generators::any_scenario;
 use ctxfuzz_scenario::Scenario;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -111,10 +111,7 @@ impl Random {
     fn part(&mut self, list: &str) -> anyhow::Result<Value> {
         loop {
             let seed = self.next();
-            let scenario = match seed % 4 {
-                0 => rare_scenario(seed),
-                _ => random_scenario(seed),
-            };
+            let scenario = any_scenario(seed);
             let value: Value = serde_json::from_str(&scenario.to_json())?;
             let parts = value.pointer(list).and_then(Value::as_array);
             if let Some(parts) = parts.filter(|parts| !parts.is_empty()) {

@@ -1,0 +1,68 @@
+//! What the kernel does for user code, and for guests.
+
+use ctxfuzz_emulator::run::guest;
+use ctxfuzz_emulator::run::outcome::{LogEntry, RegisterFile};
+use ctxfuzz_emulator::run::user::accessed;
+use ctxfuzz_scenario::access::AccessOp;
+use ctxfuzz_scenario::event::Syscall::KvmRun;
+use ctxfuzz_scenario::event::{Event, Pending};
+use ctxfuzz_scenario::register::Register::{self, F, V, Vs};
+
+use super::script::{Script, file, syscall};
+
+/// What a load leaves is known: nothing else may be there afterwards, and no other register may change. A store changes nothing.
+#[test]
+fn an_access_does_what_its_instruction_does_and_no_more() {
+    let [first, second] = accessed(5);
+    let run = |op, values: &[(Register, u64)]| {
+        let mut script = Script::new(vec![Event::Access {
+            op,
+            register: 5,
+            pending: Pending::NONE,
+        }]);
+        script.event(0, 0, &file());
+        let mut after = file();
+        for (register, value) in values {
+            after.set(*register, (*value).into());
+        }
+        script.dump(0, &after);
+        script.found()
+    };
+    let loaded = [(F(5), first), (Vs(5), second)];
+    assert_eq!(run(AccessOp::Lxvd2x, &loaded), [""; 0]);
+    assert_eq!(
+        run(AccessOp::Lxvd2x, &[]),
+        ["0: 0 register f5 live", "0: 0 register vs5 live"]
+    );
+    assert_eq!(run(AccessOp::Lfd, &[(F(5), first), (Vs(5), 0)]), [""; 0]);
+    assert_eq!(run(AccessOp::Lfd, &loaded), ["0: 0 register vs5 dead"]);
+    assert_eq!(
+        run(AccessOp::Lxsdx, &[loaded[0], (Vs(5), 0), (F(0), 7)]),
+        ["0: 0 register f0 live"]
+    );
+    assert_eq!(run(AccessOp::Stxvd2x, &[]), [""; 0]);
+    assert_eq!(
+        run(AccessOp::Stxvd2x, &[(F(5), 7)]),
+        ["0: 0 register f5 live"]
+    );
+}
+
+/// A guest has what it has computed.
+#[test]
+fn a_guest_has_its_own_registers() {
+    let run = |guest: RegisterFile| {
+        let mut script = Script::new(vec![syscall(KvmRun { pr: true })]);
+        script.event(0, 0, &file());
+        script
+            .outcome
+            .log
+            .push(LogEntry::GuestLeft { task: 0, vcpu: 0 });
+        script.outcome.vcpus.push(guest);
+        script.dump(0, &file());
+        script.found()
+    };
+    assert_eq!(run(guest::registers()), [""; 0]);
+    let mut wrong = guest::registers();
+    wrong.set(V(3), 7);
+    assert_eq!(run(wrong), ["0: 0 vcpu v3 live"]);
+}
