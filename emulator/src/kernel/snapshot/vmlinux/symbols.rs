@@ -2,6 +2,7 @@
 //! function's name is that of its descriptor.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use object::read::elf::{ElfSymbol64, Sym};
 use object::{
@@ -12,6 +13,9 @@ use object::{
 use super::super::{Symbol, SymbolKind};
 use super::Elf;
 use crate::run::outcome::Endian;
+
+/// Sections with code.
+type Text = HashMap<SectionIndex, Range<u64>>;
 
 /// A symbol as it is in the file.
 struct Raw {
@@ -24,10 +28,10 @@ struct Raw {
     local_entry: u64,
 }
 
-/// Sections with code in the file, each with its end.
+/// Sections with code in the file, each with its addresses.
 pub fn executable<'a>(
     elf: &'a Elf<'a>,
-) -> impl Iterator<Item = (impl ObjectSection<'a> + 'a, u64)> + 'a {
+) -> impl Iterator<Item = (impl ObjectSection<'a> + 'a, Range<u64>)> + 'a {
     elf.sections().filter_map(|section| {
         let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
             return None;
@@ -35,14 +39,17 @@ pub fn executable<'a>(
         let end = section.address().checked_add(section.size())?;
         let code = section.data().ok()?;
         let whole = !code.is_empty() && code.len() as u64 == section.size();
-        (whole && sh_flags.0 & object::elf::SHF_EXECINSTR.0 != 0).then_some((section, end))
+        (whole && sh_flags.0 & object::elf::SHF_EXECINSTR.0 != 0).then(|| {
+            let addresses = section.address()..end;
+            (section, addresses)
+        })
     })
 }
 
 /// All symbols by address, of each address the function first. Together their names are no longer than the file.
 pub fn read(elf: &Elf<'_>, endian: Endian, file_size: usize) -> Result<Vec<Symbol>, String> {
-    let text: HashMap<SectionIndex, u64> = executable(elf)
-        .map(|(section, end)| (section.index(), end))
+    let text: Text = executable(elf)
+        .map(|(section, addresses)| (section.index(), addresses))
         .collect();
     let descriptors = Descriptors::read(elf, endian, &text)?;
     let names = Names::read(elf);
@@ -96,7 +103,7 @@ impl<'a> Names<'a> {
 fn raw<'a>(
     symbol: &impl ObjectSymbol<'a>,
     name: Option<&str>,
-    text: &HashMap<SectionIndex, u64>,
+    text: &Text,
     descriptors: &Descriptors,
 ) -> Option<Raw> {
     let name = name.filter(|name| is_name(name))?;
@@ -111,8 +118,8 @@ fn raw<'a>(
         section_end = symbol
             .section_index()
             .and_then(|index| text.get(&index))
-            .copied()
-            .filter(|&end| address < end);
+            .filter(|addresses| addresses.contains(&address))
+            .map(|addresses| addresses.end);
     }
     let name = match descriptors.any() && section_end.is_some() {
         true => name.strip_prefix('.').unwrap_or(name),
@@ -174,21 +181,17 @@ fn finish(raw: Vec<Raw>) -> Vec<Symbol> {
 /// Function descriptors of the ELFv1 ABI: `.opd`, entries of three doublewords of which the first is the code's address.
 struct Descriptors {
     section: Option<(SectionIndex, u64, Vec<u64>)>,
-    /// Where sections with code end, in order.
-    ends: Vec<u64>,
+    /// Where code is, in order.
+    text: Vec<Range<u64>>,
 }
 
 impl Descriptors {
-    fn read(
-        elf: &Elf<'_>,
-        endian: Endian,
-        text: &HashMap<SectionIndex, u64>,
-    ) -> Result<Self, String> {
-        let mut ends: Vec<u64> = text.values().copied().collect();
-        ends.sort_unstable();
+    fn read(elf: &Elf<'_>, endian: Endian, text: &Text) -> Result<Self, String> {
+        let mut text: Vec<Range<u64>> = text.values().cloned().collect();
+        text.sort_unstable_by_key(|addresses| addresses.end);
         let Some(section) = elf.section_by_name(".opd") else {
             let section = None;
-            return Ok(Descriptors { section, ends });
+            return Ok(Descriptors { section, text });
         };
         let data = section
             .data()
@@ -202,7 +205,7 @@ impl Descriptors {
         });
         Ok(Descriptors {
             section: Some((section.index(), section.address(), words.collect())),
-            ends,
+            text,
         })
     }
 
@@ -218,8 +221,8 @@ impl Descriptors {
         }
         let offset = symbol.address().checked_sub(*start)?;
         let entry = *words.get(usize::try_from(offset / 8).ok()?)?;
-        // The ends of sections are all that is kept of them; the nearest is that of the section it lies in.
-        let after = self.ends.partition_point(|&end| end <= entry);
-        Some((entry, *self.ends.get(after)?))
+        let after = self.text.partition_point(|code| code.end <= entry);
+        let code = self.text.get(after)?;
+        code.contains(&entry).then_some((entry, code.end))
     }
 }

@@ -122,7 +122,7 @@ impl Kernel {
                 .extend_from_slice(&[symbol.info, symbol.other]);
             symbols
                 .u16(symbol.section)
-                .u64(start + symbol.offset)
+                .u64(start.wrapping_add(symbol.offset))
                 .u64(symbol.size);
             names.extend_from_slice(symbol.name.as_bytes());
             names.push(0);
@@ -414,5 +414,20 @@ fn seeds_of_the_loader_target_are_read() {
         let seed = std::fs::read(&file).expect("run with CTXFUZZ_BLESS=1 to make the seeds");
         assert_eq!(seed, kernel.bytes(), "CTXFUZZ_BLESS=1 makes the seeds anew");
         assert!(Vmlinux::parse(&seed).is_ok());
+    }
+}
+
+/// Found by the target `vmlinux_loader`.
+#[test]
+fn what_lies_before_its_section_is_no_function() {
+    let mut kernel = Kernel::new(Endian::Big);
+    kernel.descriptors = vec![TEXT - 8];
+    kernel.symbols.extend([
+        wanted("early", 1, u64::MAX - 7, 8, GLOBAL | FUNC),
+        wanted("described", 3, 0, 24, GLOBAL | FUNC),
+    ]);
+    let kernel = kernel.read();
+    for name in ["early", "described"] {
+        assert_eq!(find(&kernel, name)[0].kind, SymbolKind::Other, "{name}");
     }
 }
