@@ -366,8 +366,15 @@ fn code_that_is_not_in_the_file_is_none() {
     let whole = Kernel::new(Endian::Little).bytes();
     let headers = u64::from_le_bytes(whole[40..48].try_into().unwrap()) as usize;
     let text = headers + 64;
-    for (field, value) in [(32, u64::MAX - 0x1000), (32, 1 << 40), (16, u64::MAX - 4)] {
+    const NOBITS: u32 = 8;
+    for (kind, field, value) in [
+        (1, 32, u64::MAX - 0x1000),
+        (1, 32, 1 << 40),
+        (1, 16, u64::MAX - 4),
+        (NOBITS, 32, 1 << 40),
+    ] {
         let mut bytes = whole.clone();
+        bytes[text + 4..][..4].copy_from_slice(&kind.to_le_bytes());
         bytes[text + field..][..8].copy_from_slice(&value.to_le_bytes());
         let kernel = Vmlinux::parse(&bytes).expect("its symbols are there");
         assert_eq!(kernel.text, []);
