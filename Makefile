@@ -8,6 +8,10 @@ FINDINGS ?= findings
 FUZZ_CORPUS ?= target/make-fuzz/corpus
 # Empty: all of them.
 KERNELS ?=
+# The libFuzzer targets as a fuzzing service builds them: where, with which sanitizer (none or address), and how many runs they are tried with.
+TARGETS ?= target/fuzz-targets
+SANITIZER ?= none
+RUNS ?= 50000
 
 # One profile for everything, so that nothing is built twice.
 CARGO := cargo
@@ -24,7 +28,7 @@ SAY_REAL = found=$$(cd "$${CTXFUZZ_KERNELS:-target/kernels}" 2>/dev/null && echo
 		echo "make test: real kernels were tested, as far as they are there: $$found"; \
 	fi
 
-.PHONY: help setup build fuzz test kernels
+.PHONY: help setup build fuzz test kernels fuzz-targets
 .DEFAULT_GOAL := help
 
 help:
@@ -32,8 +36,10 @@ help:
 	@echo "make test     format, lints, documentation, all tests, the corpus, the self-test"
 	@echo "make build    build ctxfuzz (target/release/ctxfuzz)"
 	@echo "make kernels  build real kernels, and fetch Debian's, into target/kernels (emulator/linux/README.md)"
+	@echo "make fuzz-targets  build the libFuzzer targets with cargo-fuzz as a fuzzing service does, and try them (docs/cargo-fuzz.md)"
 	@echo "make setup    install what the build needs, or say what to install"
 	@echo
+	@echo "TARGETS=$(TARGETS) SANITIZER=$(SANITIZER) RUNS=$(RUNS)"
 	@echo "FUZZ_SECONDS=$(FUZZ_SECONDS) FINDINGS=$(FINDINGS) FUZZ_FLAGS='$(FUZZ_FLAGS)' KERNELS='$(KERNELS)'"
 
 setup:
@@ -65,3 +71,9 @@ test: setup
 kernels:
 	@.ci/setup kernels
 	@emulator/linux/build $(KERNELS)
+
+# Builds everything once more, instrumented: minutes. `make test` tries the same targets as plain cargo builds them, with fewer runs.
+fuzz-targets: setup
+	@mkdir -p $(TARGETS)/out $(TARGETS)/work
+	OUT="$(abspath $(TARGETS)/out)" WORK="$(abspath $(TARGETS)/work)" SANITIZER=$(SANITIZER) fuzz/oss-fuzz/build-targets
+	fuzz/oss-fuzz/try-targets $(TARGETS)/out $(RUNS)

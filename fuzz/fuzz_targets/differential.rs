@@ -2,34 +2,20 @@
 #![no_main]
 
 use std::cell::RefCell;
-use std::ptr::addr_of_mut;
 
-use ctxfuzz_fuzz::differential::{COUNTERS, Differential};
-use ctxfuzz_fuzz::{Input, frame, mutation};
+use ctxfuzz_fuzz::differential::Differential;
+use ctxfuzz_fuzz::{Input, environment, frame, mutation};
 use libfuzzer_sys::{fuzz_crossover, fuzz_mutator, fuzz_target};
 
-// libFuzzer reads whatever is in this section as coverage, and clears it before every run.
-#[used]
-#[unsafe(link_section = "__libfuzzer_extra_counters")]
-static mut GUEST: [[u8; COUNTERS]; 2] = [[0; COUNTERS]; 2];
-
 thread_local! {
-    static KERNELS: RefCell<Differential> = RefCell::new(Differential::from_environment().unwrap_or_else(|error| {
-        eprintln!("ctxfuzz: {error}");
-        std::process::exit(2)
-    }));
+    static ORACLE: RefCell<Differential> = RefCell::new(environment::or_exit(Differential::from_environment()));
 }
 
 // A wrong kernel name ends the process here, before libFuzzer takes an exit for a crash.
-fuzz_target!(init: KERNELS.with_borrow(|_| ()), |input: Input| {
-    KERNELS.with_borrow_mut(|kernels| {
-        let found = kernels.run(&input.0);
-        // SAFETY: libFuzzer runs a target on one thread, and looks at the counters only between runs.
-        kernels.cover(unsafe { &mut *addr_of_mut!(GUEST) });
-        if let Some(signature) = found {
-            frame::abort(&signature);
-        }
-    });
+fuzz_target!(init: ORACLE.with_borrow(|_| ()), |input: Input| {
+    if let Some(signature) = ORACLE.with_borrow_mut(|oracle| oracle.run(&input.0)) {
+        frame::abort(&signature);
+    }
 });
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

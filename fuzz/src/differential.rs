@@ -1,6 +1,4 @@
-//! The differential oracle for libFuzzer: two kernels, live verdicts only, replayed before anybody hears of it.
-
-use std::env;
+//! The differential oracle for libFuzzer: two kernels, replayed on machines of its own before anybody hears of a divergence.
 
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::outcome::Endian;
@@ -9,55 +7,55 @@ use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::pair::Pair;
 
-/// Counters for one kernel; larger maps are folded, as libFuzzer looks at all of them after every run.
-pub const COUNTERS: usize = 4096;
+use crate::{environment, guest};
 
 /// Two kernels and the signatures nobody wants to hear of again.
 pub struct Differential {
     pair: Pair,
     /// Machines of its own: a second opinion.
     explainer: Explainer,
+    abi: Abi,
     known: Vec<String>,
 }
 
 impl Differential {
-    /// Kernels `CTXFUZZ_A` (clobbering) and `CTXFUZZ_B` (fixed), known signatures `CTXFUZZ_KNOWN`, separated by commas.
+    /// Kernels `CTXFUZZ_A` (clobbering) and `CTXFUZZ_B` (fixed), and the rest of [`environment`].
     pub fn from_environment() -> Result<Self, String> {
-        let value = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
-        let known = value("CTXFUZZ_KNOWN", "");
-        let known = known.split(',').filter(|word| !word.is_empty());
-        let kernels = ["CTXFUZZ_A", "CTXFUZZ_B"].map(|name| {
-            let default = if name == "CTXFUZZ_A" {
-                "clobbering"
-            } else {
-                "fixed"
-            };
-            value(name, default)
-        });
-        Self::new(&kernels[0], &kernels[1], known.map(str::to_owned).collect())
+        Self::new(
+            [
+                environment::kernel("CTXFUZZ_A", "clobbering")?,
+                environment::kernel("CTXFUZZ_B", "fixed")?,
+            ],
+            environment::endian()?,
+            environment::abi()?,
+            environment::known()?,
+        )
     }
 
-    /// Starts two little-endian kernels.
-    pub fn new(a: &str, b: &str, known: Vec<String>) -> Result<Self, String> {
-        let kernel = |name: &str| name.parse::<KernelName>().map_err(|e| e.to_string());
-        let names = [kernel(a)?, kernel(b)?];
-        let pair = Pair::new(&names[0], &names[1], Endian::Little).map_err(|e| e.to_string())?;
-        let explainer =
-            Explainer::new(&names[0], &names[1], Endian::Little).map_err(|e| e.to_string())?;
+    /// Starts both.
+    pub fn new(
+        [a, b]: [KernelName; 2],
+        endian: Endian,
+        abi: Abi,
+        known: Vec<String>,
+    ) -> Result<Self, String> {
         Ok(Differential {
-            pair,
-            explainer,
+            pair: Pair::new(&a, &b, endian).map_err(|e| e.to_string())?,
+            explainer: Explainer::new(&a, &b, endian).map_err(|e| e.to_string())?,
+            abi,
             known,
         })
     }
 
-    /// Runs a scenario. The signature of a new live divergence that other machines show too.
+    /// Runs a scenario. The signature of a new divergence that other machines show too.
     pub fn run(&mut self, scenario: &Scenario) -> Option<String> {
-        if !self.pair.run(scenario).comparison.reported(Abi::Elf) {
+        let comparison = self.pair.run(scenario).comparison;
+        guest::cover([&self.pair.a, &self.pair.b]);
+        if !comparison.reported(self.abi) {
             return None;
         }
         let replayed = self.explainer.explain(scenario);
-        if !replayed.comparison.reported(Abi::Elf) {
+        if !replayed.comparison.reported(self.abi) {
             return None;
         }
         let mut signatures = replayed.signatures();
@@ -66,16 +64,6 @@ impl Differential {
         }
         signatures.into_iter().find(|one| !self.known.contains(one))
     }
-
-    /// Which edges of the two kernels the last scenario reached.
-    pub fn cover(&self, counters: &mut [[u8; COUNTERS]; 2]) {
-        for (half, runner) in counters.iter_mut().zip([&self.pair.a, &self.pair.b]) {
-            for (index, &hits) in runner.coverage().hits().iter().enumerate() {
-                let byte = &mut half[index % COUNTERS];
-                *byte = (*byte).max(hits.min(2));
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -83,26 +71,26 @@ mod tests {
     use super::*;
     use ctxfuzz_generators::random_scenario;
 
+    fn pair(a: &str, b: &str, known: &[&str]) -> Differential {
+        let kernels = [a, b].map(|name| name.parse().expect("a kernel"));
+        let known = known.iter().map(|&one| one.to_owned()).collect();
+        Differential::new(kernels, Endian::Little, Abi::Elf, known).expect("they start")
+    }
+
     #[test]
     fn a_defect_is_found_unless_it_is_known_and_the_same_kernel_is_silent() {
-        let mut same = Differential::new("fixed", "fixed", Vec::new()).unwrap();
-        let mut pair = Differential::new("clobbering", "fixed", Vec::new()).unwrap();
+        let mut same = pair("fixed", "fixed", &[]);
+        let mut differing = pair("clobbering", "fixed", &[]);
         let (scenario, found) = (0..2000)
             .map(random_scenario)
             .filter(|one| one.validate().is_ok())
             .find_map(|one| {
                 assert_eq!(same.run(&one), None);
-                pair.run(&one).map(|found| (one, found))
+                differing.run(&one).map(|found| (one, found))
             })
             .expect("no divergence");
-        let mut counters = [[0; COUNTERS]; 2];
-        pair.cover(&mut counters);
-        assert!(
-            counters
-                .iter()
-                .all(|half| half.iter().any(|&hits| hits != 0))
-        );
-        let mut told = Differential::new("clobbering", "fixed", vec![found.clone()]).unwrap();
+        assert!(guest::covered().iter().all(|&edges| edges > 100));
+        let mut told = pair("clobbering", "fixed", &[&found]);
         assert_ne!(told.run(&scenario), Some(found));
     }
 }

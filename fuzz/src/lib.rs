@@ -1,4 +1,4 @@
-//! What the libFuzzer targets share: the input, its mutation, the differential oracle, and how a divergence ends the process.
+//! What the libFuzzer targets share: inputs, their mutation, oracles, guest coverage, and how a finding ends the process.
 //!
 //! Not responsible for what a divergence is (`ctxfuzz-triage`) nor for how scenarios are made (`ctxfuzz-generators`).
 
@@ -8,8 +8,12 @@ use arbitrary::{Arbitrary, Unstructured};
 use ctxfuzz_scenario::Scenario;
 
 pub mod differential;
+pub mod environment;
 pub mod frame;
+pub mod guest;
+pub mod loader;
 pub mod mutation;
+pub mod transparency;
 
 /// A scenario as it is stored in a corpus: JSON, or any other bytes, which decode to something.
 pub struct Input(pub Scenario);
@@ -37,5 +41,30 @@ impl Input {
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.to_json())
+    }
+}
+
+/// Bytes that `cargo fuzz fmt` shows as text, with all that is not ASCII escaped.
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl<'a> Arbitrary<'a> for Bytes<'a> {
+    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        u.bytes(u.len()).map(Bytes)
+    }
+
+    fn arbitrary_take_rest(u: Unstructured<'a>) -> arbitrary::Result<Self> {
+        Ok(Bytes(u.take_rest()))
+    }
+}
+
+impl fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in self.0.split_inclusive(|&byte| byte == b'\n') {
+            match line.strip_suffix(b"\n") {
+                Some(line) => writeln!(f, "{}", line.escape_ascii())?,
+                None => write!(f, "{}", line.escape_ascii())?,
+            }
+        }
+        Ok(())
     }
 }

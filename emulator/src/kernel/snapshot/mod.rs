@@ -29,6 +29,7 @@ pub use cache::Cached;
 pub use error::{FormatProblem, SnapshotError};
 pub use file::Header;
 pub use pages::{PAGE, Pages};
+pub use vmlinux::Vmlinux;
 
 pub(super) use mapped::Mapped;
 

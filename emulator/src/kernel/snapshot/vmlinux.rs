@@ -37,7 +37,7 @@ impl Vmlinux {
     /// Reads and checks a file.
     pub fn read(path: &Path) -> Result<Self, SnapshotError> {
         let file = Mapped::open(path)?;
-        let parts = parse(file.bytes()).map_err(|problem| SnapshotError::Kernel {
+        let parts = Self::parse(file.bytes()).map_err(|problem| SnapshotError::Kernel {
             path: path.to_owned(),
             problem,
         })?;
@@ -45,6 +45,42 @@ impl Vmlinux {
             hash: file.hash(),
             path: file.path,
             ..parts
+        })
+    }
+
+    /// Reads and checks what is in a file, whatever that is. Time and memory are in proportion to its size. Says what is wrong with it,
+    /// as the rest of a sentence that the file's name begins.
+    pub fn parse(bytes: &[u8]) -> Result<Vmlinux, String> {
+        let elf = elf(bytes)?;
+        let endian = match elf.is_little_endian() {
+            true => Endian::Little,
+            false => Endian::Big,
+        };
+        if elf.symbols().next().is_none() {
+            return Err("has no symbols: it has been stripped; use the vmlinux of the build, or that of the distribution's debug package".to_owned());
+        }
+        let symbols = symbols::read(&elf, endian, bytes.len())?;
+        for (name, meaning) in NEEDED {
+            if !symbols.iter().any(|symbol| symbol.name == *name) {
+                return Err(format!("has no symbol `{name}`: {meaning}"));
+            }
+        }
+        let banner = symbols
+            .iter()
+            .find(|s| s.name == "linux_banner" && s.kind == SymbolKind::Other)
+            .map(|s| s.address)
+            .unwrap_or_default();
+        let text = symbols::executable(&elf)
+            .map(|(section, _)| (section.address(), section.size()))
+            .collect();
+        Ok(Vmlinux {
+            path: PathBuf::new(),
+            hash: 0,
+            endian,
+            version: version(&elf, banner)?,
+            symbols,
+            text,
+            banner,
         })
     }
 
@@ -75,42 +111,6 @@ const NEEDED: &[(&str, &str)] = &[
     ),
 ];
 
-fn parse(bytes: &[u8]) -> Result<Vmlinux, String> {
-    let elf = elf(bytes)?;
-    let endian = match elf.is_little_endian() {
-        true => Endian::Little,
-        false => Endian::Big,
-    };
-    if elf.symbols().next().is_none() {
-        return Err("has no symbols: it has been stripped; use the vmlinux of the build, or that of the distribution's debug package".to_owned());
-    }
-    let symbols = symbols::read(&elf, endian)?;
-    for (name, meaning) in NEEDED {
-        if !symbols.iter().any(|symbol| symbol.name == *name) {
-            return Err(format!("has no symbol `{name}`: {meaning}"));
-        }
-    }
-    let banner = symbols
-        .iter()
-        .find(|s| s.name == "linux_banner" && s.kind == SymbolKind::Other)
-        .map(|s| s.address)
-        .unwrap_or_default();
-    let text = elf
-        .sections()
-        .filter(symbols::is_executable)
-        .map(|section| (section.address(), section.size()))
-        .collect();
-    Ok(Vmlinux {
-        path: PathBuf::new(),
-        hash: 0,
-        endian,
-        version: version(&elf, banner)?,
-        symbols,
-        text,
-        banner,
-    })
-}
-
 /// Reads the ELF header and what it points at.
 fn elf(bytes: &[u8]) -> Result<Elf<'_>, String> {
     let truncated = || "is cut off or damaged".to_owned();
@@ -128,6 +128,9 @@ fn elf(bytes: &[u8]) -> Result<Elf<'_>, String> {
     let object::File::Elf64(elf) = any else {
         return Err("is a 32-bit ELF file: expected a kernel for ppc64".to_owned());
     };
+    if !names_can_be_read(&elf, bytes) {
+        return Err(truncated());
+    }
     if elf
         .sections()
         .any(|s| s.name().is_ok_and(|name| name.starts_with(".kernel:")))
@@ -146,6 +149,18 @@ fn elf(bytes: &[u8]) -> Result<Elf<'_>, String> {
         segment.data().map_err(|_| truncated())?;
     }
     Ok(elf)
+}
+
+/// Whether looking for sections by name ends soon: each look goes through a name to its end, which in a hostile file is the file's.
+fn names_can_be_read(elf: &Elf<'_>, bytes: &[u8]) -> bool {
+    const MOST_SECTIONS: usize = 4096;
+    const LARGEST_TABLE: u64 = 1 << 20;
+    let table = elf.elf_header().shstrndx(elf.endian(), bytes);
+    let size = table.ok().map(|index| {
+        let index = object::SectionIndex(index as usize);
+        elf.section_by_index(index).map_or(0, |table| table.size())
+    });
+    elf.sections().count() <= MOST_SECTIONS && size.is_some_and(|size| size <= LARGEST_TABLE)
 }
 
 const COMPRESSED: &str = "is a compressed kernel image: expected the vmlinux it was made from";

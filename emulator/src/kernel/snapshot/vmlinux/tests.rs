@@ -122,7 +122,7 @@ impl Kernel {
                 .extend_from_slice(&[symbol.info, symbol.other]);
             symbols
                 .u16(symbol.section)
-                .u64(start + symbol.offset)
+                .u64(start.wrapping_add(symbol.offset))
                 .u64(symbol.size);
             names.extend_from_slice(symbol.name.as_bytes());
             names.push(0);
@@ -172,7 +172,7 @@ impl Kernel {
     }
 
     fn read(&self) -> Vmlinux {
-        parse(&self.bytes()).expect("it is a kernel")
+        Vmlinux::parse(&self.bytes()).expect("it is a kernel")
     }
 
     fn refused(&self, expected: &str) {
@@ -181,7 +181,7 @@ impl Kernel {
 }
 
 fn refused(bytes: &[u8], expected: &str) {
-    let problem = parse(bytes).expect_err("it is refused");
+    let problem = Vmlinux::parse(bytes).expect_err("it is refused");
     assert!(problem.contains(expected), "{problem}");
 }
 
@@ -325,6 +325,116 @@ fn other_files_are_told_apart() {
 fn a_kernel_that_is_cut_off_is_refused() {
     let whole = Kernel::new(Endian::Big).bytes();
     for length in 0..whole.len() {
-        assert!(parse(&whole[..length]).is_err(), "{length}");
+        assert!(Vmlinux::parse(&whole[..length]).is_err(), "{length}");
+    }
+}
+
+/// Where [`Kernel::bytes`] puts symbols, each of 24 bytes that begin with the place of its name.
+const SYMBOLS: usize = 0x500;
+
+#[test]
+fn names_that_outgrow_their_file_are_refused() {
+    let long = "n".repeat(1000).leak();
+    let mut kernel = Kernel::new(Endian::Little);
+    let many = (0..100).map(|offset| wanted(long, 1, offset, 0, LOCAL | NOTYPE));
+    kernel.symbols.splice(0..0, many);
+    let apart = kernel.bytes();
+    // Each with a name of its own: the file is as long as its names.
+    assert!(Vmlinux::parse(&apart).is_ok());
+
+    let mut shared = kernel;
+    for symbol in &mut shared.symbols[1..100] {
+        symbol.name = "x";
+    }
+    let mut bytes = shared.bytes();
+    let name = bytes[SYMBOLS + 24..][..4].to_vec();
+    for symbol in 1..100 {
+        bytes[SYMBOLS + 24 + symbol * 24..][..4].copy_from_slice(&name);
+    }
+    refused(&bytes, "is cut off or damaged");
+
+    // Nobody's function has such a name.
+    let mut longer = Kernel::new(Endian::Little);
+    longer
+        .symbols
+        .push(wanted("n".repeat(1025).leak(), 1, 0, 0, GLOBAL | FUNC));
+    assert_eq!(longer.read().symbols.len(), needed().len());
+}
+
+#[test]
+fn code_that_is_not_in_the_file_is_none() {
+    let whole = Kernel::new(Endian::Little).bytes();
+    let headers = u64::from_le_bytes(whole[40..48].try_into().unwrap()) as usize;
+    let text = headers + 64;
+    const NOBITS: u32 = 8;
+    for (kind, field, value) in [
+        (1, 32, u64::MAX - 0x1000),
+        (1, 32, 1 << 40),
+        (1, 16, u64::MAX - 4),
+        (NOBITS, 32, 1 << 40),
+    ] {
+        let mut bytes = whole.clone();
+        bytes[text + 4..][..4].copy_from_slice(&kind.to_le_bytes());
+        bytes[text + field..][..8].copy_from_slice(&value.to_le_bytes());
+        let kernel = Vmlinux::parse(&bytes).expect("its symbols are there");
+        assert_eq!(kernel.text, []);
+        assert_eq!(find(&kernel, "save_fpu")[0].kind, SymbolKind::Other);
+    }
+}
+
+#[test]
+fn a_function_ends_where_its_section_does() {
+    let mut kernel = Kernel::new(Endian::Little);
+    kernel.symbols[2].size = u64::MAX - 1;
+    assert_eq!(find(&kernel.read(), "save_fpu")[0].size, CODE - 0x40);
+}
+
+#[test]
+fn more_sections_than_any_kernel_has_are_refused() {
+    let mut bytes = Kernel::new(Endian::Little).bytes();
+    let headers = bytes[40..48].try_into().map(u64::from_le_bytes).unwrap() as usize;
+    let text = bytes[headers + 64..headers + 128].to_vec();
+    for _ in 0..5000 {
+        bytes.extend_from_slice(&text);
+    }
+    bytes[60..62].copy_from_slice(&5007u16.to_le_bytes());
+    refused(&bytes, "is cut off or damaged");
+}
+
+/// The seeds of the libFuzzer target `vmlinux_loader` are such kernels. `CTXFUZZ_BLESS=1` writes them.
+#[test]
+fn seeds_of_the_loader_target_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/vmlinux_loader");
+    for endian in Endian::BOTH {
+        let mut kernel = Kernel::new(endian);
+        if endian == Endian::Big {
+            kernel.descriptors = vec![TEXT + 0x40, TEXT + 0xc0];
+            kernel
+                .symbols
+                .push(wanted("described", 3, 24, 24, GLOBAL | FUNC));
+        }
+        let file = folder.join(format!("{}.elf", endian.name()));
+        if std::env::var_os("CTXFUZZ_BLESS").is_some() {
+            std::fs::create_dir_all(&folder).expect("the folder is made");
+            std::fs::write(&file, kernel.bytes()).expect("the seed is written");
+        }
+        let seed = std::fs::read(&file).expect("run with CTXFUZZ_BLESS=1 to make the seeds");
+        assert_eq!(seed, kernel.bytes(), "CTXFUZZ_BLESS=1 makes the seeds anew");
+        assert!(Vmlinux::parse(&seed).is_ok());
+    }
+}
+
+/// Found by the target `vmlinux_loader`.
+#[test]
+fn what_lies_before_its_section_is_no_function() {
+    let mut kernel = Kernel::new(Endian::Big);
+    kernel.descriptors = vec![TEXT - 8];
+    kernel.symbols.extend([
+        wanted("early", 1, u64::MAX - 7, 8, GLOBAL | FUNC),
+        wanted("described", 3, 0, 24, GLOBAL | FUNC),
+    ]);
+    let kernel = kernel.read();
+    for name in ["early", "described"] {
+        assert_eq!(find(&kernel, name)[0].kind, SymbolKind::Other, "{name}");
     }
 }

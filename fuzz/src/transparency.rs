@@ -1,0 +1,114 @@
+//! The transparency oracle for libFuzzer: one kernel, seen again on a fresh machine before anybody hears of a violation.
+
+use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::run::{Runner, RunnerError};
+use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::transparency::{judge, keys};
+
+use crate::{environment, guest};
+
+/// One kernel and the kinds of finding nobody wants to hear of again.
+pub struct Transparency {
+    name: KernelName,
+    endian: Endian,
+    runner: Runner,
+    abi: Abi,
+    known: Vec<String>,
+}
+
+impl Transparency {
+    /// Kernel `CTXFUZZ_KERNEL` (repaired), and the rest of [`environment`].
+    pub fn from_environment() -> Result<Self, String> {
+        Self::new(
+            environment::kernel("CTXFUZZ_KERNEL", "repaired")?,
+            environment::endian()?,
+            environment::abi()?,
+            environment::known()?,
+        )
+    }
+
+    /// Starts it.
+    pub fn new(
+        name: KernelName,
+        endian: Endian,
+        abi: Abi,
+        known: Vec<String>,
+    ) -> Result<Self, String> {
+        let runner = observed(&name, endian).map_err(|e| e.to_string())?;
+        Ok(Transparency {
+            name,
+            endian,
+            runner,
+            abi,
+            known,
+        })
+    }
+
+    /// Runs a scenario. The first new kind of finding that a fresh machine shows too, as `ctxfuzz check` names it.
+    pub fn run(&mut self, scenario: &Scenario) -> Option<String> {
+        let judgement = judge(scenario, &self.runner.run(scenario));
+        guest::cover([&self.runner]);
+        let reported = |violation: &&_| self.reports(violation);
+        let keys = keys(scenario, judgement.violations.iter().filter(reported));
+        let new = keys
+            .keys()
+            .map(ToString::to_string)
+            .find(|key| !self.known.contains(key))?;
+        let fresh = observed(&self.name, self.endian).ok()?.run(scenario);
+        (judge(scenario, &fresh) == judgement).then_some(new)
+    }
+
+    fn reports(&self, violation: &ctxfuzz_triage::transparency::Violation) -> bool {
+        self.abi.reports(violation.verdict)
+    }
+}
+
+fn observed(name: &KernelName, endian: Endian) -> Result<Runner, RunnerError> {
+    let mut runner = Runner::new(name, endian)?;
+    runner.observe();
+    Ok(runner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ctxfuzz_generators::random_scenario;
+
+    fn kernel(name: &str, endian: Endian, abi: Abi, known: &[&str]) -> Transparency {
+        let known = known.iter().map(|&one| one.to_owned()).collect();
+        let name = name.parse().expect("a kernel");
+        Transparency::new(name, endian, abi, known).expect("it starts")
+    }
+
+    #[test]
+    fn a_defect_is_found_unless_it_is_known_and_a_repaired_kernel_is_silent() {
+        for endian in Endian::BOTH {
+            let mut repaired = kernel("repaired", endian, Abi::Elf, &[]);
+            let mut clobbering = kernel("clobbering", endian, Abi::Elf, &[]);
+            let (scenario, found) = (0..2000)
+                .map(random_scenario)
+                .find_map(|one| {
+                    assert_eq!(repaired.run(&one), None);
+                    clobbering.run(&one).map(|found| (one, found))
+                })
+                .expect("no violation");
+            assert!(found.starts_with("live."), "{found}");
+            let mut told = kernel("clobbering", endian, Abi::Elf, &[&found]);
+            assert_ne!(told.run(&scenario), Some(found));
+        }
+    }
+
+    #[test]
+    fn what_only_the_linux_abi_promises_is_reported_under_it_alone() {
+        let mut elf = kernel("clobbering", Endian::Little, Abi::Elf, &[]);
+        let mut linux = kernel("clobbering", Endian::Little, Abi::Linux, &[]);
+        let found = (0..2000)
+            .map(random_scenario)
+            .filter(|one| elf.run(one).is_none())
+            .find_map(|one| linux.run(&one))
+            .expect("no violation");
+        assert!(found.starts_with("abi."), "{found}");
+    }
+}
