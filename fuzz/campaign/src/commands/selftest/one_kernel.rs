@@ -19,6 +19,7 @@ pub fn transparency(scenarios: Scenarios<'_>) -> anyhow::Result<Vec<Line>> {
         "repair-vrsave-in-core",
         "le-repair-vscr-word",
         "repair-scv-xer",
+        "repair-emul-lfd-dw1",
     ];
     for defect in defects::all().filter(|defect| !declared.contains(&defect.id)) {
         lines.push(match least(defect.severity) {
