@@ -36,6 +36,8 @@ pub trait Progress {
     fn show(&mut self, status: &Status<'_>);
     /// A new finding.
     fn found(&mut self, finding: &FindingSummary);
+    /// Something that a person should know.
+    fn note(&mut self, line: &str);
     /// Nothing more will come.
     fn finish(&mut self);
 }
@@ -105,6 +107,10 @@ impl Progress for Redrawn {
         self.bar.println(news(finding));
     }
 
+    fn note(&mut self, line: &str) {
+        self.bar.println(format!("ctxfuzz: {line}"));
+    }
+
     fn finish(&mut self) {
         self.bar.finish_and_clear();
     }
@@ -125,6 +131,10 @@ impl Progress for Lines {
 
     fn found(&mut self, finding: &FindingSummary) {
         say(&news(finding));
+    }
+
+    fn note(&mut self, line: &str) {
+        say(&format!("ctxfuzz: {line}"));
     }
 
     fn finish(&mut self) {}

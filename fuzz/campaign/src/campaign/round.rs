@@ -12,6 +12,7 @@ use super::desk::Desk;
 use super::engine::Harness;
 use super::progress::{Progress, Status};
 use super::summary::{Counts, Summary};
+use super::trouble::Troubles;
 use super::{CampaignError, Config, corpus, evidence};
 
 /// An edge counts as gone once or more than once. AFL's eight classes reached no more edges, and kept scenarios that go round some loop
@@ -28,6 +29,7 @@ pub struct Round<'c> {
     stop: &'c AtomicBool,
     pair: Pair,
     desk: Desk<'c>,
+    troubles: Troubles<'c>,
     started: Instant,
     executions: u64,
     corpus: u64,
@@ -52,6 +54,7 @@ impl<'c> Round<'c> {
             stop,
             pair,
             desk,
+            troubles: Troubles::new(config),
             started: Instant::now(),
             executions: 0,
             corpus: 0,
@@ -83,6 +86,7 @@ impl<'c> Round<'c> {
             corpus: self.corpus,
             findings,
             known,
+            trouble: self.troubles.into_kept(),
             counts: self.counts,
         })
     }
@@ -131,6 +135,7 @@ impl<'c> Round<'c> {
     }
 
     fn sort_out(&mut self, scenario: &Scenario, paired: &Paired) -> Result<(), CampaignError> {
+        self.troubles.take(scenario, paired, self.executions)?;
         if !paired.comparison.reported(self.config.abi) {
             return Ok(());
         }

@@ -1,7 +1,8 @@
 //! `ctxfuzz fuzz`: a campaign.
 
+use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,10 @@ pub struct FuzzArgs {
     /// Where findings go, a directory each.
     #[arg(long, value_name = "DIR", default_value = "findings")]
     findings: PathBuf,
+    /// Where scenarios go that were more than the emulator can do, or were cut off: a few of each kind [default: the findings' directory with
+    /// `-trouble` behind its name].
+    #[arg(long, value_name = "DIR")]
+    trouble: Option<PathBuf>,
     /// Decides every choice.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -101,6 +106,18 @@ pub fn warn_of_equal_kernels(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The directory for what is no finding, where none was named: the next campaign and `triage` read the findings' own.
+pub fn beside(findings: &Path) -> PathBuf {
+    let named = match findings.file_name() {
+        Some(_) => findings.to_owned(),
+        // `.` and `..` have a name of their own behind them.
+        None => fs::canonicalize(findings).unwrap_or_else(|_| findings.to_owned()),
+    };
+    let mut name = named.file_name().unwrap_or_default().to_owned();
+    name.push("-trouble");
+    named.with_file_name(name)
+}
+
 fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
     let endians = args.kernels.endians(args.endian, EndianArgument::Le)?;
     let &[endian] = endians.as_slice() else {
@@ -117,6 +134,10 @@ fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
         corpus: Some(args.corpus.clone()),
         grows: true,
         findings: args.findings.clone(),
+        trouble: match &args.trouble {
+            Some(dir) => dir.clone(),
+            None => beside(&args.findings),
+        },
         seed: args.seed,
         runs: args.runs,
         seconds,
@@ -160,7 +181,23 @@ mod tests {
         assert_eq!(config.b.to_string(), "fixed");
         assert_eq!(config.corpus, Some("corpus".into()));
         assert_eq!(config.findings, PathBuf::from("findings"));
+        assert_eq!(config.trouble, PathBuf::from("findings-trouble"));
         assert!(config.seed == 1 && config.feedback && !config.dirty);
+    }
+
+    #[test]
+    fn trouble_is_beside_the_findings() {
+        for (findings, trouble) in [
+            ("findings", "findings-trouble"),
+            ("a/b/", "a/b-trouble"),
+            ("/a", "/a-trouble"),
+        ] {
+            assert_eq!(beside(Path::new(findings)), PathBuf::from(trouble));
+        }
+        let here = beside(Path::new("."));
+        assert!(here.is_absolute() && here.to_string_lossy().ends_with("-trouble"));
+        let told = read("fuzz --trouble x").unwrap().trouble;
+        assert_eq!(told, PathBuf::from("x"));
     }
 
     #[test]
