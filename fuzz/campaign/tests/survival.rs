@@ -50,7 +50,8 @@ impl Random {
 /// What campaigns have said that they have.
 #[derive(Default)]
 struct Acknowledged {
-    signatures: BTreeSet<String>,
+    /// Directories.
+    findings: BTreeSet<String>,
     corpus: BTreeMap<PathBuf, String>,
 }
 
@@ -86,33 +87,41 @@ fn hidden(dir: &Path) -> usize {
     names.iter().filter(|name| name.starts_with('.')).count()
 }
 
-/// Lets a campaign live for a while: to some moment, or until it has begun to write something, or until it has said that it found something.
-fn live(folder: &Path, kernel: &str, random: &mut Random) {
-    let (before, findings) = (begun(folder), hidden(&folder.join("findings")));
+/// Lets a campaign live for a while: to some moment, or until something appears that it writes, or until it has said that it found something.
+fn live(folder: &Path, kernel: &str, round: u32, random: &mut Random) {
+    let findings = || names(&folder.join("findings")).len();
+    let corpus = || names(&folder.join("corpus/found")).len();
+    let before = (findings(), corpus());
     let wait = |longest: Duration, until: &dyn Fn() -> bool| {
         let started = Instant::now();
         while started.elapsed() < longest && !until() {
             sleep(Duration::from_micros(200));
         }
     };
-    match (kernel == QUIET, random.below(2)) {
+    match (kernel == QUIET, round / 2 % 2) {
         (true, 0) => sleep(LONGEST.mul_f64(random.below(1000) as f64 / 1000.0)),
-        (true, _) => wait(LONGEST, &|| begun(folder) > before),
-        (false, 0) => {
+        (true, _) => wait(LONGEST, &|| corpus() > before.1),
+        (false, 1) => {
             wait(PATIENCE, &|| log(folder).contains("found "));
             sleep(Duration::from_millis(random.below(300)));
         }
         (false, _) => wait(PATIENCE, &|| {
-            hidden(&folder.join("findings")) > findings || log(folder).contains("found ")
+            findings() > before.0 || log(folder).contains("found ")
         }),
     }
     sleep(Duration::from_micros(random.below(2000)));
 }
 
 /// Kills a campaign that lived for a while. Whether it was writing.
-fn kill_at_random(folder: &Path, kernel: &str, random: &mut Random, child: &mut Child) -> bool {
+fn kill_at_random(
+    folder: &Path,
+    kernel: &str,
+    round: u32,
+    random: &mut Random,
+    child: &mut Child,
+) -> bool {
     let before = begun(folder);
-    live(folder, kernel, random);
+    live(folder, kernel, round, random);
     child.kill().expect("it is killed");
     let status = child.wait().expect("it is over");
     assert_eq!(status.code(), None, "it was still running: {}", log(folder));
@@ -130,18 +139,21 @@ impl Acknowledged {
         // The last line may be cut off: it is no promise before it ends.
         let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
         for line in whole.lines() {
-            if let Some(found) = line.strip_prefix("found ") {
-                let signature = found.split(' ').next().expect("a signature");
-                self.signatures.insert(signature.to_owned());
+            if let Some((_, path)) = line
+                .strip_prefix("found ")
+                .and_then(|found| found.split_once(": "))
+            {
+                let path = path.split(" (report of").next().unwrap_or(path);
+                self.findings.insert(path.to_owned());
             }
         }
     }
 
     /// Holds the disk to it.
     fn check(&mut self, folder: &Path) {
-        for signature in &self.signatures {
-            let dir = folder.join("findings").join(signature);
-            assert!(dir.is_dir(), "{signature} was said to be found");
+        for finding in &self.findings {
+            let report = folder.join(finding).join("report.json");
+            assert!(report.is_file(), "{finding} was said to be there");
         }
         self.check_findings(folder);
         let mut files = BTreeMap::new();
@@ -202,13 +214,13 @@ fn kill(times: u32) {
             _ => LOUD[(round / 2) as usize % LOUD.len()],
         };
         let mut child = start(folder.path(), u64::from(round), kernel);
-        let was_writing = kill_at_random(folder.path(), kernel, &mut random, &mut child);
+        let was_writing = kill_at_random(folder.path(), kernel, round, &mut random, &mut child);
         writing += u32::from(was_writing);
         acknowledged.read(folder.path());
         acknowledged.check(folder.path());
     }
     let before: BTreeSet<String> = names(&folder.path().join("findings")).into_iter().collect();
-    let (files, said) = (acknowledged.corpus.len(), &acknowledged.signatures);
+    let (files, said) = (acknowledged.corpus.len(), &acknowledged.findings);
     println!(
         "{times} kills, {writing} of them while something was written; corpus {files}, findings {said:?}"
     );
@@ -229,12 +241,14 @@ fn kill(times: u32) {
         "{corpus} of {files} were gone on from"
     );
     for finding in summary["findings"].as_array().expect("a list") {
-        let signature = finding["signature"].as_str().expect("a text");
+        // Not the signature: not every one is safe as a name.
+        let path = Path::new(finding["path"].as_str().expect("a text"));
+        let name = path.file_name().expect("a name").to_string_lossy();
         let kept_earlier = finding["kept_earlier"] == Value::Bool(true);
         // A finding that was replaced by a stronger one is this campaign's.
         assert!(
-            !kept_earlier || before.contains(signature),
-            "{signature} was never there"
+            !kept_earlier || before.contains(&*name),
+            "{name} was never there"
         );
     }
     acknowledged.check(folder.path());

@@ -71,13 +71,18 @@ impl<'c> Round<'c> {
 
     /// The end of the campaign: what it did, or what stopped it.
     pub fn finish(mut self) -> Result<Summary, CampaignError> {
-        self.count_edges();
-        self.progress.finish();
+        self.count_all();
+        self.progress.finish(&Status {
+            executions: self.executions,
+            seconds: self.started.elapsed().as_secs_f64(),
+            corpus: self.corpus,
+            counts: self.counts,
+            findings: self.desk.findings(),
+        });
         if let Some(error) = self.trouble.take() {
             return Err(error);
         }
         let seconds = self.started.elapsed().as_secs_f64();
-        self.desk.count(&mut self.counts);
         let (findings, known) = self.desk.into_findings();
         Ok(Summary {
             executions: self.executions,
@@ -119,9 +124,11 @@ impl<'c> Round<'c> {
         }
     }
 
-    fn count_edges(&mut self) {
+    /// Counts what is not counted as it happens.
+    fn count_all(&mut self) {
         let hit = self.covered.iter().filter(|&&hits| hits != 0).count();
         self.counts.edges = hit as u64;
+        self.desk.count(&mut self.counts);
     }
 
     fn count(&mut self, paired: &Paired) {
@@ -152,8 +159,7 @@ impl<'c> Round<'c> {
 
     fn show(&mut self) {
         if self.executions.is_multiple_of(CLOCK) && self.progress.due() {
-            self.count_edges();
-            self.desk.count(&mut self.counts);
+            self.count_all();
             self.progress.show(&Status {
                 executions: self.executions,
                 seconds: self.started.elapsed().as_secs_f64(),

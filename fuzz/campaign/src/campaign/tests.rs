@@ -21,7 +21,7 @@ impl Progress for Silent {
     fn show(&mut self, _: &Status<'_>) {}
     fn found(&mut self, _: &FindingSummary) {}
     fn note(&mut self, _: &str) {}
-    fn finish(&mut self) {}
+    fn finish(&mut self, _: &Status<'_>) {}
 }
 
 pub(super) fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
@@ -164,7 +164,7 @@ impl Progress for Interrupts<'_> {
         self.0.store(true, Ordering::Relaxed);
     }
     fn note(&mut self, _: &str) {}
-    fn finish(&mut self) {}
+    fn finish(&mut self, _: &Status<'_>) {}
 }
 
 #[test]

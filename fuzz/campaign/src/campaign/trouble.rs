@@ -88,7 +88,7 @@ fn is_trouble(end: &End) -> bool {
 /// What happened, without the addresses and values, which are different every time.
 fn kind(what: &str) -> String {
     what.split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.contains(|c: char| c.is_ascii_digit()))
+        .filter(|word| !word.is_empty() && !word.contains(|c: char| c.is_ascii_digit()))
         .collect::<Vec<&str>>()
         .join(" ")
 }

@@ -12,7 +12,9 @@ use clap::Args;
 use ctxfuzz_emulator::run::kernel_hash;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
+use super::input::check_output;
 use super::{Status, triage};
+use crate::campaign::monitor::{Files, Monitor};
 use crate::campaign::progress::on_stderr;
 use crate::campaign::{self, Config};
 
@@ -63,6 +65,12 @@ pub struct FuzzArgs {
     /// Let kernel B find garbage in stacks, scratch memory and registers, different every run. No kernel may depend on it.
     #[arg(long)]
     dirty: bool,
+    /// Keep a file that says how the campaign is, for other programs: one JSON object, rewritten every 5 seconds and at the end.
+    #[arg(long, value_name = "FILE")]
+    status_json: Option<PathBuf>,
+    /// The same in Prometheus' text format, for the node exporter's textfile collector.
+    #[arg(long, value_name = "FILE")]
+    status_prometheus: Option<PathBuf>,
     /// One JSON object at the end.
     #[arg(long)]
     json: bool,
@@ -71,6 +79,13 @@ pub struct FuzzArgs {
 /// Fuzzes; exit status 1 if there are findings.
 pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
     let config = config(args)?;
+    let files = Files {
+        json: args.status_json.clone(),
+        prometheus: args.status_prometheus.clone(),
+    };
+    for file in [&files.json, &files.prometheus].into_iter().flatten() {
+        check_output(file)?;
+    }
     warn_of_equal_kernels(&config)?;
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
@@ -80,7 +95,9 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         }
     })
     .context("cannot listen for Ctrl-C")?;
-    let summary = campaign::run(&config, &mut *on_stderr(), &stop)?;
+    let mut on_stderr = on_stderr();
+    let mut monitor = Monitor::new(files, &config, &mut *on_stderr);
+    let summary = campaign::run(&config, &mut monitor, &stop)?;
     let mut out = io::stdout().lock();
     match args.json {
         true => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
