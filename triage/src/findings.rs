@@ -238,7 +238,7 @@ impl FindingStore {
         written?;
         match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(io_error("remove", &scratch)(error));
+                Err(io_error("remove", &scratch)(error))
             }
             _ => sync_directory(&self.dir),
         }

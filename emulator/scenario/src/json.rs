@@ -5,7 +5,7 @@
 mod document;
 mod events;
 mod layout;
-mod locate;
+pub(crate) mod locate;
 pub(crate) mod names;
 pub(crate) mod number;
 pub(crate) mod object;

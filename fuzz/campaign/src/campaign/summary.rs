@@ -110,7 +110,8 @@ pub struct Counts {
     pub emulator_fault: u64,
     /// Kinds of divergence that were seen.
     pub buckets: u64,
-    /// Kinds that were still waiting for a root cause at the end; their places and registers are all known from others.
+    /// Kinds that nobody looked into for a root cause: they were still waiting at the end, or there was no room for them to wait. Their places and
+    /// registers are all known from others.
     pub waiting: u64,
     /// Divergences that fresh machines did not show again.
     pub not_reproduced: u64,
