@@ -4,6 +4,7 @@
 //! directory, which is then renamed. The first occurrence is kept; later ones are counted, and leave a scenario only if they
 //! show the signature in a place where it was not seen before.
 
+pub mod scratch;
 #[cfg(test)]
 mod tests;
 
@@ -107,6 +108,7 @@ impl FindingStore {
             known: BTreeMap::new(),
             scratch: 0,
         };
+        scratch::sweep(&store.dir);
         store.learn()?;
         let probe = store.scratch_path("probe");
         fs::create_dir(&probe).map_err(io_error("write to the findings directory", &store.dir))?;
@@ -164,19 +166,10 @@ impl FindingStore {
     pub fn replace(&mut self, finding: &Finding) -> Result<PathBuf, FindingsError> {
         let name = directory_name(&finding.signature);
         let path = self.dir.join(&name);
-        let aside = self.scratch_path(&name);
-        let had_one = path.exists();
-        if had_one {
-            fs::rename(&path, &aside).map_err(io_error("put aside", &path))?;
+        match is_finding(&path) {
+            true => self.write_over(&name, finding)?,
+            false => self.write_new(&name, finding)?,
         }
-        let written = self.write_new(&name, finding);
-        if had_one {
-            match &written {
-                Ok(()) => fs::remove_dir_all(&aside).map_err(io_error("remove", &aside))?,
-                Err(_) => fs::rename(&aside, &path).map_err(io_error("put back", &path))?,
-            }
-        }
-        written?;
         let places = finding.sightings.iter().map(|d| d.place.to_string());
         let known = self.known.entry(name).or_default();
         known.count += 1;
@@ -206,7 +199,7 @@ impl FindingStore {
         for entry in fs::read_dir(&self.dir).map_err(&list)? {
             let path = entry.map_err(&list)?.path();
             let name = path.file_name().and_then(|name| name.to_str());
-            // What an interrupted run left behind begins with a dot.
+            // What is being written, here or elsewhere, begins with a dot.
             if let Some(name) = name.filter(|name| !name.starts_with('.'))
                 && is_finding(&path)
             {
@@ -234,13 +227,32 @@ impl FindingStore {
         sync_directory(&self.dir)
     }
 
+    /// The old one stays where it is until the new one takes its place: a campaign that is killed must not lose both.
+    fn write_over(&mut self, name: &str, finding: &Finding) -> Result<(), FindingsError> {
+        let (scratch, aside) = (self.scratch_path(name), self.scratch_path(name));
+        let path = self.dir.join(name);
+        let written = fill_directory(&scratch, finding)
+            .and_then(|()| swap(&scratch, &path, &aside).map_err(io_error("put in place", &path)));
+        // Now it has the old one, or what was written of the new one. Whoever else removes it is welcome.
+        let removed = fs::remove_dir_all(&scratch);
+        written?;
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(io_error("remove", &scratch)(error))
+            }
+            _ => sync_directory(&self.dir),
+        }
+    }
+
     fn write_whole(&mut self, path: &Path, text: &str) -> Result<(), FindingsError> {
         let scratch = self.scratch_path("file");
-        write_synced(&scratch, text)?;
-        fs::rename(&scratch, path).map_err(|error| {
+        let written = write_synced(&scratch, text)
+            .and_then(|()| fs::rename(&scratch, path).map_err(io_error("put in place", path)));
+        if written.is_err() {
+            // The error that matters is the first one.
             let _ = fs::remove_file(&scratch);
-            io_error("put in place", path)(error)
-        })?;
+        }
+        written?;
         path.parent().map_or(Ok(()), sync_directory)
     }
 
@@ -250,12 +262,29 @@ impl FindingStore {
             self.scratch += 1;
             let path = self
                 .dir
-                .join(format!(".{name}.{}.{}", std::process::id(), self.scratch));
+                .join(scratch::name(name, std::process::id(), self.scratch));
             // A killed run may have left one behind, and in a container the same process id comes again.
             if !path.exists() {
                 return path;
             }
         }
+    }
+}
+
+/// Puts two directories in each other's place, at once where the file system can; elsewhere the old one is `aside` meanwhile.
+fn swap(new: &Path, old: &Path, aside: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        if renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE).is_ok() {
+            return Ok(());
+        }
+    }
+    // For a moment there is none. If that is where the campaign ends, `scratch::sweep` will put it back.
+    fs::rename(old, aside)?;
+    match fs::rename(new, old) {
+        Ok(()) => fs::rename(aside, new),
+        Err(error) => fs::rename(aside, old).and(Err(error)),
     }
 }
 

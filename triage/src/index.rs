@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub use self::entry::{Entry, Kernel};
 pub use self::replayed::Run;
 use crate::definedness::Abi;
+use crate::findings::scratch;
 use crate::known::Known;
 
 /// Something in the directory that is not reported.
@@ -145,11 +146,5 @@ fn is_hidden(name: &std::ffi::OsStr) -> bool {
 /// Whether this is what a campaign that was cut off leaves behind: a directory named `.SIGNATURE.PID.NUMBER`.
 fn is_scratch(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let number = |part: Option<&str>| {
-        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    let mut parts = name.rsplit('.');
-    number(parts.next())
-        && number(parts.next())
-        && parts.next().is_some_and(|part| !part.is_empty())
+    scratch::target(&name).is_some()
 }

@@ -86,6 +86,11 @@ impl Known {
         Ok(Known { reasons })
     }
 
+    /// All of them, in order.
+    pub fn signatures(&self) -> impl Iterator<Item = &str> {
+        self.reasons.keys().map(String::as_str)
+    }
+
     /// Those of an explanation's signatures that are known, with their reasons, and whether everything that the policy reports goes back to them.
     pub fn excuses(&self, explanation: &Explanation, abi: Abi) -> (Vec<(String, String)>, bool) {
         let mut known = Vec::new();

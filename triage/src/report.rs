@@ -2,6 +2,7 @@
 //!
 //! Root cause has a report of its own; this one says what differs and who can notice.
 
+pub mod checked;
 pub mod html;
 pub mod junit;
 pub mod sarif;

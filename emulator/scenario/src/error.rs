@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::json::locate;
+
 /// A text, or a [`Scenario`](crate::Scenario) made by a program, that is no valid scenario.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ScenarioError {
@@ -29,6 +31,13 @@ impl ScenarioError {
             field: field.into(),
             message: message.into(),
         }
+    }
+}
+
+impl ScenarioError {
+    /// The same error about its field in another text, which the one that was read was made from.
+    pub fn placed_in(self, text: &str, origin: &str) -> Self {
+        locate::in_text(text, origin, self)
     }
 }
 

@@ -5,7 +5,7 @@
 mod document;
 mod events;
 mod layout;
-mod locate;
+pub(crate) mod locate;
 pub(crate) mod names;
 pub(crate) mod number;
 pub(crate) mod object;
@@ -54,13 +54,11 @@ fn explain(text: &str, origin: &str) -> ScenarioError {
     /// The version alone: a later version may have fields this one does not know.
     #[derive(Deserialize)]
     struct Probe {
-        ctxfuzz: u64,
+        ctxfuzz: serde_json::Value,
     }
     if let Ok(Probe { ctxfuzz }) = serde_json::from_str(text)
-        && ctxfuzz != VERSION
+        && let Some(message) = wrong_version(&ctxfuzz)
     {
-        let message =
-            format!("unsupported version {ctxfuzz}: this program reads version {VERSION}");
         return locate::in_text(text, origin, ScenarioError::of_field("ctxfuzz", message));
     }
 
@@ -79,6 +77,24 @@ fn explain(text: &str, origin: &str) -> ScenarioError {
         column: error.column().max(1),
         field,
         message: one_line(&message_of(&error)),
+    }
+}
+
+/// What is wrong with the version of a text, and what to do about it; `None` if nothing is.
+fn wrong_version(version: &serde_json::Value) -> Option<String> {
+    let reads = format!("this ctxfuzz reads version {VERSION}");
+    match version.as_u64() {
+        Some(VERSION) => None,
+        Some(newer @ VERSION..) => Some(format!(
+            "unsupported version {newer}: {reads}, get a newer ctxfuzz"
+        )),
+        // There is nothing older that could be migrated.
+        Some(older) => Some(format!(
+            "unsupported version {older}: {reads}, and there is none before it"
+        )),
+        None => Some(one_line(&format!(
+            "{version} is no version: expected the number {VERSION}"
+        ))),
     }
 }
 

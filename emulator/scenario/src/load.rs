@@ -22,18 +22,31 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The scenario files in a directory, in order: `*.json`, hidden ones left out.
-pub fn files_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+/// What a directory holds under names of scenario files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The scenario files, in order.
+    pub files: Vec<PathBuf>,
+    /// What has such a name and is no file, in order: a pipe would be waited for.
+    pub others: Vec<PathBuf>,
+}
+
+/// Lists a directory's `*.json`, hidden ones left out. What cannot be looked at is a file, and whoever reads it will say why not.
+pub fn files_in(dir: &Path) -> io::Result<Listed> {
+    let mut listed = Listed::default();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         if !name.starts_with(b".") && path.extension().is_some_and(|e| e == "json") {
-            files.push(path);
+            match fs::metadata(&path).is_ok_and(|about| !about.is_file()) {
+                true => listed.others.push(path),
+                false => listed.files.push(path),
+            }
         }
     }
-    files.sort();
-    Ok(files)
+    listed.files.sort();
+    listed.others.sort();
+    Ok(listed)
 }
 
 impl Scenario {

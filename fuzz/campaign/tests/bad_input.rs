@@ -141,8 +141,13 @@ fn bad_arguments_are_named() {
             vec!["minimize", good, "-o", "x", "--budget", "x"],
             "--budget <N>",
         ),
-        (vec!["check", good], "--kernel <KERNEL>"),
+        (vec!["check", "--runs", "5"], "--kernel <KERNEL>"),
         (vec!["check", "--kernel", "fixed"], "<PATH>"),
+        (vec!["check"], "<PATH>"),
+        (
+            vec!["check", "--kernel", "fixed", "--runs", "1", "--expect"],
+            "cannot be used with",
+        ),
         (
             vec!["check", "--kernel", "fixd", good],
             "unknown kernel `fixd`",

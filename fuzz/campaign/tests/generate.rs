@@ -88,7 +88,15 @@ fn what_is_wrong_with_a_template_is_said() -> Result {
         ),
         (
             r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]}, "events": ["?", {"tuch": "fp"}]}"#,
-            "unknown event `tuch`",
+            "t.json:1:58: events[1]: unknown event `tuch`",
+        ),
+        (
+            "{\"ctxfuzz\": 1, \"stage\": {\"tasks\": [{}]},\n\"events\": [\"?\", \"*\", \"*\",\n  {\"set\": {\"f77\": \"0x1\"}}]}",
+            "t.json:3:",
+        ),
+        (
+            "{\"ctxfuzz\": 1,\n\"stage\": {\"tasks\": []},\n\"events\": [\"*\"]}",
+            "t.json:2:20: stage.tasks: no task",
         ),
     ];
     for (text, expected) in cases {

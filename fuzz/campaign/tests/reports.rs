@@ -3,10 +3,10 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 
 use common::findings::{ALTIVEC, FPU, call_in, findings, known_file};
 use common::json_lines;
+use common::schemas::{assert_junit, sarif_schema};
 use serde_json::{Value, json};
 
 /// A folder of findings with one that tries to be markup, one that is known, one that is truncated, and the files that `triage` makes of it.
@@ -38,24 +38,6 @@ fn reported_as(option: &str) -> (String, Option<i32>) {
     let called = call_in(folder.path(), &arguments);
     let written = fs::read_to_string(folder.path().join("out"));
     (written.expect("it is written"), called.status)
-}
-
-/// The schema of SARIF 2.1.0 as the crate `serde-sarif` has it: it is not ours to copy.
-fn sarif_schema() -> Value {
-    let metadata = common::metadata();
-    let packages = metadata["packages"].as_array().expect("a list");
-    let package = packages
-        .iter()
-        .find(|package| package["name"] == "serde-sarif");
-    let manifest = package.expect("it is a dependency")["manifest_path"].as_str();
-    let schema = Path::new(manifest.expect("a path")).with_file_name("src/schema.json");
-    let schema = fs::read_to_string(schema).expect("the crate has the schema");
-    let mut schema: Value = serde_json::from_str(&schema).expect("it is JSON");
-    // The published pattern has a bracket too many. No log of ours has a language.
-    for object in ["run", "toolComponent"] {
-        schema["definitions"][object]["properties"]["language"] = json!(false);
-    }
-    schema
 }
 
 #[test]
@@ -104,6 +86,7 @@ fn sarif_is_valid_and_has_a_result_a_signature() {
 fn junit_has_a_test_case_a_signature() {
     let (written, status) = reported_as("--junit");
     assert_eq!(status, Some(2));
+    assert_junit(&written);
     let document = roxmltree::Document::parse(&written).expect("it is XML");
     let root = document.root_element();
     assert!(root.has_tag_name("testsuites"));
@@ -404,6 +387,7 @@ fn a_replay_reports_its_signatures_to_other_programs() {
     );
     assert_eq!(results[0]["suppressions"][0]["justification"], "is old");
     let xml = read("j");
+    assert_junit(&xml);
     let document = roxmltree::Document::parse(&xml).expect("it is XML");
     let cases: Vec<_> = document
         .descendants()

@@ -19,6 +19,12 @@ pub fn sarif(index: &Index) -> Value {
             .map(|entry| part(index, entry))
             .collect()
     };
+    let skipped = index.skipped.iter().map(notification).collect();
+    log(of(|_, entry| rule(entry)), skipped, of(result))
+}
+
+/// A log of one run of this program. It was a success if there is nothing to be notified of.
+pub(super) fn log(rules: Vec<Value>, notifications: Vec<Value>, results: Vec<Value>) -> Value {
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -26,19 +32,19 @@ pub fn sarif(index: &Index) -> Value {
             "tool": {"driver": {
                 "name": "ctxfuzz",
                 "version": env!("CARGO_PKG_VERSION"),
-                "rules": of(|_, entry| rule(entry)),
+                "rules": rules,
             }},
             "invocations": [{
-                "executionSuccessful": index.skipped.is_empty(),
-                "toolExecutionNotifications": index.skipped.iter().map(notification).collect::<Vec<_>>(),
+                "executionSuccessful": notifications.is_empty(),
+                "toolExecutionNotifications": notifications,
             }],
             "originalUriBaseIds": {BASE: {"description": text("The source of the kernel; for the model that is built into ctxfuzz, its folder emulator/model.")}},
-            "results": of(result),
+            "results": results,
         }],
     })
 }
 
-fn text(text: &str) -> Value {
+pub(super) fn text(text: &str) -> Value {
     json!({"text": text})
 }
 

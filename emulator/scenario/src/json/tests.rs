@@ -270,7 +270,19 @@ fn errors_of_the_whole_have_exact_places() {
         ),
         (
             "{\"ctxfuzz\": 2, \"stages\": []}",
-            "x.json:1:13: ctxfuzz: unsupported version 2: this program reads version 1",
+            "x.json:1:13: ctxfuzz: unsupported version 2: this ctxfuzz reads version 1, get a newer ctxfuzz",
+        ),
+        (
+            "{\"stages\": [],\n \"ctxfuzz\": 0}",
+            "x.json:2:13: ctxfuzz: unsupported version 0: this ctxfuzz reads version 1, and there is none before it",
+        ),
+        (
+            "{\"ctxfuzz\": \"1\"}",
+            "x.json:1:13: ctxfuzz: \"1\" is no version: expected the number 1",
+        ),
+        (
+            "{\"ctxfuzz\": 1.5}",
+            "x.json:1:13: ctxfuzz: 1.5 is no version: expected the number 1",
         ),
         (
             "{\"stage\": {\"tasks\": [{}]}, \"events\": []}",

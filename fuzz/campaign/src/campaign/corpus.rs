@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use ctxfuzz_generators::any_scenario;
 use ctxfuzz_scenario::Scenario;
-use ctxfuzz_scenario::load::files_in;
+use ctxfuzz_scenario::load::{Listed, files_in};
+use ctxfuzz_triage::findings::scratch;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::CampaignError;
@@ -19,17 +20,28 @@ const FRESH: u64 = 16;
 /// Where a campaign writes, in the corpus directory.
 const FOUND: &str = "found";
 
+/// What a campaign starts from.
+#[derive(Debug, PartialEq)]
+pub struct Initial {
+    /// The first scenarios.
+    pub scenarios: Vec<Scenario>,
+    /// What is called like a scenario file in the directory and is none.
+    pub others: Vec<PathBuf>,
+}
+
 /// The first scenarios: the directory's, in order of their names, or random ones if it is empty or there is none. Only reads.
-pub fn initial(dir: Option<&Path>, seed: u64) -> Result<Vec<Scenario>, CampaignError> {
-    let mut scenarios = Vec::new();
+pub fn initial(dir: Option<&Path>, seed: u64) -> Result<Initial, CampaignError> {
+    let (mut scenarios, mut others) = (Vec::new(), Vec::new());
     for dir in dir
         .iter()
         .flat_map(|dir| [dir.to_path_buf(), dir.join(FOUND)])
     {
         if dir.exists() {
-            for path in files(&dir)? {
+            let listed = list(&dir)?;
+            for path in listed.files {
                 scenarios.push(Scenario::load(&path)?);
             }
+            others.extend(listed.others);
         }
     }
     if scenarios.is_empty() {
@@ -37,7 +49,7 @@ pub fn initial(dir: Option<&Path>, seed: u64) -> Result<Vec<Scenario>, CampaignE
             .map(|index| any_scenario(xxh3_64_with_seed(&index.to_le_bytes(), seed)))
             .collect();
     }
-    Ok(scenarios)
+    Ok(Initial { scenarios, others })
 }
 
 /// The folder of a corpus directory that campaigns write to.
@@ -45,48 +57,77 @@ pub fn found(dir: &Path) -> PathBuf {
     dir.join(FOUND)
 }
 
-/// Makes the directory ready for what will be found. An empty one gets the first scenarios, so that it has all the coverage of the campaign.
+/// Makes the directory ready for what will be found. An empty one gets the first scenarios, so that it has all the coverage of the campaign; all of
+/// them or none, because a campaign that finds some does not make up others.
 pub fn prepare(dir: &Path, initial: &[Scenario]) -> Result<(), CampaignError> {
     let found = dir.join(FOUND);
-    fs::create_dir_all(&found).map_err(refused("create the corpus directory", &found))?;
-    if files(dir)?.is_empty() && files(&found)?.is_empty() {
-        for scenario in initial {
-            write(dir, scenario)?;
-        }
+    fs::create_dir_all(dir).map_err(refused("create the corpus directory", dir))?;
+    scratch::sweep(dir);
+    scratch::sweep(&found);
+    let empty = |dir: &Path| Ok::<bool, CampaignError>(list(dir)?.files.is_empty());
+    if !empty(dir)? || found.exists() && !empty(&found)? {
+        return fs::create_dir_all(&found).map_err(refused("create the directory", &found));
     }
-    Ok(())
+    let whole = dir.join(scratch::name(FOUND, std::process::id(), 0));
+    let written = fs::create_dir(&whole)
+        .map_err(refused("create the directory", &whole))
+        .and_then(|()| {
+            initial
+                .iter()
+                .try_for_each(|one| write_to(&whole, one).map(drop))
+        })
+        .and_then(|()| {
+            // In the place of an empty one too.
+            fs::rename(&whole, &found).map_err(refused("create the directory", &found))
+        });
+    if written.is_err() {
+        // The error that matters is the first one.
+        let _ = fs::remove_dir_all(&whole);
+    }
+    written
 }
 
-fn files(dir: &Path) -> Result<Vec<PathBuf>, CampaignError> {
+/// The scenario files of a directory.
+pub fn list(dir: &Path) -> Result<Listed, CampaignError> {
     files_in(dir).map_err(refused("list the corpus directory", dir))
 }
 
 /// Adds a scenario to what was found, under a name made from its content, whole or not at all. What is there already stays as it is. Returns where it is.
 pub fn write(dir: &Path, scenario: &Scenario) -> Result<PathBuf, CampaignError> {
-    let dir = dir.join(FOUND);
+    write_to(&dir.join(FOUND), scenario)
+}
+
+fn write_to(dir: &Path, scenario: &Scenario) -> Result<PathBuf, CampaignError> {
     let text = scenario.to_json();
     let name = format!("{:016x}.json", xxh3_64(text.as_bytes()));
     let path = dir.join(&name);
     if path.exists() {
         return Ok(path);
     }
+    write_whole(&path, &text)?;
+    Ok(path)
+}
+
+/// Writes a file whole or not at all.
+pub fn write_whole(path: &Path, text: &str) -> Result<(), CampaignError> {
     // A dot in front: a campaign that starts meanwhile must not read half a file.
-    let scratch = dir.join(format!(".{name}.{}", std::process::id()));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let scratch = path.with_file_name(scratch::name(&name, std::process::id(), 0));
     let written = File::create(&scratch)
         .and_then(|mut file| {
             file.write_all(text.as_bytes())
                 .and_then(|()| file.sync_all())
         })
-        .and_then(|()| fs::rename(&scratch, &path));
+        .and_then(|()| fs::rename(&scratch, path));
     written.map_err(|error| {
         // The error that matters is the first one.
         let _ = fs::remove_file(&scratch);
-        refused("write", &path)(error)
-    })?;
-    Ok(path)
+        refused("write", path)(error)
+    })
 }
 
-fn refused(action: &'static str, path: &Path) -> impl Fn(io::Error) -> CampaignError + use<> {
+/// What an operation's error becomes.
+pub fn refused(action: &'static str, path: &Path) -> impl Fn(io::Error) -> CampaignError + use<> {
     let path = path.to_owned();
     move |source| CampaignError::Corpus {
         action,
@@ -106,8 +147,9 @@ mod tests {
         let fresh = initial(None, 7).unwrap();
         assert_eq!(initial(Some(&missing), 7).unwrap(), fresh);
         assert!(!missing.exists(), "reading makes nothing");
-        prepare(&missing, &fresh).unwrap();
-        assert_eq!(files(&missing.join(FOUND)).unwrap().len(), fresh.len());
+        prepare(&missing, &fresh.scenarios).unwrap();
+        let kept = list(&missing.join(FOUND)).unwrap().files;
+        assert_eq!(kept.len(), fresh.scenarios.len());
         assert_ne!(initial(None, 8).unwrap(), fresh);
     }
 
@@ -120,8 +162,9 @@ mod tests {
         write(folder.path(), &scenario).unwrap();
         fs::write(folder.path().join("README.md"), "no scenario").unwrap();
         fs::write(folder.path().join(".half.json"), "{").unwrap();
-        assert_eq!(initial(Some(folder.path()), 1).unwrap(), [scenario]);
-        let names: Vec<PathBuf> = files(&folder.path().join(FOUND)).unwrap();
+        let read = initial(Some(folder.path()), 1).unwrap();
+        assert_eq!(read.scenarios, [scenario]);
+        let names = list(&folder.path().join(FOUND)).unwrap().files;
         let name = names[0].file_stem().unwrap().to_str().unwrap();
         assert!(name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit()));
     }

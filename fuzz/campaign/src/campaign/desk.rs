@@ -29,6 +29,36 @@ const FREE_CAUSES: u64 = 16;
 /// Executions that pay for one more. Finding one takes as long as a hundred executions, so they cost a tenth of a campaign at most.
 const EXECUTIONS_A_CAUSE: u64 = 1000;
 
+/// Cases that wait. More kinds turn up than there is time for, a thousand in some hundred thousand executions, and each holds its scenario.
+const MOST_WAITING: usize = 512;
+
+/// A queue that takes no more when it is full.
+struct Waiting<T> {
+    cases: VecDeque<T>,
+    passed_over: u64,
+}
+
+impl<T> Waiting<T> {
+    fn new() -> Self {
+        Waiting {
+            cases: VecDeque::new(),
+            passed_over: 0,
+        }
+    }
+
+    fn push(&mut self, case: T) {
+        match self.cases.len() < MOST_WAITING {
+            true => self.cases.push_back(case),
+            false => self.passed_over += 1,
+        }
+    }
+
+    /// Those that wait, and those that there was no room for: nobody has looked into either.
+    fn count(&self) -> u64 {
+        self.cases.len() as u64 + self.passed_over
+    }
+}
+
 /// A divergence that is to be looked into.
 struct Case {
     scenario: Scenario,
@@ -49,7 +79,7 @@ pub struct Desk<'c> {
     buckets: HashSet<BucketKey>,
     /// What was reported so far, wherever it was: a bucket has several places and registers and does not say which goes with which.
     shapes: HashSet<(Place, What, Verdict)>,
-    waiting: VecDeque<Case>,
+    waiting: Waiting<Case>,
     findings: Vec<FindingSummary>,
     known: Vec<KnownSummary>,
     looked_into: u64,
@@ -70,7 +100,7 @@ impl<'c> Desk<'c> {
             store: FindingStore::open(&config.findings)?,
             buckets: HashSet::new(),
             shapes: HashSet::new(),
-            waiting: VecDeque::new(),
+            waiting: Waiting::new(),
             findings: Vec::new(),
             known: Vec::new(),
             looked_into: 0,
@@ -91,7 +121,7 @@ impl<'c> Desk<'c> {
     /// Fills in what is counted here.
     pub fn count(&self, counts: &mut Counts) {
         counts.buckets = self.buckets.len() as u64;
-        counts.waiting = self.waiting.len() as u64;
+        counts.waiting = self.waiting.count();
         counts.not_reproduced = self.not_reproduced;
     }
 
@@ -121,14 +151,14 @@ impl<'c> Desk<'c> {
         if new_shape {
             return self.look_into(&case);
         }
-        self.waiting.push_back(case);
+        self.waiting.push(case);
         Ok(())
     }
 
     /// Looks into what is waiting, as far as the executions so far pay for it.
     pub fn work(&mut self, executions: u64) -> Result<(), CampaignError> {
         while self.looked_into < FREE_CAUSES + executions / EXECUTIONS_A_CAUSE {
-            let Some(case) = self.waiting.pop_front() else {
+            let Some(case) = self.waiting.cases.pop_front() else {
                 break;
             };
             self.look_into(&case)?;
@@ -393,4 +423,21 @@ fn sightings(known: &[Sighting], differences: &[Difference], case: &Case) -> Vec
             first_seen_seconds: case.seconds,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_no_room_for_is_counted_and_not_kept() {
+        let mut waiting = Waiting::new();
+        (0..MOST_WAITING + 3).for_each(|case| waiting.push(case));
+        assert_eq!(waiting.cases.len(), MOST_WAITING);
+        assert_eq!(waiting.count(), MOST_WAITING as u64 + 3);
+        assert_eq!(waiting.cases.pop_front(), Some(0));
+        waiting.push(7);
+        assert_eq!(waiting.count(), MOST_WAITING as u64 + 3);
+        assert_eq!(waiting.cases.back(), Some(&7));
+    }
 }

@@ -47,7 +47,7 @@ pub fn search(
     };
     let plan = Plan {
         seed,
-        initial: corpus::initial(corpus, seed)?,
+        initial: corpus::initial(corpus, seed)?.scenarios,
         map_size: round::map_size(&hunt.pair),
         feedback: true,
         delays: true,

@@ -8,11 +8,13 @@ mod desk;
 pub mod detection;
 mod engine;
 mod evidence;
+pub mod monitor;
 pub mod progress;
 pub mod round;
 pub mod summary;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -25,6 +27,7 @@ use ctxfuzz_scenario::LoadError;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::findings::FindingsError;
 use ctxfuzz_triage::known::Known;
+use ctxfuzz_triage::untrusted;
 
 use engine::{EngineError, Plan};
 use progress::Progress;
@@ -46,6 +49,8 @@ pub struct Config {
     pub grows: bool,
     /// Where findings go.
     pub findings: PathBuf,
+    /// Where scenarios go whose runs say nothing; made when there is one.
+    pub trouble: PathBuf,
     /// Decides every choice.
     pub seed: u64,
     /// Executions after which it ends.
@@ -98,7 +103,14 @@ pub fn run(
     progress: &mut dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Summary, CampaignError> {
-    let mut initial = corpus::initial(config.corpus.as_deref(), config.seed)?;
+    let corpus::Initial {
+        scenarios: mut initial,
+        others,
+    } = corpus::initial(config.corpus.as_deref(), config.seed)?;
+    for other in &others {
+        let path = untrusted::path(other);
+        progress.note(&format!("{path}: skipped: is not a regular file"));
+    }
     let mut round = Round::new(config, progress, stop)?;
     let delays = round.same_places();
     if !delays {

@@ -36,8 +36,10 @@ pub trait Progress {
     fn show(&mut self, status: &Status<'_>);
     /// A new finding.
     fn found(&mut self, finding: &FindingSummary);
-    /// Nothing more will come.
-    fn finish(&mut self);
+    /// Something that a person should know.
+    fn note(&mut self, line: &str);
+    /// Nothing more will come; this is where it ended.
+    fn finish(&mut self, status: &Status<'_>);
 }
 
 /// What fits stderr: a redrawn line on a terminal, plain lines elsewhere.
@@ -52,21 +54,28 @@ pub fn on_stderr() -> Box<dyn Progress> {
 }
 
 /// Says when it is time again.
-struct Timer {
+pub struct Timer {
     every: Duration,
     last: Instant,
 }
 
 impl Timer {
-    fn new(every: Duration) -> Timer {
+    /// The first time is one interval from now.
+    pub fn new(every: Duration) -> Timer {
         Timer {
             every,
             last: Instant::now(),
         }
     }
 
-    fn due(&mut self) -> bool {
-        let due = self.last.elapsed() >= self.every;
+    /// Whether it is time.
+    pub fn passed(&self) -> bool {
+        self.last.elapsed() >= self.every
+    }
+
+    /// The same, and the next time is one interval later.
+    pub fn due(&mut self) -> bool {
+        let due = self.passed();
         if due {
             self.last = Instant::now();
         }
@@ -105,7 +114,11 @@ impl Progress for Redrawn {
         self.bar.println(news(finding));
     }
 
-    fn finish(&mut self) {
+    fn note(&mut self, line: &str) {
+        self.bar.println(format!("ctxfuzz: {line}"));
+    }
+
+    fn finish(&mut self, _: &Status<'_>) {
         self.bar.finish_and_clear();
     }
 }
@@ -127,7 +140,11 @@ impl Progress for Lines {
         say(&news(finding));
     }
 
-    fn finish(&mut self) {}
+    fn note(&mut self, line: &str) {
+        say(&format!("ctxfuzz: {line}"));
+    }
+
+    fn finish(&mut self, _: &Status<'_>) {}
 }
 
 fn say(line: &str) {

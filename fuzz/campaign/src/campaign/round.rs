@@ -12,6 +12,7 @@ use super::desk::Desk;
 use super::engine::Harness;
 use super::progress::{Progress, Status};
 use super::summary::{Counts, Summary};
+use super::trouble::Troubles;
 use super::{CampaignError, Config, corpus, evidence};
 
 /// An edge counts as gone once or more than once. AFL's eight classes reached no more edges, and kept scenarios that go round some loop
@@ -28,6 +29,7 @@ pub struct Round<'c> {
     stop: &'c AtomicBool,
     pair: Pair,
     desk: Desk<'c>,
+    troubles: Troubles<'c>,
     started: Instant,
     executions: u64,
     corpus: u64,
@@ -52,6 +54,7 @@ impl<'c> Round<'c> {
             stop,
             pair,
             desk,
+            troubles: Troubles::new(config),
             started: Instant::now(),
             executions: 0,
             corpus: 0,
@@ -68,13 +71,18 @@ impl<'c> Round<'c> {
 
     /// The end of the campaign: what it did, or what stopped it.
     pub fn finish(mut self) -> Result<Summary, CampaignError> {
-        self.count_edges();
-        self.progress.finish();
+        self.count_all();
+        self.progress.finish(&Status {
+            executions: self.executions,
+            seconds: self.started.elapsed().as_secs_f64(),
+            corpus: self.corpus,
+            counts: self.counts,
+            findings: self.desk.findings(),
+        });
         if let Some(error) = self.trouble.take() {
             return Err(error);
         }
         let seconds = self.started.elapsed().as_secs_f64();
-        self.desk.count(&mut self.counts);
         let (findings, known) = self.desk.into_findings();
         Ok(Summary {
             executions: self.executions,
@@ -83,6 +91,7 @@ impl<'c> Round<'c> {
             corpus: self.corpus,
             findings,
             known,
+            trouble: self.troubles.into_kept(),
             counts: self.counts,
         })
     }
@@ -115,9 +124,11 @@ impl<'c> Round<'c> {
         }
     }
 
-    fn count_edges(&mut self) {
+    /// Counts what is not counted as it happens.
+    fn count_all(&mut self) {
         let hit = self.covered.iter().filter(|&&hits| hits != 0).count();
         self.counts.edges = hit as u64;
+        self.desk.count(&mut self.counts);
     }
 
     fn count(&mut self, paired: &Paired) {
@@ -131,6 +142,7 @@ impl<'c> Round<'c> {
     }
 
     fn sort_out(&mut self, scenario: &Scenario, paired: &Paired) -> Result<(), CampaignError> {
+        self.troubles.take(scenario, paired, self.executions)?;
         if !paired.comparison.reported(self.config.abi) {
             return Ok(());
         }
@@ -147,8 +159,7 @@ impl<'c> Round<'c> {
 
     fn show(&mut self) {
         if self.executions.is_multiple_of(CLOCK) && self.progress.due() {
-            self.count_edges();
-            self.desk.count(&mut self.counts);
+            self.count_all();
             self.progress.show(&Status {
                 executions: self.executions,
                 seconds: self.started.elapsed().as_secs_f64(),

@@ -23,6 +23,9 @@ pub struct Summary {
     /// What was found and is known, in order of appearance; absent if nothing was.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<KnownSummary>,
+    /// Runs that say nothing and were kept to be looked at; absent if there were none. No findings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trouble: Vec<TroubleSummary>,
     /// What else there is to count: silence is worth what these say of it.
     pub counts: Counts,
 }
@@ -60,6 +63,21 @@ pub struct KnownSummary {
     pub kinds: u64,
 }
 
+/// A run that says nothing about a kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TroubleSummary {
+    /// The kernel.
+    pub kernel: String,
+    /// How the run ended.
+    pub end: String,
+    /// The execution, counted from 1.
+    pub execution: u64,
+    /// Whether fresh machines ended so too.
+    pub seen_again: bool,
+    /// The scenario.
+    pub path: String,
+}
+
 /// Registers that were first seen together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sighting {
@@ -92,7 +110,8 @@ pub struct Counts {
     pub emulator_fault: u64,
     /// Kinds of divergence that were seen.
     pub buckets: u64,
-    /// Kinds that were still waiting for a root cause at the end; their places and registers are all known from others.
+    /// Kinds that nobody looked into for a root cause: they were still waiting at the end, or there was no room for them to wait. Their places and
+    /// registers are all known from others.
     pub waiting: u64,
     /// Divergences that fresh machines did not show again.
     pub not_reproduced: u64,
@@ -122,6 +141,10 @@ impl fmt::Display for Summary {
         ];
         for (count, what) in trouble.into_iter().filter(|&(count, _)| count > 0) {
             writeln!(f, "{count} {what}")?;
+        }
+        for trouble in &self.trouble {
+            let (kernel, end) = (&trouble.kernel, untrusted::shown(&trouble.end));
+            writeln!(f, "  {kernel}: {end}: {}", trouble.path)?;
         }
         for known in &self.known {
             let (signature, reason) = (&known.signature, untrusted::shown(&known.reason));
@@ -203,6 +226,7 @@ mod tests {
                 }],
             }],
             known: Vec::new(),
+            trouble: Vec::new(),
             counts: Counts::default(),
         };
         assert_eq!(

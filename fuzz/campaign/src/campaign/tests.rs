@@ -20,10 +20,11 @@ impl Progress for Silent {
     }
     fn show(&mut self, _: &Status<'_>) {}
     fn found(&mut self, _: &FindingSummary) {}
-    fn finish(&mut self) {}
+    fn note(&mut self, _: &str) {}
+    fn finish(&mut self, _: &Status<'_>) {}
 }
 
-fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
+pub(super) fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
     Config {
         a: a.parse().unwrap(),
         b: b.parse().unwrap(),
@@ -31,6 +32,7 @@ fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
         corpus: Some(folder.join("corpus")),
         grows: true,
         findings: folder.join("findings"),
+        trouble: folder.join("trouble"),
         seed: 1,
         runs: Some(runs),
         seconds: None,
@@ -161,7 +163,8 @@ impl Progress for Interrupts<'_> {
     fn found(&mut self, _: &FindingSummary) {
         self.0.store(true, Ordering::Relaxed);
     }
-    fn finish(&mut self) {}
+    fn note(&mut self, _: &str) {}
+    fn finish(&mut self, _: &Status<'_>) {}
 }
 
 #[test]

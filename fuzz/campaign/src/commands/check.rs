@@ -1,7 +1,9 @@
-//! `ctxfuzz check`: runs scenarios on one kernel and prints where it does not leave a task's registers alone.
+//! `ctxfuzz check`: runs scenarios and prints what is not as it should be: a kernel that does not leave a task's registers alone, and, where no
+//! kernel is named, what scenarios say of pairs of kernels and does not hold.
 
 mod checker;
 mod random;
+mod recorded;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -11,27 +13,37 @@ use clap::Args;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::report::checked::Checked;
 use ctxfuzz_triage::transparency::Judgement;
 use ctxfuzz_triage::transparency::report::{self, CheckReport, Subject};
 
 pub use self::checker::Checker;
 use super::Status;
 use super::arguments::{AbiArgument, EndianArgument, endians_of, parse_kernel};
-use super::input::{self, Input};
+use super::expect::{self, Rows};
+use super::input::{self, Input, check_output, write_whole};
+
+/// The kernel that scenarios are run on if none is named: nothing is known to be wrong with it.
+const SOUND: &str = "repaired";
 
 /// Arguments of `ctxfuzz check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status: 0 every register survived, 1 something to report, 2 trouble (bad input or arguments, emulator fault, budget, a \
-finding that a fresh machine does not show).")]
+Without --kernel every file is held to its `expect` rows, on the kernels they name, and to the one kernel in which nothing is wrong (`repaired`).
+Exit status: 0 every register survived and every row holds, 1 something to report, 2 trouble (bad input or arguments, a file without rows, \
+emulator fault, budget, a finding that a fresh machine does not show).")]
 pub struct CheckArgs {
     /// Scenario files, and directories of them (every *.json).
     #[arg(required_unless_present = "runs", value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The kernel: `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists them), or `vmlinux:FILE`.
+    /// The kernel: `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists them), or `vmlinux:FILE` [default: `repaired`,
+    /// with --expect].
     #[arg(long, value_name = "KERNEL", value_parser = parse_kernel)]
-    kernel: KernelName,
-    /// Whose promises count: decides what is reported, never the verdict.
+    kernel: Option<KernelName>,
+    /// Hold each file to its own `expect` rows too, on the kernels they name.
+    #[arg(long, conflicts_with = "runs")]
+    expect: bool,
+    /// Whose promises count: decides what is reported, never the verdict. Rows have their own.
     #[arg(long, value_enum, default_value = "elf")]
     abi: AbiArgument,
     /// Byte orders to run [default: both, or the one a vmlinux has].
@@ -41,7 +53,7 @@ pub struct CheckArgs {
     #[arg(long, conflicts_with = "runs")]
     all: bool,
     /// Random scenarios to run, after the files.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", requires = "kernel", value_parser = clap::value_parser!(u64).range(1..))]
     runs: Option<u64>,
     /// Decides the random scenarios.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "runs")]
@@ -49,7 +61,13 @@ pub struct CheckArgs {
     /// Keep the first random scenario of each kind of finding here, as KEY.json.
     #[arg(long, value_name = "DIR", requires = "runs")]
     findings: Option<PathBuf>,
-    /// One line of JSON a scenario and byte order; of random ones, one for all.
+    /// Write what came of each scenario as JUnit XML too, for continuous integration.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write what is wrong as SARIF 2.1.0 too, at the scenarios' files, for code scanning.
+    #[arg(long, value_name = "FILE")]
+    sarif: Option<PathBuf>,
+    /// One line of JSON a scenario and byte order, then one a row and byte order; of random ones, one for all.
     #[arg(long)]
     json: bool,
     /// Exit status 125 instead of 2, for `git bisect run`: skip what cannot be tested.
@@ -58,8 +76,15 @@ pub struct CheckArgs {
 }
 
 impl CheckArgs {
-    fn endians(&self) -> anyhow::Result<Vec<Endian>> {
-        Ok(match endians_of(&self.kernel, self.endian)? {
+    fn kernel(&self) -> anyhow::Result<KernelName> {
+        match &self.kernel {
+            Some(kernel) => Ok(kernel.clone()),
+            None => Ok(parse_kernel(SOUND)?),
+        }
+    }
+
+    fn endians(&self, kernel: &KernelName) -> anyhow::Result<Vec<Endian>> {
+        Ok(match endians_of(kernel, self.endian)? {
             Some(own) => vec![own],
             None => self
                 .endian
@@ -68,6 +93,10 @@ impl CheckArgs {
                 .to_vec(),
         })
     }
+
+    fn holds_rows(&self) -> bool {
+        self.expect || self.kernel.is_none()
+    }
 }
 
 /// Checks, prints, and says by its exit status whether there was anything to report.
@@ -75,16 +104,27 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let Some(inputs) = Input::load_all(&input::expand(&args.paths)?) else {
         return Ok(Status::Trouble.into());
     };
-    let endians = args.endians()?;
-    let mut checker = Checker::new(&args.kernel);
+    for file in [&args.sarif, &args.junit].into_iter().flatten() {
+        check_output(file)?;
+    }
+    let kernel = args.kernel()?;
+    let endians = args.endians(&kernel)?;
+    let mut checker = Checker::new(&kernel);
+    let mut checked = Checked::default();
     let mut status = Status::Nothing;
     let mut out = io::stdout().lock();
     for input in &inputs {
         for &endian in &endians {
             let judgement = checker.check(&input.scenario, endian, args.abi.into())?;
-            print(args, input, endian, &judgement, &mut out)?;
+            let names = [input.name(), kernel.to_string()];
+            let subject = subject(args, &names, input, endian);
+            print(args, &subject, &judgement, &mut out)?;
+            recorded::judgement(&mut checked, &input.path, &subject, &judgement);
             status.add(meaning(&judgement, args.abi.into()));
         }
+    }
+    if args.holds_rows() {
+        status.add(rows(args, &inputs, &mut checked, &mut out)?);
     }
     if let Some(runs) = args.runs {
         let summary = random::check(&mut checker, args, &endians, runs)?;
@@ -92,31 +132,74 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             true => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
             false => write!(out, "{summary}")?,
         }
+        summary.record(&mut checked);
         status.add(summary.status());
     }
     out.flush()?;
+    write_reports(args, &checked)?;
     Ok(status.into())
+}
+
+/// Holds the files to their rows. A vmlinux has nothing to do with those: they run in all byte orders, if not told otherwise.
+fn rows(
+    args: &CheckArgs,
+    inputs: &[Input],
+    checked: &mut Checked,
+    out: &mut impl Write,
+) -> anyhow::Result<Status> {
+    let mut status = match expect::without_rows(inputs) {
+        true => Status::Trouble,
+        false => Status::Nothing,
+    };
+    for input in inputs.iter().filter(|i| i.scenario.expect.is_empty()) {
+        recorded::without_rows(checked, input);
+    }
+    let rows = Rows {
+        endians: args.endian.unwrap_or(EndianArgument::Both).endians(),
+        json: args.json,
+    };
+    let held = rows.hold(inputs, out, &mut |input, report| {
+        recorded::row(checked, input, report);
+    });
+    status.add(held?);
+    Ok(status)
+}
+
+fn write_reports(args: &CheckArgs, checked: &Checked) -> anyhow::Result<()> {
+    if let Some(file) = &args.sarif {
+        write_whole(file, &format!("{:#}\n", checked.sarif()))?;
+    }
+    if let Some(file) = &args.junit {
+        write_whole(file, &checked.junit()?)?;
+    }
+    Ok(())
+}
+
+fn subject<'a>(
+    args: &CheckArgs,
+    [name, kernel]: &'a [String; 2],
+    input: &'a Input,
+    endian: Endian,
+) -> Subject<'a> {
+    Subject {
+        name,
+        scenario: &input.scenario,
+        endian,
+        kernel,
+        abi: args.abi.into(),
+        all: args.all,
+    }
 }
 
 fn print(
     args: &CheckArgs,
-    input: &Input,
-    endian: Endian,
+    subject: &Subject<'_>,
     judgement: &Judgement,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let (name, kernel) = (input.name(), args.kernel.to_string());
-    let subject = Subject {
-        name: &name,
-        scenario: &input.scenario,
-        endian,
-        kernel: &kernel,
-        abi: args.abi.into(),
-        all: args.all,
-    };
     match args.json {
-        true => writeln!(out, "{}", CheckReport::new(&subject, judgement).to_line()),
-        false => write!(out, "{}", report::text(&subject, judgement)),
+        true => writeln!(out, "{}", CheckReport::new(subject, judgement).to_line()),
+        false => write!(out, "{}", report::text(subject, judgement)),
     }
 }
 

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use self::features::Features;
 use super::arguments::{EndianArgument, KernelArguments};
-use super::input::write_whole;
+use super::input::{not_a_file, write_whole};
 use super::{Status, complain};
 use crate::campaign::corpus;
 
@@ -99,8 +99,12 @@ fn read(args: &CminArgs) -> anyhow::Result<(Vec<File>, usize)> {
         let found = corpus::found(dir);
         for folder in [dir, &found].into_iter().filter(|folder| folder.is_dir()) {
             let at_home = homes.contains(&fs::canonicalize(folder).ok());
-            let paths = files_in(folder).with_context(|| format!("{}", folder.display()))?;
-            for path in paths {
+            let listed = files_in(folder).with_context(|| format!("{}", folder.display()))?;
+            for other in &listed.others {
+                unread += 1;
+                complain(&not_a_file(other));
+            }
+            for path in listed.files {
                 // Directories can be given twice, or one in the other.
                 if fs::canonicalize(&path).is_ok_and(|path| !seen.insert(path)) {
                     continue;
@@ -125,13 +129,6 @@ fn read(args: &CminArgs) -> anyhow::Result<(Vec<File>, usize)> {
 }
 
 fn load(path: &Path) -> anyhow::Result<(String, Scenario)> {
-    // A pipe of that name would be waited for.
-    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        bail!(
-            "{}: is not a regular file: expected a scenario",
-            path.display()
-        );
-    }
     let scenario = Scenario::load(path)?;
     let text = fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
     Ok((text, scenario))

@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_triage::untrusted;
 use serde::Serialize;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments, parse_kernel};
@@ -66,6 +67,11 @@ struct Compared<'s> {
     endian: &'static str,
     /// Whether something that is not expected changed.
     changed: bool,
+    /// Executions whose two runs could be held against each other; without one there is no answer.
+    compared: u64,
+    /// What was expected to change and did not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_seen: Vec<&'s str>,
     #[serde(flatten)]
     summary: &'s Summary,
 }
@@ -80,7 +86,8 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     if !args.corpus.is_dir() {
         bail!("{}: no such directory", args.corpus.display());
     }
-    let scenarios = corpus::initial(Some(&args.corpus), args.seed)?.len() as u64;
+    let initial = corpus::initial(Some(&args.corpus), args.seed)?;
+    let scenarios = initial.scenarios.len() as u64;
     if args.runs < scenarios {
         let (runs, dir) = (args.runs, args.corpus.display());
         bail!(
@@ -115,6 +122,7 @@ fn config(args: &CompareArgs, endian: Endian) -> anyhow::Result<Config> {
         corpus: Some(args.corpus.clone()),
         grows: false,
         findings: args.findings.clone(),
+        trouble: fuzz::beside(&args.findings),
         seed: args.seed,
         runs: Some(args.runs),
         seconds: None,
@@ -137,44 +145,115 @@ fn say(
     // Runs that say nothing about a kernel leave a hole in the answer.
     let holes = counts.budget + counts.emulator_fault + counts.not_reproduced;
     let short = args.runs.saturating_sub(summary.executions);
-    let (a, b, endian) = (
-        config.a.to_string(),
-        config.b.to_string(),
-        config.endian.name(),
-    );
-    if args.json {
-        let compared = Compared {
-            a,
-            b,
-            endian,
-            changed,
-            summary,
-        };
-        writeln!(out, "{}", serde_json::to_string(&compared)?)?;
-    } else {
-        let answer = match (changed, holes, short) {
+    let compared = summary.executions.saturating_sub(counts.not_comparable);
+    let said = Compared {
+        a: config.a.to_string(),
+        b: config.b.to_string(),
+        endian: config.endian.name(),
+        changed,
+        compared,
+        not_seen: not_seen(config, summary),
+        summary,
+    };
+    match args.json {
+        true => writeln!(out, "{}", serde_json::to_string(&said)?)?,
+        false => said.print(holes, short, out)?,
+    }
+    Ok(match (changed, holes + short, compared) {
+        (true, ..) => Status::Found,
+        (false, 0, 1..) => Status::Nothing,
+        (false, ..) => Status::Trouble,
+    })
+}
+
+/// Signatures that the user expects and that did not occur: the patch does less than was thought, or the search was too short.
+fn not_seen<'s>(config: &'s Config, summary: &Summary) -> Vec<&'s str> {
+    let met = |signature: &&str| summary.known.iter().any(|k| k.signature == *signature);
+    let expected = config.known.signatures();
+    expected.filter(|signature| !met(signature)).collect()
+}
+
+impl Compared<'_> {
+    fn print(&self, holes: u64, short: u64, out: &mut impl Write) -> io::Result<()> {
+        let answer = match (self.changed, self.compared, holes, short) {
             (true, ..) => "yes, outcomes change",
-            (false, 0, 0) => "no outcome changes that anybody can see",
-            (false, _, 0) => "nothing was seen to change, but some runs say nothing",
+            (false, 0, ..) => "nothing was compared: no two runs had the same schedule and an end",
+            (false, _, 0, 0) => "no outcome changes that anybody can see",
+            (false, _, _, 0) => "nothing was seen to change, but some runs say nothing",
             (false, ..) => "nothing was seen to change, but it was ended early",
         };
+        let Compared { a, b, endian, .. } = self;
         writeln!(out, "{a} -> {b} ({endian}): {answer}")?;
-        for finding in &summary.findings {
+        for finding in &self.summary.findings {
             let (verdict, path) = (finding.verdict, &finding.path);
             writeln!(out, "  {} ({verdict}): {path}", finding.signature)?;
         }
-        for known in &summary.known {
-            writeln!(out, "  expected: {}: {}", known.signature, known.reason)?;
+        for known in &self.summary.known {
+            let reason = untrusted::shown(&known.reason);
+            writeln!(out, "  expected: {}: {reason}", known.signature)?;
         }
-        let (executions, not_comparable) = (summary.executions, counts.not_comparable);
+        for signature in &self.not_seen {
+            let signature = untrusted::shown(signature);
+            writeln!(out, "  expected and not seen: {signature}")?;
+        }
+        let executions = self.summary.executions;
+        let not_comparable = self.summary.counts.not_comparable;
         writeln!(
             out,
             "  {executions} executions, {not_comparable} with other schedules, {holes} that say nothing"
-        )?;
+        )
     }
-    Ok(match (changed, holes + short) {
-        (true, _) => Status::Found,
-        (false, 0) => Status::Nothing,
-        (false, _) => Status::Trouble,
-    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::campaign::summary::Counts;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        compare: CompareArgs,
+    }
+
+    fn said(counts: Counts) -> anyhow::Result<(Status, String)> {
+        let line = "compare fixed clobbering --runs 7";
+        let args = Line::try_parse_from(line.split_whitespace())?.compare;
+        let summary = Summary {
+            executions: 7,
+            seconds: 1.0,
+            scenarios_per_second: 7.0,
+            corpus: 1,
+            findings: Vec::new(),
+            known: Vec::new(),
+            trouble: Vec::new(),
+            counts,
+        };
+        let mut out = Vec::new();
+        let config = config(&args, Endian::Big)?;
+        let status = say(&args, &config, &summary, &mut out)?;
+        Ok((status, String::from_utf8(out)?))
+    }
+
+    #[test]
+    fn where_nothing_was_compared_there_is_no_answer() -> anyhow::Result<()> {
+        let not_comparable = |count| Counts {
+            not_comparable: count,
+            ..Counts::default()
+        };
+        let (status, text) = said(not_comparable(7))?;
+        assert_eq!(status, Status::Trouble);
+        assert!(text.contains("(be): nothing was compared"), "{text}");
+        let (status, text) = said(not_comparable(6))?;
+        assert_eq!(status, Status::Nothing);
+        assert!(text.contains("no outcome changes"), "{text}");
+        let (status, _) = said(Counts {
+            budget: 1,
+            ..not_comparable(1)
+        })?;
+        assert_eq!(status, Status::Trouble);
+        Ok(())
+    }
 }

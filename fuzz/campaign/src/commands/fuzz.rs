@@ -1,7 +1,8 @@
 //! `ctxfuzz fuzz`: a campaign.
 
+use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,9 @@ use clap::Args;
 use ctxfuzz_emulator::run::kernel_hash;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
+use super::input::check_output;
 use super::{Status, triage};
+use crate::campaign::monitor::{Files, Monitor};
 use crate::campaign::progress::on_stderr;
 use crate::campaign::{self, Config};
 
@@ -34,6 +37,10 @@ pub struct FuzzArgs {
     /// Where findings go, a directory each.
     #[arg(long, value_name = "DIR", default_value = "findings")]
     findings: PathBuf,
+    /// Where scenarios go that were more than the emulator can do, or were cut off: a few of each kind [default: the findings' directory with
+    /// `-trouble` behind its name].
+    #[arg(long, value_name = "DIR")]
+    trouble: Option<PathBuf>,
     /// Decides every choice.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -58,6 +65,12 @@ pub struct FuzzArgs {
     /// Let kernel B find garbage in stacks, scratch memory and registers, different every run. No kernel may depend on it.
     #[arg(long)]
     dirty: bool,
+    /// Keep a file that says how the campaign is, for other programs: one JSON object, rewritten every 5 seconds and at the end.
+    #[arg(long, value_name = "FILE")]
+    status_json: Option<PathBuf>,
+    /// The same in Prometheus' text format, for the node exporter's textfile collector.
+    #[arg(long, value_name = "FILE")]
+    status_prometheus: Option<PathBuf>,
     /// One JSON object at the end.
     #[arg(long)]
     json: bool,
@@ -66,6 +79,13 @@ pub struct FuzzArgs {
 /// Fuzzes; exit status 1 if there are findings.
 pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
     let config = config(args)?;
+    let files = Files {
+        json: args.status_json.clone(),
+        prometheus: args.status_prometheus.clone(),
+    };
+    for file in [&files.json, &files.prometheus].into_iter().flatten() {
+        check_output(file)?;
+    }
     warn_of_equal_kernels(&config)?;
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
@@ -75,7 +95,9 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         }
     })
     .context("cannot listen for Ctrl-C")?;
-    let summary = campaign::run(&config, &mut *on_stderr(), &stop)?;
+    let mut on_stderr = on_stderr();
+    let mut monitor = Monitor::new(files, &config, &mut *on_stderr);
+    let summary = campaign::run(&config, &mut monitor, &stop)?;
     let mut out = io::stdout().lock();
     match args.json {
         true => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
@@ -101,6 +123,18 @@ pub fn warn_of_equal_kernels(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The directory for what is no finding, where none was named: the next campaign and `triage` read the findings' own.
+pub fn beside(findings: &Path) -> PathBuf {
+    let named = match findings.file_name() {
+        Some(_) => findings.to_owned(),
+        // `.` and `..` have a name of their own behind them.
+        None => fs::canonicalize(findings).unwrap_or_else(|_| findings.to_owned()),
+    };
+    let mut name = named.file_name().unwrap_or_default().to_owned();
+    name.push("-trouble");
+    named.with_file_name(name)
+}
+
 fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
     let endians = args.kernels.endians(args.endian, EndianArgument::Le)?;
     let &[endian] = endians.as_slice() else {
@@ -117,6 +151,10 @@ fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
         corpus: Some(args.corpus.clone()),
         grows: true,
         findings: args.findings.clone(),
+        trouble: match &args.trouble {
+            Some(dir) => dir.clone(),
+            None => beside(&args.findings),
+        },
         seed: args.seed,
         runs: args.runs,
         seconds,
@@ -160,7 +198,23 @@ mod tests {
         assert_eq!(config.b.to_string(), "fixed");
         assert_eq!(config.corpus, Some("corpus".into()));
         assert_eq!(config.findings, PathBuf::from("findings"));
+        assert_eq!(config.trouble, PathBuf::from("findings-trouble"));
         assert!(config.seed == 1 && config.feedback && !config.dirty);
+    }
+
+    #[test]
+    fn trouble_is_beside_the_findings() {
+        for (findings, trouble) in [
+            ("findings", "findings-trouble"),
+            ("a/b/", "a/b-trouble"),
+            ("/a", "/a-trouble"),
+        ] {
+            assert_eq!(beside(Path::new(findings)), PathBuf::from(trouble));
+        }
+        let here = beside(Path::new("."));
+        assert!(here.is_absolute() && here.to_string_lossy().ends_with("-trouble"));
+        let told = read("fuzz --trouble x").unwrap().trouble;
+        assert_eq!(told, PathBuf::from("x"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use ctxfuzz_scenario::load::files_in;
 use ctxfuzz_scenario::scenario::Scenario;
+use ctxfuzz_triage::untrusted;
 
 use super::complain;
 
@@ -54,15 +55,24 @@ pub fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         if path.is_dir() {
             let inside =
                 files_in(path).with_context(|| format!("{}: cannot list it", path.display()))?;
-            if inside.is_empty() {
+            for other in &inside.others {
+                complain(&not_a_file(other));
+            }
+            if inside.files.is_empty() {
                 bail!("{}: no scenario in it: expected *.json", path.display());
             }
-            files.extend(inside);
+            files.extend(inside.files);
         } else {
             files.push(path.clone());
         }
     }
     Ok(files)
+}
+
+/// What is said of something in a directory that is called like a scenario file. (One that is named by itself is read: `<(...)` is a pipe.)
+pub fn not_a_file(path: &Path) -> String {
+    let path = untrusted::path(path);
+    format!("{path}: skipped: is not a regular file")
 }
 
 /// Makes sure that a file can be put there, before a long job whose result would be lost.

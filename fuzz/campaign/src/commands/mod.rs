@@ -9,6 +9,7 @@ mod cmin;
 mod compare;
 mod coverage;
 mod defects;
+mod expect;
 mod explain;
 mod fuzz;
 mod generate;
@@ -42,7 +43,7 @@ pub enum Command {
     Fuzz(fuzz::FuzzArgs),
     /// Replay scenarios on two kernels and print what differs.
     Run(run::RunArgs),
-    /// Run scenarios on one kernel and print which registers it does not leave alone.
+    /// Hold a corpus to what it says of kernels, or one kernel to leaving registers alone.
     Check(check::CheckArgs),
     /// List the functions of a kernel that scenarios reach.
     Coverage(coverage::CoverageArgs),

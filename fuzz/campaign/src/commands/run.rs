@@ -1,7 +1,5 @@
 //! `ctxfuzz run`: replays scenarios on two kernels and prints what differs.
 
-mod expect;
-
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,7 +17,7 @@ use ctxfuzz_triage::report::{self, RunReport, Subject};
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::input::{Input, check_output};
 use super::pairs::Pairs;
-use super::{Status, triage};
+use super::{Status, expect, triage};
 
 /// Arguments of `ctxfuzz run`.
 #[derive(Debug, Args)]
@@ -65,7 +63,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         return Ok(Status::Trouble.into());
     };
     if args.expect {
-        return expect::hold(&inputs, args.json);
+        return Ok(expect::run(&inputs, args.json)?.into());
     }
     for file in [&args.sarif, &args.junit].into_iter().flatten() {
         check_output(file)?;

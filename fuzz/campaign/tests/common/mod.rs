@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod findings;
+pub mod schemas;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,12 +29,14 @@ pub fn kernels() -> PathBuf {
 pub fn real_kernels<const N: usize>(test: &str, names: [&str; N]) -> Option<[String; N]> {
     let files = names.map(|name| kernels().join(name).join("vmlinux"));
     if let Some(missing) = files.iter().find(|file| !file.exists()) {
-        skipped(test, &format!("there is no {}", missing.display()));
+        let why = format!("there is no {}; see `make kernels`", missing.display());
+        skipped(test, &why);
         return None;
     }
     let qemu = std::env::var_os("CTXFUZZ_QEMU").unwrap_or_else(|| "qemu-system-ppc64".into());
     if let Err(error) = std::process::Command::new(&qemu).arg("--version").output() {
-        skipped(test, &format!("{}: {error}", qemu.display()));
+        let why = format!("{}: {error}; see `make kernels`", qemu.display());
+        skipped(test, &why);
         return None;
     }
     Some(files.map(|file| format!("vmlinux:{}", file.display())))
@@ -41,7 +44,7 @@ pub fn real_kernels<const N: usize>(test: &str, names: [&str; N]) -> Option<[Str
 
 /// Says on stderr itself that a test was skipped: the harness keeps what a passing test prints.
 pub fn skipped(test: &str, why: &str) {
-    let line = format!("skipped: {test}: {why}; see `make kernels`\n");
+    let line = format!("skipped: {test}: {why}\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 

@@ -12,6 +12,7 @@ use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::compare::What;
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::report::checked::{Case, CaseResult, Checked, Problem};
 use ctxfuzz_triage::transparency::{Judgement, Key, keys};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -61,6 +62,41 @@ impl Summary {
             (1.., _) => Status::Trouble,
             (0, false) => Status::Found,
             (0, true) => Status::Nothing,
+        }
+    }
+
+    /// Adds a case for each kind of finding, and one for all that says nothing; one that is good if there is neither.
+    pub fn record(&self, checked: &mut Checked) {
+        let class = format!("{}, random scenarios", self.kernel);
+        let case = |name: &str, file: Option<&String>, result| Case {
+            class: class.clone(),
+            name: name.to_owned(),
+            file: file.map(PathBuf::from),
+            result,
+        };
+        for finding in &self.findings {
+            let registers: Vec<&str> = finding.registers.iter().map(String::as_str).collect();
+            let problem = Problem {
+                rule: finding.key.clone(),
+                message: format!("{} did not survive", registers.join(", ")),
+            };
+            let report = format!(
+                "scenario {} ({}), execution {}, seed {}",
+                finding.scenario, finding.endian, finding.first_seen_execution, self.seed
+            );
+            let problems = vec![problem];
+            let wrong = CaseResult::Wrong { problems, report };
+            checked
+                .cases
+                .push(case(&finding.key, finding.path.as_ref(), wrong));
+        }
+        if self.inconclusive > 0 {
+            let reason = format!("{} runs say nothing about the kernel", self.inconclusive);
+            let trouble = CaseResult::Trouble(reason);
+            checked.cases.push(case("inconclusive runs", None, trouble));
+        } else if self.findings.is_empty() {
+            let name = format!("{} executions, seed {}", self.executions, self.seed);
+            checked.cases.push(case(&name, None, CaseResult::Good));
         }
     }
 }

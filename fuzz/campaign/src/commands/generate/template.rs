@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use ctxfuzz_generators::any_scenario;
-use ctxfuzz_scenario::Scenario;
+use ctxfuzz_scenario::{Scenario, ScenarioError};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -19,6 +19,7 @@ const MOST: u64 = 8;
 /// See the module.
 pub struct Template {
     path: PathBuf,
+    text: String,
     value: Value,
 }
 
@@ -37,6 +38,7 @@ impl Template {
         })?;
         let template = Template {
             path: path.to_owned(),
+            text,
             value,
         };
         if holes(&template.value) == 0 {
@@ -61,28 +63,53 @@ impl Template {
                 *task = random.part("/stage/tasks")?;
             }
         }
+        // Where in the template each event comes from.
+        let mut origins = Vec::new();
         if let Some(events) = value.pointer_mut("/events").and_then(Value::as_array_mut) {
             let mut filled = Vec::new();
-            for event in events.drain(..) {
+            for (index, event) in events.drain(..).enumerate() {
                 let count = match event.as_str() {
                     Some(ONE) => 1,
                     Some(SOME) => random.next() % (MOST + 1),
                     _ => {
                         filled.push(event);
+                        origins.push(index);
                         continue;
                     }
                 };
                 for _ in 0..count {
                     filled.push(random.part("/events")?);
+                    origins.push(index);
                 }
             }
             *events = filled;
         }
-        let name = format!("{} (filled)", self.path.display());
-        let mut scenario = Scenario::from_json(&serde_json::to_string_pretty(&value)?, &name)?;
+        let filled = serde_json::to_string_pretty(&value)?;
+        let mut scenario =
+            Scenario::from_json(&filled, "").map_err(|error| self.own(error, &origins))?;
         // What was to come of the template need not come of this.
         scenario.expect.clear();
         Ok(scenario)
+    }
+
+    /// An error about the filled text as one about the template.
+    fn own(&self, mut error: ScenarioError, origins: &[usize]) -> ScenarioError {
+        let event = error.field.strip_prefix("events[").and_then(|rest| {
+            let (index, rest) = rest.split_once(']')?;
+            let index: usize = *origins.get(index.parse::<usize>().ok()?)?;
+            Some((index, rest.to_owned()))
+        });
+        if let Some((index, rest)) = event {
+            let hole = self.value["events"][index].is_string();
+            error.field = match hole {
+                true => format!("events[{index}]"),
+                false => format!("events[{index}]{rest}"),
+            };
+            if hole {
+                error.message = format!("a random event does not fit here: {}", error.message);
+            }
+        }
+        error.placed_in(&self.text, &self.path.display().to_string())
     }
 }
 

@@ -1,0 +1,209 @@
+//! Runs that say nothing about a kernel, kept so that somebody can look at them: an emulator fault, or a run that was cut off by its budget.
+//!
+//! They are no findings and never among them. A few of each kind are kept, whatever a campaign meets; the others are only counted, which is not done here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ctxfuzz_emulator::run::outcome::End;
+use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::pair::Paired;
+use ctxfuzz_triage::{command, names};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::summary::TroubleSummary;
+use super::{CampaignError, Config, corpus, evidence};
+
+/// Scenarios of one kind that are kept: of each kernel, and of what happened there.
+const MOST_OF_A_KIND: usize = 4;
+/// Files in the directory, those of earlier campaigns included.
+const MOST: usize = 64;
+
+/// See the module.
+pub struct Troubles<'c> {
+    config: &'c Config,
+    /// How many of each kind were kept.
+    kinds: BTreeMap<String, usize>,
+    kept: Vec<TroubleSummary>,
+}
+
+impl<'c> Troubles<'c> {
+    /// Nothing is made or looked at before there is something to keep.
+    pub fn new(config: &'c Config) -> Self {
+        Troubles {
+            config,
+            kinds: BTreeMap::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// What was kept, in order of appearance.
+    pub fn into_kept(self) -> Vec<TroubleSummary> {
+        self.kept
+    }
+
+    /// Keeps the scenario of a run that says nothing, if there are not enough of its kind.
+    pub fn take(
+        &mut self,
+        scenario: &Scenario,
+        paired: &Paired,
+        execution: u64,
+    ) -> Result<(), CampaignError> {
+        let ends = [
+            (&self.config.a, &paired.a.end),
+            (&self.config.b, &paired.b.end),
+        ];
+        let Some((kernel, end)) = ends.into_iter().find(|(_, end)| is_trouble(end)) else {
+            return Ok(());
+        };
+        let what = names::end_with_detail(end);
+        let kept = self
+            .kinds
+            .entry(format!("{kernel} {}", kind(&what)))
+            .or_default();
+        if *kept >= MOST_OF_A_KIND {
+            return Ok(());
+        }
+        *kept += 1;
+        let again = seen_again(self.config, scenario, paired)?;
+        let (dir, side) = (&self.config.trouble, kernel.to_string());
+        if let Some(path) = keep(self.config, dir, scenario, &side, &what, again)? {
+            self.kept.push(TroubleSummary {
+                kernel: side,
+                end: what,
+                execution,
+                seen_again: again,
+                path: path.display().to_string(),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn is_trouble(end: &End) -> bool {
+    matches!(end, End::EmulatorFault(_) | End::Budget)
+}
+
+/// What happened, without the addresses and values, which are different every time.
+fn kind(what: &str) -> String {
+    what.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty() && !word.contains(|c: char| c.is_ascii_digit()))
+        .collect::<Vec<&str>>()
+        .join(" ")
+}
+
+/// Whether fresh machines end the same way: if not, it is a matter of what ran before.
+fn seen_again(
+    config: &Config,
+    scenario: &Scenario,
+    paired: &Paired,
+) -> Result<bool, CampaignError> {
+    let again = evidence::machines(config)?.run(scenario);
+    Ok(again.a.end == paired.a.end && again.b.end == paired.b.end)
+}
+
+/// Writes the scenario, with what it is about; `None` if it is there, or if there is enough.
+fn keep(
+    config: &Config,
+    dir: &Path,
+    scenario: &Scenario,
+    kernel: &str,
+    what: &str,
+    again: bool,
+) -> Result<Option<PathBuf>, CampaignError> {
+    fs::create_dir_all(dir).map_err(corpus::refused("create the directory", dir))?;
+    let word = what.split(':').next().unwrap_or(what);
+    let name = format!("{word}-{:016x}", xxh3_64(scenario.to_json().as_bytes()));
+    let path = dir.join(format!("{name}.json"));
+    let listed = corpus::list(dir)?;
+    if path.exists() || listed.files.len() >= MOST {
+        return Ok(None);
+    }
+    let once = match again {
+        true => "",
+        false => " Fresh machines did not end so.",
+    };
+    let (a, b) = (config.a.to_string(), config.b.to_string());
+    let endian = config.endian.name();
+    let file = path.to_string_lossy();
+    let command = command::line(["run", "--a", &a, "--b", &b, "--endian", endian, &file]);
+    let text = Scenario {
+        name: Some(name),
+        about: Some(format!(
+            "No finding. {kernel} ended with {what}.{once} {command}"
+        )),
+        ..scenario.clone()
+    }
+    .to_json();
+    corpus::write_whole(&path, &text)?;
+    Ok(Some(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use ctxfuzz_generators::random_scenario;
+
+    use super::super::tests::config;
+    use super::*;
+
+    #[test]
+    fn a_kind_has_no_addresses() {
+        assert_eq!(
+            kind("emulator-fault: INSN_INVALID at 0xc000000000001234"),
+            "emulator fault INSN INVALID at"
+        );
+    }
+
+    #[test]
+    fn a_few_of_each_kind_are_kept_and_can_be_replayed() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), "fixed", "fixed", 1);
+        let mut troubles = Troubles::new(&config);
+        let mut machines = evidence::machines(&config).unwrap();
+        for seed in 0..10 {
+            let scenario = random_scenario(seed);
+            let mut paired = machines.run(&scenario);
+            troubles.take(&scenario, &paired, seed).unwrap();
+            assert!(seed > 0 || !config.trouble.exists(), "nothing is wrong yet");
+            paired.b.end = End::EmulatorFault(format!("what is this at {seed:#x}"));
+            troubles.take(&scenario, &paired, seed).unwrap();
+            paired.b.end = End::Budget;
+            troubles.take(&scenario, &paired, seed).unwrap();
+        }
+        let kept = troubles.into_kept();
+        assert_eq!(kept.len(), 2 * MOST_OF_A_KIND);
+        for (index, trouble) in kept.iter().enumerate() {
+            let scenario = Scenario::load(Path::new(&trouble.path)).unwrap();
+            let about = scenario.about.clone().unwrap();
+            assert!(about.contains(&trouble.end), "{about}");
+            // It was made up: no machine shows it.
+            assert!(!trouble.seen_again && about.contains("Fresh machines did not"));
+            let original = Scenario {
+                name: None,
+                about: None,
+                ..scenario
+            };
+            assert_eq!(original, random_scenario(index as u64 / 2));
+        }
+        // The same campaign again keeps nothing twice.
+        let mut again = Troubles::new(&config);
+        let scenario = random_scenario(0);
+        let mut paired = machines.run(&scenario);
+        paired.b.end = End::Budget;
+        again.take(&scenario, &paired, 1).unwrap();
+        assert!(again.into_kept().is_empty());
+    }
+
+    #[test]
+    fn a_full_directory_takes_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), "fixed", "fixed", 1);
+        let write = |seed| {
+            let scenario = random_scenario(seed);
+            keep(&config, &config.trouble, &scenario, "fixed", "budget", true).unwrap()
+        };
+        let kept = (0..MOST as u64 + 5).filter(|&seed| write(seed).is_some());
+        assert_eq!(kept.count(), MOST);
+    }
+}
