@@ -190,36 +190,8 @@ fn an_earlier_harmless_clobber_is_not_blamed() -> Result {
     Ok(())
 }
 
-/// Functions that are named instead of the one at fault, because what it leaves wrong is not tracked: flags, a missing instruction.
-const NAMED_INSTEAD: [(&str, &[&str]); 15] = [
-    // The call that is missing.
-    ("exec-keeps-fp-image", &["memset"]),
-    ("fpscr-low-word-only", &["load_up_fpu"]),
-    // The call that is missing.
-    ("kvm-run-saves-without-giveup", &["__giveup_fpu"]),
-    ("le-fpr-offset", &["copy_vsx_to_user"]),
-    // It makes live again what start_thread, restore_sigcontext is about to change.
-    ("repair-exec-preempt", &["restore_math"]),
-    ("repair-sigreturn-reload", &["restore_math"]),
-    // Its caller's caller looks too early; it is the way out.
-    ("repair-task-work-signal", &["syscall_exit_prepare"]),
-    // Where the kernel dies of it.
-    ("restore-math-fpexc-into-kernel-msr", &["load_fp_state"]),
-    // What writes to the place that is wrong.
-    ("sig-stack-redzone", &["handle_rt_signal64"]),
-    // What reads from it.
-    ("sigframe-vsx-flag-without-data", &["copy_vsx_from_user"]),
-    ("sigctx-misaligned-vmx", &["memcpy"]),
-    ("srr-valid-not-invalidated", &["load_up_altivec"]),
-    ("used-vr-not-set", &["prepare_setup_sigcontext"]),
-    ("used-vsr-not-set", &["setup_sigcontext"]),
-    ("vs-low-half-lost", &["save_fpu"]),
-];
-
 fn names_the_fault(defect: &Defect, signature: &str) -> bool {
-    let instead = NAMED_INSTEAD.iter().find(|(id, _)| *id == defect.id);
-    let function = signature.split('.').next().unwrap_or_default();
-    function == defect.function || instead.is_some_and(|(_, named)| named.contains(&function))
+    defect.is_named_by(signature.split('.').next().unwrap_or_default())
 }
 
 /// On its witness each defect is explained by the function that the catalogue says is at fault.

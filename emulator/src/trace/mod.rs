@@ -25,6 +25,8 @@ pub enum Cell {
     Image(Slot, Register),
     /// FP, VEC, VSX, FE0 and FE1 of `regs->msr`.
     Facilities(Slot),
+    /// The same bits of the MSR with which user code goes on.
+    UserMsr,
     /// Which task runs: the slot, as a number.
     Current,
     /// A doubleword of a user stack, where signal frames are: its address.

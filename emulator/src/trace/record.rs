@@ -265,6 +265,8 @@ impl Recorder {
             self.steps.push(Step::Exit(function as u32));
         }
         if previous.msr & msr::PR == 0 && view.user() {
+            let bits = view.msr & FACILITY_BITS;
+            self.note(view, &previous, Cell::UserMsr, bits.into());
             self.user_return(view);
         }
     }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::machine::msr;
+use ctxfuzz_emulator::run::outcome::RegisterFile;
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
 use ctxfuzz_scenario::register::Register;
 
@@ -27,8 +28,12 @@ pub struct Change {
     pub writer_a: Option<Write>,
     /// The write that left B's value.
     pub writer_b: Option<Write>,
-    /// Whether A's write lies in the stretch in which the cell came to differ.
-    recent_a: bool,
+    /// Whether A's, B's write lies in the stretch in which the cell came to differ.
+    pub recent: [bool; 2],
+    /// Whether A's, B's value was there when the running task came.
+    pub foreign: [bool; 2],
+    /// Whether A's, B's value is one that the cell had before, with another in between.
+    pub former: [bool; 2],
     /// For doubleword 1 of a VSR: whether A wrote doubleword 0 again afterwards.
     pub rewritten: bool,
 }
@@ -37,7 +42,7 @@ impl Change {
     /// The write that tells most: A's, unless only B wrote in the stretch in which the cell came to differ.
     pub fn writer(&self) -> Option<&Write> {
         match (&self.writer_a, &self.writer_b) {
-            (Some(a), _) if self.recent_a => Some(a),
+            (Some(a), _) if self.recent[0] => Some(a),
             (_, Some(b)) => Some(b),
             (a, None) => a.as_ref(),
         }
@@ -54,13 +59,17 @@ pub struct RawCause {
     /// Functions that only one side entered in the stretch in which the state came to differ: A's, B's.
     pub detours: [HashSet<Rc<str>>; 2],
     /// Registers of the processor on both sides then.
-    pub hardware: [ctxfuzz_emulator::run::outcome::RegisterFile; 2],
+    pub hardware: [RegisterFile; 2],
+    /// Their images of the running task.
+    pub images: [RegisterFile; 2],
     /// The first damaged logical register.
     pub damage: Option<Damage>,
     /// The first return to user space with damage: its event and the task's slot.
     pub user_return: Option<(Option<u16>, Slot)>,
     /// Later copies of the wrong values, in order.
     pub copies: Vec<Copied>,
+    /// Whether the runs still met afterwards: in what follows the last meeting one of them may do what the other never comes to.
+    pub met: bool,
 }
 
 /// A logical register that differs.
@@ -96,7 +105,8 @@ pub fn analyse(a: &Recording, b: &Recording) -> Vec<RawCause> {
         differing: HashMap::new(),
         causes: Vec::new(),
         control: None,
-        since_a: 0,
+        since: [0; 2],
+        met: true,
         detours: Default::default(),
     };
     let mut meetings = align(a, b);
@@ -105,6 +115,7 @@ pub fn analyse(a: &Recording, b: &Recording) -> Vec<RawCause> {
         b: b.steps.len(),
     });
     for meeting in meetings {
+        analysis.met = meeting.a < a.steps.len();
         analysis.meet(meeting);
     }
     analysis.causes
@@ -132,7 +143,7 @@ fn class(cell: &Cell) -> Option<u64> {
     match cell {
         Cell::Hardware(register) | Cell::Image(_, register) => Some(owner_bit(*register)),
         Cell::UserStack(_) => Some(STACK),
-        Cell::Facilities(_) | Cell::Current => Some(CONTROL),
+        Cell::Facilities(_) | Cell::UserMsr | Cell::Current => Some(CONTROL),
     }
 }
 
@@ -145,15 +156,17 @@ struct Analysis<'a> {
     causes: Vec<RawCause>,
     /// The cause that made the two sides disagree about who owns registers; later differences follow from it.
     control: Option<usize>,
-    /// First step of A in the stretch that is being looked at.
-    since_a: usize,
+    /// First steps of A and B in the stretch that is being looked at.
+    since: [usize; 2],
+    /// Whether it ends where the runs meet.
+    met: bool,
     /// Functions entered in that stretch, on A and on B. Where the runs meet both do the same, so these are detours.
     detours: [HashSet<Rc<str>>; 2],
 }
 
 impl Analysis<'_> {
     fn meet(&mut self, meeting: Meeting) {
-        self.since_a = self.a.position();
+        self.since = [self.a.position(), self.b.position()];
         let before = [self.a.value(Cell::Current), self.b.value(Cell::Current)];
         let images = self.images_before(meeting.a);
         self.detours = [
@@ -273,6 +286,10 @@ impl Analysis<'_> {
     }
 
     fn change(&self, cell: Cell) -> Change {
+        if cell == Cell::UserMsr {
+            return self.msr_not_taken();
+        }
+        let recent = |walk: &Walk<'_>, since| walk.writer(cell).is_some_and(|(at, _)| at >= since);
         Change {
             cell,
             a: self.a.value(cell),
@@ -280,10 +297,37 @@ impl Analysis<'_> {
             writer_a: self.a.writer(cell).map(|(_, w)| w.clone()),
             writer_b: self.b.writer(cell).map(|(_, w)| w.clone()),
             rewritten: self.rewritten(cell),
-            recent_a: self
-                .a
-                .writer(cell)
-                .is_some_and(|(at, _)| at >= self.since_a),
+            recent: [
+                recent(&self.a, self.since[0]),
+                recent(&self.b, self.since[1]),
+            ],
+            foreign: [self.a.is_foreign(cell), self.b.is_foreign(cell)],
+            former: [self.a.had_before(cell), self.b.had_before(cell)],
+        }
+    }
+
+    /// User code goes on with another MSR than `regs->msr` says: whoever changed that last did not see to it that it counts.
+    fn msr_not_taken(&self) -> Change {
+        let walks = [&self.a, &self.b];
+        let [a, b] = walks.map(|walk| walk.value(Cell::UserMsr));
+        let wrong = walks
+            .map(|walk| walk.value(Cell::UserMsr) != walk.value(Cell::Facilities(walk.current())));
+        let writer = |side: usize| {
+            let walk = walks[side];
+            let told = wrong[side].then(|| Cell::Facilities(walk.current()));
+            walk.writer(told.unwrap_or(Cell::UserMsr))
+                .map(|(_, write)| write.clone())
+        };
+        Change {
+            cell: Cell::UserMsr,
+            a,
+            b,
+            writer_a: writer(0),
+            writer_b: writer(1),
+            recent: wrong,
+            foreign: [false; 2],
+            former: [false; 2],
+            rewritten: false,
         }
     }
 
@@ -314,6 +358,11 @@ impl Analysis<'_> {
         }
         // An SPR is written or not by what the images say: theirs was the first difference.
         if matches!(change.cell, Cell::Hardware(Register::Vrsave)) {
+            // It already differed, and one side made something of what it found: load_up_altivec does of zero.
+            let before = self.differing.get(&change.cell);
+            if let Some(known) = before.filter(|_| change.recent != [true; 2]) {
+                return Some(known.cause);
+            }
             let image = self
                 .differing
                 .iter()
@@ -346,7 +395,7 @@ impl Analysis<'_> {
                     cause,
                 },
             );
-            if matches!(change.cell, Cell::Facilities(_) | Cell::Current) {
+            if class(&change.cell) == Some(CONTROL) {
                 self.control.get_or_insert(cause);
             }
         }
@@ -355,9 +404,14 @@ impl Analysis<'_> {
             changes,
             detours: self.detours.clone(),
             hardware: [self.a.hardware(), self.b.hardware()],
+            images: [
+                self.a.image(self.a.current()),
+                self.b.image(self.b.current()),
+            ],
             damage: None,
             user_return: None,
             copies: Vec::new(),
+            met: self.met,
         });
         cause
     }

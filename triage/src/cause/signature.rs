@@ -49,7 +49,7 @@ fn moved_control(word: u32, register: Register) -> Option<Source> {
 pub fn register(cell: Cell) -> Option<Register> {
     match cell {
         Cell::Hardware(register) | Cell::Image(_, register) => Some(register),
-        Cell::Facilities(_) | Cell::Current | Cell::UserStack(_) => None,
+        Cell::Facilities(_) | Cell::UserMsr | Cell::Current | Cell::UserStack(_) => None,
     }
 }
 
@@ -61,6 +61,9 @@ pub fn what(cause: &RawCause) -> String {
         .find(|c| matches!(c.cell, Cell::Facilities(_)));
     if let Some(change) = facilities {
         return facility_slug((change.a ^ change.b) as u64);
+    }
+    if cause.changes.iter().any(|c| c.cell == Cell::UserMsr) {
+        return "msr-not-taken".into();
     }
     let telling = cause
         .changes

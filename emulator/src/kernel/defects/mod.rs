@@ -3,6 +3,7 @@
 //! What a defect changes is decided in the model's sources (`DEFECT_*` macros and `defect()`); this list says what it means. How it shows is data:
 //! the `expect` rows of its witness, a scenario of the corpus.
 
+mod class;
 mod controls;
 mod exceptions;
 mod exec;
@@ -16,6 +17,7 @@ mod signals;
 
 use std::fmt;
 
+pub use self::class::Class;
 use crate::run::outcome::Endian;
 
 /// Who can notice a defect at worst.
@@ -106,6 +108,10 @@ pub struct Defect {
     pub mechanism: &'static str,
     /// The function at fault, by its name in Linux.
     pub function: &'static str,
+    /// Functions that an explanation names where it cannot name that one, because what it leaves wrong is not tracked (a flag, a call that is missing).
+    pub named_instead: &'static [&'static str],
+    /// What kind of fault it is; `None` if nobody can see it.
+    pub class: Option<Class>,
     /// Where it comes from.
     pub origin: Origin,
     /// What it leads to at worst.
@@ -132,6 +138,11 @@ impl Defect {
     pub fn kernel(&self) -> String {
         let [kernel, _] = self.pair();
         kernel
+    }
+
+    /// Whether a function is the one at fault, or one that stands for it.
+    pub fn is_named_by(&self, function: &str) -> bool {
+        function == self.function || self.named_instead.contains(&function)
     }
 
     /// Whether a kernel of this byte order can have it.
@@ -195,6 +206,7 @@ mod tests {
         for defect in all() {
             let seen = defect.severity != Severity::Harmless;
             assert_eq!(defect.witness.is_some(), seen, "{}", defect.id);
+            assert_eq!(defect.class.is_some(), seen, "{}", defect.id);
         }
     }
 }

@@ -35,7 +35,7 @@ struct Stop<'c> {
 impl Track {
     fn of(cell: Cell) -> Track {
         match cell {
-            Cell::Hardware(_) | Cell::Current => Track::Processor,
+            Cell::Hardware(_) | Cell::UserMsr | Cell::Current => Track::Processor,
             Cell::Image(..) | Cell::Facilities(_) => Track::Image,
             Cell::UserStack(_) => Track::User,
         }
