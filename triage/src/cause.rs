@@ -315,8 +315,12 @@ fn responsible(raw: &[RawCause], difference: &Difference) -> Option<usize> {
         let pairs = [(c.a, c.b), (c.a >> 64, c.b >> 64), (c.a & low, c.b & low)];
         pairs.contains(&(difference.a, difference.b))
     };
-    let is_control =
-        |c: &Change| matches!(c.cell, Cell::Facilities(_) | Cell::UserMsr | Cell::Current);
+    let is_control = |c: &Change| {
+        matches!(
+            c.cell,
+            Cell::Facilities(_) | Cell::Used(_) | Cell::UserMsr | Cell::Current
+        )
+    };
     let latest = |wanted: &dyn Fn(&Change) -> bool| {
         raw.iter().rposition(|r| {
             let copies = r.copies.iter().map(|copied| &copied.change);
@@ -338,13 +342,10 @@ const LIBRARY: [&str; 3] = ["memcpy", "memmove", "memset"];
 fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
     let telling = raw.changes.iter().find_map(Change::writer);
     let name = |pc: &u64| codes[0].function(*pc).or_else(|| codes[1].function(*pc));
-    let detour = |name: &String| raw.detours.iter().any(|d| d.contains(name.as_str()));
-    let common = raw.detours[0].is_empty() != raw.detours[1].is_empty();
     let found = telling.and_then(|w| {
         let names = || w.trace.iter().filter_map(name);
-        names()
-            .find(|n| !LIBRARY.contains(&n.as_str()) && (!common || !detour(n)))
-            .or_else(|| names().next())
+        let at_fault = |n: &String| !LIBRARY.contains(&n.as_str()) && !raw.is_detour(n);
+        names().find(at_fault).or_else(|| names().next())
     });
     found.unwrap_or_else(|| "unknown".into())
 }
@@ -380,7 +381,9 @@ fn describe(
     });
     Cause {
         signature,
-        class: class::class(raw),
+        class: class::class(raw, &|pc| {
+            codes[0].function(pc).or_else(|| codes[1].function(pc))
+        }),
         verdict: Verdict::None,
         event: raw.event,
         occurrences: 1,
@@ -412,6 +415,7 @@ fn cell_name(cell: Cell, task: &impl Fn(Slot) -> Option<u8>) -> String {
         Cell::Hardware(register) => register.to_string(),
         Cell::Image(slot, register) => format!("{register} in thread_struct of {}", of(slot)),
         Cell::Facilities(slot) => format!("facility bits in regs->msr of {}", of(slot)),
+        Cell::Used(slot) => format!("used_vr and used_vsr of {}", of(slot)),
         Cell::UserMsr => "facility bits with which user code goes on".into(),
         Cell::Current => "the running task".into(),
         Cell::UserStack(address) => format!("user stack at {address:#x}"),

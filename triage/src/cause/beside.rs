@@ -17,12 +17,16 @@ pub fn cause(runs: &[Recording; 2], difference: &Difference) -> Option<Cause> {
     // What the user program has put there and never changes.
     let right = 0x100 * u128::from(register) + u128::from(difference.task?);
     let run = &runs[usize::from(difference.a == right)];
-    let at = first_wrong(
-        run,
-        difference.task,
-        usize::from(register - FIRST_GPR),
-        right,
-    )?;
+    let index = usize::from(register - FIRST_GPR);
+    let side = usize::from(difference.a == right);
+    let looks = |side: usize| looks(&runs[side], difference.task, index);
+    // What it finds later may have been changed once more.
+    let (wrong, right) = (looks(side), looks(1 - side));
+    let first = wrong
+        .iter()
+        .zip(&right)
+        .find(|((_, wrong), (_, right))| wrong != right);
+    let at = first.map(|((at, _), _)| *at)?;
     let steps = run.steps.get(..at)?;
     let event = steps.iter().rev().find_map(|step| match step {
         Step::Event { index, .. } => Some(*index),
@@ -46,25 +50,22 @@ pub fn cause(runs: &[Recording; 2], difference: &Difference) -> Option<Cause> {
     })
 }
 
-/// The first return to user space at which a task no longer finds a register as it was: what it finds later may have been changed once more.
-fn first_wrong(run: &Recording, task: Option<u8>, register: usize, right: u128) -> Option<usize> {
-    let mut gprs = run.gprs.iter();
+/// What a task finds in a register at each of its returns to user space: the step, and the value.
+fn looks(run: &Recording, task: Option<u8>, register: usize) -> Vec<(usize, u64)> {
     let first = run.initial.iter().find(|(cell, _)| *cell == Cell::Current);
     let mut running = Slot(first.map_or(0, |(_, slot)| *slot as u8));
-    let mut was_right = false;
+    let mut gprs = run.gprs.iter();
+    let mut looks = Vec::new();
     for (at, step) in run.steps.iter().enumerate() {
         match step {
             Step::Write(write) if write.cell == Cell::Current => running = Slot(write.value as u8),
             Step::UserReturn => {
-                let value = u128::from(gprs.next()?[register]);
+                let value = gprs.next().map(|gprs| gprs[register]);
                 let its_own = run.tasks.get(usize::from(running.0)) == Some(&task);
-                if its_own && was_right && value != right {
-                    return Some(at);
-                }
-                was_right |= its_own && value == right;
+                looks.extend(value.filter(|_| its_own).map(|value| (at, value)));
             }
             _ => {}
         }
     }
-    None
+    looks
 }

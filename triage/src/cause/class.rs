@@ -1,14 +1,16 @@
 //! What kind of fault a cause is, by what the recordings show: where the values come from, who wrote them, whether a task needs them. The first rule that holds decides:
 //!
 //! 1. One run did not complete, and nothing that is tracked was wrong before: *dies* (that one is `end`'s).
-//! 2. Facility bits differ (of `regs->msr`, of the MSR that user code goes on with, of a frame's MSR), or which task runs: *wrong owner*. Only FE0 and FE1: *control bits*.
-//! 3. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*.
-//! 4. Most values that differ are those of another place of the same state: *wrong layout*.
-//! 5. Registers: if only one side loaded them from memory, the other kept what was there: *leaked from another task* if another one wrote that, else *stale restore*. If a
-//!    value is one that the register had before: *stale restore*. Else *clobbered live register*.
-//! 6. Images: if only one side wrote, and that what the processor has, the other's image is not up to date: *lost update*. If it wrote anything else, the other has kept what will be
-//!    loaded again: *stale restore*. If both wrote: as for registers, else *lost update*.
-//! 7. Signal frames: *lost update*.
+//! 2. What says who owns registers differs: facility bits of `regs->msr`, of the MSR that user code goes on with, or of a frame's MSR; `used_vr`, `used_vsr`; which task runs:
+//!    *wrong owner*. Only FE0 and FE1: *control bits*.
+//! 3. Only one side loaded registers from the image of their task: *wrong owner* if the other did not come to the code that does, as it took them for loaded; *leaked from another
+//!    task* if it did come there, and what is still in the register another task has written.
+//! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*.
+//! 5. Most values that differ are those of another place of the same state: *wrong layout*.
+//! 6. Registers: if only one side loaded them, the other kept what its own task had there: *stale restore*. Else *clobbered live register*.
+//! 7. Images: if only one side wrote, and that what the processor has, the other's image is not up to date: *lost update*. If it wrote anything else, the other has kept what will be
+//!    loaded again: *stale restore*. If both wrote: *stale restore* if one of the values was there before, else *lost update*.
+//! 8. Signal frames: *lost update*.
 //!
 //! Like a signature it does not depend on which of the two kernels comes first.
 
@@ -25,8 +27,8 @@ use super::signature::register;
 
 const OWNERS: u64 = msr::FP | msr::VEC | msr::VSX;
 
-/// The kind of a cause.
-pub fn class(cause: &RawCause) -> Class {
+/// The kind of a cause; `name` has the function at an address.
+pub fn class(cause: &RawCause, name: &dyn Fn(u64) -> Option<String>) -> Class {
     let bits = cause.changes.iter().filter_map(bits).fold(0, |a, b| a | b);
     if bits & OWNERS != 0 || cause.changes.iter().any(|c| c.cell == Cell::Current) {
         return Class::WrongOwner;
@@ -34,40 +36,57 @@ pub fn class(cause: &RawCause) -> Class {
     if bits != 0 {
         return Class::ControlBits;
     }
-    let data: Vec<&Change> = cause.changes.iter().filter(|c| is_data(c.cell)).collect();
+    let of = |is: fn(Cell) -> bool| -> Vec<&Change> {
+        cause.changes.iter().filter(|c| is(c.cell)).collect()
+    };
+    let registers = of(|cell| matches!(cell, Cell::Hardware(_)));
+    let found = most(registers.iter().map(|c| of_register(c, cause, name)));
+    if let Some(class @ (Class::WrongOwner | Class::LeakedFromTask)) = found {
+        return class;
+    }
+    let data = of(is_data);
     if data.is_empty() {
         return Class::ControlBits;
     }
-    if misplaced(cause, &data) {
+    if misplaced(&data, cause) {
         return Class::WrongLayout;
     }
-    let most = |class: fn(&Change, &RawCause) -> Class, of: &[&Change]| {
-        let classes: Vec<Class> = of.iter().map(|change| class(change, cause)).collect();
-        let count = |class: &Class| classes.iter().filter(|c| *c == class).count();
-        Class::ALL.into_iter().max_by_key(count)
-    };
-    let of = |is: fn(Cell) -> bool| -> Vec<&Change> {
-        data.iter().filter(|c| is(c.cell)).copied().collect()
-    };
-    let hardware = of(|cell| matches!(cell, Cell::Hardware(_)));
     let images = of(|cell| matches!(cell, Cell::Image(..)));
-    let found = match (hardware.is_empty(), images.is_empty()) {
-        (false, _) => most(of_register, &hardware),
-        (true, false) => most(of_image, &images),
-        (true, true) => None,
-    };
-    found.unwrap_or(Class::LostUpdate)
+    found
+        .or_else(|| most(images.iter().map(|c| of_image(c, cause))))
+        .unwrap_or(Class::LostUpdate)
 }
 
-/// Facility bits that differ.
+/// What most of them are.
+fn most(classes: impl Iterator<Item = Class>) -> Option<Class> {
+    let classes: Vec<Class> = classes.collect();
+    let count = |class: &Class| classes.iter().filter(|c| *c == class).count();
+    let first = classes.first().copied()?;
+    Some(
+        Class::ALL
+            .into_iter()
+            .fold(first, |best, class| match count(&class) > count(&best) {
+                true => class,
+                false => best,
+            }),
+    )
+}
+
+/// What differs about ownership.
 fn bits(change: &Change) -> Option<u64> {
     let differ = (change.a ^ change.b) as u64;
     match change.cell {
-        Cell::Facilities(_) | Cell::UserMsr => Some(differ),
-        // A frame's MSR is a doubleword like any other, but for what differs in it.
-        Cell::UserStack(_) => (differ & !OWNERS == 0).then_some(differ),
+        Cell::Facilities(_) | Cell::Used(_) | Cell::UserMsr => Some(differ),
+        Cell::UserStack(_) => is_frame_msr(change).then_some(differ),
         Cell::Hardware(_) | Cell::Image(..) | Cell::Current => None,
     }
+}
+
+/// Whether a doubleword of a user stack is the MSR of user code, but for its facility bits.
+pub fn is_frame_msr(change: &Change) -> bool {
+    let (a, b) = (change.a as u64, change.b as u64);
+    let user = msr::SF | msr::PR;
+    (a ^ b) & !OWNERS == 0 && a & user == user
 }
 
 fn is_data(cell: Cell) -> bool {
@@ -84,34 +103,31 @@ fn is_control(register: Register) -> bool {
     )
 }
 
-/// Whether what differs is mostly the right values in wrong places.
-fn misplaced(cause: &RawCause, data: &[&Change]) -> bool {
-    let values = |value: fn(&Change) -> u128| -> HashSet<u64> {
-        data.iter().flat_map(|c| halves(value(c))).collect()
-    };
-    let (all_a, all_b) = (values(|c| c.a), values(|c| c.b));
+/// Whether what differs is mostly the right values in wrong places: what one side has in a place, the other has in another one. Zero is everywhere and does not count.
+fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
     let [known_a, known_b] = [0, 1].map(|side| {
+        let written = |c: &&Change| halves([c.a, c.b][side]);
         let files = [&cause.hardware[side], &cause.images[side]];
-        files
-            .into_iter()
-            .flat_map(doublewords)
-            .collect::<HashSet<u64>>()
+        let known = files.into_iter().flat_map(doublewords);
+        let known: HashSet<u64> = known.chain(data.iter().flat_map(written)).collect();
+        known
     });
-    let elsewhere = |change: &&&Change| {
-        let (a, b) = (halves(change.a), halves(change.b));
-        if a.is_empty() || b.is_empty() {
-            // One side has nothing here: it may have it somewhere else.
-            let moved = |values: &[u64], all: &HashSet<u64>| {
-                !values.is_empty() && values.iter().all(|value| all.contains(value))
-            };
-            return moved(&a, &all_b) || moved(&b, &all_a);
-        }
-        let of_a = a.iter().all(|v| known_a.contains(v) || all_b.contains(v));
-        let of_b = b.iter().all(|v| known_b.contains(v) || all_a.contains(v));
-        let one_object = change.recent == [true; 2] || matches!(change.cell, Cell::UserStack(_));
-        one_object && of_a && of_b
+    let all_in = |value: u128, known: &HashSet<u64>| {
+        let halves = halves(value);
+        (!halves.is_empty()).then(|| halves.iter().all(|half| known.contains(half)))
     };
-    data.iter().filter(elsewhere).count() * 2 > data.len()
+    let elsewhere = data.iter().filter_map(|change| {
+        let (a, b) = (all_in(change.a, &known_b), all_in(change.b, &known_a));
+        match change.recent {
+            [true, false] => a,
+            [false, true] => b,
+            _ => Some(a? && b?),
+        }
+    });
+    let (yes, no): (Vec<bool>, Vec<bool>) = elsewhere.partition(|elsewhere| *elsewhere);
+    // What only one side wrote into an image or a register is a copy of something, wherever it comes from.
+    let both_or_frame = |c: &&Change| c.recent == [true; 2] || matches!(c.cell, Cell::UserStack(_));
+    data.iter().any(both_or_frame) && yes.len() > no.len()
 }
 
 /// The doublewords of a value, but for zero, which is everywhere.
@@ -126,18 +142,20 @@ fn doublewords(file: &RegisterFile) -> Vec<u64> {
         .collect()
 }
 
-fn of_register(change: &Change, _: &RawCause) -> Class {
-    let loaded = change.writer().is_some_and(|w| is_load(w.word));
-    let silent = match change.recent {
-        [true, false] => Some(1),
-        [false, true] => Some(0),
-        _ => None,
+fn of_register(change: &Change, cause: &RawCause, name: &dyn Fn(u64) -> Option<String>) -> Class {
+    let (writer, silent) = match change.recent {
+        [true, false] => (0, 1),
+        [false, true] => (1, 0),
+        _ => return Class::ClobberedRegister,
     };
-    match silent {
-        Some(side) if loaded && change.foreign[side] => Class::LeakedFromTask,
-        Some(_) if loaded => Class::StaleRestore,
-        None if loaded && change.former.contains(&true) => Class::StaleRestore,
-        _ => Class::ClobberedRegister,
+    let loaded = register(change.cell)
+        .is_some_and(|r| cause.images[writer].get(r) == [change.a, change.b][writer]);
+    let function = change.writer().and_then(|w| name(w.pc));
+    match loaded {
+        false => Class::ClobberedRegister,
+        true if function.is_some_and(|f| cause.is_detour(&f)) => Class::WrongOwner,
+        true if change.foreign[silent] => Class::LeakedFromTask,
+        true => Class::StaleRestore,
     }
 }
 
@@ -154,35 +172,17 @@ fn of_image(change: &Change, cause: &RawCause) -> Class {
     }
 }
 
-/// Whether an instruction loads an FP, vector or VSX register from memory (Power ISA 3.1, appendix of opcodes).
-fn is_load(word: u32) -> bool {
-    let extended = (word >> 1) & 0x3ff;
-    match word >> 26 {
-        // lfd, lfdu
-        50 | 51 => true,
-        // lvx, lvxl, lfdx, lxvx, lxsdx, lxvw4x, lxvd2x
-        31 => matches!(extended, 103 | 359 | 599 | 268 | 588 | 780 | 844),
-        // lxv
-        61 => word & 7 == 1,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn loads_are_told_from_moves_and_stores() {
-        let loads = [0xc803_0000, 0x7c00_18ce, 0x7c00_1e98]; // lfd f0,0(r3); lvx v0,0,r3; lxvd2x vs0,0,r3
-        assert!(loads.into_iter().all(is_load));
-        let others = [
-            0xfc00_048e,
-            0x1000_0604,
-            0xd803_0000,
-            0x7c00_19ce,
-            0x7c00_1f98,
-        ]; // mffs, mfvscr, stfd, stvx, stxvd2x
-        assert!(!others.into_iter().any(is_load));
+    fn the_most_frequent_kind_counts_and_the_first_of_equals() {
+        use Class::{ClobberedRegister, LostUpdate, StaleRestore};
+        assert_eq!(most([].into_iter()), None);
+        let two = [StaleRestore, LostUpdate, StaleRestore];
+        assert_eq!(most(two.into_iter()), Some(StaleRestore));
+        let equal = [LostUpdate, ClobberedRegister];
+        assert_eq!(most(equal.into_iter()), Some(LostUpdate));
     }
 }

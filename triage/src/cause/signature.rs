@@ -49,7 +49,11 @@ fn moved_control(word: u32, register: Register) -> Option<Source> {
 pub fn register(cell: Cell) -> Option<Register> {
     match cell {
         Cell::Hardware(register) | Cell::Image(_, register) => Some(register),
-        Cell::Facilities(_) | Cell::UserMsr | Cell::Current | Cell::UserStack(_) => None,
+        Cell::Facilities(_)
+        | Cell::Used(_)
+        | Cell::UserMsr
+        | Cell::Current
+        | Cell::UserStack(_) => None,
     }
 }
 
@@ -64,6 +68,14 @@ pub fn what(cause: &RawCause) -> String {
     }
     if cause.changes.iter().any(|c| c.cell == Cell::UserMsr) {
         return "msr-not-taken".into();
+    }
+    let used = cause
+        .changes
+        .iter()
+        .find(|c| matches!(c.cell, Cell::Used(_)));
+    if let Some(change) = used {
+        let vector = (change.a ^ change.b) as u64 & msr::VEC != 0;
+        return if vector { "used-vr" } else { "used-vsr" }.into();
     }
     let telling = cause
         .changes
@@ -149,7 +161,7 @@ fn facility_slug(bits: u64) -> String {
     let main = named(&[(msr::FP, "fp"), (msr::VEC, "vec")]);
     let names = match main.is_empty() {
         false => main,
-        true => named(&[(msr::VSX, "vsx"), (msr::FE0, "fe0"), (msr::FE1, "fe1")]),
+        true => named(&[(msr::VSX, "vsx"), (msr::FE0 | msr::FE1, "fe")]),
     };
     format!("msr-{}", names.join("-"))
 }

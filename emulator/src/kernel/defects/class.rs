@@ -13,7 +13,7 @@ pub enum Class {
     StaleRestore,
     /// Right values in wrong places.
     WrongLayout,
-    /// The kernel is wrong about whose values the registers hold: facility bits, and what hangs on them.
+    /// The kernel is wrong about whose values the registers hold, or where a task's values are: facility bits, what a task has used, a missing save or load of a facility.
     WrongOwner,
     /// A task goes on with registers that another one left.
     LeakedFromTask,

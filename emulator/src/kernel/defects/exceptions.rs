@@ -74,7 +74,7 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "parse_fpe reads thread.fp_state without a flush. What the exception has set is in the register.",
         function: "parse_fpe",
         named_instead: &[],
-        class: Some(Class::ControlBits),
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,

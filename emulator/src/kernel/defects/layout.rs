@@ -35,7 +35,7 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "The task goes on with the rounding mode and enables of whoever ran before it.",
         function: "load_fp_state",
         named_instead: &[],
-        class: Some(Class::ControlBits),
+        class: Some(Class::LeakedFromTask),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -47,7 +47,7 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "The task goes on with NJ and SAT of whoever ran before it.",
         function: "load_vr_state",
         named_instead: &[],
-        class: Some(Class::ControlBits),
+        class: Some(Class::LeakedFromTask),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -73,8 +73,16 @@ pub(super) const LIST: &[Defect] = &[
         title: "little endian signal frames have the wrong half of VSR 0-31 as the FPR",
         mechanism: "TS_FPROFFSET is the big endian one. Save and load agree, so only who reads FPRs in C sees it: signal frames, ptrace.",
         function: "copy_fpr_to_user",
-        // Its other half, of the same loop.
-        named_instead: &["copy_vsx_to_user"],
+        // It is in a macro, which these use too.
+        named_instead: &[
+            "copy_vsx_to_user",
+            "copy_fpr_from_user",
+            "copy_vsx_from_user",
+            "fpr_get",
+            "fpr_set",
+            "vsr_get",
+            "vsr_set",
+        ],
         class: Some(Class::WrongLayout),
         origin: Origin::Upstream {
             commit: "e156bd8ad769",

@@ -49,7 +49,7 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "Once in 255 reloads the task goes on with another one's registers.",
         function: "do_restore_fp",
         named_instead: &[],
-        class: Some(Class::LeakedFromTask),
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,

@@ -153,7 +153,7 @@ pub(super) const LIST: &[Defect] = &[
         function: "interrupt_exit_user_prepare_main",
         // The way out; what looks too early is below it.
         named_instead: &["syscall_exit_prepare"],
-        class: Some(Class::ClobberedRegister),
+        class: Some(Class::Dies),
         origin: Origin::Suspected {
             seen: Some(
                 "seen on unmodified 6.1.192 kernels, preemptible and not (docs/signal-during-task-work.md)",

@@ -77,7 +77,7 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "The second xxswapd of the store is missing: memory is right, the registers are not. Seen where a save leaves them live.",
         function: "save_fpu",
         named_instead: &[],
-        class: Some(Class::ClobberedRegister),
+        class: Some(Class::WrongLayout),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: Some(Endian::Little),

@@ -35,9 +35,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "load_up_altivec does not set used_vr",
         mechanism: "The frame has no VMX area, and sigreturn has nothing to put back after the handler used VMX.",
         function: "load_up_altivec",
-        // It looks at the flag.
-        named_instead: &["prepare_setup_sigcontext"],
-        class: Some(Class::LostUpdate),
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -48,9 +47,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "restore_math turns VSX on and does not set used_vsr",
         mechanism: "A task that uses FP and VMX gets VSX without a fault. Its frames then lack the other halves of VSR 0-31, and sigreturn zeroes them.",
         function: "restore_math",
-        // It looks at the flag.
-        named_instead: &["setup_sigcontext"],
-        class: Some(Class::LostUpdate),
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -62,7 +60,7 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "The interrupted code had not used VMX; at its first VMX instruction it gets what the handler left.",
         function: "restore_sigcontext",
         named_instead: &[],
-        class: Some(Class::LostUpdate),
+        class: Some(Class::StaleRestore),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -74,7 +72,7 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "As sigreturn-no-zero-else-vmx, for what is not an FPR.",
         function: "restore_sigcontext",
         named_instead: &[],
-        class: Some(Class::LostUpdate),
+        class: Some(Class::StaleRestore),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -127,7 +125,7 @@ pub(super) const LIST: &[Defect] = &[
         function: "setup_sigcontext",
         // It reads what is not there.
         named_instead: &["copy_vsx_from_user"],
-        class: Some(Class::WrongLayout),
+        class: Some(Class::WrongOwner),
         origin: Origin::Titled("powerpc/signals: Mark VSX not saved with small contexts"),
         severity: Severity::Abi,
         endian: None,
@@ -138,8 +136,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "the VRs have a fixed place in a context, whatever its address",
         mechanism: "Right for signal frames, which are aligned. Of a context that is not, stvx and lvx ignore the low bits of the address, so programs find every VR 8 bytes off.",
         function: "sigcontext_vmx_regs",
-        // It writes to the place that is wrong.
-        named_instead: &["memcpy"],
+        // They write to the place that is wrong.
+        named_instead: &["setup_sigcontext", "copy_vsx_to_user"],
         class: Some(Class::WrongLayout),
         origin: Origin::Upstream {
             commit: "1c9bb1a01ac1",
