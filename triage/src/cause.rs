@@ -9,6 +9,7 @@ mod beside;
 mod class;
 mod code;
 mod end;
+mod raw;
 mod report;
 mod signature;
 mod state;
@@ -25,8 +26,9 @@ use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Tracer};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
-use self::analyse::{Change, RawCause, analyse};
+use self::analyse::analyse;
 use self::code::Code;
+use self::raw::{Change, RawCause};
 use crate::compare::{Comparison, Difference, What, compare};
 use crate::pattern::Pattern;
 
@@ -240,7 +242,7 @@ fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> 
     let mut led_to: BTreeMap<usize, Vec<Difference>> = BTreeMap::new();
     let mut found_beside: Vec<Cause> = Vec::new();
     for difference in comparison.visible() {
-        if let Some(cause) = beside::cause(runs, difference) {
+        if let Some(cause) = beside::cause(runs, codes, difference) {
             match found_beside
                 .iter_mut()
                 .find(|c| c.signature == cause.signature)

@@ -8,102 +8,13 @@ use std::rc::Rc;
 
 use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::machine::msr;
-use ctxfuzz_emulator::run::outcome::RegisterFile;
-use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
+use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
 use ctxfuzz_scenario::register::Register;
 
 use super::align::{Meeting, align};
 use super::class::is_frame_msr;
+use super::raw::{Change, Copied, Damage, RawCause};
 use super::state::{Walk, owner_bit};
-
-/// A cell that differs, with what wrote it last on both sides.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// Which.
-    pub cell: Cell,
-    /// Value on side A.
-    pub a: u128,
-    /// Value on side B.
-    pub b: u128,
-    /// The write that left A's value.
-    pub writer_a: Option<Write>,
-    /// The write that left B's value.
-    pub writer_b: Option<Write>,
-    /// Whether A's, B's write lies in the stretch in which the cell came to differ.
-    pub recent: [bool; 2],
-    /// Whether A's, B's value was there when the running task came.
-    pub foreign: [bool; 2],
-    /// Whether A's, B's value is one that the cell had before, with another in between.
-    pub former: [bool; 2],
-    /// For doubleword 1 of a VSR: whether A wrote doubleword 0 again afterwards.
-    pub rewritten: bool,
-}
-
-impl Change {
-    /// The write that tells most: A's, unless only B wrote in the stretch in which the cell came to differ.
-    pub fn writer(&self) -> Option<&Write> {
-        match (&self.writer_a, &self.writer_b) {
-            (Some(a), _) if self.recent[0] => Some(a),
-            (_, Some(b)) => Some(b),
-            (a, None) => a.as_ref(),
-        }
-    }
-}
-
-/// A group of differences that came about together, and what became of them.
-#[derive(Clone, Debug)]
-pub struct RawCause {
-    /// The event that was being done; `None`: when tasks dumped their registers at the end.
-    pub event: Option<u16>,
-    /// What differs since.
-    pub changes: Vec<Change>,
-    /// Functions that only one side entered in the stretch in which the state came to differ: A's, B's.
-    pub detours: [HashSet<Rc<str>>; 2],
-    /// Registers of the processor on both sides then.
-    pub hardware: [RegisterFile; 2],
-    /// Their images of the running task.
-    pub images: [RegisterFile; 2],
-    /// The first damaged logical register.
-    pub damage: Option<Damage>,
-    /// The first return to user space with damage: its event and the task's slot.
-    pub user_return: Option<(Option<u16>, Slot)>,
-    /// Later copies of the wrong values, in order.
-    pub copies: Vec<Copied>,
-    /// Whether the runs still met afterwards: in what follows the last meeting one of them may do what the other never comes to.
-    pub met: bool,
-}
-
-impl RawCause {
-    /// Whether only one side entered a function in the stretch: there something was done, and not decided.
-    pub fn is_detour(&self, function: &str) -> bool {
-        let [a, b] = &self.detours;
-        a.contains(function) != b.contains(function)
-    }
-}
-
-/// A logical register that differs.
-#[derive(Clone, Debug)]
-pub struct Damage {
-    /// The event then.
-    pub event: Option<u16>,
-    /// Whose.
-    pub slot: Slot,
-    /// Which.
-    pub register: Register,
-    /// Whether it happened where the cause is.
-    pub at_cause: bool,
-}
-
-/// A place that a wrong value was copied to.
-#[derive(Clone, Debug)]
-pub struct Copied {
-    /// The event then.
-    pub event: Option<u16>,
-    /// The change.
-    pub change: Change,
-    /// The seed thread's three conditions: the image was not the FPSCR image before, is it now, and FP was on in `regs->msr` and the processor.
-    pub thread_conditions: bool,
-}
 
 /// Finds the causes behind all differences of two runs.
 pub fn analyse(a: &Recording, b: &Recording) -> Vec<RawCause> {
@@ -411,7 +322,10 @@ impl Analysis<'_> {
                 self.control.get_or_insert(cause);
             }
         }
+        let stack = changes.iter().any(|c| matches!(c.cell, Cell::UserStack(_)));
+        let stacks = |walk: &Walk<'_>| if stack { walk.stacks() } else { HashSet::new() };
         self.causes.push(RawCause {
+            stacks: [stacks(&self.a), stacks(&self.b)],
             event: self.a.event,
             changes,
             detours: self.detours.clone(),

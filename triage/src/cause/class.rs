@@ -22,8 +22,9 @@ use ctxfuzz_emulator::run::outcome::RegisterFile;
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::register::Register;
 
-use super::analyse::{Change, RawCause};
-use super::signature::register;
+use super::raw::{Change, RawCause};
+use super::signature::{pattern, register};
+use crate::pattern::Source;
 
 const OWNERS: u64 = msr::FP | msr::VEC | msr::VSX;
 
@@ -39,7 +40,8 @@ pub fn class(cause: &RawCause, name: &dyn Fn(u64) -> Option<String>) -> Class {
     let of = |is: fn(Cell) -> bool| -> Vec<&Change> {
         cause.changes.iter().filter(|c| is(c.cell)).collect()
     };
-    let registers = of(|cell| matches!(cell, Cell::Hardware(_)));
+    // The running task always has its VRSAVE.
+    let registers = of(|cell| matches!(cell, Cell::Hardware(r) if r != Register::Vrsave));
     let found = most(registers.iter().map(|c| of_register(c, cause, name)));
     if let Some(class @ (Class::WrongOwner | Class::LeakedFromTask)) = found {
         return class;
@@ -109,8 +111,10 @@ fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
         let written = |c: &&Change| halves([c.a, c.b][side]);
         let files = [&cause.hardware[side], &cause.images[side]];
         let known = files.into_iter().flat_map(doublewords);
-        let known: HashSet<u64> = known.chain(data.iter().flat_map(written)).collect();
+        let known = known.chain(data.iter().flat_map(written));
         known
+            .chain(cause.stacks[side].iter().copied())
+            .collect::<HashSet<u64>>()
     });
     let all_in = |value: u128, known: &HashSet<u64>| {
         let halves = halves(value);
@@ -125,9 +129,11 @@ fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
         }
     });
     let (yes, no): (Vec<bool>, Vec<bool>) = elsewhere.partition(|elsewhere| *elsewhere);
-    // What only one side wrote into an image or a register is a copy of something, wherever it comes from.
+    // What only one side wrote into an image or a register is a copy of something, wherever it comes from: there it takes halves that have changed places.
     let both_or_frame = |c: &&Change| c.recent == [true; 2] || matches!(c.cell, Cell::UserStack(_));
-    data.iter().any(both_or_frame) && yes.len() > no.len()
+    let is_swapped = |c: &&&Change| pattern(cause, c).is_some_and(|p| p.source == Source::Swapped);
+    let swapped = data.iter().filter(is_swapped).count();
+    swapped * 2 > data.len() || data.iter().any(both_or_frame) && yes.len() > no.len()
 }
 
 /// The doublewords of a value, but for zero, which is everywhere.

@@ -6,7 +6,7 @@ use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::register::Register;
 
-use super::analyse::{Change, RawCause};
+use super::raw::{Change, RawCause};
 use crate::pattern::{Context, Pattern, Source, recognise, slug};
 
 /// From this many registers of a class on, a signature names the class.

@@ -1,6 +1,6 @@
 //! The tracked state of one recorded run while one walks through its steps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::run::outcome::RegisterFile;
@@ -84,6 +84,16 @@ impl<'a> Walk<'a> {
         let value = self.value(cell);
         let former = self.former.get(&cell);
         former.is_some_and(|values| values.contains(&value))
+    }
+
+    /// What the kernel has written to user stacks, but for zero.
+    pub fn stacks(&self) -> HashSet<u64> {
+        let cells = self.cells.iter();
+        let values = cells.filter(|(cell, _)| matches!(cell, Cell::UserStack(_)));
+        values
+            .map(|(_, value)| *value as u64)
+            .filter(|value| *value != 0)
+            .collect()
     }
 
     /// The registers of a task in memory.

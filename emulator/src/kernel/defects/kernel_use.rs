@@ -34,7 +34,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "KVM_RUN saves the user's registers and leaves them marked live",
         mechanism: "The guest's take their place, so the task goes on with those, f14-f31 and v20-v31 among them: damage, and a leak out of the guest.",
         function: "kvmppc_save_user_regs",
-        named_instead: &[],
+        // The call that is missing.
+        named_instead: &["__giveup_fpu"],
         class: Some(Class::WrongOwner),
         origin: Origin::Upstream {
             commit: "dc158d23b33d",
@@ -65,7 +66,7 @@ pub(super) const LIST: &[Defect] = &[
             __giveup_altivec saves what is there.",
         function: "net_rx_action",
         named_instead: &[],
-        class: Some(Class::ClobberedRegister),
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,

@@ -68,6 +68,7 @@ struct Row {
 /// What came of a finding.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Explained {
+    /// Whether it is a mutation of the witness.
     from_witness: bool,
     /// Whether each cause is the function at fault.
     at_fault: bool,
@@ -75,7 +76,9 @@ struct Explained {
     named: bool,
     /// Whether each is of the kind that the catalogue says.
     class: bool,
+    /// Of the reported causes.
     signatures: BTreeSet<String>,
+    /// Their kinds.
     classes: BTreeSet<&'static str>,
 }
 
