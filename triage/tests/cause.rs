@@ -1,6 +1,6 @@
 //! Root causes on the real model: which function is named, where damage and discovery are, and that names are stable.
 
-use ctxfuzz_emulator::kernel::defects::{self, Defect};
+use ctxfuzz_emulator::kernel::defects::{self, Class, Defect};
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::random_scenario;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
@@ -190,13 +190,27 @@ fn an_earlier_harmless_clobber_is_not_blamed() -> Result {
     Ok(())
 }
 
+/// Kinds that the recordings show instead of the one that the catalogue says.
+const SHOWN_INSTEAD: [(&str, Class); 2] = [
+    // What the buffer had goes over what the task has; nothing tells that from values that were to be put there.
+    ("ptrace-short-write", Class::StaleRestore),
+    // FE0 and FE1 are what differs first; that FP comes back with them follows.
+    ("repair-fpexc-rmw", Class::ControlBits),
+];
+
+fn is_of_the_kind(defect: &Defect, cause: &Cause) -> bool {
+    let instead = SHOWN_INSTEAD.iter().find(|(id, _)| *id == defect.id);
+    instead.map(|(_, class)| *class).or(defect.class) == Some(cause.class)
+}
+
 fn names_the_fault(defect: &Defect, signature: &str) -> bool {
     defect.is_named_by(signature.split('.').next().unwrap_or_default())
 }
 
-/// On its witness each defect is explained by the function that the catalogue says is at fault.
+/// On its witness each defect is explained by the function that the catalogue says is at fault, and as the kind of fault it is.
 #[test]
 fn each_defect_is_explained_on_its_witness() -> Result {
+    let mut wrong: Vec<String> = Vec::new();
     for defect in defects::all() {
         let Some(witness) = defect.witness else {
             continue;
@@ -206,16 +220,26 @@ fn each_defect_is_explained_on_its_witness() -> Result {
             if !defect.applies(endian) {
                 continue;
             }
-            let found = explained(&a, &b, endian, &corpus(witness)?)?.signatures();
+            let explanation = explained(&a, &b, endian, &corpus(witness)?)?;
+            let found = explanation.signatures();
             let all_right = found.iter().all(|f| names_the_fault(defect, f));
-            assert!(
-                !found.is_empty() && all_right,
-                "{} ({endian:?}): {found:?}, and the catalogue says {}",
-                defect.id,
-                defect.function
-            );
+            if found.is_empty() || !all_right {
+                wrong.push(format!(
+                    "{} ({endian:?}): {found:?}, and the catalogue says {}",
+                    defect.id, defect.function
+                ));
+            }
+            for cause in &explanation.causes {
+                if !is_of_the_kind(defect, cause) {
+                    wrong.push(format!(
+                        "{} ({endian:?}): {} is a {:?}, and the catalogue says {:?}",
+                        defect.id, cause.signature, cause.class, defect.class
+                    ));
+                }
+            }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
     Ok(())
 }
 
@@ -231,13 +255,13 @@ fn defects_have_signatures_of_their_own() -> Result {
             &["save_fpu.vs0-is-zero", "save_fpu.f0-is-fpscr"],
         ),
         ("le-missing-swap-back", &["save_fpu.vsrs-swapped"]),
-        // A tracer that stops such a task runs into a BUG_ON.
-        (
-            "giveup-keeps-fp-bit",
-            &["__giveup_fpu.msr-fp", "flush_fp_to_thread.kernel-fault"],
-        ),
+        // Also where a tracer that stops such a task runs into a BUG_ON.
+        ("giveup-keeps-fp-bit", &["__giveup_fpu.msr-fp"]),
         ("fork-child-inherits-live-bits", &["copy_thread.msr-fp"]),
-        ("restore-math-partial-vsx", &["restore_math.msr-vsx"]),
+        (
+            "restore-math-partial-vsx",
+            &["restore_math.msr-vsx", "restore_math.used-vsr"],
+        ),
         // f0 comes from memory here and not from mffs, so an FPSCR of zero is not recognised.
         (
             "fpscr-restored-after-fprs",

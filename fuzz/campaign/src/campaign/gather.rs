@@ -151,3 +151,37 @@ impl Harness for Hunt {
 
     fn keep(&mut self, _: &Scenario) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use ctxfuzz_emulator::kernel::defects;
+
+    use super::*;
+    use crate::shipped;
+
+    #[test]
+    fn findings_are_different_the_same_every_time_and_none_of_a_control() -> anyhow::Result<()> {
+        let witness = shipped::scenario("io-worker-on-interrupt-return")?.unwrap_or_default();
+        let found = |id: &str, runs| -> anyhow::Result<Vec<Scenario>> {
+            let defect = defects::find(id).ok_or_else(|| anyhow::anyhow!("no {id}"))?;
+            let wanted = Wanted {
+                endian: Endian::Little,
+                count: 3,
+                seed: 1,
+                runs,
+            };
+            let found = gather(defect, &witness, wanted)?;
+            Ok(found.into_iter().map(|found| found.scenario).collect())
+        };
+        let first = found("save-fpu-clobbers-f0", 500)?;
+        assert_eq!(first.len(), 3);
+        assert!(
+            first
+                .iter()
+                .all(|s| first.iter().filter(|t| s == *t).count() == 1)
+        );
+        assert_eq!(found("save-fpu-clobbers-f0", 500)?, first);
+        assert!(found("restore-math-declines", 50)?.is_empty());
+        Ok(())
+    }
+}

@@ -191,3 +191,61 @@ fn keep(
     let path = folder.join(format!("{}-{index}.json", defect.id));
     write_whole(&path, &scenario.to_json())
 }
+
+#[cfg(test)]
+mod tests {
+    use ctxfuzz_emulator::kernel::defects;
+
+    use super::*;
+
+    fn of(id: &str, a: &str, b: &str) -> anyhow::Result<Explained> {
+        let defect = defects::find(id).context("no such defect")?;
+        let witness = shipped::scenario("io-worker-on-interrupt-return")?.context("no witness")?;
+        let explained = Explainer::new(&a.parse()?, &b.parse()?, Endian::Little)?.explain(&witness);
+        Ok(super::explained(defect, &explained.causes))
+    }
+
+    /// Whether at fault, named, of the right kind.
+    fn right(explained: &Explained) -> [bool; 3] {
+        [explained.at_fault, explained.named, explained.class]
+    }
+
+    #[test]
+    fn every_cause_has_to_be_right_and_there_has_to_be_one() -> anyhow::Result<()> {
+        let id = "save-fpu-clobbers-f0";
+        let own = of(id, "fixed+save-fpu-clobbers-f0", "fixed")?;
+        assert_eq!(right(&own), [true; 3], "{own:?}");
+        let with_another = of(id, "clobbering", "fixed")?;
+        assert_eq!(
+            right(&with_another),
+            [false, false, true],
+            "{with_another:?}"
+        );
+        let of_another = of(
+            "le-missing-swap-back",
+            "fixed+save-fpu-clobbers-f0",
+            "fixed",
+        )?;
+        assert_eq!(right(&of_another), [true, true, false], "{of_another:?}");
+        assert_eq!(right(&of(id, "fixed", "fixed")?), [false; 3]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_defect_that_was_not_met_is_not_explained_enough() -> anyhow::Result<()> {
+        let defect = defects::find("save-fpu-clobbers-f0").context("no such defect")?;
+        let named = |named| Explained {
+            named,
+            ..Explained::default()
+        };
+        let row = |right, wrong| Row {
+            defect,
+            witness_events: 1,
+            findings: [vec![named(true); right], vec![named(false); wrong]].concat(),
+            minimized: Vec::new(),
+        };
+        assert!(row(19, 1).enough(|f| f.named) && !row(18, 1).enough(|f| f.named));
+        assert!(!row(0, 0).enough(|f| f.named));
+        Ok(())
+    }
+}

@@ -162,3 +162,16 @@ fn quantile(values: impl Iterator<Item = f64>, percent: usize) -> f64 {
     let value = rank.checked_sub(1).and_then(|index| values.get(index));
     value.copied().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_and_the_end_of_a_list() {
+        let values = || [4.0, 1.0, 3.0, 2.0].into_iter();
+        assert_eq!(quantile(values(), 50), 2.0);
+        assert_eq!(quantile(values(), 95), 4.0);
+        assert_eq!(quantile([].into_iter(), 50), 0.0);
+    }
+}
