@@ -6,8 +6,10 @@
 mod align;
 mod analyse;
 mod beside;
+mod class;
 mod code;
 mod end;
+mod raw;
 mod report;
 mod signature;
 mod state;
@@ -15,15 +17,18 @@ mod stay;
 
 use std::collections::BTreeMap;
 
+use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Tracer};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
-use self::analyse::{Change, RawCause, analyse};
+use self::analyse::analyse;
 use self::code::Code;
+use self::raw::{Change, RawCause};
 use crate::compare::{Comparison, Difference, What, compare};
 use crate::pattern::Pattern;
 
@@ -103,6 +108,8 @@ pub struct Ended {
 pub struct Cause {
     /// Its stable name.
     pub signature: String,
+    /// What kind of fault it is.
+    pub class: Class,
     /// The worst verdict among the differences it leads to.
     pub verdict: Verdict,
     /// The event that was being done; `None` for the final dump.
@@ -217,13 +224,25 @@ fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> 
         return Vec::new();
     }
     if let Some(difference) = comparison.visible().find(|d| d.what == What::End) {
-        return Vec::from_iter(end::cause(runs, codes, difference));
+        return Vec::from_iter(end::cause(runs, codes, difference).map(|end| {
+            match analyse(&runs[0], &runs[1])
+                .iter()
+                .find(|raw| makes_mortal(raw))
+            {
+                Some(raw) => Cause {
+                    ended: end.ended.clone(),
+                    verdict: end.verdict,
+                    ..named(raw, end.differences, runs, codes)
+                },
+                None => end,
+            }
+        }));
     }
     let raw = analyse(&runs[0], &runs[1]);
     let mut led_to: BTreeMap<usize, Vec<Difference>> = BTreeMap::new();
     let mut found_beside: Vec<Cause> = Vec::new();
     for difference in comparison.visible() {
-        if let Some(cause) = beside::cause(runs, difference) {
+        if let Some(cause) = beside::cause(runs, codes, difference) {
             match found_beside
                 .iter_mut()
                 .find(|c| c.signature == cause.signature)
@@ -237,7 +256,7 @@ fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> 
     }
     let mut named: Vec<Cause> = Vec::new();
     for (index, raw) in raw.iter().enumerate() {
-        let signature = format!("{}.{}", function(raw, codes), signature::what(raw));
+        let signature = signature(raw, codes);
         let differences = led_to.remove(&index).unwrap_or_default();
         match named.iter_mut().find(|c| c.signature == signature) {
             // The occurrence that led to something visible is the one to show.
@@ -268,6 +287,26 @@ fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> 
     named
 }
 
+/// Whether kernels die of it: the sides disagreed about who owns registers before one of them ended.
+fn makes_mortal(raw: &RawCause) -> bool {
+    let owners = u128::from(msr::FP | msr::VEC | msr::VSX);
+    let disputed = |c: &Change| matches!(c.cell, Cell::Facilities(_)) && (c.a ^ c.b) & owners != 0;
+    raw.met && raw.changes.iter().any(disputed)
+}
+
+fn signature(raw: &RawCause, codes: &[Code; 2]) -> String {
+    format!("{}.{}", function(raw, codes), signature::what(raw))
+}
+
+fn named(
+    raw: &RawCause,
+    differences: Vec<Difference>,
+    runs: &[Recording; 2],
+    codes: &[Code; 2],
+) -> Cause {
+    describe(raw, signature(raw, codes), differences, runs, codes)
+}
+
 /// The cause that a difference goes back to: the latest one with its values, if possible in a register of the same facility; else the one that made owners
 /// uncertain; else the latest that touched the facility.
 fn responsible(raw: &[RawCause], difference: &Difference) -> Option<usize> {
@@ -278,7 +317,12 @@ fn responsible(raw: &[RawCause], difference: &Difference) -> Option<usize> {
         let pairs = [(c.a, c.b), (c.a >> 64, c.b >> 64), (c.a & low, c.b & low)];
         pairs.contains(&(difference.a, difference.b))
     };
-    let is_control = |c: &Change| matches!(c.cell, Cell::Facilities(_) | Cell::Current);
+    let is_control = |c: &Change| {
+        matches!(
+            c.cell,
+            Cell::Facilities(_) | Cell::Used(_) | Cell::UserMsr | Cell::Current
+        )
+    };
     let latest = |wanted: &dyn Fn(&Change) -> bool| {
         raw.iter().rposition(|r| {
             let copies = r.copies.iter().map(|copied| &copied.change);
@@ -292,18 +336,18 @@ fn responsible(raw: &[RawCause], difference: &Difference) -> Option<usize> {
         .or_else(|| raw.len().checked_sub(1))
 }
 
+/// Functions that do what their callers say (arch/powerpc/lib).
+const LIBRARY: [&str; 3] = ["memcpy", "memmove", "memset"];
+
 /// The function at fault: the innermost one on the way to the telling write that both sides were in. A function that only one side entered is where
-/// something was done, not where it was decided.
+/// something was done, not where it was decided, and a function of the library does what it is told.
 fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
     let telling = raw.changes.iter().find_map(Change::writer);
     let name = |pc: &u64| codes[0].function(*pc).or_else(|| codes[1].function(*pc));
-    let detour = |name: &String| raw.detours.iter().any(|d| d.contains(name.as_str()));
-    let common = raw.detours[0].is_empty() != raw.detours[1].is_empty();
     let found = telling.and_then(|w| {
         let names = || w.trace.iter().filter_map(name);
-        names()
-            .find(|n| !common || !detour(n))
-            .or_else(|| names().next())
+        let at_fault = |n: &String| !LIBRARY.contains(&n.as_str()) && !raw.is_detour(n);
+        names().find(at_fault).or_else(|| names().next())
     });
     found.unwrap_or_else(|| "unknown".into())
 }
@@ -339,6 +383,9 @@ fn describe(
     });
     Cause {
         signature,
+        class: class::class(raw, &|pc| {
+            codes[0].function(pc).or_else(|| codes[1].function(pc))
+        }),
         verdict: Verdict::None,
         event: raw.event,
         occurrences: 1,
@@ -370,6 +417,8 @@ fn cell_name(cell: Cell, task: &impl Fn(Slot) -> Option<u8>) -> String {
         Cell::Hardware(register) => register.to_string(),
         Cell::Image(slot, register) => format!("{register} in thread_struct of {}", of(slot)),
         Cell::Facilities(slot) => format!("facility bits in regs->msr of {}", of(slot)),
+        Cell::Used(slot) => format!("used_vr and used_vsr of {}", of(slot)),
+        Cell::UserMsr => "facility bits with which user code goes on".into(),
         Cell::Current => "the running task".into(),
         Cell::UserStack(address) => format!("user stack at {address:#x}"),
     }

@@ -136,6 +136,10 @@ fn corpus() -> Result<BTreeMap<String, Scenario>> {
     let mut corpus = BTreeMap::new();
     for entry in std::fs::read_dir(project().join("corpus"))? {
         let path = entry?.path();
+        // Campaigns put what they find into a folder beside them.
+        if path.is_dir() {
+            continue;
+        }
         let name = path
             .file_stem()
             .ok_or("a name")?

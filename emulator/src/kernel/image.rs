@@ -70,6 +70,8 @@ pub struct ModelLayout {
     pub max_tasks: u64,
     /// Bytes of a `task_struct`.
     pub task_size: u64,
+    /// `thread_struct.used_vr` and `used_vsr`, words.
+    pub used: [u64; 2],
     /// `task_struct.state`.
     pub task_state: u64,
     /// `task_struct.user_index`, u64; `~0` for a kernel thread.
@@ -308,6 +310,10 @@ impl Layout {
                 task_pool: get("task_pool")?,
                 max_tasks: get("layout_max_tasks")?,
                 task_size: get("layout_task_size")?,
+                used: [
+                    get("layout_thread_used_vr")?,
+                    get("layout_thread_used_vsr")?,
+                ],
                 task_state: get("layout_task_state")?,
                 task_user_index: get("layout_task_user_index")?,
             }),

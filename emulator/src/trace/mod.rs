@@ -25,6 +25,10 @@ pub enum Cell {
     Image(Slot, Register),
     /// FP, VEC, VSX, FE0 and FE1 of `regs->msr`.
     Facilities(Slot),
+    /// `used_vr` and `used_vsr` of a task, as VEC and VSX: what frames and returns from handlers go by. Only of the model: a real kernel's are not known.
+    Used(Slot),
+    /// The facility bits of the MSR with which user code goes on.
+    UserMsr,
     /// Which task runs: the slot, as a number.
     Current,
     /// A doubleword of a user stack, where signal frames are: its address.

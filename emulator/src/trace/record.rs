@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::rc::Rc;
 
 use ctxfuzz_scenario::register::Register;
@@ -265,6 +266,8 @@ impl Recorder {
             self.steps.push(Step::Exit(function as u32));
         }
         if previous.msr & msr::PR == 0 && view.user() {
+            let bits = view.msr & FACILITY_BITS;
+            self.note(view, &previous, Cell::UserMsr, bits.into());
             self.user_return(view);
         }
     }
@@ -382,12 +385,44 @@ impl Recorder {
                 self.note(view, previous, Cell::Facilities(slot), bits.into());
             }
         }
+        self.used(
+            view,
+            previous,
+            slot,
+            base,
+            offset..offset.saturating_add(size),
+        );
         for register in images::registers_at(&thread, offset, size) {
             if let Some(pa) = view.map.physical(base) {
                 let value = images::image_register(view.memory, pa, &thread, register);
                 self.note(view, previous, Cell::Image(slot, register), value);
             }
         }
+    }
+
+    /// A store into a `thread_struct` at `base` may be one to the flags that say what a task has used.
+    fn used(
+        &mut self,
+        view: &View<'_>,
+        previous: &Previous,
+        slot: Slot,
+        base: u64,
+        stored: Range<u64>,
+    ) {
+        let Some(flags) = self.layout.model.as_ref().map(|model| model.used) else {
+            return;
+        };
+        if !flags.iter().any(|flag| stored.contains(flag)) {
+            return;
+        }
+        let word = |flag: u64| {
+            let pa = view.map.physical(base + flag);
+            pa.map_or(0, |pa| view.memory.read_u32(pa))
+        };
+        let bits = [msr::VEC, msr::VSX];
+        let used = flags.iter().zip(bits).filter(|(flag, _)| word(**flag) != 0);
+        let bits: u64 = used.map(|(_, bit)| bit).sum();
+        self.note(view, previous, Cell::Used(slot), bits.into());
     }
 }
 

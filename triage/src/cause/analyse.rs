@@ -8,84 +8,13 @@ use std::rc::Rc;
 
 use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::machine::msr;
-use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
+use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
 use ctxfuzz_scenario::register::Register;
 
 use super::align::{Meeting, align};
+use super::class::is_frame_msr;
+use super::raw::{Change, Copied, Damage, RawCause};
 use super::state::{Walk, owner_bit};
-
-/// A cell that differs, with what wrote it last on both sides.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// Which.
-    pub cell: Cell,
-    /// Value on side A.
-    pub a: u128,
-    /// Value on side B.
-    pub b: u128,
-    /// The write that left A's value.
-    pub writer_a: Option<Write>,
-    /// The write that left B's value.
-    pub writer_b: Option<Write>,
-    /// Whether A's write lies in the stretch in which the cell came to differ.
-    recent_a: bool,
-    /// For doubleword 1 of a VSR: whether A wrote doubleword 0 again afterwards.
-    pub rewritten: bool,
-}
-
-impl Change {
-    /// The write that tells most: A's, unless only B wrote in the stretch in which the cell came to differ.
-    pub fn writer(&self) -> Option<&Write> {
-        match (&self.writer_a, &self.writer_b) {
-            (Some(a), _) if self.recent_a => Some(a),
-            (_, Some(b)) => Some(b),
-            (a, None) => a.as_ref(),
-        }
-    }
-}
-
-/// A group of differences that came about together, and what became of them.
-#[derive(Clone, Debug)]
-pub struct RawCause {
-    /// The event that was being done; `None`: when tasks dumped their registers at the end.
-    pub event: Option<u16>,
-    /// What differs since.
-    pub changes: Vec<Change>,
-    /// Functions that only one side entered in the stretch in which the state came to differ: A's, B's.
-    pub detours: [HashSet<Rc<str>>; 2],
-    /// Registers of the processor on both sides then.
-    pub hardware: [ctxfuzz_emulator::run::outcome::RegisterFile; 2],
-    /// The first damaged logical register.
-    pub damage: Option<Damage>,
-    /// The first return to user space with damage: its event and the task's slot.
-    pub user_return: Option<(Option<u16>, Slot)>,
-    /// Later copies of the wrong values, in order.
-    pub copies: Vec<Copied>,
-}
-
-/// A logical register that differs.
-#[derive(Clone, Debug)]
-pub struct Damage {
-    /// The event then.
-    pub event: Option<u16>,
-    /// Whose.
-    pub slot: Slot,
-    /// Which.
-    pub register: Register,
-    /// Whether it happened where the cause is.
-    pub at_cause: bool,
-}
-
-/// A place that a wrong value was copied to.
-#[derive(Clone, Debug)]
-pub struct Copied {
-    /// The event then.
-    pub event: Option<u16>,
-    /// The change.
-    pub change: Change,
-    /// The seed thread's three conditions: the image was not the FPSCR image before, is it now, and FP was on in `regs->msr` and the processor.
-    pub thread_conditions: bool,
-}
 
 /// Finds the causes behind all differences of two runs.
 pub fn analyse(a: &Recording, b: &Recording) -> Vec<RawCause> {
@@ -94,9 +23,11 @@ pub fn analyse(a: &Recording, b: &Recording) -> Vec<RawCause> {
         b: Walk::new(b),
         runs: [a, b],
         differing: HashMap::new(),
+        borrowed: HashMap::new(),
         causes: Vec::new(),
         control: None,
-        since_a: 0,
+        since: [0; 2],
+        met: true,
         detours: Default::default(),
     };
     let mut meetings = align(a, b);
@@ -105,6 +36,7 @@ pub fn analyse(a: &Recording, b: &Recording) -> Vec<RawCause> {
         b: b.steps.len(),
     });
     for meeting in meetings {
+        analysis.met = meeting.a < a.steps.len();
         analysis.meet(meeting);
     }
     analysis.causes
@@ -127,12 +59,15 @@ const STACK: u64 = u64::MAX;
 /// Class of what says who owns registers.
 const CONTROL: u64 = u64::MAX - 1;
 
+/// What both of these have, and no facility.
+const CONTROL_BIT: u64 = 1 << 63;
+
 /// The facility that a cell's register belongs to.
 fn class(cell: &Cell) -> Option<u64> {
     match cell {
         Cell::Hardware(register) | Cell::Image(_, register) => Some(owner_bit(*register)),
         Cell::UserStack(_) => Some(STACK),
-        Cell::Facilities(_) | Cell::Current => Some(CONTROL),
+        Cell::Facilities(_) | Cell::Used(_) | Cell::UserMsr | Cell::Current => Some(CONTROL),
     }
 }
 
@@ -142,18 +77,22 @@ struct Analysis<'a> {
     runs: [&'a Recording; 2],
     /// Cells that differ now.
     differing: HashMap<Cell, Differing>,
+    /// Registers that differed and do not any more, since user code was last left: the kernel may have borrowed them, and put back what they had.
+    borrowed: HashMap<Cell, Differing>,
     causes: Vec<RawCause>,
     /// The cause that made the two sides disagree about who owns registers; later differences follow from it.
     control: Option<usize>,
-    /// First step of A in the stretch that is being looked at.
-    since_a: usize,
+    /// First steps of A and B in the stretch that is being looked at.
+    since: [usize; 2],
+    /// Whether it ends where the runs meet.
+    met: bool,
     /// Functions entered in that stretch, on A and on B. Where the runs meet both do the same, so these are detours.
     detours: [HashSet<Rc<str>>; 2],
 }
 
 impl Analysis<'_> {
     fn meet(&mut self, meeting: Meeting) {
-        self.since_a = self.a.position();
+        self.since = [self.a.position(), self.b.position()];
         let before = [self.a.value(Cell::Current), self.b.value(Cell::Current)];
         let images = self.images_before(meeting.a);
         self.detours = [
@@ -178,7 +117,8 @@ impl Analysis<'_> {
                 .get(&cell)
                 .is_some_and(|d| (d.a, d.b) == (a, b));
             if a == b {
-                self.differing.remove(&cell);
+                let healed = self.differing.remove(&cell);
+                self.borrowed.extend(healed.map(|d| (cell, d)));
             } else if !known {
                 fresh.push(cell);
             }
@@ -188,6 +128,9 @@ impl Analysis<'_> {
             let switched = before != [self.a.value(Cell::Current), self.b.value(Cell::Current)];
             self.look_for_damage(&fresh, &caused, switched);
             self.look_for_user_return(meeting);
+        }
+        if self.goes_on(meeting) {
+            self.borrowed.clear();
         }
     }
 
@@ -266,13 +209,17 @@ impl Analysis<'_> {
                 None => groups.push((key, vec![change])),
             }
         }
-        groups
+        one_dispute(groups.into_iter().map(|(_, changes)| changes).collect())
             .into_iter()
-            .map(|(_, changes)| self.new_cause(changes))
+            .map(|changes| self.new_cause(changes))
             .collect()
     }
 
     fn change(&self, cell: Cell) -> Change {
+        if cell == Cell::UserMsr {
+            return self.msr_not_taken();
+        }
+        let recent = |walk: &Walk<'_>, since| walk.writer(cell).is_some_and(|(at, _)| at >= since);
         Change {
             cell,
             a: self.a.value(cell),
@@ -280,10 +227,37 @@ impl Analysis<'_> {
             writer_a: self.a.writer(cell).map(|(_, w)| w.clone()),
             writer_b: self.b.writer(cell).map(|(_, w)| w.clone()),
             rewritten: self.rewritten(cell),
-            recent_a: self
-                .a
-                .writer(cell)
-                .is_some_and(|(at, _)| at >= self.since_a),
+            recent: [
+                recent(&self.a, self.since[0]),
+                recent(&self.b, self.since[1]),
+            ],
+            foreign: [self.a.is_foreign(cell), self.b.is_foreign(cell)],
+            former: [self.a.had_before(cell), self.b.had_before(cell)],
+        }
+    }
+
+    /// User code goes on with another MSR than `regs->msr` says: whoever changed that last did not see to it that it counts.
+    fn msr_not_taken(&self) -> Change {
+        let walks = [&self.a, &self.b];
+        let [a, b] = walks.map(|walk| walk.value(Cell::UserMsr));
+        let wrong = walks
+            .map(|walk| walk.value(Cell::UserMsr) != walk.value(Cell::Facilities(walk.current())));
+        let writer = |side: usize| {
+            let walk = walks[side];
+            let told = wrong[side].then(|| Cell::Facilities(walk.current()));
+            walk.writer(told.unwrap_or(Cell::UserMsr))
+                .map(|(_, write)| write.clone())
+        };
+        Change {
+            cell: Cell::UserMsr,
+            a,
+            b,
+            writer_a: writer(0),
+            writer_b: writer(1),
+            recent: wrong,
+            foreign: [false; 2],
+            former: [false; 2],
+            rewritten: false,
         }
     }
 
@@ -298,6 +272,10 @@ impl Analysis<'_> {
     /// The earlier cause that a change follows from: it is a copy of its values, a computation of user code, or a consequence of disagreement about owners.
     fn follows_from(&self, change: &Change, originals: &Originals) -> Option<usize> {
         let pair = (change.a, change.b);
+        let borrowed = self.borrowed.get(&change.cell);
+        if let Some(put_back) = borrowed.filter(|d| (d.a, d.b) == pair) {
+            return Some(put_back.cause);
+        }
         let own = class(&change.cell);
         // What goes to a stack may come from anywhere; what comes from one may be anything.
         let wanted = own.filter(|c| *c != STACK);
@@ -314,6 +292,11 @@ impl Analysis<'_> {
         }
         // An SPR is written or not by what the images say: theirs was the first difference.
         if matches!(change.cell, Cell::Hardware(Register::Vrsave)) {
+            // It already differed, and one side made something of what it found: load_up_altivec does of zero.
+            let before = self.differing.get(&change.cell);
+            if let Some(known) = before.filter(|_| change.recent != [true; 2]) {
+                return Some(known.cause);
+            }
             let image = self
                 .differing
                 .iter()
@@ -346,18 +329,26 @@ impl Analysis<'_> {
                     cause,
                 },
             );
-            if matches!(change.cell, Cell::Facilities(_) | Cell::Current) {
+            if class(&change.cell) == Some(CONTROL) || is_frame_msr(change) {
                 self.control.get_or_insert(cause);
             }
         }
+        let stack = changes.iter().any(|c| matches!(c.cell, Cell::UserStack(_)));
+        let stacks = |walk: &Walk<'_>| if stack { walk.stacks() } else { HashSet::new() };
         self.causes.push(RawCause {
+            stacks: [stacks(&self.a), stacks(&self.b)],
             event: self.a.event,
             changes,
             detours: self.detours.clone(),
             hardware: [self.a.hardware(), self.b.hardware()],
+            images: [
+                self.a.image(self.a.current()),
+                self.b.image(self.b.current()),
+            ],
             damage: None,
             user_return: None,
             copies: Vec::new(),
+            met: self.met,
         });
         cause
     }
@@ -432,8 +423,13 @@ impl Analysis<'_> {
         }
     }
 
+    /// Whether user code goes on there.
+    fn goes_on(&self, meeting: Meeting) -> bool {
+        matches!(self.runs[0].steps.get(meeting.a), Some(Step::UserReturn))
+    }
+
     fn look_for_user_return(&mut self, meeting: Meeting) {
-        if !matches!(self.runs[0].steps.get(meeting.a), Some(Step::UserReturn)) {
+        if !self.goes_on(meeting) {
             return;
         }
         let slot = self.a.current();
@@ -457,6 +453,37 @@ impl Analysis<'_> {
             }
         }
     }
+}
+
+/// Where the sides come to disagree about who owns a facility, what became of its registers in the same stretch is part of that: one saves or loads them, the other does not.
+fn one_dispute(groups: Vec<Vec<Change>>) -> Vec<Vec<Change>> {
+    let disputed = |changes: &[Change]| -> u64 {
+        let bits = changes
+            .iter()
+            .filter(|c| matches!(c.cell, Cell::Facilities(_)));
+        bits.fold(0, |all, c| all | (c.a ^ c.b) as u64) & (msr::FP | msr::VEC)
+    };
+    let (mut disputes, others): (Vec<_>, Vec<_>) = groups
+        .into_iter()
+        .partition(|changes| disputed(changes) != 0);
+    let mut apart = Vec::new();
+    for changes in others {
+        let facilities = changes.iter().map(|c| class(&c.cell).unwrap_or(CONTROL));
+        let facilities: HashSet<u64> = facilities.collect();
+        let of_these = |dispute: &&mut Vec<Change>| {
+            let bits = disputed(dispute);
+            facilities
+                .iter()
+                .all(|f| *f & CONTROL_BIT == 0 && *f & bits != 0)
+        };
+        match disputes.iter_mut().find(of_these) {
+            Some(dispute) => dispute.extend(changes),
+            None => apart.push(changes),
+        }
+    }
+    // Disputes first: what else came about in the stretch follows from them.
+    disputes.extend(apart);
+    disputes
 }
 
 /// The callers of the code that made a change: enough to keep apart what different functions did, without symbols.

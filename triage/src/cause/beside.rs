@@ -1,29 +1,32 @@
 //! The cause of a wrong general purpose register. They are not tracked write by write, as the kernel uses them all the time: what counts is what they are when user code
 //! goes on.
 
+use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::run::outcome::FIRST_GPR;
 use ctxfuzz_emulator::trace::{Recording, Step};
 use ctxfuzz_scenario::scenario::Verdict;
 
+use super::code::Code;
 use super::{Cause, stay};
 use crate::compare::{Difference, What};
 
 /// The cause of a difference in r14 to r25; `None` if it is no such difference, or no return to user space shows it.
-pub fn cause(runs: &[Recording; 2], difference: &Difference) -> Option<Cause> {
+pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) -> Option<Cause> {
     let What::Gpr(register) = difference.what else {
         return None;
     };
     // What the user program has put there and never changes.
     let right = 0x100 * u128::from(register) + u128::from(difference.task?);
-    let (run, wrong) = match difference.a == right {
-        true => (&runs[1], difference.b),
-        false => (&runs[0], difference.a),
-    };
+    let side = usize::from(difference.a == right);
+    let run = &runs[side];
+    // Not the first that has the value of the end: it may have been changed once more, and children start with what their parents have.
     let index = usize::from(register - FIRST_GPR);
-    let nth = run
-        .gprs
+    let looks = |run: &Recording| run.gprs.iter().map(|gprs| gprs[index]).collect::<Vec<_>>();
+    let (wrong, right) = (looks(run), looks(&runs[1 - side]));
+    let nth = wrong
         .iter()
-        .position(|gprs| u128::from(gprs[index]) == wrong)?;
+        .zip(&right)
+        .position(|(wrong, right)| wrong != right)?;
     let mut returns = run.steps.iter().enumerate();
     let (at, _) = returns
         .by_ref()
@@ -34,9 +37,14 @@ pub fn cause(runs: &[Recording; 2], difference: &Difference) -> Option<Cause> {
         Step::Event { index, .. } => Some(*index),
         _ => None,
     });
-    let function = stay::last_returned(run, at).unwrap_or("unknown");
+    // Callees have to keep these registers: one that writes one and does not save it is at fault.
+    let at_fault = stay::returned(run, at).find(|name| codes[side].loses(name, register));
+    let function = at_fault
+        .or_else(|| stay::last_returned(run, at))
+        .unwrap_or("unknown");
     Some(Cause {
         signature: format!("{function}.r{register}-changed"),
+        class: Class::ClobberedRegister,
         verdict: Verdict::Live,
         event: event.flatten(),
         occurrences: 1,

@@ -14,6 +14,28 @@ use super::Writer;
 /// Instructions shown before and after the one that matters.
 const AROUND: u64 = 3;
 
+/// Whether an instruction of the common forms puts a value into a register: addi, addis, lbz, lhz, lwz, ld, and `mr`, add, mfspr and what else has its target in RT of an X-form.
+fn loads_gpr(word: u32, register: u8) -> bool {
+    let target = (word >> 21 & 31) as u8;
+    let logical_target = (word >> 16 & 31) as u8;
+    match word >> 26 {
+        14 | 15 | 32 | 34 | 40 | 58 => target == register,
+        31 => match word >> 1 & 0x3ff {
+            // and, or, xor, extsw: they have their target in RA.
+            28 | 444 | 316 | 986 => logical_target == register,
+            // add, subf, ldx, lwzx, mfspr, mfmsr
+            266 | 40 | 21 | 23 | 339 | 83 => target == register,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// `std` or `stdu` of a register, to wherever.
+fn stores_gpr(word: u32, register: u8) -> bool {
+    word >> 26 == 62 && (word >> 21 & 31) as u8 == register
+}
+
 /// A kernel's image and symbols.
 pub struct Code {
     text: KernelCode,
@@ -42,6 +64,22 @@ impl Code {
     /// Name of the function at an address.
     pub fn function(&self, pc: u64) -> Option<String> {
         self.symbols(pc).function_at(pc).map(|f| f.name.to_string())
+    }
+
+    /// Whether a kernel function writes a nonvolatile register and never stores it: its caller finds another value in it.
+    pub fn loses(&self, function: &str, register: u8) -> bool {
+        let Some(function) = self
+            .kernel
+            .functions()
+            .iter()
+            .find(|f| &*f.name == function)
+        else {
+            return false;
+        };
+        let code = (function.address..function.address + function.size).step_by(4);
+        let words: Vec<u32> = code.filter_map(|at| self.text.word(at)).collect();
+        let writes = words.iter().any(|word| loads_gpr(*word, register));
+        writes && !words.iter().any(|word| stores_gpr(*word, register))
     }
 
     fn place(&self, pc: u64) -> String {
@@ -112,5 +150,24 @@ impl Code {
                 ))
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_and_saves_of_a_register_are_seen() {
+        // mfspr r14,8; ld r14,0(r1); mr r14,r3
+        assert!(
+            [0x7dc8_02a6, 0xe9c1_0000, 0x7c6e_1b78]
+                .iter()
+                .all(|w| loads_gpr(*w, 14))
+        );
+        // std r14,16(r1); mtspr 8,r14; mr r3,r14
+        let others = [0xf9c1_0010, 0x7dc8_03a6, 0x7dc3_7378];
+        assert!(!others.iter().any(|w| loads_gpr(*w, 14)));
+        assert!(stores_gpr(others[0], 14) && !stores_gpr(others[0], 15));
     }
 }

@@ -3,6 +3,7 @@
 //! What differed before says little about that: a kernel that dies of a missing facility has not damaged a register. So the end has a cause of its own, the
 //! place where it came.
 
+use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::run::outcome::End;
 use ctxfuzz_emulator::trace::{Recording, Step};
 use ctxfuzz_scenario::scenario::Verdict;
@@ -52,6 +53,7 @@ pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) 
     };
     Some(Cause {
         signature: format!("{function}.{}", names::end(end)),
+        class: Class::Dies,
         verdict: Verdict::Live,
         event: event.flatten(),
         occurrences: 1,

@@ -44,6 +44,7 @@ pub fn text(explanation: &Explanation) -> String {
 
 fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
     let _ = writeln!(out, "\n{number}. {}  [{}]", cause.signature, cause.verdict);
+    let _ = writeln!(out, "\nKind: {}", cause.class);
     let _ = writeln!(out, "\nCause: {}", event(cause.event, &e.scenario));
     if cause.occurrences > 1 {
         let _ = writeln!(
@@ -53,7 +54,10 @@ fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
         );
     }
     if let Some(ended) = &cause.ended {
-        return died(out, ended, cause, e);
+        died(out, ended, cause, e);
+        if cause.changes.is_empty() {
+            return;
+        }
     }
     changes(out, cause, e);
     last_writers(out, cause, e);
@@ -66,7 +70,9 @@ fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
 fn died(out: &mut String, ended: &Ended, cause: &Cause, e: &Explanation) {
     let kernel = [&e.kernel_a, &e.kernel_b][ended.side];
     let _ = writeln!(out, "\nThe run on {kernel} ends with {}", ended.how);
-    if let Some(site) = cause.writer_a.as_ref().or(cause.writer_b.as_ref()) {
+    // With something that came to differ the writers are those of that.
+    let site = cause.writer_a.as_ref().or(cause.writer_b.as_ref());
+    if let Some(site) = site.filter(|_| cause.changes.is_empty()) {
         let source = source(site);
         let _ = writeln!(out, "  at {}{source}: {}", site.place, site.instruction);
         let _ = writeln!(out, "\nCall chain ({kernel}):");
@@ -312,6 +318,7 @@ fn cause_json(cause: &Cause) -> Value {
     let first_in_memory = cause.copies.iter().find(|c| c.in_memory);
     json!({
         "signature": cause.signature,
+        "class": cause.class.name(),
         "verdict": cause.verdict,
         "occurrences": cause.occurrences,
         "ended": cause.ended.as_ref().map(ended_json),

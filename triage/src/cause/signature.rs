@@ -6,7 +6,7 @@ use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::register::Register;
 
-use super::analyse::{Change, RawCause};
+use super::raw::{Change, RawCause};
 use crate::pattern::{Context, Pattern, Source, recognise, slug};
 
 /// From this many registers of a class on, a signature names the class.
@@ -49,7 +49,11 @@ fn moved_control(word: u32, register: Register) -> Option<Source> {
 pub fn register(cell: Cell) -> Option<Register> {
     match cell {
         Cell::Hardware(register) | Cell::Image(_, register) => Some(register),
-        Cell::Facilities(_) | Cell::Current | Cell::UserStack(_) => None,
+        Cell::Facilities(_)
+        | Cell::Used(_)
+        | Cell::UserMsr
+        | Cell::Current
+        | Cell::UserStack(_) => None,
     }
 }
 
@@ -61,6 +65,17 @@ pub fn what(cause: &RawCause) -> String {
         .find(|c| matches!(c.cell, Cell::Facilities(_)));
     if let Some(change) = facilities {
         return facility_slug((change.a ^ change.b) as u64);
+    }
+    if cause.changes.iter().any(|c| c.cell == Cell::UserMsr) {
+        return "msr-not-taken".into();
+    }
+    let used = cause
+        .changes
+        .iter()
+        .find(|c| matches!(c.cell, Cell::Used(_)));
+    if let Some(change) = used {
+        let vector = (change.a ^ change.b) as u64 & msr::VEC != 0;
+        return if vector { "used-vr" } else { "used-vsr" }.into();
     }
     let telling = cause
         .changes
@@ -146,7 +161,7 @@ fn facility_slug(bits: u64) -> String {
     let main = named(&[(msr::FP, "fp"), (msr::VEC, "vec")]);
     let names = match main.is_empty() {
         false => main,
-        true => named(&[(msr::VSX, "vsx"), (msr::FE0, "fe0"), (msr::FE1, "fe1")]),
+        true => named(&[(msr::VSX, "vsx"), (msr::FE0 | msr::FE1, "fe")]),
     };
     format!("msr-{}", names.join("-"))
 }

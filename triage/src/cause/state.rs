@@ -1,6 +1,6 @@
 //! The tracked state of one recorded run while one walks through its steps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::run::outcome::RegisterFile;
@@ -12,7 +12,9 @@ pub struct Walk<'a> {
     run: &'a Recording,
     next: usize,
     cells: HashMap<Cell, u128>,
-    writers: HashMap<Cell, usize>,
+    writers: HashMap<Cell, (usize, Slot)>,
+    /// Values that cells had before the one they have.
+    former: HashMap<Cell, Vec<u128>>,
     /// The event that is being done.
     pub event: Option<u16>,
 }
@@ -26,6 +28,7 @@ impl<'a> Walk<'a> {
             next: 0,
             cells,
             writers: HashMap::new(),
+            former: HashMap::new(),
             event: None,
         }
     }
@@ -37,8 +40,10 @@ impl<'a> Walk<'a> {
             match &self.run.steps[self.next] {
                 Step::Event { index, .. } => self.event = *index,
                 Step::Write(write) => {
-                    self.cells.insert(write.cell, write.value);
-                    self.writers.insert(write.cell, self.next);
+                    let old = self.cells.insert(write.cell, write.value).unwrap_or(0);
+                    self.former.entry(write.cell).or_default().push(old);
+                    let by = self.current();
+                    self.writers.insert(write.cell, (self.next, by));
                     written.push(write.cell);
                 }
                 _ => {}
@@ -60,11 +65,40 @@ impl<'a> Walk<'a> {
 
     /// The step index of the write that gave a cell its value, and the write.
     pub fn writer(&self, cell: Cell) -> Option<(usize, &'a Write)> {
-        let at = *self.writers.get(&cell)?;
+        let (at, _) = *self.writers.get(&cell)?;
         match &self.run.steps[at] {
             Step::Write(write) => Some((at, write)),
             _ => None,
         }
+    }
+
+    /// Whether a cell has what another task than the running one wrote, or nobody in this run.
+    pub fn is_foreign(&self, cell: Cell) -> bool {
+        self.writers
+            .get(&cell)
+            .is_none_or(|(_, by)| *by != self.current())
+    }
+
+    /// Whether a cell has a value that it had before, and another one in between.
+    pub fn had_before(&self, cell: Cell) -> bool {
+        let value = self.value(cell);
+        let former = self.former.get(&cell);
+        former.is_some_and(|values| values.contains(&value))
+    }
+
+    /// What the kernel has written to user stacks, but for zero.
+    pub fn stacks(&self) -> HashSet<u64> {
+        let cells = self.cells.iter();
+        let values = cells.filter(|(cell, _)| matches!(cell, Cell::UserStack(_)));
+        values
+            .map(|(_, value)| *value as u64)
+            .filter(|value| *value != 0)
+            .collect()
+    }
+
+    /// The registers of a task in memory.
+    pub fn image(&self, slot: Slot) -> RegisterFile {
+        self.file(|register| Cell::Image(slot, register))
     }
 
     /// The slot of the running task.
@@ -89,9 +123,13 @@ impl<'a> Walk<'a> {
 
     /// All registers of the processor.
     pub fn hardware(&self) -> RegisterFile {
+        self.file(Cell::Hardware)
+    }
+
+    fn file(&self, cell: impl Fn(Register) -> Cell) -> RegisterFile {
         let mut file = RegisterFile::default();
         for register in Register::all() {
-            file.set(register, self.value(Cell::Hardware(register)));
+            file.set(register, self.value(cell(register)));
         }
         file
     }

@@ -9,12 +9,17 @@ pub fn name(run: &Recording, function: u32) -> &str {
         .map_or("unknown", |name| name)
 }
 
-/// The function that the stay which ends at a step came back from last: there it was decided what user code finds. `None` if none returned.
-pub fn last_returned(run: &Recording, end: usize) -> Option<&str> {
-    let stay = run.steps.get(..end)?.iter().rev();
-    let mut steps = stay.take_while(|step| **step != Step::UserReturn);
-    steps.find_map(|step| match step {
+/// The functions that the stay which ends at a step came back from, the last one first.
+pub fn returned(run: &Recording, end: usize) -> impl Iterator<Item = &str> {
+    let steps = run.steps.get(..end).unwrap_or_default().iter().rev();
+    let stay = steps.take_while(|step| **step != Step::UserReturn);
+    stay.filter_map(|step| match step {
         Step::Exit(function) => Some(name(run, *function)),
         _ => None,
     })
+}
+
+/// The one that it came back from last: there it was decided what user code finds. `None` if none returned.
+pub fn last_returned(run: &Recording, end: usize) -> Option<&str> {
+    returned(run, end).next()
 }

@@ -13,6 +13,8 @@ const fn control(
         title,
         mechanism,
         function,
+        named_instead: &[],
+        class: None,
         origin: Origin::Control,
         severity: Severity::Harmless,
         endian: None,

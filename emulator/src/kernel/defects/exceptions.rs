@@ -1,6 +1,6 @@
 //! Floating-point exceptions: whether they are delivered (MSR\[FE0\], MSR\[FE1\]), and as what.
 
-use super::{Defect, Origin, Severity};
+use super::{Class, Defect, Origin, Severity};
 
 pub(super) const LIST: &[Defect] = &[
     Defect {
@@ -8,6 +8,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "PR_SET_FPEXC leaves the MSR of a task with live FP as it is",
         mechanism: "thread.fpexc_mode counts from the next load of FP on. Until then an enabled exception is not delivered.",
         function: "set_fpexc_mode",
+        named_instead: &[],
+        class: Some(Class::ControlBits),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -18,6 +20,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "load_up_fpu forgets FE0 and FE1",
         mechanism: "A task that loads FP by a fault has its exceptions no longer delivered.",
         function: "load_up_fpu",
+        named_instead: &[],
+        class: Some(Class::ControlBits),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -28,6 +32,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "restore_math forgets FE0 and FE1",
         mechanism: "A task that was switched out and back in has its exceptions no longer delivered.",
         function: "restore_math",
+        named_instead: &[],
+        class: Some(Class::ControlBits),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -39,6 +45,8 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "PR_SET_FPEXC changes the MSR of a task with live FP only. One that has been given up keeps the old bits, and the load that follows adds to them: exceptions \
             that the task has turned off are still delivered.",
         function: "__giveup_fpu",
+        named_instead: &[],
+        class: Some(Class::ControlBits),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -49,6 +57,9 @@ pub(super) const LIST: &[Defect] = &[
         title: "restore_math sets FE0 and FE1 in the kernel's own MSR",
         mechanism: "The FPSCR that it loads then may have an enabled exception set, which is one of the kernel.",
         function: "restore_math",
+        // Where the kernel dies of it.
+        named_instead: &["load_fp_state"],
+        class: Some(Class::Dies),
         origin: Origin::Upstream {
             commit: "b91eb5182405",
             title: "powerpc/64s: Fix crash in load_fp_state() due to fpexc_mode",
@@ -62,6 +73,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "the cause of a SIGFPE is taken from an image of FPSCR that is out of date",
         mechanism: "parse_fpe reads thread.fp_state without a flush. What the exception has set is in the register.",
         function: "parse_fpe",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,

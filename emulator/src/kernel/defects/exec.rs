@@ -1,6 +1,6 @@
 //! New programs and core dumps: what must not be left of the old registers, and what must be.
 
-use super::{Defect, Origin, Severity};
+use super::{Class, Defect, Origin, Severity};
 
 pub(super) const LIST: &[Defect] = &[
     Defect {
@@ -8,6 +8,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "a new program has the FPRs of the old one",
         mechanism: "start_thread takes FP away and leaves the image as it is, so the first use loads what the old program had.",
         function: "start_thread",
+        named_instead: &[],
+        class: Some(Class::StaleRestore),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -18,6 +20,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "a new program has the FPSCR of the old one",
         mechanism: "As exec-keeps-fp-image: the new program rounds as the old one did.",
         function: "start_thread",
+        named_instead: &[],
+        class: Some(Class::ControlBits),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -28,6 +32,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "a new program has the VRs of the old one",
         mechanism: "As exec-keeps-fp-image.",
         function: "start_thread",
+        named_instead: &[],
+        class: Some(Class::StaleRestore),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -38,6 +44,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "the VMX register set is read from the image, whoever has the registers",
         mechanism: "A tracee that has stopped is not running, so its image is right. A task that dumps core reads its own registers, and they are still in the processor.",
         function: "vr_get",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,

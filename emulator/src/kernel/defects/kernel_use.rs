@@ -1,6 +1,6 @@
 //! The kernel's own use of FP, VMX and VSX.
 
-use super::{Defect, Origin, Severity};
+use super::{Class, Defect, Origin, Severity};
 
 pub(super) const LIST: &[Defect] = &[
     Defect {
@@ -8,6 +8,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "enable_kernel_altivec only sets the MSR bit",
         mechanism: "The kernel's copy loops overwrite the user's VRs, and user code finds the kernel's data there.",
         function: "enable_kernel_altivec",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -18,6 +20,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "enable_kernel_vsx gives the registers up only if MSR_VSX is set",
         mechanism: "VSX is off while FP is live when VMX was given up and not restored. The kernel then overwrites FPRs that nobody has saved.",
         function: "enable_kernel_vsx",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Titled(
             "powerpc: Fix VSX enabling/flushing to also test MSR_FP and MSR_VEC",
         ),
@@ -30,6 +34,9 @@ pub(super) const LIST: &[Defect] = &[
         title: "KVM_RUN saves the user's registers and leaves them marked live",
         mechanism: "The guest's take their place, so the task goes on with those, f14-f31 and v20-v31 among them: damage, and a leak out of the guest.",
         function: "kvmppc_save_user_regs",
+        // The call that is missing.
+        named_instead: &["__giveup_fpu"],
+        class: Some(Class::WrongOwner),
         origin: Origin::Upstream {
             commit: "dc158d23b33d",
             title: "KVM: PPC: Book3S HV: Fix KVM_RUN clobbering FP/VEC user registers",
@@ -43,6 +50,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "the guest's VRSAVE stays in the processor after KVM_RUN",
         mechanism: "VRSAVE is the one special register of the user that the model has; Linux lost several.",
         function: "restore_p9_host_os_sprs",
+        named_instead: &[],
+        class: Some(Class::ControlBits),
         origin: Origin::Titled(
             "KVM: PPC: Book3S HV: Restore critical SPRs to host values on guest exit",
         ),
@@ -56,6 +65,8 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "The test whether it is in an interrupt is missing. While __giveup_altivec is at work the bit is still set, so the softirq gives the registers up too, and overwrites them; then \
             __giveup_altivec saves what is there.",
         function: "net_rx_action",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -66,6 +77,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "a guest of KVM PR goes on with the registers that the kernel's own use of VMX has left",
         mechanism: "The guest's registers are given up like a task's when the kernel copies with VMX. Nobody loads them again, and what is there is saved as the guest's in the end.",
         function: "kvmppc_handle_lost_ext",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Upstream {
             commit: "9d1ffdd8f34b",
             title: "KVM: PPC: Book3S PR: Don't corrupt guest state when kernel uses VMX",
@@ -79,6 +92,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "a task's registers are saved in the vcpu after its guest was left",
         mechanism: "fp_save_area and vr_save_area still point there. What is loaded for the task is its old image.",
         function: "kvmppc_giveup_ext",
+        named_instead: &["save_fpu", "save_altivec"],
+        class: Some(Class::LostUpdate),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,

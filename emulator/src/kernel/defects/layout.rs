@@ -1,6 +1,6 @@
 //! What is saved and loaded: halves, byte order, control registers, special registers.
 
-use super::{Defect, Origin, Severity};
+use super::{Class, Defect, Origin, Severity};
 use crate::run::outcome::Endian;
 
 pub(super) const LIST: &[Defect] = &[
@@ -9,6 +9,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "load_fp_state loads FPSCR last, through f0",
         mechanism: "f0 is FPSCR after every reload. It looks like the seed bug, but happens on the way in.",
         function: "load_fp_state",
+        named_instead: &[],
+        class: Some(Class::ClobberedRegister),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -19,6 +21,9 @@ pub(super) const LIST: &[Defect] = &[
         title: "FPSCR is loaded without L: the decimal rounding mode is lost",
         mechanism: "mtfsf without L writes 32 bits. The other half is what the last task left.",
         function: "load_fp_state",
+        // Its caller, where the compiler put it.
+        named_instead: &["load_up_fpu"],
+        class: Some(Class::ControlBits),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -29,6 +34,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "load_fp_state does not load FPSCR",
         mechanism: "The task goes on with the rounding mode and enables of whoever ran before it.",
         function: "load_fp_state",
+        named_instead: &[],
+        class: Some(Class::LeakedFromTask),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -39,6 +46,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "load_vr_state does not load VSCR",
         mechanism: "The task goes on with NJ and SAT of whoever ran before it.",
         function: "load_vr_state",
+        named_instead: &[],
+        class: Some(Class::LeakedFromTask),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -49,6 +58,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "save_sprs does not save VRSAVE",
         mechanism: "A task gets back the VRSAVE that its image had before.",
         function: "save_sprs",
+        named_instead: &[],
+        class: Some(Class::ControlBits),
         origin: Origin::Upstream {
             commit: "01d7c2a2",
             title: "powerpc/process: Fix altivec SPR not being saved",
@@ -62,6 +73,17 @@ pub(super) const LIST: &[Defect] = &[
         title: "little endian signal frames have the wrong half of VSR 0-31 as the FPR",
         mechanism: "TS_FPROFFSET is the big endian one. Save and load agree, so only who reads FPRs in C sees it: signal frames, ptrace.",
         function: "copy_fpr_to_user",
+        // It is in a macro, which these use too.
+        named_instead: &[
+            "copy_vsx_to_user",
+            "copy_fpr_from_user",
+            "copy_vsx_from_user",
+            "fpr_get",
+            "fpr_set",
+            "vsr_get",
+            "vsr_set",
+        ],
+        class: Some(Class::WrongLayout),
         origin: Origin::Upstream {
             commit: "e156bd8ad769",
             title: "powerpc: Fix offset of FPRs in VSX registers in little endian builds",
@@ -75,6 +97,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "little endian load_up_fpu leaves the halves of VSR 0-31 swapped",
         mechanism: "Only this loader: what restore_math loads is right, so the facility has to be loaded on demand.",
         function: "load_up_fpu",
+        named_instead: &[],
+        class: Some(Class::WrongLayout),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: Some(Endian::Little),
@@ -86,6 +110,9 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "save_fpu stores whole VSRs: a VSX instruction in the kernel with VSX off, which kills it. Where all three are turned on at once, as \
             in a context switch, it does not show.",
         function: "msr_check_and_set",
+        // Where the kernel dies of it.
+        named_instead: &["save_fpu"],
+        class: Some(Class::Dies),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,

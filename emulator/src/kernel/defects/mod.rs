@@ -3,6 +3,7 @@
 //! What a defect changes is decided in the model's sources (`DEFECT_*` macros and `defect()`); this list says what it means. How it shows is data:
 //! the `expect` rows of its witness, a scenario of the corpus.
 
+mod class;
 mod controls;
 mod emulation;
 mod exceptions;
@@ -17,6 +18,7 @@ mod signals;
 
 use std::fmt;
 
+pub use self::class::Class;
 use crate::run::outcome::Endian;
 
 /// Who can notice a defect at worst.
@@ -107,6 +109,10 @@ pub struct Defect {
     pub mechanism: &'static str,
     /// The function at fault, by its name in Linux.
     pub function: &'static str,
+    /// Functions that an explanation names where it cannot name that one, because what it leaves wrong is not tracked (a flag, a call that is missing).
+    pub named_instead: &'static [&'static str],
+    /// What kind of fault it is; `None` if nobody can see it.
+    pub class: Option<Class>,
     /// Where it comes from.
     pub origin: Origin,
     /// What it leads to at worst.
@@ -133,6 +139,11 @@ impl Defect {
     pub fn kernel(&self) -> String {
         let [kernel, _] = self.pair();
         kernel
+    }
+
+    /// Whether a function is the one at fault, or one that stands for it.
+    pub fn is_named_by(&self, function: &str) -> bool {
+        function == self.function || self.named_instead.contains(&function)
     }
 
     /// Whether a kernel of this byte order can have it.
@@ -197,6 +208,7 @@ mod tests {
         for defect in all() {
             let seen = defect.severity != Severity::Harmless;
             assert_eq!(defect.witness.is_some(), seen, "{}", defect.id);
+            assert_eq!(defect.class.is_some(), seen, "{}", defect.id);
         }
     }
 }

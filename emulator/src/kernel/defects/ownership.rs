@@ -1,6 +1,6 @@
 //! Who owns the registers: MSR bits of the user frame, and the counters that decide when they are loaded again.
 
-use super::{Defect, Origin, Severity};
+use super::{Class, Defect, Origin, Severity};
 
 pub(super) const LIST: &[Defect] = &[
     Defect {
@@ -8,6 +8,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "__giveup_fpu leaves MSR_FP set, so another task's registers stay",
         mechanism: "The exit to user space believes that the registers are the task's, and loads nothing.",
         function: "__giveup_fpu",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -19,6 +21,8 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "A VSX instruction then reads whatever is in the VRs, without a fault. Hidden while restore_math loads VMX at every exit, so \
             load_vec has to be 0.",
         function: "__giveup_altivec",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Titled("powerpc: Disable VSX or current process in giveup_fpu/altivec"),
         severity: Severity::Live,
         endian: None,
@@ -29,6 +33,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "copy_thread leaves FP, VEC and VSX set in the child",
         mechanism: "The child starts with what the processor has, which is a stranger's if one ran in between.",
         function: "copy_thread",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Upstream {
             commit: "d272f6670a0b",
             title: "powerpc: Explicitly disable math features when copying thread",
@@ -42,6 +48,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "restore_math sets FP without a load when load_fp wraps",
         mechanism: "Once in 255 reloads the task goes on with another one's registers.",
         function: "do_restore_fp",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -52,6 +60,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "restore_math sets VSX when only one of FP and VEC is there",
         mechanism: "A VSX instruction on the half that was not loaded reads another task's registers without a fault.",
         function: "restore_math",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -62,6 +72,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "the exit to user space sets the facility bits that were on before its work loop",
         mechanism: "Work in the loop has given registers up; with the bits of before, nothing is loaded again.",
         function: "interrupt_exit_user_prepare_main",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -73,6 +85,9 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "The exit does not load SRR1 again, so user code runs with VEC on and the kernel's VRs. Any other change of regs->msr on the way \
             hides it: nothing may be restored.",
         function: "__giveup_altivec",
+        // It is not reached, as user code has VEC.
+        named_instead: &["load_up_altivec"],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -83,6 +98,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "load_up_fpu changes the frame's MSR and leaves srr_valid set",
         mechanism: "The task goes back with FP off and faults again, for ever.",
         function: "load_up_fpu",
+        named_instead: &[],
+        class: Some(Class::Dies),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -93,6 +110,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "load_up_fpu uses r14 as scratch",
         mechanism: "The way back from such a fault loads only the registers that may have changed. r14 is a local variable of some function.",
         function: "load_up_fpu",
+        named_instead: &[],
+        class: Some(Class::ClobberedRegister),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -103,6 +122,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "a task that sleeps keeps its registers in the processor if nobody else can run",
         mechanism: "An idle POWER10 loses FPSCR and VSCR in `stop`, and the idle task may be interrupted by users of the rest. Nobody saves registers that are not there any more.",
         function: "__switch_to",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,

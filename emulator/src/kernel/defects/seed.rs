@@ -1,6 +1,6 @@
 //! The bug that started it and its family: a save that leaves the registers live, and a scratch register.
 
-use super::{Defect, Origin, Severity};
+use super::{Class, Defect, Origin, Severity};
 use crate::run::outcome::Endian;
 
 const SEED: Origin = Origin::Upstream {
@@ -15,6 +15,8 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "FPSCR goes to memory through f0. That is harmless where the registers are given up afterwards; save_all, when a task is \
             copied, leaves them live. Seen at once when the copy is made on an interrupt return (an io_uring worker).",
         function: "save_fpu",
+        named_instead: &[],
+        class: Some(Class::ClobberedRegister),
         origin: SEED,
         severity: Severity::Live,
         endian: None,
@@ -26,6 +28,8 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "VSCR goes to memory through v0, as FPSCR through f0. The copy of the task gives VMX up again, so the wrong v0 becomes the \
             image too.",
         function: "save_altivec",
+        named_instead: &[],
+        class: Some(Class::ClobberedRegister),
         origin: SEED,
         severity: Severity::Live,
         endian: None,
@@ -36,6 +40,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "store_fp_state returns with f0 = FPSCR",
         mechanism: "Only KVM and debugging code call it, after the registers were given up. Together with debug-store-on-live it is live.",
         function: "store_fp_state",
+        named_instead: &[],
+        class: None,
         origin: SEED,
         severity: Severity::Harmless,
         endian: None,
@@ -46,6 +52,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "store_vr_state returns with v0 = VSCR",
         mechanism: "As store-fp-state-clobbers-f0.",
         function: "store_vr_state",
+        named_instead: &[],
+        class: None,
         origin: SEED,
         severity: Severity::Harmless,
         endian: None,
@@ -56,6 +64,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "save_fpu reloads f0 but not the other half of vs0",
         mechanism: "A repair of the seed bug that thinks of FPRs only. The image is right, doubleword 1 of the live vs0 is not.",
         function: "save_fpu",
+        named_instead: &[],
+        class: Some(Class::ClobberedRegister),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -66,6 +76,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "little endian save_fpu leaves the halves of VSR 0-31 swapped",
         mechanism: "The second xxswapd of the store is missing: memory is right, the registers are not. Seen where a save leaves them live.",
         function: "save_fpu",
+        named_instead: &[],
+        class: Some(Class::WrongLayout),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: Some(Endian::Little),

@@ -1,6 +1,6 @@
 //! Signal frames, and the way back from a handler.
 
-use super::{Defect, Origin, Severity};
+use super::{Class, Defect, Origin, Severity};
 
 pub(super) const LIST: &[Defect] = &[
     Defect {
@@ -8,6 +8,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "a signal handler starts with the interrupted FPSCR",
         mechanism: "Rounding mode and enables of the interrupted code apply to the handler.",
         function: "handle_rt_signal64",
+        named_instead: &[],
+        class: Some(Class::ControlBits),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -18,6 +20,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "signal frames have the image of VRSAVE, not the register",
         mechanism: "The image is as old as the last switch; sigreturn makes it the register's value.",
         function: "prepare_setup_sigcontext",
+        named_instead: &[],
+        class: Some(Class::ControlBits),
         origin: Origin::Upstream {
             commit: "408a7e08b211",
             title: "powerpc: Fix VRSAVE handling",
@@ -31,6 +35,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "load_up_altivec does not set used_vr",
         mechanism: "The frame has no VMX area, and sigreturn has nothing to put back after the handler used VMX.",
         function: "load_up_altivec",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -41,6 +47,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "restore_math turns VSX on and does not set used_vsr",
         mechanism: "A task that uses FP and VMX gets VSX without a fault. Its frames then lack the other halves of VSR 0-31, and sigreturn zeroes them.",
         function: "restore_math",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -51,6 +59,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "rt_sigreturn leaves the handler's VRs if the frame has none",
         mechanism: "The interrupted code had not used VMX; at its first VMX instruction it gets what the handler left.",
         function: "restore_sigcontext",
+        named_instead: &[],
+        class: Some(Class::StaleRestore),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -61,6 +71,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "rt_sigreturn leaves the handler's halves of VSR 0-31 if the frame has none",
         mechanism: "As sigreturn-no-zero-else-vmx, for what is not an FPR.",
         function: "restore_sigcontext",
+        named_instead: &[],
+        class: Some(Class::StaleRestore),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -71,6 +83,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "rt_sigreturn disowns the registers after it has read the frame",
         mechanism: "A switch in between gives up the handler's registers, which still count as live, over the images that have just been read.",
         function: "restore_sigcontext",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Upstream {
             commit: "ae62fbb5f1f7",
             title: "[POWERPC] Fix subtle FP state corruption bug in signal return on SMP",
@@ -84,6 +98,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "rt_sigreturn believes FP, VEC and VSX of the frame's MSR",
         mechanism: "A handler that sets them there has its task run with the registers of whoever had them last.",
         function: "restore_sigcontext",
+        named_instead: &[],
+        class: Some(Class::WrongOwner),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -94,6 +110,9 @@ pub(super) const LIST: &[Defect] = &[
         title: "a signal frame lies directly below the stack pointer",
         mechanism: "Leaf functions keep data in the 512 bytes there, spilled FPRs among it (64-Bit ELF V2 ABI, 2.2.2.4).",
         function: "get_sigframe",
+        // It writes to the place that is wrong.
+        named_instead: &["handle_rt_signal64"],
+        class: Some(Class::WrongLayout),
         origin: Origin::Mutation,
         severity: Severity::Live,
         endian: None,
@@ -104,6 +123,9 @@ pub(super) const LIST: &[Defect] = &[
         title: "a context too small for doublewords 1 of VSR 0-31 is marked as if it had them",
         mechanism: "What is restored from it later is what lies behind it.",
         function: "setup_sigcontext",
+        // It reads what is not there.
+        named_instead: &["copy_vsx_from_user"],
+        class: Some(Class::WrongOwner),
         origin: Origin::Titled("powerpc/signals: Mark VSX not saved with small contexts"),
         severity: Severity::Abi,
         endian: None,
@@ -114,6 +136,9 @@ pub(super) const LIST: &[Defect] = &[
         title: "the VRs have a fixed place in a context, whatever its address",
         mechanism: "Right for signal frames, which are aligned. Of a context that is not, stvx and lvx ignore the low bits of the address, so programs find every VR 8 bytes off.",
         function: "sigcontext_vmx_regs",
+        // They write to the place that is wrong.
+        named_instead: &["setup_sigcontext", "copy_vsx_to_user"],
+        class: Some(Class::WrongLayout),
         origin: Origin::Upstream {
             commit: "1c9bb1a01ac1",
             title: "[POWERPC] Fix register save area alignment for swapcontext syscall",

@@ -299,7 +299,8 @@ impl<'c> Desk<'c> {
         case: &Case,
     ) -> Result<Finding, CampaignError> {
         let config = self.config;
-        let minimized = evidence::minimized(config, &case.scenario, blame, self.stop)?;
+        let minimized = evidence::minimized(config, &case.scenario, blame, self.stop)?
+            .map(|minimized| minimized.scenario);
         // The report is about the scenario that is easier to read.
         let (explained, explanation) = match &minimized {
             Some(scenario) => (

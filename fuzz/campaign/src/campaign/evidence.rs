@@ -10,7 +10,7 @@ use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::{self, Explainer, Explanation};
 use ctxfuzz_triage::compare::{Comparison, Difference, Standing};
 use ctxfuzz_triage::definedness::Abi;
-use ctxfuzz_triage::minimize;
+use ctxfuzz_triage::minimize::{self, Minimized};
 use ctxfuzz_triage::pair::{Pair, Paired};
 
 use super::Config;
@@ -148,7 +148,7 @@ pub fn minimized(
     scenario: &Scenario,
     blame: &Blame,
     stop: &AtomicBool,
-) -> Result<Option<Scenario>, RunnerError> {
+) -> Result<Option<Minimized>, RunnerError> {
     let mut pair = machines(config)?;
     let mut trouble = None;
     let mut left = EXPLANATIONS;
@@ -186,6 +186,6 @@ pub fn minimized(
     let minimized = minimize::minimize(scenario, &mut oracle, CANDIDATES);
     match trouble {
         Some(error) => Err(error),
-        None => Ok(minimized.ok().map(|minimized| minimized.scenario)),
+        None => Ok(minimized.ok()),
     }
 }

@@ -8,6 +8,7 @@ mod desk;
 pub mod detection;
 mod engine;
 mod evidence;
+pub mod gather;
 pub mod monitor;
 pub mod progress;
 pub mod round;

@@ -14,15 +14,16 @@ pub fn section(number: usize, cause: &Cause, e: &Explanation) -> Markup {
     html! {
         section id={ "cause-" (number) } {
             h2 { "Cause " (number) ": " code { (cause.signature) } }
-            p { (badge(cause.verdict)) " " (event(cause.event, &e.scenario)) }
+            p { (badge(cause.verdict)) " " (cause.class) ": " (event(cause.event, &e.scenario)) }
             @if cause.occurrences > 1 { p.muted { "One of " (cause.occurrences) " times in this run, harmless ones included." } }
-            @match &cause.ended {
-                Some(ended) => p.warning { "The run on " code { ([&e.kernel_a, &e.kernel_b][ended.side]) } " ends with " (ended.how) },
-                None => (changes(cause, e)),
+            @if let Some(ended) = &cause.ended {
+                p.warning { "The run on " code { ([&e.kernel_a, &e.kernel_b][ended.side]) } " ends with " (ended.how) }
             }
+            @let died = cause.changes.is_empty() && cause.ended.is_some();
+            @if !died { (changes(cause, e)) }
             div.sides {
-                (writer("A", &e.kernel_a, cause.writer_a.as_ref(), cause.ended.is_some()))
-                (writer("B", &e.kernel_b, cause.writer_b.as_ref(), cause.ended.is_some()))
+                (writer("A", &e.kernel_a, cause.writer_a.as_ref(), died))
+                (writer("B", &e.kernel_b, cause.writer_b.as_ref(), died))
             }
             (travel::picture(cause, e))
         }

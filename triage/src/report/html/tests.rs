@@ -183,7 +183,7 @@ fn equal_kernels_have_a_page_too() {
 }
 
 #[test]
-fn a_kernel_that_died_is_named_with_its_last_place() {
+fn a_kernel_that_died_is_named_with_what_was_wrong_before() {
     let text = include_str!("../../../tests/data/flush-dies.json");
     let scenario = Scenario::from_json(text, "flush-dies.json").unwrap();
     let page = draw(&run("fixed+giveup-keeps-fp-bit", &scenario), None);
@@ -192,6 +192,22 @@ fn a_kernel_that_died_is_named_with_its_last_place() {
     let warning = texts(&document, "warning").concat();
     assert!(
         warning.contains("fixed+giveup-keeps-fp-bit ends with kernel-fault"),
+        "{warning}"
+    );
+    // It dies of what was wrong before, so that is what is shown.
+    assert!(page.contains("what came to differ") && page.contains("__giveup_fpu.msr-fp"));
+    assert!(!texts(&document, "sides").concat().contains("Ended at "));
+}
+
+#[test]
+fn a_kernel_that_died_of_nothing_that_is_tracked_shows_its_last_place() {
+    let scenario = corpus("signal-handler");
+    let page = draw(&run("fixed+vs-low-half-lost", &scenario), None);
+    let xml = parsed(&page);
+    let document = Document::parse(&xml).unwrap();
+    let warning = texts(&document, "warning").concat();
+    assert!(
+        warning.contains("fixed+vs-low-half-lost ends with kernel-fault"),
         "{warning}"
     );
     assert!(texts(&document, "sides").concat().contains("Ended at "));

@@ -35,8 +35,8 @@ struct Stop<'c> {
 impl Track {
     fn of(cell: Cell) -> Track {
         match cell {
-            Cell::Hardware(_) | Cell::Current => Track::Processor,
-            Cell::Image(..) | Cell::Facilities(_) => Track::Image,
+            Cell::Hardware(_) | Cell::UserMsr | Cell::Current => Track::Processor,
+            Cell::Image(..) | Cell::Facilities(_) | Cell::Used(_) => Track::Image,
             Cell::UserStack(_) => Track::User,
         }
     }

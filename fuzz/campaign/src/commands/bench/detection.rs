@@ -15,6 +15,7 @@ use ctxfuzz_emulator::kernel::defects::{self, Defect};
 use ctxfuzz_emulator::run::outcome::Endian;
 use serde::{Deserialize, Serialize};
 
+use super::chosen;
 use super::page::page;
 use crate::campaign::detection::search;
 use crate::commands::input::{check_output, write_whole};
@@ -162,19 +163,6 @@ pub fn detection(args: &DetectionArgs) -> anyhow::Result<ExitCode> {
         return Ok(Status::Trouble.into());
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Defects that somebody can see.
-fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Defect>> {
-    let seen = || defects::all().filter(|defect| defect.witness.is_some());
-    if names.is_empty() {
-        return Ok(seen().collect());
-    }
-    let one = |name: &String| match seen().find(|defect| defect.id == name) {
-        Some(defect) => Ok(defect),
-        None => bail!("`{name}` is no defect that a task can notice: `ctxfuzz defects` lists them"),
-    };
-    names.iter().map(one).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,251 @@
+//! `ctxfuzz bench triage`: does an explanation name the right place, and what does the minimizer make of a finding?
+//!
+//! The findings are those of campaigns, not minimized, the two kernels differing in one defect of the catalogue. What the catalogue says of the defect is what an explanation
+//! should find out by itself.
+
+mod page;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use ctxfuzz_emulator::kernel::defects::{Class, Defect};
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_scenario::Scenario;
+use ctxfuzz_scenario::scenario::Verdict;
+use ctxfuzz_triage::cause::{Cause, Explainer};
+use ctxfuzz_triage::definedness::Abi;
+
+use super::chosen;
+use crate::campaign::gather::{self, Reduced, Wanted, gather, reduced};
+use crate::commands::Status;
+use crate::commands::input::{check_output, write_whole};
+use crate::shipped;
+
+/// Percentage of the findings of each defect that must be explained rightly.
+const WANTED: usize = 95;
+
+/// Arguments of `ctxfuzz bench triage`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status 0: every defect was met, and at least 95 % of its findings are explained as the catalogue says; 1: some are not.")]
+pub struct TriageArgs {
+    /// Where the table goes, as Markdown. Without it, to stdout.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Findings of each defect, each from a campaign of its own.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    findings: u64,
+    /// How many of them to minimize, which takes longer than all the rest.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    minimize: u64,
+    /// Seed of the first campaign of each defect.
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// Executions after which a campaign starts again from the defect's witness.
+    #[arg(long, value_name = "N", default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
+    /// Only these defects.
+    #[arg(long = "defect", value_name = "DEFECT")]
+    defects: Vec<String>,
+    /// Directory for the findings that are not explained as the catalogue says.
+    #[arg(long, value_name = "DIR")]
+    wrong: Option<PathBuf>,
+}
+
+/// What came of a defect.
+#[derive(Clone, Debug)]
+struct Row {
+    defect: &'static Defect,
+    /// Events of its witness.
+    witness_events: usize,
+    findings: Vec<Explained>,
+    minimized: Vec<Reduced>,
+}
+
+/// What came of a finding.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Explained {
+    /// Whether it is a mutation of the witness.
+    from_witness: bool,
+    /// Whether each cause is the function at fault.
+    at_fault: bool,
+    /// Whether each is that, or one that stands for it.
+    named: bool,
+    /// Whether each is of the kind that the catalogue says.
+    class: bool,
+    /// Of the reported causes.
+    signatures: BTreeSet<String>,
+    /// Their kinds.
+    classes: BTreeSet<&'static str>,
+}
+
+/// Does it.
+pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
+    if let Some(output) = &args.output {
+        check_output(output)?;
+    }
+    let mut rows = Vec::new();
+    for defect in chosen(&args.defects)? {
+        rows.push(row(args, defect)?);
+    }
+    let table = page::page(&rows, args);
+    match &args.output {
+        Some(output) => write_whole(output, &table)?,
+        None => print!("{table}"),
+    }
+    let right = rows
+        .iter()
+        .all(|row| row.enough(|f| f.named) && row.enough(|f| f.class));
+    Ok(match right {
+        true => ExitCode::SUCCESS,
+        false => Status::Found.into(),
+    })
+}
+
+impl Row {
+    fn count(&self, is: impl Fn(&Explained) -> bool) -> usize {
+        self.findings.iter().filter(|finding| is(finding)).count()
+    }
+
+    fn enough(&self, is: impl Fn(&Explained) -> bool) -> bool {
+        !self.findings.is_empty() && self.count(is) * 100 >= self.findings.len() * WANTED
+    }
+}
+
+fn row(args: &TriageArgs, defect: &'static Defect) -> anyhow::Result<Row> {
+    let witness = shipped::scenario(defect.witness.unwrap_or_default())?;
+    let witness = witness.with_context(|| format!("{}: its witness is not there", defect.id))?;
+    // One that applies to little endian only is the reason for this choice.
+    let endian = Endian::Little;
+    let wanted = Wanted {
+        endian,
+        count: args.findings,
+        seed: args.seed,
+        runs: args.runs,
+    };
+    let [a, b] = defect.pair();
+    let mut explainer = Explainer::new(&a.parse()?, &b.parse()?, endian)?;
+    let mut row = Row {
+        defect,
+        witness_events: witness.events.len(),
+        findings: Vec::new(),
+        minimized: Vec::new(),
+    };
+    for (index, found) in gather(defect, &witness, wanted)?.into_iter().enumerate() {
+        let causes = explainer.explain(&found.scenario).causes;
+        let explained = Explained {
+            from_witness: found.from_witness,
+            ..explained(defect, &causes)
+        };
+        if !explained.named || !explained.class {
+            keep(args, defect, index, &found.scenario)?;
+        }
+        row.findings.push(explained);
+        if (index as u64) < args.minimize {
+            row.minimized
+                .extend(reduced(defect, endian, &found.scenario)?);
+        }
+    }
+    Ok(row)
+}
+
+/// What the reported causes come to; all false if there is none.
+fn explained(defect: &Defect, causes: &[Cause]) -> Explained {
+    let least = match gather::policy(defect) {
+        Abi::Elf => Verdict::Live,
+        Abi::Linux => Verdict::Abi,
+    };
+    let reported: Vec<&Cause> = causes
+        .iter()
+        .filter(|cause| cause.verdict >= least)
+        .collect();
+    let each = |is: &dyn Fn(&Cause) -> bool| !reported.is_empty() && reported.iter().all(|c| is(c));
+    let class = |class: Class| defect.class == Some(class);
+    Explained {
+        from_witness: false,
+        at_fault: each(&|c| function(c) == defect.function),
+        named: each(&|c| defect.is_named_by(function(c))),
+        class: each(&|c| class(c.class)),
+        signatures: reported.iter().map(|c| c.signature.clone()).collect(),
+        classes: reported.iter().map(|c| c.class.name()).collect(),
+    }
+}
+
+fn function(cause: &Cause) -> &str {
+    cause.signature.split('.').next().unwrap_or_default()
+}
+
+fn keep(
+    args: &TriageArgs,
+    defect: &Defect,
+    index: usize,
+    scenario: &Scenario,
+) -> anyhow::Result<()> {
+    let Some(folder) = &args.wrong else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+    let path = folder.join(format!("{}-{index}.json", defect.id));
+    write_whole(&path, &scenario.to_json())
+}
+
+#[cfg(test)]
+mod tests {
+    use ctxfuzz_emulator::kernel::defects;
+
+    use super::*;
+
+    fn of(id: &str, a: &str, b: &str) -> anyhow::Result<Explained> {
+        let defect = defects::find(id).context("no such defect")?;
+        let witness = shipped::scenario("io-worker-on-interrupt-return")?.context("no witness")?;
+        let explained = Explainer::new(&a.parse()?, &b.parse()?, Endian::Little)?.explain(&witness);
+        Ok(super::explained(defect, &explained.causes))
+    }
+
+    /// Whether at fault, named, of the right kind.
+    fn right(explained: &Explained) -> [bool; 3] {
+        [explained.at_fault, explained.named, explained.class]
+    }
+
+    #[test]
+    fn every_cause_has_to_be_right_and_there_has_to_be_one() -> anyhow::Result<()> {
+        let id = "save-fpu-clobbers-f0";
+        let own = of(id, "fixed+save-fpu-clobbers-f0", "fixed")?;
+        assert_eq!(right(&own), [true; 3], "{own:?}");
+        let with_another = of(id, "clobbering", "fixed")?;
+        assert_eq!(
+            right(&with_another),
+            [false, false, true],
+            "{with_another:?}"
+        );
+        let of_another = of(
+            "le-missing-swap-back",
+            "fixed+save-fpu-clobbers-f0",
+            "fixed",
+        )?;
+        assert_eq!(right(&of_another), [true, true, false], "{of_another:?}");
+        assert_eq!(right(&of(id, "fixed", "fixed")?), [false; 3]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_defect_that_was_not_met_is_not_explained_enough() -> anyhow::Result<()> {
+        let defect = defects::find("save-fpu-clobbers-f0").context("no such defect")?;
+        let named = |named| Explained {
+            named,
+            ..Explained::default()
+        };
+        let row = |right, wrong| Row {
+            defect,
+            witness_events: 1,
+            findings: [vec![named(true); right], vec![named(false); wrong]].concat(),
+            minimized: Vec::new(),
+        };
+        assert!(row(19, 1).enough(|f| f.named) && !row(18, 1).enough(|f| f.named));
+        assert!(!row(0, 0).enough(|f| f.named));
+        Ok(())
+    }
+}

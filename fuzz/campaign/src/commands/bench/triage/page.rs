@@ -1,0 +1,177 @@
+//! The tables of `bench triage`, as Markdown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use ctxfuzz_emulator::kernel::defects::Class;
+
+use super::{Explained, Row, TriageArgs};
+
+const INTRODUCTION: &str = "# Does an explanation name the right place?
+
+<!-- Made by `ctxfuzz bench triage`. -->
+
+For each [known defect](first-campaign.md#try-another-bug) findings of campaigns, as they were met and not minimized, little endian, the two kernels differing in that defect
+alone. `explain` knows neither the defect nor the words that were patched; here it is held against what the catalogue says. A finding counts only if *every* cause that is
+reported does.
+
+* *from witness*: so many of the findings are mutations of the defect's witness, as a campaign from nothing did not meet it in time.
+* *at fault*: names the very function that the catalogue says. *named*: that, or one that stands for it because what goes wrong in it is not tracked
+  (`named_instead` in the catalogue says which and why).
+* *kind*: is of the [kind](reading-a-finding.md#what-kind-of-fault) that the catalogue says.
+
+```console
+$ ctxfuzz bench triage --findings 2 --minimize 0 --defect vscr-not-restored
+...
+| `vscr-not-restored` | 2 | 0 | 2 | 2 | 2 | `load_vr_state.vscr-changed` |
+...
+```
+
+| defect | findings | from witness | at fault | named | kind | signatures |
+|---|---|---|---|---|---|---|
+";
+
+/// The page.
+pub fn page(rows: &[Row], args: &TriageArgs) -> String {
+    let mut page = String::from(INTRODUCTION);
+    for row in rows {
+        let signatures: BTreeSet<&str> = signatures(row).collect();
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} | {} | {} | {} |",
+            row.defect.id,
+            row.findings.len(),
+            row.count(|f| f.from_witness),
+            row.count(|f| f.at_fault),
+            row.count(|f| f.named),
+            kind(row),
+            list(&signatures)
+        );
+    }
+    totals(&mut page, rows, args);
+    shared(&mut page, rows);
+    minimized(&mut page, rows);
+    page
+}
+
+/// How many are of the right kind, and which others there are.
+fn kind(row: &Row) -> String {
+    let right = row.count(|f| f.class);
+    let expected = row.defect.class.map(Class::name);
+    let others: BTreeSet<&str> = row
+        .findings
+        .iter()
+        .flat_map(|finding| finding.classes.iter().copied())
+        .filter(|name| Some(*name) != expected)
+        .collect();
+    match others.is_empty() {
+        true => right.to_string(),
+        false => format!(
+            "{right} (expected {}; also {})",
+            expected.unwrap_or("none"),
+            Vec::from_iter(others).join(", ")
+        ),
+    }
+}
+
+fn signatures(row: &Row) -> impl Iterator<Item = &str> {
+    let all = row.findings.iter().flat_map(|finding| &finding.signatures);
+    all.map(String::as_str)
+}
+
+fn list(names: &BTreeSet<&str>) -> String {
+    let quoted = names.iter().map(|name| format!("`{name}`"));
+    quoted.collect::<Vec<_>>().join(", ")
+}
+
+fn totals(page: &mut String, rows: &[Row], args: &TriageArgs) {
+    let all: usize = rows.iter().map(|row| row.findings.len()).sum();
+    let sum = |is: fn(&Explained) -> bool| {
+        let right: usize = rows.iter().map(|row| row.count(is)).sum();
+        format!(
+            "{right} ({:.1} %)",
+            right as f64 * 100.0 / all.max(1) as f64
+        )
+    };
+    let met = rows.iter().filter(|row| !row.findings.is_empty()).count();
+    let enough = |is: fn(&Explained) -> bool| rows.iter().filter(|row| row.enough(is)).count();
+    let _ = writeln!(
+        page,
+        "\nSeeds from {}, {} executions a campaign. {met} of {} defects were met; of {all} findings {} name the function at fault, {} that or one that stands for it, {} are of \
+         the right kind. At least {} % of its findings are named rightly for {} defects, of the right kind for {}.",
+        args.seed,
+        args.runs,
+        rows.len(),
+        sum(|f| f.at_fault),
+        sum(|f| f.named),
+        sum(|f| f.class),
+        super::WANTED,
+        enough(|f| f.named),
+        enough(|f| f.class),
+    );
+}
+
+/// The confusion table.
+fn shared(page: &mut String, rows: &[Row]) {
+    let mut defects: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for row in rows {
+        for signature in signatures(row) {
+            defects.entry(signature).or_default().insert(row.defect.id);
+        }
+    }
+    let single = |row: &&Row| signatures(row).collect::<BTreeSet<_>>().len() == 1;
+    let _ = writeln!(
+        page,
+        "\n## Confusion\n\n{} of {} defects have one signature in all their findings. Signatures that more than one defect has:\n\n| signature | defects |\n|---|---|",
+        rows.iter().filter(single).count(),
+        rows.len()
+    );
+    for (signature, defects) in defects.iter().filter(|(_, defects)| defects.len() > 1) {
+        let _ = writeln!(page, "| `{signature}` | {} |", list(defects));
+    }
+}
+
+fn minimized(page: &mut String, rows: &[Row]) {
+    let all = || {
+        rows.iter()
+            .flat_map(|row| row.minimized.iter().map(move |m| (row, m)))
+    };
+    let count = all().count();
+    if count == 0 {
+        return;
+    }
+    let ratio =
+        |(row, m): (&Row, &super::Reduced)| m.events as f64 / row.witness_events.max(1) as f64;
+    let _ = writeln!(
+        page,
+        "\n## The minimizer\n\nOf {count} of these findings, minimized as a campaign does: {} keep the signature, {} are left as they are if minimized again. Median: {:.2} times the \
+         events of the defect's witness, {:.0} executions (95 %: {:.2} times, {:.0}).",
+        all().filter(|(_, m)| m.kept).count(),
+        all().filter(|(_, m)| m.idempotent).count(),
+        quantile(all().map(ratio), 50),
+        quantile(all().map(|(_, m)| m.executions as f64), 50),
+        quantile(all().map(ratio), 95),
+        quantile(all().map(|(_, m)| m.executions as f64), 95),
+    );
+}
+
+fn quantile(values: impl Iterator<Item = f64>, percent: usize) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let rank = (values.len() * percent).div_ceil(100);
+    let value = rank.checked_sub(1).and_then(|index| values.get(index));
+    value.copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_and_the_end_of_a_list() {
+        let values = || [4.0, 1.0, 3.0, 2.0].into_iter();
+        assert_eq!(quantile(values(), 50), 2.0);
+        assert_eq!(quantile(values(), 95), 4.0);
+        assert_eq!(quantile([].into_iter(), 50), 0.0);
+    }
+}

@@ -1,0 +1,194 @@
+//! What kind of fault a cause is, by what the recordings show: where the values come from, who wrote them, whether a task needs them. The first rule that holds decides:
+//!
+//! 1. One run did not complete, and nothing that is tracked was wrong before: *dies* (that one is `end`'s).
+//! 2. What says who owns registers differs: facility bits of `regs->msr`, of the MSR that user code goes on with, or of a frame's MSR; `used_vr`, `used_vsr`; which task runs:
+//!    *wrong owner*. Only FE0 and FE1: *control bits*.
+//! 3. Only one side loaded registers from the image of their task: *wrong owner* if the other did not come to the code that does, as it took them for loaded; *leaked from another
+//!    task* if it did come there, and what is still in the register another task has written.
+//! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*.
+//! 5. Most values that differ are those of another place of the same state: *wrong layout*.
+//! 6. Registers: if only one side loaded them, the other kept what its own task had there: *stale restore*. Else *clobbered live register*.
+//! 7. Images: if only one side wrote, and that what the processor has, the other's image is not up to date: *lost update*. If it wrote anything else, the other has kept what will be
+//!    loaded again: *stale restore*. If both wrote: *stale restore* if one of the values was there before, else *lost update*.
+//! 8. Signal frames: *lost update*.
+//!
+//! Like a signature it does not depend on which of the two kernels comes first.
+
+use std::collections::HashSet;
+
+use ctxfuzz_emulator::kernel::defects::Class;
+use ctxfuzz_emulator::machine::msr;
+use ctxfuzz_emulator::run::outcome::RegisterFile;
+use ctxfuzz_emulator::trace::Cell;
+use ctxfuzz_scenario::register::Register;
+
+use super::raw::{Change, RawCause};
+use super::signature::{pattern, register};
+use crate::pattern::Source;
+
+const OWNERS: u64 = msr::FP | msr::VEC | msr::VSX;
+
+/// The kind of a cause; `name` has the function at an address.
+pub fn class(cause: &RawCause, name: &dyn Fn(u64) -> Option<String>) -> Class {
+    let bits = cause.changes.iter().filter_map(bits).fold(0, |a, b| a | b);
+    if bits & OWNERS != 0 || cause.changes.iter().any(|c| c.cell == Cell::Current) {
+        return Class::WrongOwner;
+    }
+    if bits != 0 {
+        return Class::ControlBits;
+    }
+    let of = |is: fn(Cell) -> bool| -> Vec<&Change> {
+        cause.changes.iter().filter(|c| is(c.cell)).collect()
+    };
+    // The running task always has its VRSAVE.
+    let registers = of(|cell| matches!(cell, Cell::Hardware(r) if r != Register::Vrsave));
+    let found = most(registers.iter().map(|c| of_register(c, cause, name)));
+    if let Some(class @ (Class::WrongOwner | Class::LeakedFromTask)) = found {
+        return class;
+    }
+    let data = of(is_data);
+    if data.is_empty() {
+        return Class::ControlBits;
+    }
+    if misplaced(&data, cause) {
+        return Class::WrongLayout;
+    }
+    let images = of(|cell| matches!(cell, Cell::Image(..)));
+    found
+        .or_else(|| most(images.iter().map(|c| of_image(c, cause))))
+        .unwrap_or(Class::LostUpdate)
+}
+
+/// What most of them are.
+fn most(classes: impl Iterator<Item = Class>) -> Option<Class> {
+    let classes: Vec<Class> = classes.collect();
+    let count = |class: &Class| classes.iter().filter(|c| *c == class).count();
+    let first = classes.first().copied()?;
+    Some(
+        Class::ALL
+            .into_iter()
+            .fold(first, |best, class| match count(&class) > count(&best) {
+                true => class,
+                false => best,
+            }),
+    )
+}
+
+/// What differs about ownership.
+fn bits(change: &Change) -> Option<u64> {
+    let differ = (change.a ^ change.b) as u64;
+    match change.cell {
+        Cell::Facilities(_) | Cell::Used(_) | Cell::UserMsr => Some(differ),
+        Cell::UserStack(_) => is_frame_msr(change).then_some(differ),
+        Cell::Hardware(_) | Cell::Image(..) | Cell::Current => None,
+    }
+}
+
+/// Whether a doubleword of a user stack is the MSR of user code, but for its facility bits.
+pub fn is_frame_msr(change: &Change) -> bool {
+    let (a, b) = (change.a as u64, change.b as u64);
+    let user = msr::SF | msr::PR;
+    (a ^ b) & !OWNERS == 0 && a & user == user
+}
+
+fn is_data(cell: Cell) -> bool {
+    match register(cell) {
+        Some(register) => !is_control(register),
+        None => matches!(cell, Cell::UserStack(_)),
+    }
+}
+
+fn is_control(register: Register) -> bool {
+    matches!(
+        register,
+        Register::Fpscr | Register::Vscr | Register::Vrsave
+    )
+}
+
+/// Whether what differs is mostly the right values in wrong places: what one side has in a place, the other has in another one. Zero is everywhere and does not count.
+fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
+    let [known_a, known_b] = [0, 1].map(|side| {
+        let written = |c: &&Change| halves([c.a, c.b][side]);
+        let files = [&cause.hardware[side], &cause.images[side]];
+        let known = files.into_iter().flat_map(doublewords);
+        let known = known.chain(data.iter().flat_map(written));
+        known
+            .chain(cause.stacks[side].iter().copied())
+            .collect::<HashSet<u64>>()
+    });
+    let all_in = |value: u128, known: &HashSet<u64>| {
+        let halves = halves(value);
+        (!halves.is_empty()).then(|| halves.iter().all(|half| known.contains(half)))
+    };
+    let elsewhere = data.iter().filter_map(|change| {
+        let (a, b) = (all_in(change.a, &known_b), all_in(change.b, &known_a));
+        match change.recent {
+            [true, false] => a,
+            [false, true] => b,
+            _ => Some(a? && b?),
+        }
+    });
+    let (yes, no): (Vec<bool>, Vec<bool>) = elsewhere.partition(|elsewhere| *elsewhere);
+    // What only one side wrote into an image or a register is a copy of something, wherever it comes from: there it takes halves that have changed places.
+    let both_or_frame = |c: &&Change| c.recent == [true; 2] || matches!(c.cell, Cell::UserStack(_));
+    let is_swapped = |c: &&&Change| pattern(cause, c).is_some_and(|p| p.source == Source::Swapped);
+    let swapped = data.iter().filter(is_swapped).count();
+    swapped * 2 > data.len() || data.iter().any(both_or_frame) && yes.len() > no.len()
+}
+
+/// The doublewords of a value, but for zero, which is everywhere.
+fn halves(value: u128) -> Vec<u64> {
+    let halves = [(value >> 64) as u64, value as u64];
+    halves.into_iter().filter(|half| *half != 0).collect()
+}
+
+fn doublewords(file: &RegisterFile) -> Vec<u64> {
+    let data = Register::all().filter(|register| !is_control(*register));
+    data.flat_map(|register| halves(file.get(register)))
+        .collect()
+}
+
+fn of_register(change: &Change, cause: &RawCause, name: &dyn Fn(u64) -> Option<String>) -> Class {
+    let (writer, silent) = match change.recent {
+        [true, false] => (0, 1),
+        [false, true] => (1, 0),
+        _ => return Class::ClobberedRegister,
+    };
+    let loaded = register(change.cell)
+        .is_some_and(|r| cause.images[writer].get(r) == [change.a, change.b][writer]);
+    let function = change.writer().and_then(|w| name(w.pc));
+    match loaded {
+        false => Class::ClobberedRegister,
+        true if function.is_some_and(|f| cause.is_detour(&f)) => Class::WrongOwner,
+        true if change.foreign[silent] => Class::LeakedFromTask,
+        true => Class::StaleRestore,
+    }
+}
+
+fn of_image(change: &Change, cause: &RawCause) -> Class {
+    let saved = |side: usize, value| {
+        register(change.cell).is_some_and(|r| cause.hardware[side].get(r) == value)
+    };
+    match change.recent {
+        [true, false] if saved(0, change.a) => Class::LostUpdate,
+        [false, true] if saved(1, change.b) => Class::LostUpdate,
+        [true, false] | [false, true] => Class::StaleRestore,
+        _ if change.former.contains(&true) => Class::StaleRestore,
+        _ => Class::LostUpdate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_frequent_kind_counts_and_the_first_of_equals() {
+        use Class::{ClobberedRegister, LostUpdate, StaleRestore};
+        assert_eq!(most([].into_iter()), None);
+        let two = [StaleRestore, LostUpdate, StaleRestore];
+        assert_eq!(most(two.into_iter()), Some(StaleRestore));
+        let equal = [LostUpdate, ClobberedRegister];
+        assert_eq!(most(equal.into_iter()), Some(LostUpdate));
+    }
+}

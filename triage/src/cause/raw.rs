@@ -1,0 +1,99 @@
+//! What the walk through two runs finds, before it has names: changes, and the causes that they make up.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use ctxfuzz_emulator::run::outcome::RegisterFile;
+use ctxfuzz_emulator::trace::{Cell, Slot, Write};
+use ctxfuzz_scenario::register::Register;
+
+/// A cell that differs, with what wrote it last on both sides.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which.
+    pub cell: Cell,
+    /// Value on side A.
+    pub a: u128,
+    /// Value on side B.
+    pub b: u128,
+    /// The write that left A's value.
+    pub writer_a: Option<Write>,
+    /// The write that left B's value.
+    pub writer_b: Option<Write>,
+    /// Whether A's, B's write lies in the stretch in which the cell came to differ.
+    pub recent: [bool; 2],
+    /// Whether A's, B's value was there when the running task came.
+    pub foreign: [bool; 2],
+    /// Whether A's, B's value is one that the cell had before, with another in between.
+    pub former: [bool; 2],
+    /// For doubleword 1 of a VSR: whether A wrote doubleword 0 again afterwards.
+    pub rewritten: bool,
+}
+
+impl Change {
+    /// The write that tells most: A's, unless only B wrote in the stretch in which the cell came to differ.
+    pub fn writer(&self) -> Option<&Write> {
+        match (&self.writer_a, &self.writer_b) {
+            (Some(a), _) if self.recent[0] => Some(a),
+            (_, Some(b)) => Some(b),
+            (a, None) => a.as_ref(),
+        }
+    }
+}
+
+/// A group of differences that came about together, and what became of them.
+#[derive(Clone, Debug)]
+pub struct RawCause {
+    /// The event that was being done; `None`: when tasks dumped their registers at the end.
+    pub event: Option<u16>,
+    /// What differs since.
+    pub changes: Vec<Change>,
+    /// Functions that only one side entered in the stretch in which the state came to differ: A's, B's.
+    pub detours: [HashSet<Rc<str>>; 2],
+    /// Registers of the processor on both sides then.
+    pub hardware: [RegisterFile; 2],
+    /// Their images of the running task.
+    pub images: [RegisterFile; 2],
+    /// If a stack came to differ: what each side has on stacks.
+    pub stacks: [HashSet<u64>; 2],
+    /// The first damaged logical register.
+    pub damage: Option<Damage>,
+    /// The first return to user space with damage: its event and the task's slot.
+    pub user_return: Option<(Option<u16>, Slot)>,
+    /// Later copies of the wrong values, in order.
+    pub copies: Vec<Copied>,
+    /// Whether the runs still met afterwards: in what follows the last meeting one of them may do what the other never comes to.
+    pub met: bool,
+}
+
+impl RawCause {
+    /// Whether only one side entered a function in the stretch: there something was done, and not decided.
+    pub fn is_detour(&self, function: &str) -> bool {
+        let [a, b] = &self.detours;
+        a.contains(function) != b.contains(function)
+    }
+}
+
+/// A logical register that differs.
+#[derive(Clone, Debug)]
+pub struct Damage {
+    /// The event then.
+    pub event: Option<u16>,
+    /// Whose.
+    pub slot: Slot,
+    /// Which.
+    pub register: Register,
+    /// Whether it happened where the cause is.
+    pub at_cause: bool,
+}
+
+/// A place that a wrong value was copied to.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// The event then.
+    pub event: Option<u16>,
+    /// The change.
+    pub change: Change,
+    /// The seed thread's three conditions: the image was not the FPSCR image before, is it now, and FP was on in `regs->msr` and the processor.
+    pub thread_conditions: bool,
+}
