@@ -173,6 +173,25 @@ fn the_order_of_kernels_and_the_value_of_fpscr_do_not_change_a_signature() -> Re
     Ok(())
 }
 
+/// The same within one visit to the kernel: switched out and back in, which is harmless, and then a worker is made.
+#[test]
+fn a_harmless_clobber_just_before_is_not_blamed() -> Result {
+    let text = r#"{"ctxfuzz": 1,
+        "stage": {"tasks": [{"uses": ["fp"], "pattern": "0x11", "registers": {"fpscr": "0x82004000"}}, {"uses": ["fp"], "pattern": "0x22"}], "io_uring": [0]},
+        "events": [
+            {"interrupt": {"vector": "doorbell", "pending": {"io_worker": true, "switch": 1}}},
+            {"interrupt": {"vector": "decrementer", "pending": {"switch": 0}}}]}"#;
+    let scenario = Scenario::from_json(text, "inline")?;
+    let explanation = explained("clobbering", "fixed", Endian::Little, &scenario)?;
+    let f0 = cause(&explanation, "save_fpu.f0-is-fpscr")?;
+    assert!(
+        chain(f0).iter().any(|f| f == "copy_process"),
+        "{:?}",
+        chain(f0)
+    );
+    Ok(())
+}
+
 /// The kernel borrows vs0 for loads and stores that it does for user code. What it puts back is not its fault.
 #[test]
 fn what_the_kernel_puts_back_goes_back_to_who_broke_it() -> Result {

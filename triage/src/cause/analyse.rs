@@ -272,7 +272,11 @@ impl Analysis<'_> {
     /// The earlier cause that a change follows from: it is a copy of its values, a computation of user code, or a consequence of disagreement about owners.
     fn follows_from(&self, change: &Change, originals: &Originals) -> Option<usize> {
         let pair = (change.a, change.b);
-        let borrowed = self.borrowed.get(&change.cell);
+        // Where one kernel does it once more, the two do not do the same.
+        let borrowed = self
+            .borrowed
+            .get(&change.cell)
+            .filter(|_| change.by_same_instruction());
         if let Some(put_back) = borrowed.filter(|d| (d.a, d.b) == pair) {
             return Some(put_back.cause);
         }

@@ -39,6 +39,12 @@ impl Change {
             (a, None) => a.as_ref(),
         }
     }
+
+    /// Whether both kernels wrote the cell, with instructions that are the same.
+    pub fn by_same_instruction(&self) -> bool {
+        let writers = self.writer_a.as_ref().zip(self.writer_b.as_ref());
+        self.recent == [true; 2] && writers.is_some_and(|(a, b)| a.word == b.word)
+    }
 }
 
 /// A group of differences that came about together, and what became of them.
