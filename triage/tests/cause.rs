@@ -173,14 +173,12 @@ fn the_order_of_kernels_and_the_value_of_fpscr_do_not_change_a_signature() -> Re
     Ok(())
 }
 
-/// The same within one visit to the kernel: switched out and back in, which is harmless, and then a worker is made.
+/// The same within one visit to the kernel: the task sleeps and comes back, which is harmless, and then a worker is made on its way out.
 #[test]
 fn a_harmless_clobber_just_before_is_not_blamed() -> Result {
     let text = r#"{"ctxfuzz": 1,
-        "stage": {"tasks": [{"uses": ["fp"], "pattern": "0x11", "registers": {"fpscr": "0x82004000"}}, {"uses": ["fp"], "pattern": "0x22"}], "io_uring": [0]},
-        "events": [
-            {"interrupt": {"vector": "doorbell", "pending": {"io_worker": true, "switch": 1}}},
-            {"interrupt": {"vector": "decrementer", "pending": {"switch": 0}}}]}"#;
+        "stage": {"tasks": [{"uses": ["fp"], "pattern": "0x11", "registers": {"fpscr": "0x82004000"}}], "io_uring": [0]},
+        "events": [{"syscall": {"call": "read", "bytes": 16, "pending": {"io_worker": true, "after": 1000}}}]}"#;
     let scenario = Scenario::from_json(text, "inline")?;
     let explanation = explained("clobbering", "fixed", Endian::Little, &scenario)?;
     let f0 = cause(&explanation, "save_fpu.f0-is-fpscr")?;
