@@ -15,7 +15,7 @@ use ctxfuzz_emulator::run::outcome::{
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
-use crate::definedness::{Abi, Definedness, Mask, definedness};
+use crate::definedness::{Abi, Definedness, Mask, definedness, fp_exception};
 use crate::names;
 
 pub(crate) const MSR_VEC: u64 = 0x0200_0000;
@@ -151,7 +151,7 @@ impl Comparison {
 
 /// Compares what two kernels did with one scenario.
 pub fn compare(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Comparison {
-    let lone = lone_fp_exception(a, b);
+    let lone = lone_fp_exception(scenario, a, b);
     let (standing, mut differences) = match standing(a, b) {
         Standing::DifferentSchedules(_) if lone.is_some() => {
             (Standing::Comparable, lone.into_iter().collect())
@@ -231,8 +231,9 @@ fn schedule_difference(a: &Outcome, b: &Outcome) -> Option<String> {
     (dumped(a) != dumped(b)).then(|| "not the same tasks reached their end".to_owned())
 }
 
-/// The schedules part where one kernel delivers a SIGFPE and the other does not. What raises it is what the task computes, so that is no accident of scheduling.
-fn lone_fp_exception(a: &Outcome, b: &Outcome) -> Option<Difference> {
+/// The schedules part where one kernel delivers a SIGFPE and the other does not. What raises it is what the task computes, so that is no accident of scheduling; who
+/// can notice depends on whether the task may rely on what it computes with.
+fn lone_fp_exception(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Option<Difference> {
     let at = a.log.iter().zip(&b.log).position(|(x, y)| x != y)?;
     let code = |outcome: &Outcome| match outcome.log[at] {
         LogEntry::SignalDelivered { task, frame } => {
@@ -248,7 +249,7 @@ fn lone_fp_exception(a: &Outcome, b: &Outcome) -> Option<Difference> {
         task: Some(task),
         place: Place::Siginfo,
         what: What::SiCode,
-        verdict: Verdict::Live,
+        verdict: fp_exception(scenario, &a.log[..at], task),
         a: value(x),
         b: value(y),
         frame: None,
@@ -327,9 +328,15 @@ fn states(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Vec<Difference> {
             found.extend(gprs(task, a, b));
         }
     }
-    for (index, (a, b)) in a.frames.iter().zip(&b.frames).enumerate() {
-        if let (Ok(index), true) = (u16::try_from(index), a != b) {
-            judge.frame(index, a, b, &mut found);
+    for (index, (x, y)) in a.frames.iter().zip(&b.frames).enumerate() {
+        if let (Ok(index), true) = (u16::try_from(index), x != y) {
+            let delivered = a.log.iter().position(
+                |entry| matches!(entry, LogEntry::SignalDelivered { frame, .. } if *frame == index),
+            );
+            let exception = delivered.map_or(Verdict::Live, |at| {
+                fp_exception(scenario, &a.log[..at], x.task)
+            });
+            judge.frame(index, x, y, exception, &mut found);
         }
     }
     for entry in &a.log {
@@ -492,7 +499,14 @@ impl Judge {
 
     /// An area that only one of the frames has is one difference, not 32: the MSR bit that says so. Its absence means zeros to
     /// `rt_sigreturn`, so what matters is whether the area of the other frame holds anything else.
-    fn frame(&self, index: u16, a: &SignalFrame, b: &SignalFrame, found: &mut Vec<Difference>) {
+    fn frame(
+        &self,
+        index: u16,
+        a: &SignalFrame,
+        b: &SignalFrame,
+        exception: Verdict,
+        found: &mut Vec<Difference>,
+    ) {
         let (elf, linux) = (self.elf.frame(index), self.linux.frame(index));
         let areas = MSR_VEC | MSR_VSX;
         let difference = |what, verdict, x, y| Difference {
@@ -507,7 +521,7 @@ impl Judge {
         if a.code != b.code {
             found.push(Difference {
                 place: Place::Siginfo,
-                ..difference(What::SiCode, Verdict::Live, a.code as u128, b.code as u128)
+                ..difference(What::SiCode, exception, a.code as u128, b.code as u128)
             });
         }
         if a.red_zone != b.red_zone {

@@ -375,6 +375,40 @@ impl Task {
     }
 }
 
+/// Who may notice an FP exception that comes or does not come, or comes as another one, where `log` ends: whoever may rely on all that the task's last event computes with.
+pub fn fp_exception(scenario: &Scenario, log: &[LogEntry], task: u8) -> Verdict {
+    let last = log
+        .iter()
+        .rposition(|entry| matches!(entry, LogEntry::Event { task: t, .. } if *t == task));
+    let Some((at, LogEntry::Event { index, .. })) = last.and_then(|at| Some((at, log.get(at)?)))
+    else {
+        return Verdict::Live;
+    };
+    let Some(Event::Compute { op, register }) = scenario.events.get(usize::from(*index)) else {
+        return Verdict::Live;
+    };
+    let known = |policy| {
+        let mut walk = Walk::new(scenario, log, policy);
+        log[..at].iter().for_each(|entry| walk.step(entry));
+        knows_operands(&walk.now(task), *op, *register)
+    };
+    match (known(Abi::Elf), known(Abi::Linux)) {
+        (true, _) => Verdict::Live,
+        (false, true) => Verdict::Abi,
+        (false, false) => Verdict::Dead,
+    }
+}
+
+/// Whether all that FP arithmetic computes with is defined.
+fn knows_operands(mask: &Mask, op: ComputeOp, register: u8) -> bool {
+    let (target, other) = (register % 32, (register + 1) % 32);
+    let mut sources = vec![Register::F(target), Register::F(other)];
+    if op == ComputeOp::Xvadddp {
+        sources.extend([Register::Vs(target), Register::Vs(other)]);
+    }
+    mask.has_fp_control() && !sources.iter().any(|&source| mask.lacks(source))
+}
+
 /// The facility whose instructions an event runs for certain. `set` is left out: which ones it runs depends on the registers, and to know less is safe.
 fn used_by(event: &Event) -> Option<Facility> {
     match event {
@@ -417,10 +451,8 @@ fn compute(mask: &mut Mask, op: ComputeOp, register: u8) {
     let target = register % 32;
     let other = (target + 1) % 32;
     match op {
-        ComputeOp::Fadd | ComputeOp::Fmul | ComputeOp::Fdiv => {
-            arithmetic(mask, target, other, false)
-        }
-        ComputeOp::Xvadddp => arithmetic(mask, target, other, true),
+        ComputeOp::Fadd | ComputeOp::Fmul | ComputeOp::Fdiv => arithmetic(mask, op, target),
+        ComputeOp::Xvadddp => arithmetic(mask, op, target),
         ComputeOp::Fmr => {
             let known = !mask.lacks(Register::F(other));
             mask.put(Register::F(target), known);
@@ -443,15 +475,10 @@ fn compute(mask: &mut Mask, op: ComputeOp, register: u8) {
 
 /// FP arithmetic. An enabled exception suppresses the whole result, so anything unknown among the inputs (FPSCR's control bits are
 /// inputs) makes both doublewords unknown; and a known result still leaves doubleword 1 as it was, because it may not have been written.
-fn arithmetic(mask: &mut Mask, target: u8, other: u8, both_doublewords: bool) {
-    let mut sources = vec![Register::F(target), Register::F(other)];
-    if both_doublewords {
-        sources.extend([Register::Vs(target), Register::Vs(other)]);
+fn arithmetic(mask: &mut Mask, op: ComputeOp, target: u8) {
+    if !knows_operands(mask, op, target) {
+        lose_result(mask, target);
     }
-    if mask.has_fp_control() && !sources.iter().any(|&source| mask.lacks(source)) {
-        return;
-    }
-    lose_result(mask, target);
 }
 
 fn lose_result(mask: &mut Mask, target: u8) {

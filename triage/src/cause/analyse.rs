@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use ctxfuzz_emulator::machine::address::KERNEL;
-use ctxfuzz_emulator::machine::msr;
+use ctxfuzz_emulator::machine::{Vector, msr};
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
 use ctxfuzz_scenario::register::Register;
 
@@ -287,6 +287,12 @@ impl Analysis<'_> {
         if let Some(cause) = originals.get(&(wanted, pair)).or_else(from_stack) {
             return Some(*cause);
         }
+        // User code came to an exception that it did not come to on the other side: by what it computes with.
+        if self.lone_exception()
+            && let Some(cause) = self.latest_of_class(Cell::Hardware(Register::F(0)))
+        {
+            return Some(cause);
+        }
         let by_user = change.writer().is_some_and(|w| w.pc < KERNEL);
         if by_user {
             // A computation spreads what its operands have, and those are of the same facility.
@@ -310,6 +316,19 @@ impl Analysis<'_> {
             }
         }
         self.control
+    }
+
+    /// Whether only one side has had an FP exception in this stretch.
+    fn lone_exception(&self) -> bool {
+        let walks = [&self.a, &self.b];
+        let [a, b] = [0, 1].map(|side| {
+            let steps = self.runs[side]
+                .steps
+                .get(self.since[side]..walks[side].position());
+            let entry = Step::KernelEntry(Vector::Program);
+            steps.is_some_and(|steps| steps.contains(&entry))
+        });
+        a != b
     }
 
     /// The latest cause that shows in a register of the same facility now.

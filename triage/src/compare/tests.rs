@@ -1,7 +1,7 @@
 use ctxfuzz_emulator::run::outcome::{
     End, LogEntry, Outcome, RegisterFile, SignalFrame, ThreadImage,
 };
-use ctxfuzz_scenario::event::{Event, Interrupt, Pending, Syscall, Via};
+use ctxfuzz_scenario::event::{ComputeOp, Event, Interrupt, Pending, Syscall, Via};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage, Verdict};
 
@@ -376,4 +376,41 @@ fn a_guest_s_registers_are_live_after_any_call() {
     assert_eq!(summary(&found), ["Some(0) vcpu vscr live"]);
     assert!(!compare(&scenario, &left(1), &left(1)).divergent());
     assert!(!compare(&scenario, &left(1), &outcome(1)).comparable());
+}
+
+/// Whether a SIGFPE comes is up to what the task computes with. What it may not rely on it may not blame.
+#[test]
+fn a_lone_fp_exception_is_as_visible_as_its_operands() {
+    let divide = Event::Compute {
+        op: ComputeOp::Fdiv,
+        register: 0,
+    };
+    let raised = |before: Vec<Event>| {
+        let mut scenario = scenario(interrupt());
+        scenario.events = before;
+        scenario.events.push(divide.clone());
+        let mut silent = outcome(1);
+        silent.log.truncate(1);
+        let events = scenario.events.len() as u16;
+        silent
+            .log
+            .extend((0..events).map(|index| LogEntry::Event { index, task: 0 }));
+        let mut loud = silent.clone();
+        loud.log
+            .push(LogEntry::SignalDelivered { task: 0, frame: 0 });
+        loud.frames.push(SignalFrame {
+            task: 0,
+            msr: 0,
+            signal: 8,
+            code: 3,
+            red_zone: None,
+            registers: RegisterFile::default(),
+        });
+        silent.log.push(LogEntry::Dumped { task: 0 });
+        summary(&compare(&scenario, &loud, &silent))
+    };
+    assert_eq!(raised(vec![]), ["Some(0) siginfo si_code live"]);
+    assert_eq!(raised(vec![fork()]), ["Some(0) siginfo si_code abi"]);
+    let set = Event::Set([(Register::F(0), 1), (Register::F(1), 0)].into());
+    assert_eq!(raised(vec![fork(), set]), ["Some(0) siginfo si_code live"]);
 }
