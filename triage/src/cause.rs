@@ -8,6 +8,7 @@ mod analyse;
 mod beside;
 mod class;
 mod code;
+mod dispute;
 mod end;
 mod raw;
 mod report;

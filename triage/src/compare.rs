@@ -2,6 +2,7 @@
 //!
 //! Not responsible for why they differ (`cause`), nor for what is defined (`definedness`).
 
+mod judge;
 #[cfg(test)]
 mod tests;
 
@@ -9,13 +10,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ctxfuzz_emulator::run::outcome::{
-    End, FIRST_GPR, Gprs, LogEntry, Outcome, RED_ZONE, RegisterFile, SIGFPE, SignalFrame,
-    ThreadImage,
+    End, FIRST_GPR, Gprs, LogEntry, Outcome, RegisterFile, SIGFPE,
 };
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
-use crate::definedness::{Abi, Definedness, Mask, definedness, fp_exception};
+use self::judge::Judge;
+use crate::definedness::{Abi, Mask, definedness, fp_exception};
 use crate::names;
 
 pub(crate) const MSR_VEC: u64 = 0x0200_0000;
@@ -418,167 +419,6 @@ fn birth(entry: &LogEntry) -> Option<(u8, Option<u8>)> {
     match *entry {
         LogEntry::TaskStarted { task, parent } => Some((task, parent)),
         _ => None,
-    }
-}
-
-/// Judges pairs of values by what is defined under both policies.
-struct Judge {
-    elf: Definedness,
-    linux: Definedness,
-}
-
-impl Judge {
-    fn task(
-        &self,
-        task: u8,
-        place: Place,
-        a: &RegisterFile,
-        b: &RegisterFile,
-        found: &mut Vec<Difference>,
-    ) {
-        if a == b {
-            return;
-        }
-        let (elf, linux) = (self.elf.task(task), self.linux.task(task));
-        for (register, x, y) in unequal(a, b) {
-            let verdict = verdict(register, (x, y), &elf, &linux);
-            let what = What::Register(register);
-            found.push(Difference {
-                task: Some(task),
-                place,
-                what,
-                verdict,
-                a: x,
-                b: y,
-                frame: None,
-            });
-        }
-    }
-
-    /// What a tracer reads is what the task has.
-    fn traced(
-        &self,
-        task: u8,
-        view: u16,
-        a: &RegisterFile,
-        b: &RegisterFile,
-        found: &mut Vec<Difference>,
-    ) {
-        let (elf, linux) = (self.elf.traced(view), self.linux.traced(view));
-        found.extend(unequal(a, b).map(|(register, x, y)| Difference {
-            task: Some(task),
-            place: Place::Ptrace,
-            what: What::Register(register),
-            verdict: verdict(register, (x, y), &elf, &linux),
-            a: x,
-            b: y,
-            frame: Some(view),
-        }));
-    }
-
-    /// So is what a core dump has.
-    fn core(
-        &self,
-        task: u8,
-        core: u16,
-        a: &RegisterFile,
-        b: &RegisterFile,
-        found: &mut Vec<Difference>,
-    ) {
-        let (elf, linux) = (self.elf.core(core), self.linux.core(core));
-        found.extend(unequal(a, b).map(|(register, x, y)| Difference {
-            task: Some(task),
-            place: Place::Core,
-            what: What::Register(register),
-            verdict: verdict(register, (x, y), &elf, &linux),
-            a: x,
-            b: y,
-            frame: None,
-        }));
-    }
-
-    /// An area that only one of the frames has is one difference, not 32: the MSR bit that says so. Its absence means zeros to
-    /// `rt_sigreturn`, so what matters is whether the area of the other frame holds anything else.
-    fn frame(
-        &self,
-        index: u16,
-        a: &SignalFrame,
-        b: &SignalFrame,
-        exception: Verdict,
-        found: &mut Vec<Difference>,
-    ) {
-        let (elf, linux) = (self.elf.frame(index), self.linux.frame(index));
-        let areas = MSR_VEC | MSR_VSX;
-        let difference = |what, verdict, x, y| Difference {
-            task: Some(a.task),
-            place: Place::SignalFrame,
-            what,
-            verdict,
-            a: x,
-            b: y,
-            frame: Some(index),
-        };
-        if a.code != b.code {
-            found.push(Difference {
-                place: Place::Siginfo,
-                ..difference(What::SiCode, exception, a.code as u128, b.code as u128)
-            });
-        }
-        if a.red_zone != b.red_zone {
-            let left = |frame: &SignalFrame| frame.red_zone.unwrap_or(RED_ZONE).into();
-            found.push(Difference {
-                place: Place::Memory,
-                ..difference(What::RedZone, Verdict::Live, left(a), left(b))
-            });
-        }
-        let mut lost = Verdict::Dead;
-        for (register, x, y) in unequal(&a.registers, &b.registers) {
-            let verdict = verdict(register, (x, y), &elf, &linux);
-            match area_bit(register) {
-                bit if bit & (a.msr ^ b.msr) != 0 => lost = lost.max(verdict),
-                bit if bit & !(a.msr & b.msr) != 0 => {}
-                _ => found.push(difference(What::Register(register), verdict, x, y)),
-            }
-        }
-        if (a.msr ^ b.msr) & areas != 0 {
-            let (x, y) = (a.msr & areas, b.msr & areas);
-            found.push(difference(What::Msr, lost, x.into(), y.into()));
-        }
-    }
-
-    /// An image matters by itself only if its owner never showed its registers, and if the image and not the processor has them.
-    fn image(&self, dumped: bool, a: &ThreadImage, b: &ThreadImage, found: &mut Vec<Difference>) {
-        let mask = |defined: &Definedness| a.task.map_or(Mask::NOTHING, |task| defined.task(task));
-        let (elf, linux) = match dumped {
-            true => (Mask::NOTHING, Mask::NOTHING),
-            false => (mask(&self.elf), mask(&self.linux)),
-        };
-        let live = a.msr | b.msr;
-        let mut push = |what, verdict, x, y| {
-            let place = Place::ThreadStruct;
-            found.push(Difference {
-                task: a.task,
-                place,
-                what,
-                verdict,
-                a: x,
-                b: y,
-                frame: None,
-            });
-        };
-        for (register, x, y) in unequal(&a.registers, &b.registers) {
-            let authoritative = live & owner_bit(register) == 0;
-            let verdict = match authoritative {
-                true => verdict(register, (x, y), &elf, &linux),
-                false => Verdict::Dead,
-            };
-            push(What::Register(register), verdict, x, y);
-        }
-        let facilities = MSR_FP | MSR_VEC | MSR_VSX;
-        let (x, y) = (a.msr & facilities, b.msr & facilities);
-        if x != y {
-            push(What::Msr, Verdict::Dead, x.into(), y.into());
-        }
     }
 }
 

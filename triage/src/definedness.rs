@@ -4,6 +4,7 @@
 //! does not say, the result has fewer defined bits than the truth, so that a doubt never becomes a report.
 //! Not responsible for values: no register's contents are looked at.
 
+mod exceptions;
 mod mask;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,8 @@ use ctxfuzz_scenario::ptrace::SetRegset;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
+pub use exceptions::fp_exception;
+use exceptions::{enables_exceptions, is_arithmetic, knows_operands};
 pub use mask::{FPSCR_CONTROL, Mask, VSCR_CONTROL};
 
 /// What user code may expect of a system call.
@@ -375,40 +378,6 @@ impl Task {
     }
 }
 
-/// Who may notice an FP exception that comes or does not come, or comes as another one, where `log` ends: whoever may rely on all that the task's last event computes with.
-pub fn fp_exception(scenario: &Scenario, log: &[LogEntry], task: u8) -> Verdict {
-    let last = log
-        .iter()
-        .rposition(|entry| matches!(entry, LogEntry::Event { task: t, .. } if *t == task));
-    let Some((at, LogEntry::Event { index, .. })) = last.and_then(|at| Some((at, log.get(at)?)))
-    else {
-        return Verdict::Live;
-    };
-    let Some(Event::Compute { op, register }) = scenario.events.get(usize::from(*index)) else {
-        return Verdict::Live;
-    };
-    let known = |policy| {
-        let mut walk = Walk::new(scenario, log, policy);
-        log[..at].iter().for_each(|entry| walk.step(entry));
-        knows_operands(&walk.now(task), *op, *register)
-    };
-    match (known(Abi::Elf), known(Abi::Linux)) {
-        (true, _) => Verdict::Live,
-        (false, true) => Verdict::Abi,
-        (false, false) => Verdict::Dead,
-    }
-}
-
-/// Whether all that FP arithmetic computes with is defined.
-fn knows_operands(mask: &Mask, op: ComputeOp, register: u8) -> bool {
-    let (target, other) = (register % 32, (register + 1) % 32);
-    let mut sources = vec![Register::F(target), Register::F(other)];
-    if op == ComputeOp::Xvadddp {
-        sources.extend([Register::Vs(target), Register::Vs(other)]);
-    }
-    mask.has_fp_control() && !sources.iter().any(|&source| mask.lacks(source))
-}
-
 /// The facility whose instructions an event runs for certain. `set` is left out: which ones it runs depends on the registers, and to know less is safe.
 fn used_by(event: &Event) -> Option<Facility> {
     match event {
@@ -485,28 +454,6 @@ fn lose_result(mask: &mut Mask, target: u8) {
     mask.put(Register::F(target), false);
     mask.put(Register::Vs(target), false);
     mask.lose_fp_status();
-}
-
-fn is_arithmetic(op: ComputeOp) -> bool {
-    matches!(
-        op,
-        ComputeOp::Fadd | ComputeOp::Fmul | ComputeOp::Fdiv | ComputeOp::Xvadddp
-    )
-}
-
-/// Whether any FPSCR of the scenario enables an exception (VE, OE, UE, ZE, XE). An enabled exception keeps or changes the result of the instruction, and the
-/// emulator does not do that (`machine/errata.rs`): such results are undefined rather than wrong.
-fn enables_exceptions(scenario: &Scenario) -> bool {
-    const ENABLES: u128 = 0xf8;
-    let at_start = scenario.stage.tasks.iter().map(|task| &task.registers);
-    let later = scenario.events.iter().filter_map(|event| match event {
-        Event::Set(values) => Some(values),
-        _ => None,
-    });
-    at_start
-        .chain(later)
-        .filter_map(|values| values.get(&Register::Fpscr))
-        .any(|fpscr| fpscr & ENABLES != 0)
 }
 
 /// `target <- target op other`, bit by bit; tells whether the target is undefined now.
