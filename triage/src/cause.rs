@@ -338,7 +338,14 @@ fn responsible(raw: &[RawCause], difference: &Difference) -> Option<usize> {
 }
 
 /// Functions that do what their callers say (arch/powerpc/lib).
-const LIBRARY: [&str; 3] = ["memcpy", "memmove", "memset"];
+const LIBRARY: [&str; 6] = [
+    "copy_mem",
+    "copy_mem_in",
+    "copy_mem_out",
+    "memcpy",
+    "memmove",
+    "memset",
+];
 
 /// The function at fault: the innermost one on the way to the telling write that both sides were in. A function that only one side entered is where
 /// something was done, not where it was decided, and a function of the library does what it is told.

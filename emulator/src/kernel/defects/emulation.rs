@@ -8,7 +8,7 @@ pub(super) const LIST: &[Defect] = &[
         title: "a VSR that the kernel stores for user code is complemented",
         mechanism: "store_vsrn moves the register to vs0 with xxlor, whose wrong encoding is xxlnor. vs0 itself needs no move.",
         function: "store_vsrn",
-        named_instead: &["copy_mem"],
+        named_instead: &["do_vsx_store"],
         class: Some(Class::LostUpdate),
         origin: Origin::Titled("powerpc: Correct instruction code for xxlor instruction"),
         severity: Severity::Live,
@@ -44,9 +44,9 @@ pub(super) const LIST: &[Defect] = &[
     Defect {
         id: "emul-vsx-pair-size",
         title: "loads of less than a whole VSR that the kernel does for user code load nothing",
-        mechanism: "The number of registers is the size divided by 16, which is 0 for 8 bytes.",
+        mechanism: "The number of registers is the size divided by 16, which is 0 for 8 bytes. Stores (do_vsx_store) have it too.",
         function: "do_vsx_load",
-        named_instead: &[],
+        named_instead: &["do_vsx_store"],
         class: Some(Class::LostUpdate),
         origin: Origin::Upstream {
             commit: "5c88a17e1579",
