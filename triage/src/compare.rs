@@ -347,7 +347,7 @@ fn states(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Vec<Difference> {
                 b.traced.get(usize::from(view)),
             )
         {
-            judge.traced(task, view, a, b, &mut found);
+            found.extend(judge.read(task, (Place::Ptrace, view), a, b));
         }
     }
     for entry in &a.log {
@@ -357,7 +357,7 @@ fn states(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Vec<Difference> {
                 b.cores.get(usize::from(core)),
             )
         {
-            judge.core(task, core, a, b, &mut found);
+            found.extend(judge.read(task, (Place::Core, core), a, b));
         }
     }
     for entry in &a.log {

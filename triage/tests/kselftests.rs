@@ -1,8 +1,8 @@
 //! What the kernel's own selftests would have caught, and what only ctxfuzz catches: docs/kselftests.md is made here (`CTXFUZZ_BLESS=1`) and held to it.
 //!
 //! A selftest is its scenario and the registers that its program looks at (tools/testing/selftests/powerpc of 6.1). It catches a defect if one of these
-//! differs from `fixed` where a C program can see it. Tests of transactional memory are left out; so are those that need ptrace, a handler that edits
-//! its frame, or an instruction that this machine does not have.
+//! differs from `fixed` where a C program can see it. Tests of transactional memory are left out; so are those whose handlers put
+//! addresses into their frame that no program has, and those that need an instruction that this machine does not have.
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
@@ -46,7 +46,7 @@ const fn selftest(
     }
 }
 
-const SELFTESTS: [Selftest; 9] = [
+const SELFTESTS: [Selftest; 11] = [
     selftest("fpu_syscall", 14..=31, NONE, NONE, false),
     selftest("fpu_preempt", 14..=31, NONE, NONE, false),
     selftest("fpu_signal", 14..=31, NONE, NONE, true),
@@ -54,6 +54,8 @@ const SELFTESTS: [Selftest; 9] = [
     selftest("vmx_preempt", NONE, NONE, 20..=31, false),
     selftest("vmx_signal", NONE, NONE, 20..=31, true),
     selftest("vsx_preempt", 20..=31, 20..=31, NONE, false),
+    selftest("ptrace-gpr", 0..=31, NONE, NONE, true),
+    selftest("ptrace-vsx", NONE, 0..=31, 0..=31, true),
     selftest("signal", NONE, NONE, NONE, false),
     selftest("sig_sc_double_restart", NONE, NONE, NONE, false),
 ];
@@ -135,12 +137,12 @@ const INTRODUCTION: &str = "# The kernel's own selftests
 
 <!-- Made by triage/tests/kselftests.rs: CTXFUZZ_BLESS=1 cargo test --release -p ctxfuzz-triage --test kselftests -->
 
-`tools/testing/selftests/powerpc` has tests for the same paths. Those that need neither transactional memory nor what ctxfuzz does not have yet (ptrace,
-handlers that edit their frame) are scenarios of the corpus under their names. This table runs each [catalogued defect](first-campaign.md#try-another-bug)
+`tools/testing/selftests/powerpc` has tests for the same paths. Those that need neither transactional memory nor what ctxfuzz does not have
+(handlers that return to where no code is, MMA, denormal assist) are scenarios of the corpus under their names. This table runs each [catalogued defect](first-campaign.md#try-another-bug)
 through them:
 
-* *fails*: a register that the selftest's program looks at differs. `fpu_*` look at f14-f31, `vmx_*` at v20-v31, `vsx_preempt` at vs20-vs31; `*_signal` also in
-  the frame. The others look at no FP or vector register. A kernel that dies fails them all.
+* *fails*: a register that the selftest's program looks at differs. `fpu_*` look at f14-f31, `vmx_*` at v20-v31, `vsx_preempt` at vs20-vs31, `ptrace-gpr` at all FPRs, `ptrace-vsx` at all
+  VRs and the other halves of VSR 0-31; `*_signal` and `ptrace-*` also in the frame and in what a tracer reads. The others look at no FP or vector register. A kernel that dies fails them all.
 * *differs unseen*: something that a program can notice differs, but not where the selftest looks: register 0, FPSCR, VSCR, VRSAVE, the volatile registers.
 * *only ctxfuzz*: no selftest fails; the scenario that shows the defect.
 

@@ -40,46 +40,29 @@ impl Judge {
         }
     }
 
-    /// What a tracer reads is what the task has.
-    pub fn traced(
+    /// What a tracer reads is what the task has, and so is what a core dump has: `place`, and which one of that.
+    pub fn read(
         &self,
         task: u8,
-        view: u16,
+        (place, nth): (Place, u16),
         a: &RegisterFile,
         b: &RegisterFile,
-        found: &mut Vec<Difference>,
-    ) {
-        let (elf, linux) = (self.elf.traced(view), self.linux.traced(view));
-        found.extend(unequal(a, b).map(|(register, x, y)| Difference {
+    ) -> Vec<Difference> {
+        let mask = |defined: &Definedness| match place {
+            Place::Core => defined.core(nth),
+            _ => defined.traced(nth),
+        };
+        let (elf, linux) = (mask(&self.elf), mask(&self.linux));
+        let differ = unequal(a, b).map(|(register, x, y)| Difference {
             task: Some(task),
-            place: Place::Ptrace,
+            place,
             what: What::Register(register),
             verdict: verdict(register, (x, y), &elf, &linux),
             a: x,
             b: y,
-            frame: Some(view),
-        }));
-    }
-
-    /// So is what a core dump has.
-    pub fn core(
-        &self,
-        task: u8,
-        core: u16,
-        a: &RegisterFile,
-        b: &RegisterFile,
-        found: &mut Vec<Difference>,
-    ) {
-        let (elf, linux) = (self.elf.core(core), self.linux.core(core));
-        found.extend(unequal(a, b).map(|(register, x, y)| Difference {
-            task: Some(task),
-            place: Place::Core,
-            what: What::Register(register),
-            verdict: verdict(register, (x, y), &elf, &linux),
-            a: x,
-            b: y,
-            frame: None,
-        }));
+            frame: (place == Place::Ptrace).then_some(nth),
+        });
+        differ.collect()
     }
 
     /// An area that only one of the frames has is one difference, not 32: the MSR bit that says so. Its absence means zeros to
