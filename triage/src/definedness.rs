@@ -12,6 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ctxfuzz_emulator::run::outcome::LogEntry;
+use ctxfuzz_scenario::access::{self, AccessOp};
 use ctxfuzz_scenario::event::{ComputeOp, Event, Facility, FrameEdit, RegisterValues, Syscall};
 use ctxfuzz_scenario::ptrace::SetRegset;
 use ctxfuzz_scenario::register::Register;
@@ -190,6 +191,9 @@ impl<'a> Walk<'a> {
                 if let Some(set) = ptrace.and_then(|ptrace| ptrace.set) {
                     self.task(task).is_written(&set);
                 }
+                if let Some(Event::Access { op, register, .. }) = event {
+                    self.task(task).loads_again(*op, *register, &now);
+                }
             }
             LogEntry::Execed { task } => {
                 let state = self.task(task);
@@ -329,6 +333,14 @@ impl Task {
             for fork in &mut self.forks {
                 fork.mask.put(register, false);
             }
+        }
+    }
+
+    /// User code loads again what an access has stored before the tracer came.
+    fn loads_again(&mut self, op: AccessOp, register: u8, stored: &Mask) {
+        let registers = access::vsr(register).into_iter();
+        for register in registers.filter(|register| !op.is_load() && stored.lacks(*register)) {
+            self.now.put(register, false);
         }
     }
 

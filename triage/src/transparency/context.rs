@@ -3,7 +3,7 @@
 use ctxfuzz_emulator::run::observe::Observation;
 use ctxfuzz_emulator::run::outcome::{Gprs, RegisterFile};
 use ctxfuzz_emulator::run::user;
-use ctxfuzz_scenario::access::AccessOp;
+use ctxfuzz_scenario::access::{self, AccessOp};
 use ctxfuzz_scenario::event::FrameEdit;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Verdict;
@@ -49,6 +49,8 @@ pub(super) struct Context {
     pub uses_vmx: bool,
     /// Registers that it may write before it is looked at again.
     pub writes: Vec<Register>,
+    /// What an access has stored, and user code loads again afterwards, whatever a handler or a tracer did to the register meanwhile.
+    pub stored: Vec<(Register, u128)>,
     /// Set at the entry of a handler: what that handler interrupted.
     pub entering: Option<Box<Context>>,
     /// During `swapcontext`: what the context that it saves must have. A handler may come before anybody looks at that.
@@ -67,6 +69,7 @@ impl Context {
             masks,
             uses_vmx: used_vmx || observation.facilities & MSR_VEC != 0,
             writes: observation.writes.clone(),
+            stored: Vec::new(),
             entering: None,
             saved: None,
             frame_msr: 0,
@@ -81,6 +84,7 @@ impl Context {
             registers,
             masks: self.masks.in_handler(),
             writes: Vec::new(),
+            stored: Vec::new(),
             entering: None,
             saved: None,
             ..*self
@@ -102,6 +106,13 @@ impl Context {
             })
     }
 
+    /// User code is back: it loads again what it has stored.
+    pub fn loads_again(&mut self) {
+        for (register, value) in std::mem::take(&mut self.stored) {
+            self.registers.set(register, value);
+        }
+    }
+
     /// What is not in a frame is zero when it has been read.
     pub fn dropped(&mut self, edit: FrameEdit) {
         for n in 0..32 {
@@ -114,13 +125,19 @@ impl Context {
     }
 
     /// A load puts into its register what is in memory, for the kernel as for the processor. A store takes nothing away.
-    pub fn loaded(&mut self, op: AccessOp, register: u8) {
+    pub fn accesses(&mut self, op: AccessOp, register: u8) {
+        if !op.is_load() {
+            let kept = access::vsr(register).into_iter();
+            let kept = kept.filter(|register| !self.writes.contains(register));
+            let stored = kept.map(|register| (register, self.registers.get(register)));
+            self.stored = stored.collect();
+            return;
+        }
         let [first, second] = user::accessed(register);
         let vsr = &mut self.registers.vsr[usize::from(register % 64)];
         match op {
             AccessOp::Lfd | AccessOp::Lxsdx => *vsr = [first, 0],
-            AccessOp::Lxvd2x => *vsr = [first, second],
-            AccessOp::Stfd | AccessOp::Stxvd2x | AccessOp::Stxsdx => return,
+            _ => *vsr = [first, second],
         }
         for mask in [&mut self.masks.elf, &mut self.masks.linux] {
             for (register, defined) in op.defines(register) {

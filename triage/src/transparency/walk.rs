@@ -304,12 +304,15 @@ impl<'a> Walk<'a> {
     }
 
     fn operation(&mut self, observation: &Observation, event: Option<u16>, child: Option<u8>) {
-        let before = self
+        let mut before = self
             .tasks
             .entry(observation.task)
             .or_default()
             .before
             .take();
+        if let Some(before) = &mut before {
+            before.loads_again();
+        }
         self.resumed(observation, before.as_ref());
         let when = event.map_or(When::End, When::Event);
         // An event can be several operations. The log has it as a whole, so what a later one defines would count as defined before.
@@ -331,7 +334,7 @@ impl<'a> Walk<'a> {
             context.saved = Some(Box::new(context.clone()));
         }
         if let Some(Event::Access { op, register, .. }) = event {
-            context.loaded(*op, *register);
+            context.accesses(*op, *register);
         }
         let task = self.tasks.entry(observation.task).or_default();
         // A real kernel's first task has started before anybody looks: a new program's image is 0.

@@ -2,10 +2,12 @@
 
 use ctxfuzz_emulator::run::guest;
 use ctxfuzz_emulator::run::outcome::{LogEntry, RegisterFile};
+use ctxfuzz_emulator::run::ptrace::values;
 use ctxfuzz_emulator::run::user::accessed;
 use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::Syscall::KvmRun;
-use ctxfuzz_scenario::event::{Event, Pending};
+use ctxfuzz_scenario::event::{Event, Facility, Pending};
+use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register::{self, F, V, Vs};
 
 use super::script::{Script, file, syscall};
@@ -45,6 +47,42 @@ fn an_access_does_what_its_instruction_does_and_no_more() {
         run(AccessOp::Stxvd2x, &[(F(5), 7)]),
         ["0: 0 register f5 live"]
     );
+}
+
+/// User code loads again what it has stored, also if a tracer wrote the register meanwhile.
+#[test]
+fn what_was_stored_comes_back() {
+    let set = SetRegset {
+        regset: Facility::Fp,
+        pattern: 3,
+        bytes: None,
+    };
+    let run = |f5: u128, f6: u128| {
+        let mut script = Script::new(vec![Event::Access {
+            op: AccessOp::Stxvd2x,
+            register: 5,
+            pending: Pending {
+                ptrace: Some(Ptrace { set: Some(set) }),
+                ..Pending::NONE
+            },
+        }]);
+        script.event(0, 0, &file());
+        script.traced(0, 0, &file());
+        let mut after = values(&set);
+        for register in Register::all() {
+            if !set.registers().any(|other| other == register) {
+                after.set(register, file().get(register));
+            }
+        }
+        after.set(F(5), f5);
+        after.set(F(6), f6);
+        script.end(0, &after);
+        script.found()
+    };
+    let (stored, written) = (file().get(F(5)), values(&set).get(F(6)));
+    assert_eq!(run(stored, written), [""; 0]);
+    assert_eq!(run(7, written), ["0: 0 register f5 live"]);
+    assert_eq!(run(stored, 7), ["0: 0 register f6 live"]);
 }
 
 /// A guest has what it has computed.
