@@ -14,6 +14,7 @@ use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::pair::Pair;
 
 use super::engine::{self, Harness, Plan};
+use super::gather::policy;
 use super::{CampaignError, corpus, round};
 
 /// What one search came to.
@@ -40,6 +41,7 @@ pub fn search(
     let pair = Pair::new(&a.parse()?, &b.parse()?, endian).map_err(CampaignError::from)?;
     let mut hunt = Hunt {
         pair,
+        abi: policy(defect),
         runs,
         stop,
         executions: 0,
@@ -63,6 +65,7 @@ pub fn search(
 
 struct Hunt<'a> {
     pair: Pair,
+    abi: Abi,
     runs: u64,
     stop: &'a AtomicBool,
     executions: u64,
@@ -78,7 +81,7 @@ impl Harness for Hunt<'_> {
         let paired = self.pair.run(scenario);
         self.executions += 1;
         round::edges(&self.pair, coverage);
-        if paired.comparison.reported(Abi::Elf) {
+        if paired.comparison.reported(self.abi) {
             self.found = Some(self.executions);
         }
         ControlFlow::Continue(())

@@ -12,7 +12,8 @@ const INTRODUCTION: &str = "# What silence is worth
 
 How many executions a campaign takes until it meets each [known defect](first-campaign.md#try-another-bug), little endian, the two kernels differing in that
 defect alone; half of the seeds need no more than the *median*, 95 % no more than *p95*. Executions depend on the seed alone, seconds on the machine.
-*empty*: from random scenarios. *corpus*: from the shipped corpus, which has a witness of each.
+*empty*: from random scenarios. *corpus*: from the shipped corpus, which has a witness of each. One that is `abi` at worst is looked for with `--abi linux`, all others as the
+ELF ABI has it.
 
 Where a defect was not found with every seed, how many executions the others had is said; *not run* is not the same as *not found*.
 
