@@ -68,3 +68,29 @@ impl fmt::Debug for Bytes<'_> {
         Ok(())
     }
 }
+
+/// The target of an oracle that looks at scenarios: a type with `from_environment` and `run`.
+#[macro_export]
+macro_rules! scenario_target {
+    ($oracle:ty) => {
+        thread_local! {
+            static ORACLE: std::cell::RefCell<$oracle> =
+                std::cell::RefCell::new($crate::environment::or_exit(<$oracle>::from_environment()));
+        }
+
+        // A wrong kernel name ends the process here, before libFuzzer takes an exit for a crash.
+        libfuzzer_sys::fuzz_target!(init: ORACLE.with_borrow(|_| ()), |input: $crate::Input| {
+            if let Some(signature) = ORACLE.with_borrow_mut(|oracle| oracle.run(&input.0)) {
+                $crate::frame::abort(&signature);
+            }
+        });
+
+        libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+            $crate::mutation::mutated(data, size, max_size, seed)
+        });
+
+        libfuzzer_sys::fuzz_crossover!(|first: &[u8], second: &[u8], out: &mut [u8], seed: u32| {
+            $crate::mutation::crossed(first, second, out, seed)
+        });
+    };
+}

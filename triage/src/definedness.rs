@@ -11,6 +11,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ctxfuzz_emulator::kernel::defects::{Defect, Severity};
 use ctxfuzz_emulator::run::outcome::LogEntry;
 use ctxfuzz_scenario::access::{self, AccessOp};
 use ctxfuzz_scenario::event::{ComputeOp, Event, Facility, FrameEdit, RegisterValues, Syscall};
@@ -33,6 +34,14 @@ pub enum Abi {
 }
 
 impl Abi {
+    /// The policy to look for a defect with: under the ELF ABI one that is `abi` at worst would not be met at all.
+    pub fn that_shows(defect: &Defect) -> Self {
+        match defect.severity {
+            Severity::Live | Severity::Harmless => Abi::Elf,
+            Severity::Abi => Abi::Linux,
+        }
+    }
+
     /// Whether a user who asked for this policy wants to hear of the verdict.
     pub fn reports(self, verdict: Verdict) -> bool {
         match self {

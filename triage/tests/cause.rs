@@ -210,6 +210,22 @@ fn what_the_kernel_puts_back_goes_back_to_who_broke_it() -> Result {
     Ok(())
 }
 
+/// A wrong f0 makes an FP exception come, or not come: that is f0's doing, and not that of the code which delivers it.
+#[test]
+fn an_exception_that_only_one_kernel_delivers_goes_back_to_its_operand() -> Result {
+    let text = r#"{"ctxfuzz": 1,
+        "stage": {"tasks": [{}], "io_uring": [0]},
+        "events": [
+            {"set": {"f0": "0x7fefffffffffffff", "f1": "0x1", "fpscr": "0xf8"}},
+            {"syscall": {"call": "prctl", "fpexc": "async", "pending": {"io_worker": true}}},
+            {"compute": {"op": "fadd", "register": 0}}]}"#;
+    let scenario = Scenario::from_json(text, "inline")?;
+    let explanation = explained("clobbering", "fixed", Endian::Little, &scenario)?;
+    assert_eq!(explanation.signatures(), ["save_fpu.f0-is-fpscr"]);
+    assert_eq!(explanation.causes[0].verdict, Verdict::Abi);
+    Ok(())
+}
+
 /// A harmless loss of f0 on a context switch comes first and must not take the blame for the later one.
 #[test]
 fn an_earlier_harmless_clobber_is_not_blamed() -> Result {

@@ -202,6 +202,7 @@ struct task_struct *io_ring_owner(struct task_struct *tsk);
 void io_remote_worker_blocks(struct task_struct *running);
 
 /* simd.c */
+void load_strange_registers(u64 doubleword, u32 word, u64 fpscr);
 long sys_enable_kernel(u64 facility);
 
 /* kvm_main.c, hibernate.c */

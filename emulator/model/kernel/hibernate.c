@@ -16,18 +16,8 @@ static void save_processor_state(void)
 /// the image has left in them.
 static void swsusp_arch_suspend(void)
 {
-	static struct thread_fp_state fp = { .fpscr = 0x2 };
-	static struct thread_vr_state vr;
-
-	for (u64 i = 0; i < 32; i++) {
-		fp.fpr[i][TS_FPROFFSET] = 0xb007000000000000 + 2 * i;
-		fp.fpr[i][TS_VSRLOWOFFSET] = 0xb007000000000001 + 2 * i;
-		for (u64 j = 0; j < 4; j++)
-			vr.vr[i].u[j] = (u32)(0xb0070100 + 4 * i + j);
-	}
 	msr_check_and_set(MSR_FP | MSR_VEC | MSR_VSX);
-	load_fp_state(&fp);
-	load_vr_state(&vr);
+	load_strange_registers(0xb007000000000000, 0xb0070100, 0x2);
 }
 
 /// Linux's create_image. Interrupts are off from before the registers are saved until after the image is resumed.

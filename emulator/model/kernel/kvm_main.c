@@ -14,19 +14,7 @@ static struct kvm_vcpu_arch pr_vcpus[MAX_USER_TASKS];
 /// No counterpart in Linux: the guest's program. It changes every register that the two hypervisors switch to what no task has.
 void guest_changes_registers(void)
 {
-	static struct thread_fp_state fp = { .fpscr = 0x3 };
-	static struct thread_vr_state vr;
-
-	for (u64 i = 0; i < 32; i++) {
-		fp.fpr[i][TS_FPROFFSET] = 0x9e57000000000000 + 2 * i;
-		fp.fpr[i][TS_VSRLOWOFFSET] = 0x9e57000000000001 + 2 * i;
-		for (u64 j = 0; j < 4; j++)
-			vr.vr[i].u[j] = (u32)(0x9e570100 + i);
-	}
-	for (u64 j = 0; j < 4; j++)
-		vr.vscr.u[j] = 1;
-	load_fp_state(&fp);
-	load_vr_state(&vr);
+	load_strange_registers(0x9e57000000000000, 0x9e570100, 0x3);
 }
 
 /// No counterpart in Linux: the host is told what the guest's registers are, in the form that a tracer would read them in.

@@ -24,6 +24,25 @@ static void make_data(void)
 		kernel_data[i] = 0xc0de000000000000 + i;
 }
 
+/// No counterpart in Linux: gives every register, FPSCR and VSCR included, a value that no task has, counted up from these. The facilities are on.
+void load_strange_registers(u64 doubleword, u32 word, u64 fpscr)
+{
+	static struct thread_fp_state fp;
+	static struct thread_vr_state vr;
+
+	fp.fpscr = fpscr;
+	for (u64 i = 0; i < 32; i++) {
+		fp.fpr[i][TS_FPROFFSET] = doubleword + 2 * i;
+		fp.fpr[i][TS_VSRLOWOFFSET] = doubleword + 2 * i + 1;
+		for (u64 j = 0; j < 4; j++)
+			vr.vr[i].u[j] = word + (u32)i;
+	}
+	for (u64 j = 0; j < 4; j++)
+		vr.vscr.u[j] = 1;
+	load_fp_state(&fp);
+	load_vr_state(&vr);
+}
+
 /// As amdgpu's dc_fpu_begin and dc_fpu_end.
 static void use_fp(void)
 {

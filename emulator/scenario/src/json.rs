@@ -11,6 +11,7 @@ pub(crate) mod number;
 pub(crate) mod object;
 pub(crate) mod optional;
 pub(crate) mod registers;
+mod syscall;
 
 use serde::Deserialize;
 use serde_json::error::Category;

@@ -2,9 +2,7 @@
 //!
 //! The format is docs/internals.md, section 3; nothing else in the host knows it.
 
-use std::collections::HashMap;
-
-use ctxfuzz_scenario::access::{self, AccessOp};
+use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
     ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, RegisterValues, Syscall, Via,
 };
@@ -12,7 +10,7 @@ use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario, TaskStage};
 
 use super::outcome::{Endian, RegisterFile};
-use crate::machine::address::{AddressMap, PAGE, USER_DATA, USER_TEXT};
+use crate::machine::address::{PAGE, USER_DATA, USER_TEXT};
 use crate::machine::memory::Memory;
 
 /// Shared page: address of the next operation, then control blocks used.
@@ -43,28 +41,11 @@ pub const SIGNAL_HANDLER: u64 = USER_TEXT + 0x100;
 const STACKS: u64 = USER_DATA + 0x4_0000;
 const STACKS_SIZE: u64 = 0x4_0000;
 
-/// Physical pages of the user stacks, and that of the control blocks: memory that the kernel writes for user code.
-#[derive(Clone, Debug, Default)]
-pub struct Stacks(HashMap<u64, u64>);
+mod stacks;
+mod writes;
 
-impl Stacks {
-    /// Those of a machine.
-    pub fn find(map: &AddressMap) -> Self {
-        let pages = (STACKS..STACKS + STACKS_SIZE).step_by(PAGE as usize);
-        Stacks(
-            pages
-                .chain([BLOCKS])
-                .filter_map(|ea| Some((map.physical(ea)?, ea)))
-                .collect(),
-        )
-    }
-
-    /// The effective address of a physical one in one of these pages.
-    pub fn address(&self, pa: u64) -> Option<u64> {
-        let page = self.0.get(&(pa & !(PAGE - 1)))?;
-        Some(page | pa & (PAGE - 1))
-    }
-}
+pub use stacks::Stacks;
+pub use writes::{written, written_at_start};
 
 mod kind {
     pub const END: u32 = 0;
@@ -109,90 +90,9 @@ pub fn is_fork(kind: u32) -> bool {
     kind == kind::FORK
 }
 
-/// The registers that the operation at a physical address writes. That a facility is loaded for it is the kernel's doing and not among them.
-pub fn written(memory: &Memory, pa: u64) -> Vec<Register> {
-    let argument = |n: u64| memory.read_u64(pa + 8 + 8 * n);
-    let register = |argument: u64| (argument & 31) as u8;
-    let (first, n) = (argument(0), register(argument(0)));
-    match memory.read_u32(pa) {
-        // `lfd` makes doubleword 1 zero.
-        kind::SET_FPR | kind::SET_VSR => vec![Register::F(n), Register::Vs(n)],
-        kind::SET_VSR_DW1 => vec![Register::Vs(n)],
-        kind::SET_VR => vec![Register::V(n)],
-        kind::SET_FPSCR => vec![Register::Fpscr],
-        kind::SET_VSCR => vec![Register::Vscr],
-        kind::SET_VRSAVE => vec![Register::Vrsave],
-        kind::FILL => data_registers(first),
-        kind::COMPUTE => computed(first, register(argument(1))),
-        kind::ACCESS => written_by_access(first),
-        _ => Vec::new(),
-    }
-}
-
-/// What user code itself writes when it loads again what a store has left: `lfd` doubleword 1, and the scalar store of VSX what it had not stored. The rest is what was
-/// stored, and what a load loads is the kernel's doing.
-fn written_by_access(argument: u64) -> Vec<Register> {
-    let number = (argument & 63) as u8;
-    match AccessOp::ALL.get((argument >> 6) as usize) {
-        Some(AccessOp::Stfd) => vec![Register::Vs(number % 32)],
-        Some(AccessOp::Stxsdx) => access::vsr(number)
-            .into_iter()
-            .skip_while(|r| matches!(r, Register::F(_)))
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
 /// What is in memory before an access to VSR `register`: both doublewords, in the order of their addresses.
 pub fn accessed(register: u8) -> [u64; 2] {
     pattern(0x6d69_7361_6c69_676e + u64::from(register)).vsr[0]
-}
-
-/// The registers that a task writes between its start and its first operation: those of its initial image, for the facilities in `uses`.
-pub fn written_at_start(memory: &Memory, block: u64) -> Vec<Register> {
-    let uses = memory.read_u64(block + 8);
-    let [fp, vmx, vsx] = [Facility::Fp, Facility::Vmx, Facility::Vsx].map(facility_bit);
-    let mut registers = data_registers(uses);
-    if uses & (fp | vsx) != 0 {
-        registers.push(Register::Fpscr);
-    }
-    if uses & vmx != 0 {
-        registers.push(Register::Vscr);
-    }
-    if uses & (vmx | vsx) != 0 {
-        registers.push(Register::Vrsave);
-    }
-    registers
-}
-
-/// FPRs, VRs and VSRs of the facilities in a bit mask.
-fn data_registers(facilities: u64) -> Vec<Register> {
-    let has = |facility| facilities & facility_bit(facility) != 0;
-    let vsr = has(Facility::Fp) || has(Facility::Vsx);
-    let vr = has(Facility::Vmx) || has(Facility::Vsx);
-    Register::all()
-        .filter(|register| match register {
-            Register::F(_) | Register::Vs(_) => vsr,
-            Register::V(_) => vr,
-            Register::Fpscr | Register::Vscr | Register::Vrsave => false,
-        })
-        .collect()
-}
-
-/// What a computation (its number) on a register writes.
-fn computed(number: u64, n: u8) -> Vec<Register> {
-    let is = |op| number == compute_number(op);
-    let vmx = is(ComputeOp::Vaddubs) || is(ComputeOp::Vor);
-    let mut registers = match vmx {
-        true => vec![Register::V(n)],
-        false => vec![Register::F(n), Register::Vs(n)],
-    };
-    if is(ComputeOp::Vaddubs) {
-        registers.push(Register::Vscr);
-    } else if !vmx && !is(ComputeOp::Fmr) && !is(ComputeOp::Xxlor) {
-        registers.push(Register::Fpscr);
-    }
-    registers
 }
 
 /// The task whose control block is at this address, if one is.

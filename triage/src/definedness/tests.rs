@@ -1,4 +1,5 @@
 use ctxfuzz_emulator::run::outcome::LogEntry;
+use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
     ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
@@ -451,4 +452,51 @@ fn a_child_of_an_unfinished_fork_relies_on_nothing_a_tracer_wrote() {
     };
     let child = written(vec![Facility::Vmx], vec![event(1, 0)], born()).task(1);
     assert!(child.lacks(V(0)) && !child.lacks(V(20)));
+}
+
+fn access(op: AccessOp, pending: Pending) -> Event {
+    Event::Access {
+        op,
+        register: 5,
+        pending,
+    }
+}
+
+/// A load defines what it loads, but not what `lfd` leaves to the kernel. What a store brings back is as defined as it was.
+#[test]
+fn an_access_defines_what_it_loads() {
+    let after = |op| {
+        let mask = elf(vec![syscall(Syscall::Getppid), access(op, Pending::NONE)]);
+        [!mask.lacks(F(5)), !mask.lacks(Vs(5))]
+    };
+    assert_eq!(after(AccessOp::Lxvd2x), [true, true]);
+    assert_eq!(after(AccessOp::Lfd), [true, false]);
+    assert_eq!(after(AccessOp::Stxvd2x), [false, false]);
+    assert!(elf(vec![access(AccessOp::Lfd, Pending::NONE)]).lacks(Vs(5)));
+}
+
+/// What a tracer writes over a register that a store has stored does not stay.
+#[test]
+fn a_store_brings_back_what_a_tracer_wrote_over() {
+    let set = SetRegset {
+        regset: Facility::Fp,
+        pattern: 3,
+        bytes: None,
+    };
+    let pending = Pending {
+        ptrace: Some(Ptrace { set: Some(set) }),
+        ..Pending::NONE
+    };
+    let events = vec![
+        syscall(Syscall::Getppid),
+        access(AccessOp::Stxvd2x, pending),
+    ];
+    let stop = LogEntry::Traced {
+        task: 0,
+        event: 1,
+        view: 0,
+    };
+    let log = [START, event(0, 0), event(1, 0), stop, DUMP];
+    let mask = definedness(&scenario(events), &log, Abi::Elf).task(0);
+    assert!(mask.lacks(F(5)) && !mask.lacks(F(6)));
 }

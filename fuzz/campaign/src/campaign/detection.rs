@@ -14,7 +14,6 @@ use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::pair::Pair;
 
 use super::engine::{self, Harness, Plan};
-use super::gather::policy;
 use super::{CampaignError, corpus, round};
 
 /// What one search came to.
@@ -41,7 +40,7 @@ pub fn search(
     let pair = Pair::new(&a.parse()?, &b.parse()?, endian).map_err(CampaignError::from)?;
     let mut hunt = Hunt {
         pair,
-        abi: policy(defect),
+        abi: Abi::that_shows(defect),
         runs,
         stop,
         executions: 0,
@@ -86,10 +85,6 @@ impl Harness for Hunt<'_> {
         }
         ControlFlow::Continue(())
     }
-
-    fn start_with(&mut self, _: usize) {}
-
-    fn keep(&mut self, _: &Scenario) {}
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod reduced;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use ctxfuzz_emulator::kernel::defects::{Defect, Severity};
+use ctxfuzz_emulator::kernel::defects::Defect;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::bucket::BucketKey;
@@ -44,14 +44,6 @@ pub struct Gathered {
     pub from_witness: bool,
 }
 
-/// What a policy reports of a defect: one that is `abi` at worst would else not be met at all.
-pub fn policy(defect: &Defect) -> Abi {
-    match defect.severity {
-        Severity::Live | Severity::Harmless => Abi::Elf,
-        Severity::Abi => Abi::Linux,
-    }
-}
-
 /// Different findings of a defect, fewer than wanted if campaigns did not meet it.
 pub fn gather(
     defect: &Defect,
@@ -62,7 +54,7 @@ pub fn gather(
     let pair = Pair::new(&a.parse()?, &b.parse()?, wanted.endian).map_err(CampaignError::from)?;
     let mut hunt = Hunt {
         pair,
-        abi: policy(defect),
+        abi: Abi::that_shows(defect),
         kinds: BTreeSet::new(),
         runs: wanted.runs,
         executions: 0,
@@ -146,10 +138,6 @@ impl Harness for Hunt {
         }
         ControlFlow::Continue(())
     }
-
-    fn start_with(&mut self, _: usize) {}
-
-    fn keep(&mut self, _: &Scenario) {}
 }
 
 #[cfg(test)]

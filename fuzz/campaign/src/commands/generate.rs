@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use ctxfuzz_generators::{random_scenario, rare_scenario};
+use ctxfuzz_generators::any_scenario;
 use ctxfuzz_scenario::Scenario;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -56,7 +56,7 @@ pub fn generate(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
         let seed = xxh3_64_with_seed(&index.to_le_bytes(), args.seed);
         let scenario = match &template {
             Some(template) => template.fill(seed)?,
-            None => fresh(seed, index),
+            None => any_scenario(seed),
         };
         match &args.output {
             None => write!(out, "{}", scenario.to_json())?,
@@ -65,14 +65,6 @@ pub fn generate(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(Status::Nothing.into())
-}
-
-/// Every fourth has rare events, as in `check --runs`.
-fn fresh(seed: u64, index: u64) -> Scenario {
-    match index % 4 {
-        0 => rare_scenario(seed),
-        _ => random_scenario(seed),
-    }
 }
 
 fn put(

@@ -35,10 +35,10 @@ pub trait Harness {
     fn execute(&mut self, scenario: &Scenario, coverage: &mut [u8]) -> ControlFlow<()>;
 
     /// Hears how many scenarios the corpus has before anything is mutated.
-    fn start_with(&mut self, count: usize);
+    fn start_with(&mut self, _count: usize) {}
 
     /// Hears of a scenario that the engine made and keeps, because its coverage was new.
-    fn keep(&mut self, scenario: &Scenario);
+    fn keep(&mut self, _scenario: &Scenario) {}
 }
 
 /// What the engine is told at the start.

@@ -9,8 +9,8 @@ use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::known::Known;
 
-use super::policy;
 use crate::campaign::{CampaignError, Config, evidence};
+use ctxfuzz_triage::definedness::Abi;
 
 /// A minimized finding.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ fn config(defect: &Defect, endian: Endian) -> Result<Config, anyhow::Error> {
         seed: 0,
         runs: None,
         seconds: None,
-        abi: policy(defect),
+        abi: Abi::that_shows(defect),
         known: Known::default(),
         feedback: true,
         dirty: false,

@@ -19,7 +19,7 @@ use ctxfuzz_triage::cause::{Cause, Explainer};
 use ctxfuzz_triage::definedness::Abi;
 
 use super::chosen;
-use crate::campaign::gather::{self, Reduced, Wanted, gather, reduced};
+use crate::campaign::gather::{Reduced, Wanted, gather, reduced};
 use crate::commands::Status;
 use crate::commands::input::{check_output, write_whole};
 use crate::shipped;
@@ -154,7 +154,7 @@ fn row(args: &TriageArgs, defect: &'static Defect) -> anyhow::Result<Row> {
 
 /// What the reported causes come to; all false if there is none.
 fn explained(defect: &Defect, causes: &[Cause]) -> Explained {
-    let least = match gather::policy(defect) {
+    let least = match Abi::that_shows(defect) {
         Abi::Elf => Verdict::Live,
         Abi::Linux => Verdict::Abi,
     };

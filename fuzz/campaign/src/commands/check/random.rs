@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use ctxfuzz_emulator::run::outcome::Endian;
-use ctxfuzz_generators::{random_scenario, rare_scenario};
+use ctxfuzz_generators::any_scenario;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::compare::What;
 use ctxfuzz_triage::definedness::Abi;
@@ -141,16 +141,11 @@ pub fn check(
     })
 }
 
-/// Every fourth has rare events too.
 fn scenario(seed: u64, index: u64) -> Scenario {
     let seed = xxh3_64_with_seed(&index.to_le_bytes(), seed);
-    let scenario = match index % 4 {
-        0 => rare_scenario(seed),
-        _ => random_scenario(seed),
-    };
     Scenario {
         name: Some(format!("random-{seed:016x}")),
-        ..scenario
+        ..any_scenario(seed)
     }
 }
 
