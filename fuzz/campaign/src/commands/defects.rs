@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
-use ctxfuzz_emulator::kernel::defects::{self, Defect};
+use ctxfuzz_emulator::kernel::defects::{self, Class, Defect};
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::Expect;
 use serde_json::{Value, json};
@@ -81,6 +81,7 @@ fn to_json(defect: &Defect) -> anyhow::Result<Value> {
         "title": defect.title,
         "mechanism": defect.mechanism,
         "function": defect.function,
+        "class": defect.class.map(Class::name),
         "origin": defect.origin.name(),
         "origin_detail": defect.origin.to_string(),
         "severity": defect.severity.name(),
@@ -117,6 +118,9 @@ fn explanation(defect: &Defect) -> anyhow::Result<String> {
     let mut line = |name: &str, words: &str| wrap(&mut text, &format!("  {name:<9} "), 0, words);
     line("what", defect.title);
     line("how", defect.mechanism);
+    if let Some(class) = defect.class {
+        line("kind", &class.to_string());
+    }
     line("where", defect.function);
     line("from", &defect.origin.to_string());
     if let Some(order) = byte_order(defect) {
@@ -124,7 +128,7 @@ fn explanation(defect: &Defect) -> anyhow::Result<String> {
     }
     match defect.witness {
         Some(witness) => line("witness", &format!("corpus/{witness}.json")),
-        None => line("seen", "nowhere: ctxfuzz must stay silent about it"),
+        None => line("witness", "none: ctxfuzz must stay silent about it"),
     }
     for row in rows(defect)? {
         line("expect", &expectation(&row));
