@@ -9,7 +9,7 @@ pub mod scratch;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -78,6 +78,21 @@ pub enum FindingsError {
         /// Its answer.
         source: io::Error,
     },
+}
+
+/// Held while a finding is made, which takes time that others need not spend as well.
+#[derive(Debug)]
+pub struct Claim {
+    path: PathBuf,
+    /// It has the lock.
+    _file: File,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Somebody who has opened it meanwhile gets the lock of a file without a name: two then make the same, and one is kept.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 /// An open findings directory.
@@ -175,6 +190,21 @@ impl FindingStore {
         known.count += 1;
         known.places = places.collect();
         Ok(path)
+    }
+
+    /// Says that a finding with this signature is being made, until what is returned is dropped; `None` if another process says so already.
+    pub fn claim(&self, signature: &str) -> Result<Option<Claim>, FindingsError> {
+        // A name as of something unfinished: if nobody is there any more to remove it, the next campaign does.
+        let name = scratch::name(&directory_name(signature), 0, 0);
+        let path = self.dir.join(name);
+        let refused = io_error("write", &path);
+        let file = File::create(&path).map_err(&refused)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Claim { path, _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            // No locks there: then both make it, and one is kept.
+            Err(TryLockError::Error(_)) => Ok(Some(Claim { path, _file: file })),
+        }
     }
 
     /// How often a signature was added since the store was opened.

@@ -29,6 +29,9 @@ const FREE_CAUSES: u64 = 16;
 /// Executions that pay for one more. Finding one takes as long as a hundred executions, so they cost a tenth of a campaign at most.
 const EXECUTIONS_A_CAUSE: u64 = 1000;
 
+/// So many executions pass before a finding that another client makes is looked for.
+const CLAIMS: u64 = 64;
+
 /// Cases that wait. More kinds turn up than there is time for, a thousand in some hundred thousand executions, and each holds its scenario.
 const MOST_WAITING: usize = 512;
 
@@ -60,6 +63,7 @@ impl<T> Waiting<T> {
 }
 
 /// A divergence that is to be looked into.
+#[derive(Clone)]
 struct Case {
     scenario: Scenario,
     comparison: Comparison,
@@ -80,6 +84,8 @@ pub struct Desk<'c> {
     /// What was reported so far, wherever it was: a bucket has several places and registers and does not say which goes with which.
     shapes: HashSet<(Place, What, Verdict)>,
     waiting: Waiting<Case>,
+    /// Findings that another client makes, with what this one has seen of them.
+    elsewhere: Vec<(String, Case)>,
     findings: Vec<FindingSummary>,
     known: Vec<KnownSummary>,
     looked_into: u64,
@@ -101,6 +107,7 @@ impl<'c> Desk<'c> {
             buckets: HashSet::new(),
             shapes: HashSet::new(),
             waiting: Waiting::new(),
+            elsewhere: Vec::new(),
             findings: Vec::new(),
             known: Vec::new(),
             looked_into: 0,
@@ -121,24 +128,25 @@ impl<'c> Desk<'c> {
     /// Fills in what is counted here.
     pub fn count(&self, counts: &mut Counts) {
         counts.buckets = self.buckets.len() as u64;
-        counts.waiting = self.waiting.count();
+        counts.waiting = self.waiting.count() + self.elsewhere.len() as u64;
         counts.not_reproduced = self.not_reproduced;
     }
 
-    /// Takes a divergence that the policy reports.
+    /// Takes a divergence that the policy reports; `at_once` if somebody else says that there is a finding in it.
     pub fn take(
         &mut self,
         scenario: &Scenario,
         paired: &Paired,
         execution: u64,
         seconds: f64,
+        at_once: bool,
     ) -> Result<(), CampaignError> {
         let Some(bucket) = evidence::bucket(scenario, paired) else {
             return Ok(());
         };
         let new_kind = self.buckets.insert(bucket.clone());
         let new_shape = self.new_shape(&paired.comparison);
-        if !new_kind && !new_shape {
+        if !new_kind && !new_shape && !at_once {
             return Ok(());
         }
         let case = Case {
@@ -148,11 +156,22 @@ impl<'c> Desk<'c> {
             execution,
             seconds,
         };
-        if new_shape {
+        if new_shape || at_once {
             return self.look_into(&case);
         }
         self.waiting.push(case);
         Ok(())
+    }
+
+    /// Learns of a finding that another client has kept in the same directory: it is not minimized once more.
+    pub fn adopt(&mut self, finding: FindingSummary) {
+        if !self
+            .findings
+            .iter()
+            .any(|known| known.signature == finding.signature)
+        {
+            self.findings.push(finding);
+        }
     }
 
     /// Looks into what is waiting, as far as the executions so far pay for it.
@@ -162,6 +181,23 @@ impl<'c> Desk<'c> {
                 break;
             };
             self.look_into(&case)?;
+        }
+        if executions.is_multiple_of(CLAIMS) {
+            self.see_elsewhere()?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody else has made the findings that this campaign has left to others.
+    fn see_elsewhere(&mut self) -> Result<(), CampaignError> {
+        for (signature, case) in std::mem::take(&mut self.elsewhere) {
+            let made = self.findings.iter().any(|f| f.signature == signature);
+            if made || self.store.claim(&signature)?.is_some() {
+                // It may have been seen here in a new place; and if nobody makes it any more, it is made here.
+                self.look_into(&case)?;
+            } else {
+                self.elsewhere.push((signature, case));
+            }
         }
         Ok(())
     }
@@ -195,7 +231,17 @@ impl<'c> Desk<'c> {
             return Ok(());
         }
         for blame in &blames {
-            match known(self, blame) {
+            let index = known(self, blame);
+            let makes = index.is_none_or(|index| self.findings[index].verdict < blame.verdict);
+            let claim = match makes {
+                true => self.store.claim(&blame.signature)?,
+                false => None,
+            };
+            if makes && claim.is_none() {
+                self.elsewhere.push((blame.signature.clone(), case.clone()));
+                continue;
+            }
+            match index {
                 // A stronger verdict is what the finding should show.
                 Some(index) if self.findings[index].verdict < blame.verdict => {
                     let stronger = self.finding(blame, &explanation, case)?;
@@ -405,7 +451,7 @@ fn sightings(known: &[Sighting], differences: &[Difference], case: &Case) -> Vec
         let (place, verdict) = (difference.place, difference.verdict);
         let register = difference.what.to_string();
         let seen = known.iter().any(|sighting| {
-            sighting.r#where == place.name()
+            sighting.r#where == place
                 && sighting.verdict == verdict
                 && sighting.registers.contains(&register)
         });
@@ -417,7 +463,7 @@ fn sightings(known: &[Sighting], differences: &[Difference], case: &Case) -> Vec
     new.into_iter()
         .filter(|(_, registers)| !registers.is_empty())
         .map(|((place, verdict), registers)| Sighting {
-            r#where: place.name(),
+            r#where: place,
             registers,
             verdict,
             first_seen_execution: case.execution,

@@ -8,14 +8,16 @@ mod desk;
 pub mod detection;
 mod engine;
 mod evidence;
+pub mod exchange;
 pub mod gather;
 pub mod monitor;
 pub mod progress;
+pub mod resources;
 pub mod round;
 pub mod summary;
 #[cfg(test)]
 mod tests;
-mod trouble;
+pub mod trouble;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -24,13 +26,14 @@ use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::drop_delays;
-use ctxfuzz_scenario::LoadError;
+use ctxfuzz_scenario::{LoadError, Scenario};
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::findings::FindingsError;
 use ctxfuzz_triage::known::Known;
 use ctxfuzz_triage::untrusted;
 
 use engine::{EngineError, Plan};
+use exchange::Exchange;
 use progress::Progress;
 use round::Round;
 use summary::Summary;
@@ -97,36 +100,61 @@ pub enum CampaignError {
     Engine(#[from] EngineError),
 }
 
+/// Reads the first scenarios of a campaign, and says what was passed over.
+pub fn read_corpus(
+    config: &Config,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Scenario>, CampaignError> {
+    let corpus::Initial { scenarios, others } =
+        corpus::initial(config.corpus.as_deref(), config.seed)?;
+    for other in &others {
+        let path = untrusted::path(other);
+        progress.note(&format!("{path}: skipped: is not a regular file"));
+    }
+    Ok(scenarios)
+}
+
+/// Makes the first scenarios fit the kernels, and the corpus directory ready. To be called when all else is known to be in order: this writes.
+pub fn prepare_corpus(
+    config: &Config,
+    delays: bool,
+    scenarios: &mut [Scenario],
+) -> Result<(), CampaignError> {
+    if !delays {
+        scenarios.iter_mut().for_each(drop_delays);
+    }
+    match config.corpus.as_ref().filter(|_| config.grows) {
+        Some(dir) => corpus::prepare(dir, scenarios),
+        None => Ok(()),
+    }
+}
+
+/// Whether interrupts can come at the same places in both kernels, whose hashes are `images`: models are patched and not built anew.
+pub fn same_places(config: &Config, images: [u64; 2]) -> bool {
+    match (config.a.vmlinux(), config.b.vmlinux()) {
+        (None, None) => true,
+        (Some(_), Some(_)) => images[0] == images[1],
+        _ => false,
+    }
+}
+
 /// Runs a campaign until its executions or seconds are over, or `stop` is set. What was found is on disk when it returns, also with
 /// an error.
 pub fn run(
     config: &Config,
     progress: &mut dyn Progress,
+    exchange: &mut dyn Exchange,
     stop: &AtomicBool,
 ) -> Result<Summary, CampaignError> {
-    let corpus::Initial {
-        scenarios: mut initial,
-        others,
-    } = corpus::initial(config.corpus.as_deref(), config.seed)?;
-    for other in &others {
-        let path = untrusted::path(other);
-        progress.note(&format!("{path}: skipped: is not a regular file"));
-    }
-    let mut round = Round::new(config, progress, stop)?;
-    let delays = round.same_places();
-    if !delays {
-        initial.iter_mut().for_each(drop_delays);
-    }
-    // Only now that everything else is known to be in order is anything written.
-    if let Some(dir) = config.corpus.as_ref().filter(|_| config.grows) {
-        corpus::prepare(dir, &initial)?;
-    }
+    let mut initial = read_corpus(config, progress)?;
+    let mut round = Round::new(config, progress, exchange, stop)?;
+    prepare_corpus(config, round.delays(), &mut initial)?;
     let plan = Plan {
         seed: config.seed,
         initial,
         map_size: round.map_size(),
         feedback: config.feedback,
-        delays,
+        delays: round.delays(),
     };
     let engine = engine::run(plan, &mut round);
     // What stopped the round is the reason; the engine only passes on that there is one.

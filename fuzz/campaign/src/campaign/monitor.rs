@@ -4,7 +4,6 @@
 //! and goes on.
 
 use std::fmt::Write;
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::Config;
 use super::corpus::write_whole;
-use super::progress::{Progress, Status, Timer};
+use super::progress::{Progress, Status, Timer, stability};
 use super::summary::FindingSummary;
 
 /// Between two times that the files are written.
@@ -187,19 +186,25 @@ impl Values {
                 counts.not_reproduced as f64,
             ),
         ];
-        if let Some(bytes) = resident() {
+        numbers.push((
+            "stability",
+            false,
+            "Share of the scenarios run twice that covered the same.",
+            stability(counts),
+        ));
+        if let Some(bytes) = status.resources.bytes {
             numbers.push((
                 "resident_bytes",
                 false,
-                "Memory of the process.",
+                "Memory of all processes of the campaign.",
                 bytes as f64,
             ));
         }
-        if let Some(open) = open_descriptors() {
+        if let Some(open) = status.resources.descriptors {
             numbers.push((
                 "open_descriptors",
                 false,
-                "Open files of the process.",
+                "Open files of all processes of the campaign.",
                 open as f64,
             ));
         }
@@ -288,29 +293,9 @@ fn escaped(value: &str) -> String {
         .replace('\n', r"\n")
 }
 
-/// Memory of this process, where the system says so.
-fn resident() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
-}
-
-/// Open files of this process, where the system says so.
-fn open_descriptors() -> Option<usize> {
-    // One of them is this directory.
-    Some(
-        fs::read_dir("/proc/self/fd")
-            .ok()?
-            .count()
-            .saturating_sub(1),
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::resources::Resources;
     use super::super::summary::Counts;
     use super::*;
 
@@ -322,6 +307,8 @@ mod tests {
                 corpus: 7,
                 counts: Counts::default(),
                 findings: &[],
+                covered: &[],
+                resources: Resources::now(),
             },
             true,
         )

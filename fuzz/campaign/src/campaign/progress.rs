@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::resources::Resources;
 use super::summary::{Counts, FindingSummary};
 
 /// Between two drawings on a terminal.
@@ -26,6 +27,18 @@ pub struct Status<'a> {
     pub counts: Counts,
     /// What was found.
     pub findings: &'a [FindingSummary],
+    /// The coverage map: not zero where it was ever hit.
+    pub covered: &'a [u8],
+    /// What the campaign's processes use.
+    pub resources: Resources,
+}
+
+/// Share of the scenarios run twice that covered the same, 1 if none was.
+pub fn stability(counts: &Counts) -> f64 {
+    match counts.run_twice {
+        0 => 1.0,
+        all => counts.stable as f64 / all as f64,
+    }
 }
 
 /// Somebody who watches.
@@ -171,14 +184,18 @@ fn line(status: &Status<'_>) -> String {
             .join(", "),
     };
     let mut line = format!(
-        "{:.0} s: {} executions ({:.0}/s), corpus {}, edges {}, findings {findings}, not comparable {}",
+        "{:.0} s: {} executions ({:.0}/s), corpus {}, edges {}, stability {:.1} %, findings {findings}, not comparable {}",
         status.seconds,
         status.executions,
         status.executions as f64 / status.seconds.max(f64::EPSILON),
         status.corpus,
         counts.edges,
+        100.0 * stability(counts),
         counts.not_comparable,
     );
+    if let Some(bytes) = status.resources.bytes {
+        line.push_str(&format!(", {} MB", bytes / 1_000_000));
+    }
     for (count, what) in [
         (counts.budget, "out of budget"),
         (counts.emulator_fault, "emulator faults"),

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use ctxfuzz_emulator::run::outcome::End;
+use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::pair::{Pair, Paired};
 
 use super::desk::Desk;
 use super::engine::Harness;
+use super::exchange::{Exchange, Shared};
 use super::progress::{Progress, Status};
+use super::resources::Resources;
 use super::summary::{Counts, Summary};
 use super::trouble::Troubles;
 use super::{CampaignError, Config, corpus, evidence};
@@ -22,15 +25,20 @@ const MOST_HITS: u8 = 2;
 /// So many executions pass between two looks at the clock.
 const CLOCK: u64 = 16;
 
+/// One in so many scenarios that are kept is run twice.
+const RUN_TWICE: u64 = 8;
+
 /// The state of a campaign.
 pub struct Round<'c> {
     config: &'c Config,
     progress: &'c mut dyn Progress,
+    exchange: &'c mut dyn Exchange,
     stop: &'c AtomicBool,
     pair: Pair,
     desk: Desk<'c>,
     troubles: Troubles<'c>,
     started: Instant,
+    delays: bool,
     executions: u64,
     corpus: u64,
     counts: Counts,
@@ -43,14 +51,18 @@ impl<'c> Round<'c> {
     pub fn new(
         config: &'c Config,
         progress: &'c mut dyn Progress,
+        exchange: &'c mut dyn Exchange,
         stop: &'c AtomicBool,
     ) -> Result<Self, CampaignError> {
         let pair = evidence::machines(config)?;
-        let desk = Desk::open(config, stop, [pair.a.hash(), pair.b.hash()])?;
+        let images = [pair.a.hash(), pair.b.hash()];
+        let desk = Desk::open(config, stop, images)?;
         let covered = vec![0; map_size(&pair)];
         Ok(Round {
             config,
             progress,
+            exchange,
+            delays: super::same_places(config, images),
             stop,
             pair,
             desk,
@@ -64,6 +76,11 @@ impl<'c> Round<'c> {
         })
     }
 
+    /// Whether pending work may come late.
+    pub fn delays(&self) -> bool {
+        self.delays
+    }
+
     /// Bytes of a coverage map of both machines.
     pub fn map_size(&self) -> usize {
         self.covered.len()
@@ -71,14 +88,7 @@ impl<'c> Round<'c> {
 
     /// The end of the campaign: what it did, or what stopped it.
     pub fn finish(mut self) -> Result<Summary, CampaignError> {
-        self.count_all();
-        self.progress.finish(&Status {
-            executions: self.executions,
-            seconds: self.started.elapsed().as_secs_f64(),
-            corpus: self.corpus,
-            counts: self.counts,
-            findings: self.desk.findings(),
-        });
+        self.with_status(|progress, status| progress.finish(status));
         if let Some(error) = self.trouble.take() {
             return Err(error);
         }
@@ -92,6 +102,7 @@ impl<'c> Round<'c> {
             findings,
             known,
             trouble: self.troubles.into_kept(),
+            clients: None,
             counts: self.counts,
         })
     }
@@ -106,15 +117,6 @@ impl<'c> Round<'c> {
             || self.stop.load(Ordering::Relaxed)
             || self.config.runs.is_some_and(|runs| self.executions >= runs)
             || timed_out()
-    }
-
-    /// Whether interrupts can come at the same places in both kernels: models are patched and not built anew.
-    pub fn same_places(&self) -> bool {
-        match (self.config.a.vmlinux(), self.config.b.vmlinux()) {
-            (None, None) => true,
-            (Some(_), Some(_)) => self.pair.a.hash() == self.pair.b.hash(),
-            _ => false,
-        }
     }
 
     fn cover(&mut self, coverage: &mut [u8]) {
@@ -141,14 +143,74 @@ impl<'c> Round<'c> {
         counts.not_comparable += u64::from(!paired.comparison.comparable());
     }
 
-    fn sort_out(&mut self, scenario: &Scenario, paired: &Paired) -> Result<(), CampaignError> {
+    /// What becomes of a run; `claimed` if somebody else says that there is a finding in it. Breaks when something stops the campaign.
+    fn sort_out(&mut self, scenario: &Scenario, paired: &Paired, claimed: bool) -> ControlFlow<()> {
+        let told = self.desk.findings().len();
+        let sorted = self
+            .take(scenario, paired, claimed)
+            .and_then(|()| self.desk.work(self.executions));
+        self.tell(told);
+        match sorted {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.trouble = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        scenario: &Scenario,
+        paired: &Paired,
+        claimed: bool,
+    ) -> Result<(), CampaignError> {
         self.troubles.take(scenario, paired, self.executions)?;
         if !paired.comparison.reported(self.config.abi) {
             return Ok(());
         }
         self.counts.reported += 1;
         let seconds = self.started.elapsed().as_secs_f64();
-        self.desk.take(scenario, paired, self.executions, seconds)
+        self.desk
+            .take(scenario, paired, self.executions, seconds, claimed)
+    }
+
+    fn run(&mut self, scenario: &Scenario, coverage: &mut [u8]) -> Paired {
+        self.exchange.begin(scenario);
+        let paired = self.pair.run(scenario);
+        self.executions += 1;
+        self.cover(coverage);
+        self.count(&paired);
+        paired
+    }
+
+    /// A scenario from elsewhere, as this campaign makes its own.
+    fn fitting(&self, mut scenario: Scenario) -> Scenario {
+        if !self.delays {
+            drop_delays(&mut scenario);
+        }
+        scenario
+    }
+
+    /// Looks for the finding that somebody else claims. That it covers something new is not said: it is tried once more for that.
+    fn verify(&mut self, scenario: &Scenario) {
+        if !self.over() {
+            let paired = self.run(scenario, &mut vec![0; self.map_size()]);
+            // What stops the campaign is noticed before the next execution.
+            let _ = self.sort_out(scenario, &paired, true);
+        }
+    }
+
+    /// Whether a scenario covers the same twice in a row.
+    fn run_twice(&mut self, scenario: &Scenario) {
+        let [once, again] = [(); 2].map(|()| {
+            let mut coverage = vec![0; self.map_size()];
+            self.pair.run(scenario);
+            edges(&self.pair, &mut coverage);
+            coverage
+        });
+        self.counts.run_twice += 1;
+        self.counts.stable += u64::from(once == again);
     }
 
     fn tell(&mut self, told: usize) {
@@ -157,16 +219,23 @@ impl<'c> Round<'c> {
         }
     }
 
+    fn with_status(&mut self, tell: impl FnOnce(&mut dyn Progress, &Status<'_>)) {
+        self.count_all();
+        let status = Status {
+            executions: self.executions,
+            seconds: self.started.elapsed().as_secs_f64(),
+            corpus: self.corpus,
+            counts: self.counts,
+            findings: self.desk.findings(),
+            covered: &self.covered,
+            resources: Resources::now(),
+        };
+        tell(self.progress, &status);
+    }
+
     fn show(&mut self) {
         if self.executions.is_multiple_of(CLOCK) && self.progress.due() {
-            self.count_all();
-            self.progress.show(&Status {
-                executions: self.executions,
-                seconds: self.started.elapsed().as_secs_f64(),
-                corpus: self.corpus,
-                counts: self.counts,
-                findings: self.desk.findings(),
-            });
+            self.with_status(|progress, status| progress.show(status));
         }
     }
 }
@@ -176,19 +245,8 @@ impl Harness for Round<'_> {
         if self.over() {
             return ControlFlow::Break(());
         }
-        let paired = self.pair.run(scenario);
-        self.executions += 1;
-        self.cover(coverage);
-        self.count(&paired);
-        let told = self.desk.findings().len();
-        let sorted = self
-            .sort_out(scenario, &paired)
-            .and_then(|()| self.desk.work(self.executions));
-        self.tell(told);
-        if let Err(error) = sorted {
-            self.trouble = Some(error);
-            return ControlFlow::Break(());
-        }
+        let paired = self.run(scenario, coverage);
+        self.sort_out(scenario, &paired, false)?;
         self.show();
         ControlFlow::Continue(())
     }
@@ -197,14 +255,37 @@ impl Harness for Round<'_> {
         self.corpus = count as u64;
     }
 
+    fn receive(&mut self) -> Vec<Scenario> {
+        let mut to_try = Vec::new();
+        for shared in self.exchange.receive() {
+            match shared {
+                Shared::Scenario(scenario) => to_try.push(self.fitting(scenario)),
+                Shared::Kept(finding) => self.desk.adopt(finding),
+                Shared::Claimed(scenario) => {
+                    let scenario = self.fitting(scenario);
+                    self.verify(&scenario);
+                    to_try.push(scenario);
+                }
+            }
+        }
+        to_try
+    }
+
     fn keep(&mut self, scenario: &Scenario) {
         self.corpus += 1;
+        if self.corpus.is_multiple_of(RUN_TWICE) {
+            self.run_twice(scenario);
+        }
         let written = match &self.config.corpus {
             Some(dir) if self.config.grows => corpus::write(dir, scenario).map(drop),
             _ => Ok(()),
         };
-        if let Err(error) = written {
-            self.trouble.get_or_insert(error);
+        match written {
+            // What others hear of is on disk.
+            Ok(()) => self.exchange.kept(scenario),
+            Err(error) => {
+                self.trouble.get_or_insert(error);
+            }
         }
     }
 }

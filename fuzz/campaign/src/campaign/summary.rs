@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ctxfuzz_scenario::scenario::Verdict;
+use ctxfuzz_scenario::scenario::{Place, Verdict};
 use ctxfuzz_triage::untrusted;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The result of a campaign. Its JSON is the object of `fuzz --json`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Scenarios that were run, each on both kernels.
     pub executions: u64,
@@ -21,17 +21,31 @@ pub struct Summary {
     /// What was found, in order of appearance.
     pub findings: Vec<FindingSummary>,
     /// What was found and is known, in order of appearance; absent if nothing was.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<KnownSummary>,
     /// Runs that say nothing and were kept to be looked at; absent if there were none. No findings.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trouble: Vec<TroubleSummary>,
+    /// The processes, where a broker started some; absent for a campaign on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<Clients>,
     /// What else there is to count: silence is worth what these say of it.
     pub counts: Counts,
 }
 
+/// The processes of a campaign that has more than one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clients {
+    /// How many fuzzed at a time.
+    pub count: u64,
+    /// How often one died and was started again.
+    pub restarts: u64,
+    /// Scenarios that other brokers sent and that were new here.
+    pub imported: u64,
+}
+
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingSummary {
     /// Name of the cause.
     pub signature: String,
@@ -46,14 +60,14 @@ pub struct FindingSummary {
     /// Its directory.
     pub path: String,
     /// Whether an earlier campaign has kept it: the report there is that campaign's.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept_earlier: bool,
     /// Every place and register where it was seen, each when it was seen first.
     pub sightings: Vec<Sighting>,
 }
 
 /// A reviewed signature that was met.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownSummary {
     /// It.
     pub signature: String,
@@ -64,7 +78,7 @@ pub struct KnownSummary {
 }
 
 /// A run that says nothing about a kernel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TroubleSummary {
     /// The kernel.
     pub kernel: String,
@@ -79,10 +93,10 @@ pub struct TroubleSummary {
 }
 
 /// Registers that were first seen together.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sighting {
     /// The place.
-    pub r#where: &'static str,
+    pub r#where: Place,
     /// The registers.
     pub registers: Vec<String>,
     /// Who can notice.
@@ -94,7 +108,7 @@ pub struct Sighting {
 }
 
 /// Executions by what came of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Coverage map bytes that were ever hit.
     pub edges: u64,
@@ -115,6 +129,10 @@ pub struct Counts {
     pub waiting: u64,
     /// Divergences that fresh machines did not show again.
     pub not_reproduced: u64,
+    /// Scenarios of the corpus that were run twice in a row for their coverage: one in eight of those that a campaign keeps.
+    pub run_twice: u64,
+    /// Those that covered the same both times. Any other is a fault of the emulator or of a kernel that is not deterministic.
+    pub stable: u64,
 }
 
 impl fmt::Display for Summary {
@@ -130,7 +148,16 @@ impl fmt::Display for Summary {
             "{} reported divergences of {} kinds; not comparable {}, kernel faults and hangs {}",
             counts.reported, counts.buckets, counts.not_comparable, counts.kernel_fault
         )?;
+        if let Some(clients) = self.clients {
+            writeln!(
+                f,
+                "{} clients, started again {} times; {} scenarios from other brokers",
+                clients.count, clients.restarts, clients.imported
+            )?;
+        }
+        let unstable = counts.run_twice - counts.stable;
         let trouble = [
+            (unstable, "that did not cover the same when run again"),
             (
                 counts.waiting,
                 "of these kinds not looked into: nothing in them was new",
@@ -218,7 +245,7 @@ mod tests {
                 path: "findings/save_fpu.f0-is-fpscr".into(),
                 kept_earlier: false,
                 sightings: vec![Sighting {
-                    r#where: "register",
+                    r#where: Place::Register,
                     registers: vec!["f0".into()],
                     verdict: Verdict::Live,
                     first_seen_execution: 2,
@@ -227,6 +254,7 @@ mod tests {
             }],
             known: Vec::new(),
             trouble: Vec::new(),
+            clients: None,
             counts: Counts::default(),
         };
         assert_eq!(
@@ -237,7 +265,7 @@ mod tests {
                 r#""first_seen_seconds":0.25,"path":"findings/save_fpu.f0-is-fpscr","sightings":[{"where":"register","#,
                 r#""registers":["f0"],"verdict":"live","first_seen_execution":2,"first_seen_seconds":0.25}]}],"#,
                 r#""counts":{"edges":0,"reported":0,"not_comparable":0,"kernel_fault":0,"budget":0,"emulator_fault":0,"#,
-                r#""buckets":0,"waiting":0,"not_reproduced":0}}"#
+                r#""buckets":0,"waiting":0,"not_reproduced":0,"run_twice":0,"stable":0}}"#
             )
         );
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ctxfuzz_scenario::Scenario;
 
+use super::exchange::Alone;
 use super::progress::Status;
 use super::summary::FindingSummary;
 use super::*;
@@ -45,7 +46,7 @@ pub(super) fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
 }
 
 fn campaign(config: &Config) -> Summary {
-    run(config, &mut Silent, &AtomicBool::new(false)).unwrap()
+    run(config, &mut Silent, &mut Alone, &AtomicBool::new(false)).unwrap()
 }
 
 /// Every file below a directory.
@@ -84,7 +85,7 @@ fn live(summary: &Summary, register: &str, place: &str) -> bool {
         .flat_map(|finding| &finding.sightings);
     sightings.into_iter().any(|sighting| {
         sighting.verdict.name() == "live"
-            && sighting.r#where == place
+            && sighting.r#where.name() == place
             && sighting.registers.iter().any(|name| name == register)
     })
 }
@@ -172,7 +173,7 @@ fn an_interrupted_campaign_keeps_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), "clobbering", "fixed", 1_000_000);
     let stop = AtomicBool::new(false);
-    let summary = run(&config, &mut Interrupts(&stop), &stop).unwrap();
+    let summary = run(&config, &mut Interrupts(&stop), &mut Alone, &stop).unwrap();
     assert!(summary.executions < 5_000 && !summary.findings.is_empty());
     for finding in &summary.findings {
         let report = fs::read_to_string(Path::new(&finding.path).join("report.txt")).unwrap();
@@ -187,11 +188,11 @@ fn what_cannot_be_is_said_before_anything_runs() {
     let mut config = config(folder.path(), "clobbering", "fixed", 10);
     fs::create_dir(folder.path().join("corpus")).unwrap();
     fs::write(folder.path().join("corpus/x.json"), "{}").unwrap();
-    let error = run(&config, &mut Silent, &AtomicBool::new(false)).unwrap_err();
+    let error = run(&config, &mut Silent, &mut Alone, &AtomicBool::new(false)).unwrap_err();
     assert!(error.to_string().contains("x.json:1:"), "{error}");
 
     config.corpus = None;
     config.findings = folder.path().join("corpus/x.json");
-    let error = run(&config, &mut Silent, &AtomicBool::new(false)).unwrap_err();
+    let error = run(&config, &mut Silent, &mut Alone, &AtomicBool::new(false)).unwrap_err();
     assert!(error.to_string().ends_with("not a directory"), "{error}");
 }

@@ -68,7 +68,13 @@ impl<'c> Troubles<'c> {
         *kept += 1;
         let again = seen_again(self.config, scenario, paired)?;
         let (dir, side) = (&self.config.trouble, kernel.to_string());
-        if let Some(path) = keep(self.config, dir, scenario, &side, &what, again)? {
+        let once = match again {
+            true => "",
+            false => " Fresh machines did not end so.",
+        };
+        let word = what.split(':').next().unwrap_or(&what);
+        let about = format!("{side} ended with {what}.{once}");
+        if let Some(path) = keep(self.config, dir, scenario, word, &about)? {
             self.kept.push(TroubleSummary {
                 kernel: side,
                 end: what,
@@ -103,36 +109,46 @@ fn seen_again(
     Ok(again.a.end == paired.a.end && again.b.end == paired.b.end)
 }
 
+/// Keeps the scenario that ctxfuzz itself ran when its process ended as it must not; `None` if it is there, or if there is enough.
+pub fn died(
+    config: &Config,
+    scenario: &Scenario,
+    how: &str,
+    execution: u64,
+) -> Result<Option<TroubleSummary>, CampaignError> {
+    let about = format!("ctxfuzz itself {how} when it ran this, or after it.");
+    let kept = keep(config, &config.trouble, scenario, "died", &about)?;
+    Ok(kept.map(|path| TroubleSummary {
+        kernel: "ctxfuzz".to_owned(),
+        end: how.to_owned(),
+        execution,
+        seen_again: false,
+        path: path.display().to_string(),
+    }))
+}
+
 /// Writes the scenario, with what it is about; `None` if it is there, or if there is enough.
 fn keep(
     config: &Config,
     dir: &Path,
     scenario: &Scenario,
-    kernel: &str,
-    what: &str,
-    again: bool,
+    word: &str,
+    about: &str,
 ) -> Result<Option<PathBuf>, CampaignError> {
     fs::create_dir_all(dir).map_err(corpus::refused("create the directory", dir))?;
-    let word = what.split(':').next().unwrap_or(what);
     let name = format!("{word}-{:016x}", xxh3_64(scenario.to_json().as_bytes()));
     let path = dir.join(format!("{name}.json"));
     let listed = corpus::list(dir)?;
     if path.exists() || listed.files.len() >= MOST {
         return Ok(None);
     }
-    let once = match again {
-        true => "",
-        false => " Fresh machines did not end so.",
-    };
     let (a, b) = (config.a.to_string(), config.b.to_string());
     let endian = config.endian.name();
     let file = path.to_string_lossy();
     let command = command::line(["run", "--a", &a, "--b", &b, "--endian", endian, &file]);
     let text = Scenario {
         name: Some(name),
-        about: Some(format!(
-            "No finding. {kernel} ended with {what}.{once} {command}"
-        )),
+        about: Some(format!("No finding. {about} {command}")),
         ..scenario.clone()
     }
     .to_json();
@@ -201,7 +217,7 @@ mod tests {
         let config = config(folder.path(), "fixed", "fixed", 1);
         let write = |seed| {
             let scenario = random_scenario(seed);
-            keep(&config, &config.trouble, &scenario, "fixed", "budget", true).unwrap()
+            keep(&config, &config.trouble, &scenario, "budget", "").unwrap()
         };
         let kept = (0..MOST as u64 + 5).filter(|&seed| write(seed).is_some());
         assert_eq!(kept.count(), MOST);

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments, parse_kernel};
 use super::{Status, fuzz, triage};
+use crate::campaign::exchange::Alone;
 use crate::campaign::progress::on_stderr;
 use crate::campaign::summary::Summary;
 use crate::campaign::{self, Config, corpus};
@@ -107,7 +108,7 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     for endian in endians {
         let config = config(args, endian)?;
         fuzz::warn_of_equal_kernels(&config)?;
-        let summary = campaign::run(&config, &mut *on_stderr(), &stop)?;
+        let summary = campaign::run(&config, &mut *on_stderr(), &mut Alone, &stop)?;
         status.add(say(args, &config, &summary, &mut out)?);
     }
     out.flush()?;

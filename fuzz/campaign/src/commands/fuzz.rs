@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
@@ -14,6 +15,10 @@ use ctxfuzz_emulator::run::kernel_hash;
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::input::check_output;
 use super::{Status, triage};
+use crate::broker::client::{self, Orders};
+use crate::broker::cores::Cores;
+use crate::broker::{self, Fleet};
+use crate::campaign::exchange::Alone;
 use crate::campaign::monitor::{Files, Monitor};
 use crate::campaign::progress::on_stderr;
 use crate::campaign::{self, Config};
@@ -71,6 +76,27 @@ pub struct FuzzArgs {
     /// The same in Prometheus' text format, for the node exporter's textfile collector.
     #[arg(long, value_name = "FILE")]
     status_prometheus: Option<PathBuf>,
+    /// Fuzz on several cores, a process each that keeps to its core: as in `0-3,6`, or `all`. They share what they find; --runs is for all together.
+    /// What is found when depends on how fast they are: only one process does the same every time.
+    #[arg(long, value_name = "LIST")]
+    cores: Option<Cores>,
+    /// Let campaigns on other machines call here: they get the corpus and the findings and send theirs. Whoever can reach this port can send scenarios.
+    #[arg(long, value_name = "PORT")]
+    broker_port: Option<u16>,
+    /// The address to be called at.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1",
+        requires = "broker_port"
+    )]
+    broker_bind: IpAddr,
+    /// Share with the campaign of the same kernels that listens there; may be given more than once.
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    remote_broker: Vec<String>,
+    /// What a broker tells a client.
+    #[arg(long, hide = true)]
+    client: Option<Orders>,
     /// One JSON object at the end.
     #[arg(long)]
     json: bool,
@@ -79,6 +105,10 @@ pub struct FuzzArgs {
 /// Fuzzes; exit status 1 if there are findings.
 pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
     let config = config(args)?;
+    let stop = stop_on_interrupt()?;
+    if let Some(orders) = &args.client {
+        return Ok(client::run(&config, orders, &stop));
+    }
     let files = Files {
         json: args.status_json.clone(),
         prometheus: args.status_prometheus.clone(),
@@ -87,17 +117,12 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         check_output(file)?;
     }
     warn_of_equal_kernels(&config)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            process::exit(INTERRUPTED);
-        }
-    })
-    .context("cannot listen for Ctrl-C")?;
     let mut on_stderr = on_stderr();
     let mut monitor = Monitor::new(files, &config, &mut *on_stderr);
-    let summary = campaign::run(&config, &mut monitor, &stop)?;
+    let summary = match fleet(args) {
+        None => campaign::run(&config, &mut monitor, &mut Alone, &stop)?,
+        Some(fleet) => broker::run(&config, &fleet, &mut monitor, &stop)?,
+    };
     let mut out = io::stdout().lock();
     match args.json {
         true => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
@@ -109,6 +134,42 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         false => Status::Found,
     };
     Ok(status.into())
+}
+
+/// Set by the first Ctrl-C; the second one ends the process.
+fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            process::exit(INTERRUPTED);
+        }
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(stop)
+}
+
+/// Who takes part, if not this process alone.
+fn fleet(args: &FuzzArgs) -> Option<Fleet> {
+    let listen = args
+        .broker_port
+        .map(|port| SocketAddr::new(args.broker_bind, port));
+    let several = args.cores.is_some() || listen.is_some() || !args.remote_broker.is_empty();
+    several.then(|| Fleet {
+        cores: args.cores.clone(),
+        listen,
+        remotes: args.remote_broker.clone(),
+    })
+}
+
+/// Says so early if an address cannot be one; whether there is anybody is seen when it is called.
+fn host_and_port(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("expected a host and a port, as in `fuzzer-2:1337`".to_owned()),
+    }
 }
 
 /// A defect may have no site in one byte order: silence would mean nothing then.

@@ -34,6 +34,11 @@ pub trait Harness {
     /// Runs a scenario and counts edges in `coverage`, which is all zero before; or breaks without running it, to end the campaign.
     fn execute(&mut self, scenario: &Scenario, coverage: &mut [u8]) -> ControlFlow<()>;
 
+    /// Scenarios from elsewhere to be tried next.
+    fn receive(&mut self) -> Vec<Scenario> {
+        Vec::new()
+    }
+
     /// Hears how many scenarios the corpus has before anything is mutated.
     fn start_with(&mut self, _count: usize) {}
 
@@ -105,7 +110,17 @@ fn drive(plan: Plan, harness: &mut dyn Harness) -> Result<(), Error> {
     let mut told = state.corpus().count();
     executor.harness().start_with(told);
     loop {
-        let result = fuzzer.fuzz_one(&mut stages, &mut executor, &mut state, &mut manager);
+        let mut result = fuzzer
+            .fuzz_one(&mut stages, &mut executor, &mut state, &mut manager)
+            .map(drop);
+        for scenario in executor.harness().receive() {
+            let input = ScenarioInput(scenario);
+            result = result.and_then(|()| {
+                fuzzer
+                    .evaluate_input(&mut state, &mut executor, &mut manager, &input)
+                    .map(drop)
+            });
+        }
         // Also when the campaign ends here: what was found in an unfinished stage counts.
         let ids: Vec<_> = state.corpus().ids().skip(told).collect();
         told += ids.len();
