@@ -102,6 +102,14 @@ impl Campaign {
     }
 }
 
+/// A test that fails leaves nothing running; clients end with their broker.
+impl Drop for Campaign {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 fn signal(name: &str, process: u32) {
     let sent = Command::new("kill")
         .args([&format!("-{name}"), &process.to_string()])
@@ -285,6 +293,31 @@ fn say(address: &str, change: impl Fn(&mut Value), lines: &[Value]) -> TcpStream
         writeln!(stream, "{line}").expect("it listens");
     }
     stream
+}
+
+/// Nothing but a finding is sent, so nothing else can be why the campaign has it; and it tells of its own.
+#[test]
+fn findings_travel_by_themselves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let defect = ["--b", "fixed+repair-exec-preempt", "--runs", "100000000"];
+    let arguments = [&["--a", "fixed", "--broker-port", "0"][..], &defect[..]].concat();
+    let mut campaign = Campaign::start(folder.path(), &arguments);
+    let address = campaign.address();
+    let witness = fs::read_to_string(common::project().join("corpus/exec-preempted.json"));
+    let finding = json!({"finding": {
+        "signature": "as-they-call-it",
+        "scenario": witness.expect("the corpus is there"),
+    }});
+    let peer = say(&address, |_| (), &[finding]);
+    let found = campaign.hear("found ");
+    let told = BufReader::new(peer)
+        .lines()
+        .map_while(Result::ok)
+        .map(|line| serde_json::from_str::<Value>(&line).expect("it is JSON"))
+        .find(|message| message.get("finding").is_some())
+        .expect("it tells of findings");
+    let signature = told["finding"]["signature"].as_str().expect("a signature");
+    assert!(found.contains(signature), "{found}: {told}");
 }
 
 #[test]

@@ -276,3 +276,16 @@ fn a_stronger_finding_takes_the_place_of_a_weaker_one() {
         .unwrap();
     assert_eq!(names(dir.path()).len(), 2);
 }
+
+#[test]
+fn only_one_makes_a_finding_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, other] = [(); 2].map(|()| FindingStore::open(dir.path()).unwrap());
+    let claim = one.claim("save_fpu.f0-is-fpscr").unwrap();
+    assert!(claim.is_some());
+    assert!(other.claim("save_fpu.f0-is-fpscr").unwrap().is_none());
+    assert!(other.claim("save_altivec.v0-is-vscr").unwrap().is_some());
+    drop(claim);
+    assert!(other.claim("save_fpu.f0-is-fpscr").unwrap().is_some());
+    assert!(names(dir.path()).is_empty());
+}

@@ -7,8 +7,10 @@
 //! This is not LibAFL's launcher and LLMP, on purpose: a killed campaign would leave its shared memory behind, a client that goes wrong can write into
 //! everybody's, and brokers do not ask each other what they fuzz.
 
+mod care;
 pub mod client;
 pub mod cores;
+mod hear;
 mod launcher;
 mod merged;
 mod message;
@@ -16,37 +18,28 @@ mod outbox;
 mod peers;
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use ctxfuzz_emulator::run::{RunnerError, kernel_hash};
-use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::findings::{FindingStore, FindingsError};
-use ctxfuzz_triage::untrusted;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64;
 
-use self::client::Orders;
+use self::care::{MOST_DEATHS, SOON, Slot, slots};
 use self::cores::Cores;
-use self::launcher::{Client, ClientId, Death};
+use self::launcher::ClientId;
 use self::merged::Merged;
-use self::message::{BetweenBrokers, FromClient, Hello, PROTOCOL, ToClient};
-use self::peers::{Connection, Heard, Peers};
+use self::message::{BetweenBrokers, FromClient, Hello, PROTOCOL};
+use self::peers::{Connection, Peers};
 use crate::campaign::progress::Progress;
-use crate::campaign::summary::{Clients, FindingSummary, Summary};
-use crate::campaign::{self, CampaignError, Config, corpus, trouble};
+use crate::campaign::summary::{Clients, Summary};
+use crate::campaign::{self, CampaignError, Config};
 
 /// How long a broker waits for something to happen before it looks around.
 const TICK: Duration = Duration::from_millis(100);
-
-/// A client that dies so soon did not get anywhere.
-const SOON: u64 = 1000;
-/// So many times in a row, and it is not started again.
-const MOST_DEATHS: u64 = 3;
 
 /// Who takes part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,17 +106,6 @@ enum Event {
     Peer(u64, BetweenBrokers),
     /// A connection has ended; why, if the other side did not just end it.
     PeerGone(u64, Option<String>),
-}
-
-/// A place for a client.
-struct Slot {
-    core: Option<usize>,
-    /// What is left of its share of the executions.
-    runs: Option<u64>,
-    starts: u64,
-    /// Deaths in a row that came soon.
-    deaths: u64,
-    client: Option<Client>,
 }
 
 struct Broker<'c> {
@@ -232,47 +214,6 @@ impl<'c> Broker<'c> {
         Ok(())
     }
 
-    fn start_all(&mut self) {
-        for index in 0..self.slots.len() {
-            self.start(index);
-        }
-    }
-
-    /// Starts the client of a slot, unless there is nothing left for it to do.
-    fn start(&mut self, index: usize) {
-        let elapsed = self.started.elapsed().as_secs();
-        let seconds = self
-            .config
-            .seconds
-            .map(|seconds| seconds.saturating_sub(elapsed));
-        let slot = &mut self.slots[index];
-        if slot.runs == Some(0) || seconds == Some(0) {
-            return;
-        }
-        let id = ClientId {
-            index,
-            start: slot.starts,
-        };
-        let (core, runs) = (slot.core, slot.runs);
-        let orders = |running| Orders {
-            core,
-            seed: seed(self.config.seed, id),
-            runs,
-            seconds,
-            running,
-        };
-        slot.starts += 1;
-        match Client::start(id, orders, &self.events) {
-            Ok(client) => {
-                for finding in self.merged.findings() {
-                    client.send(&ToClient::Kept(finding.clone()));
-                }
-                slot.client = Some(client);
-            }
-            Err(error) => self.fail(error.into()),
-        }
-    }
-
     /// The first error is what the campaign ends with; what runs is asked to end.
     fn fail(&mut self, error: BrokerError) {
         self.error.get_or_insert(error);
@@ -338,217 +279,6 @@ impl<'c> Broker<'c> {
         }
     }
 
-    fn hear_client(&mut self, id: ClientId, message: FromClient) {
-        match message {
-            FromClient::Kept(text) => {
-                let hash = hash(&text);
-                self.corpus.insert(hash);
-                if self.told.insert(hash) {
-                    self.peers
-                        .pass_on(None, &BetweenBrokers::Scenario(text.clone()));
-                    self.tell_clients(Some(id), &ToClient::Scenario(text));
-                }
-            }
-            FromClient::Found(finding) => self.found(id, finding),
-            FromClient::Status(status) => {
-                self.merged.cover(&status.covered);
-                if let Some(client) = self.client(id) {
-                    client.status = status;
-                }
-            }
-            FromClient::Note(line) => self.progress.note(&line),
-            FromClient::Done(summary) => {
-                if let Some(client) = self.client(id) {
-                    client.done = true;
-                    // Its summary counts from here on.
-                    client.status = Default::default();
-                    let seconds = self.started.elapsed().as_secs_f64();
-                    self.merged.finish(summary, seconds);
-                }
-            }
-            FromClient::Failed(error) => {
-                if let Some(client) = self.client(id) {
-                    client.done = true;
-                }
-                self.fail(BrokerError::Client(error));
-            }
-        }
-    }
-
-    fn client(&mut self, id: ClientId) -> Option<&mut Client> {
-        let client = self.slots.get_mut(id.index)?.client.as_mut()?;
-        (client.id == id).then_some(client)
-    }
-
-    fn tell_clients(&self, except: Option<ClientId>, message: &ToClient) {
-        let clients = self.slots.iter().filter_map(|slot| slot.client.as_ref());
-        for client in clients.filter(|client| Some(client.id) != except) {
-            client.send(message);
-        }
-    }
-
-    fn found(&mut self, id: ClientId, mut finding: FindingSummary) {
-        // Another client may have been faster, which is nothing to tell.
-        finding.kept_earlier &= self.earlier.contains(&finding.signature);
-        if let Some(client) = self.client(id) {
-            let executions = &mut client.status.executions;
-            *executions = finding.first_seen_execution.max(*executions);
-        }
-        let (executions, seconds) = (self.executions(), self.started.elapsed().as_secs_f64());
-        if !self.merged.found(&finding, executions, seconds) {
-            return;
-        }
-        if let Some(finding) = self.merged.findings().last() {
-            self.progress.found(finding);
-            if self.peers.any()
-                && let Some(message) = told(finding)
-            {
-                self.peers.pass_on(None, &message);
-            }
-        }
-        self.tell_clients(Some(id), &ToClient::Kept(finding));
-    }
-
-    fn client_gone(&mut self, id: ClientId, nonsense: Option<String>) {
-        let Some(slot) = self.slots.get_mut(id.index) else {
-            return;
-        };
-        let Some(client) = slot.client.take_if(|client| client.id == id) else {
-            return;
-        };
-        let (done, status) = (client.done, client.status.clone());
-        let death = client.bury(nonsense);
-        if done {
-            return;
-        }
-        self.merged.bury(&status);
-        let slot = &mut self.slots[id.index];
-        slot.runs = slot.runs.map(|runs| runs.saturating_sub(status.executions));
-        slot.deaths = match status.executions < SOON {
-            true => slot.deaths + 1,
-            false => 0,
-        };
-        let last = slot.deaths >= MOST_DEATHS;
-        let kept = self.keep(&death);
-        let how = death.how;
-        self.progress
-            .note(&format!("client {} {how}: {kept}", id.index));
-        if last {
-            let index = id.index;
-            let scenario = kept;
-            return self.fail(BrokerError::Dies {
-                index,
-                how,
-                scenario,
-            });
-        }
-        if !self.ending {
-            self.restarts += 1;
-            self.start(id.index);
-        }
-    }
-
-    /// Keeps what a dead client ran; where, for people.
-    fn keep(&mut self, death: &Death) -> String {
-        let Some(text) = &death.scenario else {
-            return "no scenario was run".to_owned();
-        };
-        let Ok(scenario) = Scenario::from_json(text, "client") else {
-            return "what it ran cannot be read".to_owned();
-        };
-        match trouble::died(self.config, &scenario, &death.how, self.executions()) {
-            Ok(Some(kept)) => {
-                let path = kept.path.clone();
-                self.merged.keep_trouble(kept);
-                path
-            }
-            Ok(None) => "its scenario was kept before".to_owned(),
-            Err(error) => format!("its scenario was not kept: {error}"),
-        }
-    }
-
-    fn hear_peer(&mut self, id: u64, message: BetweenBrokers) {
-        match self.peers.hear(id, message) {
-            Some(Heard::Greeted) => {
-                let name = self.peers.name(id).to_owned();
-                self.progress.note(&format!("broker {name} is there"));
-                self.welcome(id);
-            }
-            Some(Heard::Scenario(text)) => {
-                if let Some((text, true)) = self.read(id, &text) {
-                    self.imported += 1;
-                    self.peers
-                        .pass_on(Some(id), &BetweenBrokers::Scenario(text.clone()));
-                    self.tell_clients(None, &ToClient::Scenario(text));
-                }
-            }
-            Some(Heard::Finding(signature, text)) => self.claimed(id, signature, &text),
-            Some(Heard::SentAway(note)) => self.progress.note(&note),
-            None => {}
-        }
-    }
-
-    /// Reads what another broker calls a scenario, as it is written here, and whether it is new. Who sends anything else is sent away.
-    fn read(&mut self, id: u64, text: &str) -> Option<(String, bool)> {
-        let name = self.peers.name(id).to_owned();
-        match Scenario::from_json(text, &name) {
-            Ok(scenario) => {
-                let text = scenario.to_json();
-                let new = self.told.insert(hash(&text));
-                Some((text, new))
-            }
-            Err(error) => {
-                let why = untrusted::shown(&error.to_string()).to_string();
-                if let Heard::SentAway(note) = self.peers.send_away(id, &why) {
-                    self.progress.note(&note);
-                }
-                None
-            }
-        }
-    }
-
-    /// Another broker has a finding: one client sees whether that is so.
-    fn claimed(&mut self, id: u64, signature: String, text: &str) {
-        let Some((scenario, new)) = self.read(id, text) else {
-            return;
-        };
-        let mut findings = self.merged.findings().iter();
-        if !new || findings.any(|finding| finding.signature == signature) {
-            return;
-        }
-        self.imported += 1;
-        let clients: Vec<&Client> = self
-            .slots
-            .iter()
-            .filter_map(|slot| slot.client.as_ref())
-            .collect();
-        if let Some(client) = clients.get(self.turn % clients.len().max(1)) {
-            client.send(&ToClient::Claimed(scenario.clone()));
-        }
-        self.turn += 1;
-        let message = BetweenBrokers::Finding {
-            signature,
-            scenario,
-        };
-        self.peers.pass_on(Some(id), &message);
-    }
-
-    /// Sends a new broker all there is.
-    fn welcome(&self, id: u64) {
-        let Ok(initial) = corpus::initial(self.config.corpus.as_deref(), self.config.seed) else {
-            return;
-        };
-        for finding in self.merged.findings() {
-            if let Some(message) = told(finding) {
-                self.peers.send(id, &message);
-            }
-        }
-        for scenario in initial.scenarios {
-            self.peers
-                .send(id, &BetweenBrokers::Scenario(scenario.to_json()));
-        }
-    }
-
     fn finish(mut self) -> Result<Summary, BrokerError> {
         self.show(|progress, status| progress.finish(status));
         self.peers.finish();
@@ -570,47 +300,4 @@ impl<'c> Broker<'c> {
 fn running(slots: &[Slot]) -> impl Iterator<Item = &message::ClientStatus> + Clone {
     let clients = slots.iter().filter_map(|slot| slot.client.as_ref());
     clients.map(|client| &client.status)
-}
-
-/// What other brokers are told of a finding: the smallest scenario that shows it, as it is on disk.
-fn told(finding: &FindingSummary) -> Option<BetweenBrokers> {
-    let folder = Path::new(&finding.path);
-    let scenario = ["minimized.json", "scenario.json"]
-        .iter()
-        .find_map(|name| fs::read_to_string(folder.join(name)).ok())?;
-    Some(BetweenBrokers::Finding {
-        signature: finding.signature.clone(),
-        scenario,
-    })
-}
-
-/// A client each, with its share of the executions.
-fn slots(fleet: &Fleet, runs: Option<u64>) -> Vec<Slot> {
-    let cores = match &fleet.cores {
-        Some(cores) => cores.0.iter().copied().map(Some).collect(),
-        None => vec![None],
-    };
-    let count = cores.len() as u64;
-    let share = |index: u64| runs.map(|runs| runs / count + u64::from(index < runs % count));
-    (0..)
-        .zip(cores)
-        .map(|(index, core)| Slot {
-            core,
-            runs: share(index),
-            starts: 0,
-            deaths: 0,
-            client: None,
-        })
-        .collect()
-}
-
-/// The first client does what a campaign on its own would begin with; no other does the same, and none again what it has died of.
-fn seed(seed: u64, id: ClientId) -> u64 {
-    match (id.index, id.start) {
-        (0, 0) => seed,
-        (index, start) => {
-            let place = [index as u64, start].map(u64::to_le_bytes).concat();
-            xxh3_64_with_seed(&place, seed)
-        }
-    }
 }

@@ -151,8 +151,11 @@ impl fmt::Display for Summary {
         if let Some(clients) = self.clients {
             writeln!(
                 f,
-                "{} clients, started again {} times; {} scenarios from other brokers",
-                clients.count, clients.restarts, clients.imported
+                "{} client{}, started again {} times; {} scenarios from other brokers",
+                clients.count,
+                if clients.count == 1 { "" } else { "s" },
+                clients.restarts,
+                clients.imported
             )?;
         }
         let unstable = counts.run_twice - counts.stable;

@@ -32,7 +32,8 @@ pub const INTERRUPTED: i32 = 130;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Ctrl-C ends a campaign early: the running execution is finished and everything is kept. A second one ends it at once.
-The same seed and --runs give the same findings from the same corpus. Without --runs and --seconds it takes 60 seconds.")]
+The same seed and --runs give the same findings from the same corpus, with one process. Without --runs and --seconds it takes 60 seconds.
+--cores, --broker-port and --remote-broker: docs/many-machines.md.")]
 pub struct FuzzArgs {
     #[command(flatten)]
     kernels: KernelArguments,
