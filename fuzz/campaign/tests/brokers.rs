@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,8 +71,10 @@ impl Campaign {
             if let Some(line) = self.heard.iter().find(|line| line.contains(words)) {
                 return line.clone();
             }
-            if let Ok(line) = self.notes.recv_timeout(Duration::from_millis(100)) {
-                self.heard.push(line);
+            match self.notes.recv_timeout(Duration::from_millis(100)) {
+                Ok(line) => self.heard.push(line),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         panic!("it never said `{words}`: {:#?}", self.heard);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, TrySendError};
 use std::thread;
 use std::time::Duration;
 
@@ -25,6 +25,11 @@ use crate::campaign::{self, Config};
 
 /// Between two times that a client says where it is.
 const EVERY: Duration = Duration::from_millis(500);
+
+/// Messages that wait until a client has time for them: as many as a broker keeps for it.
+const MOST_WAITING: usize = 100_000;
+/// Messages that a client looks at before it goes on with its own work.
+const MOST_AT_ONCE: usize = 64;
 
 /// What a broker tells a client that it starts, in one hidden argument; all else is the broker's own command line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,9 +104,12 @@ fn say(message: &FromClient) {
 
 /// Collects what the broker says, so that its pipe is never full for long, and stops the campaign when there is nobody any more.
 fn listen(stop: Arc<AtomicBool>) -> Receiver<ToClient> {
-    let (sender, inbox) = mpsc::channel();
+    let (sender, inbox) = mpsc::sync_channel::<ToClient>(MOST_WAITING);
     thread::spawn(move || {
-        let _ = message::read(io::stdin().lock(), |message| sender.send(message).is_ok());
+        let _ = message::read(io::stdin().lock(), |message| {
+            // One more than there is time for is lost; that the broker is gone must be heard even then.
+            !matches!(sender.try_send(message), Err(TrySendError::Disconnected(_)))
+        });
         stop.store(true, Ordering::Relaxed);
     });
     inbox
@@ -118,6 +126,7 @@ impl Exchange for WithBroker {
         let read = |text: String| Scenario::from_json(&text, "broker").ok();
         self.inbox
             .try_iter()
+            .take(MOST_AT_ONCE)
             .filter_map(|message| match message {
                 ToClient::Scenario(text) => read(text).map(Shared::Scenario),
                 ToClient::Claimed(text) => read(text).map(Shared::Claimed),
@@ -173,9 +182,8 @@ impl Progress for ToBroker {
         say(&FromClient::Found(finding.clone()));
     }
 
-    fn note(&mut self, line: &str) {
-        say(&FromClient::Note(line.to_owned()));
-    }
+    /// The broker has read the same corpus and said the same.
+    fn note(&mut self, _: &str) {}
 
     fn finish(&mut self, status: &Status<'_>) {
         self.show(status);

@@ -33,7 +33,6 @@ impl Broker<'_> {
                     client.status = status;
                 }
             }
-            FromClient::Note(line) => self.progress.note(&line),
             FromClient::Done(summary) => {
                 if let Some(client) = self.client(id) {
                     client.done = true;

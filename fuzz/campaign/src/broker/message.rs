@@ -40,8 +40,6 @@ pub enum FromClient {
     Found(FindingSummary),
     /// Where it is.
     Status(ClientStatus),
-    /// Something that a person should know.
-    Note(String),
     /// The end.
     Done(Summary),
     /// It could not go on, and none could: a directory cannot be written, say.

@@ -100,6 +100,7 @@ fn the_first_bugs_are_found_and_the_same_again() {
     let [one, again] = &results;
     assert_eq!(one, again);
     assert_eq!(one.executions, 1200);
+    assert!(one.counts.run_twice > 5 && one.counts.stable == one.counts.run_twice);
     assert!(
         live(one, "f0", "register") && live(one, "v0", "register"),
         "{one}"

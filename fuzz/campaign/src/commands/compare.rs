@@ -229,6 +229,7 @@ mod tests {
             corpus: 1,
             findings: Vec::new(),
             known: Vec::new(),
+            clients: None,
             trouble: Vec::new(),
             counts,
         };

@@ -40,7 +40,7 @@ pub const SKIP: u8 = 125;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Search for scenarios on which two kernels differ.
-    Fuzz(fuzz::FuzzArgs),
+    Fuzz(Box<fuzz::FuzzArgs>),
     /// Replay scenarios on two kernels and print what differs.
     Run(run::RunArgs),
     /// Hold a corpus to what it says of kernels, or one kernel to leaving registers alone.
