@@ -226,10 +226,7 @@ fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> 
     }
     if let Some(difference) = comparison.visible().find(|d| d.what == What::End) {
         return Vec::from_iter(end::cause(runs, codes, difference).map(|end| {
-            match analyse(&runs[0], &runs[1])
-                .iter()
-                .find(|raw| makes_mortal(raw))
-            {
+            match analyse(runs, codes).iter().find(|raw| makes_mortal(raw)) {
                 Some(raw) => Cause {
                     ended: end.ended.clone(),
                     verdict: end.verdict,
@@ -239,7 +236,7 @@ fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> 
             }
         }));
     }
-    let raw = analyse(&runs[0], &runs[1]);
+    let raw = analyse(runs, codes);
     let mut led_to: BTreeMap<usize, Vec<Difference>> = BTreeMap::new();
     let mut found_beside: Vec<Cause> = Vec::new();
     for difference in comparison.visible() {
@@ -350,10 +347,9 @@ const LIBRARY: [&str; 6] = [
 /// The function at fault: the innermost one on the way to the telling write that both sides were in. A function that only one side entered is where
 /// something was done, not where it was decided, and a function of the library does what it is told.
 fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
-    let telling = raw.changes.iter().find_map(Change::writer);
-    let name = |pc: &u64| codes[0].function(*pc).or_else(|| codes[1].function(*pc));
-    let found = telling.and_then(|w| {
-        let names = || w.trace.iter().filter_map(name);
+    let telling = raw.changes.iter().find_map(Change::telling);
+    let found = telling.and_then(|(side, w)| {
+        let names = || w.trace.iter().filter_map(|pc| codes[side].function(*pc));
         let at_fault = |n: &String| !LIBRARY.contains(&n.as_str()) && !raw.is_detour(n);
         names().find(at_fault).or_else(|| names().next())
     });
@@ -391,9 +387,7 @@ fn describe(
     });
     Cause {
         signature,
-        class: class::class(raw, &|pc| {
-            codes[0].function(pc).or_else(|| codes[1].function(pc))
-        }),
+        class: class::class(raw, codes),
         verdict: Verdict::None,
         event: raw.event,
         occurrences: 1,

@@ -13,13 +13,16 @@ use ctxfuzz_scenario::register::Register;
 
 use super::align::{Meeting, align};
 use super::class::is_frame_msr;
+use super::code::Code;
 use super::dispute::{CONTROL, STACK, class, one_dispute};
 use super::raw::{Change, Copied, Damage, RawCause};
 use super::state::{Walk, owner_bit};
 
 /// Finds the causes behind all differences of two runs.
-pub fn analyse(a: &Recording, b: &Recording) -> Vec<RawCause> {
+pub fn analyse(runs: &[Recording; 2], codes: &[Code; 2]) -> Vec<RawCause> {
+    let [a, b] = runs;
     let mut analysis = Analysis {
+        codes,
         a: Walk::new(a),
         b: Walk::new(b),
         runs: [a, b],
@@ -58,6 +61,7 @@ struct Analysis<'a> {
     a: Walk<'a>,
     b: Walk<'a>,
     runs: [&'a Recording; 2],
+    codes: &'a [Code; 2],
     /// Cells that differ now.
     differing: HashMap<Cell, Differing>,
     /// Registers that differed and do not any more, since user code was last left: the kernel may have borrowed them, and put back what they had.
@@ -166,7 +170,7 @@ impl Analysis<'_> {
         originals: &Originals,
         images: &HashMap<Cell, u128>,
     ) -> HashSet<usize> {
-        let mut groups: Vec<(Vec<u64>, Vec<Change>)> = Vec::new();
+        let mut groups: Vec<(Vec<Option<String>>, Vec<Change>)> = Vec::new();
         for &cell in fresh {
             let change = self.change(cell);
             if let Some(cause) = self.follows_from(&change, originals) {
@@ -186,7 +190,7 @@ impl Analysis<'_> {
                 self.causes[cause].copies.push(copied);
                 continue;
             }
-            let key = call_chain(&change);
+            let key = self.call_chain(&change);
             match groups.iter_mut().find(|(chain, _)| *chain == key) {
                 Some((_, changes)) => changes.push(change),
                 None => groups.push((key, vec![change])),
@@ -217,6 +221,15 @@ impl Analysis<'_> {
             foreign: [self.a.is_foreign(cell), self.b.is_foreign(cell)],
             former: [self.a.had_before(cell), self.b.had_before(cell)],
         }
+    }
+
+    /// The callers of the code that made a change: enough to keep apart what different functions did. By name, as the two sides may have them at different addresses.
+    fn call_chain(&self, change: &Change) -> Vec<Option<String>> {
+        let Some((side, writer)) = change.telling() else {
+            return Vec::new();
+        };
+        let callers = writer.trace.iter().skip(1);
+        callers.map(|pc| self.codes[side].function(*pc)).collect()
     }
 
     /// User code goes on with another MSR than `regs->msr` says: whoever changed that last did not see to it that it counts.
@@ -459,15 +472,6 @@ impl Analysis<'_> {
             }
         }
     }
-}
-
-/// The callers of the code that made a change: enough to keep apart what different functions did, without symbols.
-fn call_chain(change: &Change) -> Vec<u64> {
-    change
-        .writer()
-        .and_then(|w| w.trace.get(1..))
-        .unwrap_or_default()
-        .to_vec()
 }
 
 /// Functions entered between two steps.

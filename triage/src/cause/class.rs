@@ -22,14 +22,15 @@ use ctxfuzz_emulator::run::outcome::RegisterFile;
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::register::Register;
 
+use super::code::Code;
 use super::raw::{Change, RawCause};
 use super::signature::{pattern, register};
 use crate::pattern::Source;
 
 const OWNERS: u64 = msr::FP | msr::VEC | msr::VSX;
 
-/// The kind of a cause; `name` has the function at an address.
-pub fn class(cause: &RawCause, name: &dyn Fn(u64) -> Option<String>) -> Class {
+/// The kind of a cause; the two kernels' code says which functions addresses belong to.
+pub fn class(cause: &RawCause, codes: &[Code; 2]) -> Class {
     let bits = cause.changes.iter().filter_map(bits).fold(0, |a, b| a | b);
     if bits & OWNERS != 0 || cause.changes.iter().any(|c| c.cell == Cell::Current) {
         return Class::WrongOwner;
@@ -42,7 +43,7 @@ pub fn class(cause: &RawCause, name: &dyn Fn(u64) -> Option<String>) -> Class {
     };
     // The running task always has its VRSAVE.
     let registers = of(|cell| matches!(cell, Cell::Hardware(r) if r != Register::Vrsave));
-    let found = most(registers.iter().map(|c| of_register(c, cause, name)));
+    let found = most(registers.iter().map(|c| of_register(c, cause, codes)));
     if let Some(class @ (Class::WrongOwner | Class::LeakedFromTask)) = found {
         return class;
     }
@@ -148,7 +149,7 @@ fn doublewords(file: &RegisterFile) -> Vec<u64> {
         .collect()
 }
 
-fn of_register(change: &Change, cause: &RawCause, name: &dyn Fn(u64) -> Option<String>) -> Class {
+fn of_register(change: &Change, cause: &RawCause, codes: &[Code; 2]) -> Class {
     let (writer, silent) = match change.recent {
         [true, false] => (0, 1),
         [false, true] => (1, 0),
@@ -156,7 +157,9 @@ fn of_register(change: &Change, cause: &RawCause, name: &dyn Fn(u64) -> Option<S
     };
     let loaded = register(change.cell)
         .is_some_and(|r| cause.images[writer].get(r) == [change.a, change.b][writer]);
-    let function = change.writer().and_then(|w| name(w.pc));
+    let function = change
+        .telling()
+        .and_then(|(side, w)| codes[side].function(w.pc));
     match loaded {
         false => Class::ClobberedRegister,
         true if function.is_some_and(|f| cause.is_detour(&f)) => Class::WrongOwner,

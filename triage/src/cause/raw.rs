@@ -33,10 +33,15 @@ pub struct Change {
 impl Change {
     /// The write that tells most: A's, unless only B wrote in the stretch in which the cell came to differ.
     pub fn writer(&self) -> Option<&Write> {
+        self.telling().map(|(_, write)| write)
+    }
+
+    /// The same, with the side that it is of: addresses mean something on their own side only.
+    pub fn telling(&self) -> Option<(usize, &Write)> {
         match (&self.writer_a, &self.writer_b) {
-            (Some(a), _) if self.recent[0] => Some(a),
-            (_, Some(b)) => Some(b),
-            (a, None) => a.as_ref(),
+            (Some(a), _) if self.recent[0] => Some((0, a)),
+            (_, Some(b)) => Some((1, b)),
+            (a, None) => a.as_ref().map(|a| (0, a)),
         }
     }
 
