@@ -206,7 +206,7 @@ impl Explainer {
         let [a, b] = &mut self.tracers;
         let recordings = [a.record(scenario), b.record(scenario)];
         let comparison = compare(scenario, &recordings[0].outcome, &recordings[1].outcome);
-        let causes = causes(&recordings, &self.codes, &comparison);
+        let causes = causes(scenario, &recordings, &self.codes, &comparison);
         let [kernel_a, kernel_b] = self.kernels.clone();
         Explanation {
             scenario: scenario.clone(),
@@ -220,13 +220,21 @@ impl Explainer {
 }
 
 /// Names the raw causes, merges repetitions, and keeps those that lead to a difference that is not dead.
-fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> Vec<Cause> {
+fn causes(
+    scenario: &Scenario,
+    runs: &[Recording; 2],
+    codes: &[Code; 2],
+    comparison: &Comparison,
+) -> Vec<Cause> {
     if !comparison.comparable() {
         return Vec::new();
     }
     if let Some(difference) = comparison.visible().find(|d| d.what == What::End) {
         return Vec::from_iter(end::cause(runs, codes, difference).map(|end| {
-            match analyse(runs, codes).iter().find(|raw| makes_mortal(raw)) {
+            match analyse(scenario, runs, codes)
+                .iter()
+                .find(|raw| makes_mortal(raw))
+            {
                 Some(raw) => Cause {
                     ended: end.ended.clone(),
                     verdict: end.verdict,
@@ -236,7 +244,7 @@ fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> 
             }
         }));
     }
-    let raw = analyse(runs, codes);
+    let raw = analyse(scenario, runs, codes);
     let mut led_to: BTreeMap<usize, Vec<Difference>> = BTreeMap::new();
     let mut found_beside: Vec<Cause> = Vec::new();
     for difference in comparison.visible() {
@@ -293,7 +301,7 @@ fn makes_mortal(raw: &RawCause) -> bool {
 }
 
 fn signature(raw: &RawCause, codes: &[Code; 2]) -> String {
-    format!("{}.{}", function(raw, codes), signature::what(raw))
+    format!("{}.{}", function(raw, codes), signature::what(raw, codes))
 }
 
 fn named(

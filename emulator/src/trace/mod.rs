@@ -94,6 +94,8 @@ pub struct Recording {
     pub outcome: Outcome,
     /// The steps in order.
     pub steps: Vec<Step>,
+    /// Images that were written with what they had, which is no step: how many steps there were, and the cell.
+    pub kept: Vec<(usize, Cell)>,
     /// Names of functions.
     pub functions: Vec<Rc<str>>,
     /// Values of all cells at the start, zero where not listed.

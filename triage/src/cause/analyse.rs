@@ -10,18 +10,20 @@ use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::machine::{Vector, msr};
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
 use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Scenario;
 
 use super::align::{Meeting, align};
 use super::class::is_frame_msr;
 use super::code::Code;
 use super::dispute::{CONTROL, STACK, class, one_dispute};
 use super::raw::{Change, Copied, Damage, RawCause};
-use super::state::{Walk, owner_bit};
+use super::state::{Walk, asked, owner_bit};
 
 /// Finds the causes behind all differences of two runs.
-pub fn analyse(runs: &[Recording; 2], codes: &[Code; 2]) -> Vec<RawCause> {
+pub fn analyse(scenario: &Scenario, runs: &[Recording; 2], codes: &[Code; 2]) -> Vec<RawCause> {
     let [a, b] = runs;
     let mut analysis = Analysis {
+        scenario,
         codes,
         a: Walk::new(a),
         b: Walk::new(b),
@@ -61,6 +63,7 @@ struct Analysis<'a> {
     a: Walk<'a>,
     b: Walk<'a>,
     runs: [&'a Recording; 2],
+    scenario: &'a Scenario,
     codes: &'a [Code; 2],
     /// Cells that differ now.
     differing: HashMap<Cell, Differing>,
@@ -218,6 +221,10 @@ impl Analysis<'_> {
                 recent(&self.a, self.since[0]),
                 recent(&self.b, self.since[1]),
             ],
+            kept: [
+                self.a.is_kept(cell, self.since[0]),
+                self.b.is_kept(cell, self.since[1]),
+            ],
             foreign: [self.a.is_foreign(cell), self.b.is_foreign(cell)],
             former: [self.a.had_before(cell), self.b.had_before(cell)],
         }
@@ -251,6 +258,7 @@ impl Analysis<'_> {
             writer_a: writer(0),
             writer_b: writer(1),
             recent: wrong,
+            kept: [false; 2],
             foreign: [false; 2],
             former: [false; 2],
             rewritten: false,
@@ -358,6 +366,7 @@ impl Analysis<'_> {
             stacks: [stacks(&self.a), stacks(&self.b)],
             event: self.a.event,
             changes,
+            asked: asked(self.scenario, self.a.event),
             detours: self.detours.clone(),
             hardware: [self.a.hardware(), self.b.hardware()],
             images: [

@@ -2,13 +2,16 @@
 //!
 //! 1. One run did not complete, and nothing that is tracked was wrong before: *dies* (that one is `end`'s).
 //! 2. What says who owns registers differs: facility bits of `regs->msr`, of the MSR that user code goes on with, or of a frame's MSR; `used_vr`, `used_vsr`; which task runs:
-//!    *wrong owner*. Only FE0 and FE1: *control bits*.
-//! 3. Only one side loaded registers from the image of their task: *wrong owner* if the other did not come to the code that does, as it took them for loaded; *leaked from another
-//!    task* if it did come there, and what is still in the register another task has written.
+//!    *wrong owner*. Only FE0 and FE1, then and where the same function writes the same bits again: *control bits*.
+//! 3. Only one side loaded registers: *wrong owner* if the other did not come to the code that does, as it took them for loaded, or if it put the same value into the image
+//!    instead; *leaked from another task* if it did come there, and what is still in the register another task has written.
 //! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*.
 //! 5. Most values that differ are those of another place of the same state: *wrong layout*.
-//! 6. Registers: if only one side loaded them, the other kept what its own task had there: *stale restore*. Else *clobbered live register*.
-//! 7. Images: if only one side wrote, and that what the processor has, the other's image is not up to date: *lost update*. If it wrote anything else, the other has kept what will be
+//! 6. Registers: if only one side loaded them from the image of their task, the other kept what its own task had there: *stale restore*, unless the function that loads them has
+//!    itself left what is there: it has borrowed the register. If only one side wrote a register that user code has had the kernel load: *lost update*. Else *clobbered live
+//!    register*.
+//! 7. Images: if only one side wrote, and that what the processor has, the other's image is not up to date: *lost update*; so it is if the other wrote what was there, as one of the two has
+//!    lost that. If what one wrote is in the other's processor, they disagree about where it belongs: *wrong owner*. If it wrote anything else, the other has kept what will be
 //!    loaded again: *stale restore*. If both wrote: *stale restore* if one of the values was there before, else *lost update*.
 //! 8. Signal frames: *lost update*.
 //!
@@ -24,7 +27,7 @@ use ctxfuzz_scenario::register::Register;
 
 use super::code::Code;
 use super::raw::{Change, RawCause};
-use super::signature::{pattern, register};
+use super::signature::{owners_after, pattern, register};
 use crate::pattern::Source;
 
 const OWNERS: u64 = msr::FP | msr::VEC | msr::VSX;
@@ -32,7 +35,9 @@ const OWNERS: u64 = msr::FP | msr::VEC | msr::VSX;
 /// The kind of a cause; the two kernels' code says which functions addresses belong to.
 pub fn class(cause: &RawCause, codes: &[Code; 2]) -> Class {
     let bits = cause.changes.iter().filter_map(bits).fold(0, |a, b| a | b);
-    if bits & OWNERS != 0 || cause.changes.iter().any(|c| c.cell == Cell::Current) {
+    if (bits | owners_after(cause, codes)) & OWNERS != 0
+        || cause.changes.iter().any(|c| c.cell == Cell::Current)
+    {
         return Class::WrongOwner;
     }
     if bits != 0 {
@@ -149,35 +154,60 @@ fn doublewords(file: &RegisterFile) -> Vec<u64> {
         .collect()
 }
 
+/// Where both sides have a value of a register: in the processor, in the image of the running task.
+fn places(cause: &RawCause, side: usize, register: Register, value: u128) -> [bool; 2] {
+    [&cause.hardware[side], &cause.images[side]].map(|file| file.get(register) == value)
+}
+
 fn of_register(change: &Change, cause: &RawCause, codes: &[Code; 2]) -> Class {
     let (writer, silent) = match change.recent {
         [true, false] => (0, 1),
         [false, true] => (1, 0),
         _ => return Class::ClobberedRegister,
     };
-    let loaded = register(change.cell)
-        .is_some_and(|r| cause.images[writer].get(r) == [change.a, change.b][writer]);
-    let function = change
-        .telling()
-        .and_then(|(side, w)| codes[side].function(w.pc));
-    match loaded {
-        false => Class::ClobberedRegister,
-        true if function.is_some_and(|f| cause.is_detour(&f)) => Class::WrongOwner,
-        true if change.foreign[silent] => Class::LeakedFromTask,
-        true => Class::StaleRestore,
+    let value = [change.a, change.b][writer];
+    let has = |side| register(change.cell).map(|r| places(cause, side, r, value));
+    let loaded = matches!(has(writer), Some([_, true]));
+    let stored_instead = has(writer) == Some([true, false]) && has(silent) == Some([false, true]);
+    let by = |side: usize| {
+        let write = [&change.writer_a, &change.writer_b][side].as_ref()?;
+        codes[side].function(write.pc)
+    };
+    let function = by(writer);
+    let is_detour = function.as_ref().is_some_and(|f| cause.is_detour(f));
+    let loads_all = || {
+        let function = function.as_deref();
+        function.is_some_and(|f| codes[writer].loads_a_facility(f))
+    };
+    let asked = register(change.cell).is_some_and(|r| cause.asked.contains(&r));
+    if stored_instead || is_detour && (loaded || loads_all()) {
+        Class::WrongOwner
+    } else if loaded && change.foreign[silent] {
+        Class::LeakedFromTask
+    } else if loaded && by(silent) != function {
+        Class::StaleRestore
+    } else if asked {
+        Class::LostUpdate
+    } else {
+        Class::ClobberedRegister
     }
 }
 
 fn of_image(change: &Change, cause: &RawCause) -> Class {
-    let saved = |side: usize, value| {
-        register(change.cell).is_some_and(|r| cause.hardware[side].get(r) == value)
+    let (writer, silent) = match change.recent {
+        [true, false] => (0, 1),
+        [false, true] => (1, 0),
+        _ if change.former.contains(&true) => return Class::StaleRestore,
+        _ => return Class::LostUpdate,
     };
-    match change.recent {
-        [true, false] if saved(0, change.a) => Class::LostUpdate,
-        [false, true] if saved(1, change.b) => Class::LostUpdate,
-        [true, false] | [false, true] => Class::StaleRestore,
-        _ if change.former.contains(&true) => Class::StaleRestore,
-        _ => Class::LostUpdate,
+    let value = [change.a, change.b][writer];
+    let in_processor =
+        |side| register(change.cell).is_some_and(|r| places(cause, side, r, value)[0]);
+    match (in_processor(writer), in_processor(silent)) {
+        (true, _) => Class::LostUpdate,
+        _ if change.kept[silent] => Class::LostUpdate,
+        (false, true) => Class::WrongOwner,
+        (false, false) => Class::StaleRestore,
     }
 }
 

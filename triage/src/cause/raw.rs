@@ -22,6 +22,8 @@ pub struct Change {
     pub writer_b: Option<Write>,
     /// Whether A's, B's write lies in the stretch in which the cell came to differ.
     pub recent: [bool; 2],
+    /// Whether A, B wrote an image in that stretch with what it had.
+    pub kept: [bool; 2],
     /// Whether A's, B's value was there when the running task came.
     pub foreign: [bool; 2],
     /// Whether A's, B's value is one that the cell had before, with another in between.
@@ -59,6 +61,8 @@ pub struct RawCause {
     pub event: Option<u16>,
     /// What differs since.
     pub changes: Vec<Change>,
+    /// Registers that user code has had the kernel load in its stead until then.
+    pub asked: HashSet<Register>,
     /// Functions that only one side entered in the stretch in which the state came to differ: A's, B's.
     pub detours: [HashSet<Rc<str>>; 2],
     /// Registers of the processor on both sides then.

@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::run::outcome::RegisterFile;
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
+use ctxfuzz_scenario::event::Event;
 use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Scenario;
 
 /// One run, replayed step by step.
 pub struct Walk<'a> {
@@ -15,6 +17,9 @@ pub struct Walk<'a> {
     writers: HashMap<Cell, (usize, Slot)>,
     /// Values that cells had before the one they have.
     former: HashMap<Cell, Vec<u128>>,
+    /// The last time an image was written with what it had, in steps.
+    kept: HashMap<Cell, usize>,
+    next_kept: usize,
     /// The event that is being done.
     pub event: Option<u16>,
 }
@@ -29,6 +34,8 @@ impl<'a> Walk<'a> {
             cells,
             writers: HashMap::new(),
             former: HashMap::new(),
+            kept: HashMap::new(),
+            next_kept: 0,
             event: None,
         }
     }
@@ -50,6 +57,11 @@ impl<'a> Walk<'a> {
             }
             self.next += 1;
         }
+        let kept = self.run.kept.iter().skip(self.next_kept);
+        for (at, cell) in kept.take_while(|(at, _)| *at < self.next) {
+            self.kept.insert(*cell, *at);
+            self.next_kept += 1;
+        }
         written
     }
 
@@ -70,6 +82,11 @@ impl<'a> Walk<'a> {
             Step::Write(write) => Some((at, write)),
             _ => None,
         }
+    }
+
+    /// Whether an image was written with what it had, from a step on.
+    pub fn is_kept(&self, cell: Cell, since: usize) -> bool {
+        self.kept.get(&cell).is_some_and(|at| *at >= since)
     }
 
     /// Whether a cell has what another task than the running one wrote, or nobody in this run.
@@ -142,4 +159,15 @@ pub fn owner_bit(register: Register) -> u64 {
         Register::V(_) | Register::Vscr => msr::VEC,
         Register::Vrsave => 0,
     }
+}
+
+/// The registers that loads of user code are about which the kernel has done up to an event, or is doing: a task may be preempted in the middle of one.
+pub fn asked(scenario: &Scenario, event: Option<u16>) -> HashSet<Register> {
+    let count = event.map_or(scenario.events.len(), |event| usize::from(event) + 1);
+    let loads = scenario.events.iter().take(count);
+    let registers = loads.flat_map(|event| match event {
+        Event::Access { op, register, .. } => op.defines(*register),
+        _ => Vec::new(),
+    });
+    registers.map(|(register, _)| register).collect()
 }
