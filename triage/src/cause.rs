@@ -431,5 +431,6 @@ fn cell_name(cell: Cell, task: &impl Fn(Slot) -> Option<u8>) -> String {
         Cell::UserMsr => "facility bits with which user code goes on".into(),
         Cell::Current => "the running task".into(),
         Cell::UserStack(address) => format!("user stack at {address:#x}"),
+        Cell::RegisterSet(address) => format!("register set that was read, at {address:#x}"),
     }
 }

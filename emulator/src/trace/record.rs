@@ -361,7 +361,11 @@ impl Recorder {
         let by_kernel = previous.msr & msr::PR == 0;
         if let Some(ea) = self.stacks.address(pa).filter(|_| by_kernel) {
             let at = ea & !7;
-            self.note(view, previous, Cell::UserStack(at), view.load(at).into());
+            let cell = match user::Stacks::is_tracer(at) {
+                true => Cell::RegisterSet(at),
+                false => Cell::UserStack(at),
+            };
+            self.note(view, previous, cell, view.load(at).into());
         }
     }
 

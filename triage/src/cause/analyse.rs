@@ -17,7 +17,8 @@ use super::class::is_frame_msr;
 use super::code::Code;
 use super::dispute::{CONTROL, STACK, class, one_dispute};
 use super::raw::{Change, Copied, Damage, RawCause};
-use super::state::{Walk, asked, owner_bit};
+use super::state::{Walk, asked, owner_bit, whole};
+use super::stay::entered;
 
 /// Finds the causes behind all differences of two runs.
 pub fn analyse(scenario: &Scenario, runs: &[Recording; 2], codes: &[Code; 2]) -> Vec<RawCause> {
@@ -291,6 +292,9 @@ impl Analysis<'_> {
         if let Some(cause) = originals.get(&(wanted, pair)).or_else(from_stack) {
             return Some(*cause);
         }
+        if let Some(cause) = self.read_before(change) {
+            return Some(cause);
+        }
         // User code came to an exception that it did not come to on the other side: by what it computes with.
         if self.lone_exception()
             && let Some(cause) = self.latest_of_class(Cell::Hardware(Register::F(0)))
@@ -320,6 +324,16 @@ impl Analysis<'_> {
             }
         }
         self.control
+    }
+
+    /// A tracer has what registers held when the kernel read them, by way of a buffer: they may be the same again.
+    fn read_before(&self, change: &Change) -> Option<usize> {
+        let same = |c: &Change| (c.a, c.b) == (change.a, change.b);
+        let has = |cause: &RawCause| {
+            cause.changes.iter().any(same) || cause.copies.iter().any(|c| same(&c.change))
+        };
+        let read = matches!(change.cell, Cell::RegisterSet(_));
+        read.then(|| self.causes.iter().rposition(has))?
     }
 
     /// Whether only one side has had an FP exception in this stretch.
@@ -360,13 +374,14 @@ impl Analysis<'_> {
                 self.control.get_or_insert(cause);
             }
         }
-        let stack = changes.iter().any(|c| matches!(c.cell, Cell::UserStack(_)));
+        let stack = changes.iter().any(|c| c.cell.is_user_memory());
         let stacks = |walk: &Walk<'_>| if stack { walk.stacks() } else { HashSet::new() };
         self.causes.push(RawCause {
             stacks: [stacks(&self.a), stacks(&self.b)],
             event: self.a.event,
-            changes,
             asked: asked(self.scenario, self.a.event),
+            whole: whole([&self.a, &self.b], self.since, &changes),
+            changes,
             detours: self.detours.clone(),
             hardware: [self.a.hardware(), self.b.hardware()],
             images: [
@@ -481,14 +496,4 @@ impl Analysis<'_> {
             }
         }
     }
-}
-
-/// Functions entered between two steps.
-fn entered(run: &Recording, from: usize, to: usize) -> HashSet<Rc<str>> {
-    let steps = run.steps.get(from..to).unwrap_or_default();
-    let names = steps.iter().filter_map(|step| match step {
-        Step::Enter(function) => Some(run.functions[*function as usize].clone()),
-        _ => None,
-    });
-    names.collect()
 }

@@ -5,8 +5,8 @@
 //!    *wrong owner*. Only FE0 and FE1, then and where the same function writes the same bits again: *control bits*.
 //! 3. Only one side loaded registers: *wrong owner* if the other did not come to the code that does, as it took them for loaded, or if it put the same value into the image
 //!    instead; *leaked from another task* if it did come there, and what is still in the register another task has written.
-//! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*.
-//! 5. Most values that differ are those of another place of the same state: *wrong layout*.
+//! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*, unless the side that wrote it wrote the data that goes with it too, and the other did not: then 7 decides.
+//! 5. Most values that differ are those of another place of the same state, or each side wrote what the other wrote, to another place: *wrong layout*.
 //! 6. Registers: if only one side loaded them from the image of their task, the other kept what its own task had there: *stale restore*, unless the function that loads them has
 //!    itself left what is there: it has borrowed the register. If only one side wrote a register that user code has had the kernel load: *lost update*. Else *clobbered live
 //!    register*.
@@ -53,13 +53,14 @@ pub fn class(cause: &RawCause, codes: &[Code; 2]) -> Class {
         return class;
     }
     let data = of(is_data);
+    let images = of(|cell| matches!(cell, Cell::Image(..)));
     if data.is_empty() {
-        return Class::ControlBits;
+        let more = images.iter().find(|c| is_part(c, cause));
+        return more.map_or(Class::ControlBits, |c| of_image(c, cause));
     }
     if misplaced(&data, cause) {
         return Class::WrongLayout;
     }
-    let images = of(|cell| matches!(cell, Cell::Image(..)));
     found
         .or_else(|| most(images.iter().map(|c| of_image(c, cause))))
         .unwrap_or(Class::LostUpdate)
@@ -86,7 +87,7 @@ fn bits(change: &Change) -> Option<u64> {
     match change.cell {
         Cell::Facilities(_) | Cell::Used(_) | Cell::UserMsr => Some(differ),
         Cell::UserStack(_) => is_frame_msr(change).then_some(differ),
-        Cell::Hardware(_) | Cell::Image(..) | Cell::Current => None,
+        Cell::Hardware(_) | Cell::Image(..) | Cell::Current | Cell::RegisterSet(_) => None,
     }
 }
 
@@ -100,7 +101,7 @@ pub fn is_frame_msr(change: &Change) -> bool {
 fn is_data(cell: Cell) -> bool {
     match register(cell) {
         Some(register) => !is_control(register),
-        None => matches!(cell, Cell::UserStack(_)),
+        None => cell.is_user_memory(),
     }
 }
 
@@ -109,6 +110,15 @@ fn is_control(register: Register) -> bool {
         register,
         Register::Fpscr | Register::Vscr | Register::Vrsave
     )
+}
+
+/// Whether a control register in an image differs as part of what became of data: the side that wrote it has written the facility's data too, with what was there.
+fn is_part(change: &Change, cause: &RawCause) -> bool {
+    match change.recent {
+        [true, false] => cause.whole[0],
+        [false, true] => cause.whole[1],
+        _ => false,
+    }
 }
 
 /// Whether what differs is mostly the right values in wrong places: what one side has in a place, the other has in another one. Zero is everywhere and does not count.
@@ -126,7 +136,12 @@ fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
         let halves = halves(value);
         (!halves.is_empty()).then(|| halves.iter().all(|half| known.contains(half)))
     };
-    let elsewhere = data.iter().filter_map(|change| {
+    // What `mffs` or `mfvscr` has left is no data: a small number, which is in many places.
+    let moved = |c: &&&Change| {
+        let source = pattern(cause, c).map(|p| p.source);
+        matches!(source, Some(Source::Fpscr | Source::Vscr))
+    };
+    let elsewhere = data.iter().filter(|c| !moved(c)).filter_map(|change| {
         let (a, b) = (all_in(change.a, &known_b), all_in(change.b, &known_a));
         match change.recent {
             [true, false] => a,
@@ -136,10 +151,33 @@ fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
     });
     let (yes, no): (Vec<bool>, Vec<bool>) = elsewhere.partition(|elsewhere| *elsewhere);
     // What only one side wrote into an image or a register is a copy of something, wherever it comes from: there it takes halves that have changed places.
-    let both_or_frame = |c: &&Change| c.recent == [true; 2] || matches!(c.cell, Cell::UserStack(_));
+    let both_or_user = |c: &&Change| c.recent == [true; 2] || c.cell.is_user_memory();
     let is_swapped = |c: &&&Change| pattern(cause, c).is_some_and(|p| p.source == Source::Swapped);
     let swapped = data.iter().filter(is_swapped).count();
-    swapped * 2 > data.len() || data.iter().any(both_or_frame) && yes.len() > no.len()
+    swapped * 2 > data.len()
+        || crossed(data)
+        || data.iter().any(both_or_user) && yes.len() > no.len()
+}
+
+/// Whether each side wrote what the other one wrote, to another place.
+fn crossed(data: &[&Change]) -> bool {
+    let alone = |side: usize| {
+        let changes = data
+            .iter()
+            .filter(move |c| c.recent[side] && !c.recent[1 - side]);
+        let values = changes.map(move |c| [c.a, c.b][side]);
+        values.filter(|value| *value != 0).collect::<Vec<u128>>()
+    };
+    let sides = [alone(0), alone(1)];
+    let found = |side: usize| {
+        let other = &sides[1 - side];
+        sides[side]
+            .iter()
+            .filter(|value| other.contains(value))
+            .count()
+    };
+    let all = sides[0].len() + sides[1].len();
+    (found(0) + found(1)) * 2 > all
 }
 
 /// The doublewords of a value, but for zero, which is everywhere.

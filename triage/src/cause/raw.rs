@@ -63,6 +63,8 @@ pub struct RawCause {
     pub changes: Vec<Change>,
     /// Registers that user code has had the kernel load in its stead until then.
     pub asked: HashSet<Register>,
+    /// Whether only A, only B wrote the data that goes with a control register which differs, with what it had.
+    pub whole: [bool; 2],
     /// Functions that only one side entered in the stretch in which the state came to differ: A's, B's.
     pub detours: [HashSet<Rc<str>>; 2],
     /// Registers of the processor on both sides then.

@@ -54,7 +54,8 @@ pub fn register(cell: Cell) -> Option<Register> {
         | Cell::Used(_)
         | Cell::UserMsr
         | Cell::Current
-        | Cell::UserStack(_) => None,
+        | Cell::UserStack(_)
+        | Cell::RegisterSet(_) => None,
     }
 }
 
@@ -87,12 +88,11 @@ pub fn what(cause: &RawCause, codes: &[Code; 2]) -> String {
         .filter(|c| register(c.cell).is_some())
         .min_by_key(|c| rank(register(c.cell)));
     let Some(change) = telling else {
-        let stack = cause
-            .changes
-            .iter()
-            .any(|c| matches!(c.cell, Cell::UserStack(_)));
-        return if stack {
+        let any = |is: fn(&Change) -> bool| cause.changes.iter().any(is);
+        return if any(|c| matches!(c.cell, Cell::UserStack(_))) {
             "user-stack-changed".into()
+        } else if any(|c| matches!(c.cell, Cell::RegisterSet(_))) {
+            "register-set-changed".into()
         } else {
             "schedule-changed".into()
         };

@@ -9,6 +9,8 @@ use ctxfuzz_scenario::event::Event;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
 
+use super::raw::Change;
+
 /// One run, replayed step by step.
 pub struct Walk<'a> {
     run: &'a Recording,
@@ -106,7 +108,7 @@ impl<'a> Walk<'a> {
     /// What the kernel has written to user stacks, but for zero.
     pub fn stacks(&self) -> HashSet<u64> {
         let cells = self.cells.iter();
-        let values = cells.filter(|(cell, _)| matches!(cell, Cell::UserStack(_)));
+        let values = cells.filter(|(cell, _)| cell.is_user_memory());
         values
             .map(|(_, value)| *value as u64)
             .filter(|value| *value != 0)
@@ -170,4 +172,24 @@ pub fn asked(scenario: &Scenario, event: Option<u16>) -> HashSet<Register> {
         _ => Vec::new(),
     });
     registers.map(|(register, _)| register).collect()
+}
+
+/// Whether only one side wrote data of the facility of a control register that differs in an image, with what was there: then it is about the facility, and the rest is the same by chance.
+pub fn whole(walks: [&Walk<'_>; 2], since: [usize; 2], changes: &[Change]) -> [bool; 2] {
+    let beside = |c: &Change| match c.cell {
+        Cell::Image(slot, Register::Fpscr) => Some((slot, msr::FP)),
+        Cell::Image(slot, Register::Vscr) => Some((slot, msr::VEC)),
+        _ => None,
+    };
+    let data = |(slot, bit)| {
+        let registers = Register::all().filter(move |r| owner_bit(*r) == bit);
+        let data = registers.filter(|r| !matches!(r, Register::Fpscr | Register::Vscr));
+        data.map(move |r| Cell::Image(slot, r))
+    };
+    let cells: Vec<Cell> = changes.iter().filter_map(beside).flat_map(data).collect();
+    let [a, b] = [0, 1].map(|side| {
+        let written = |cell: &&Cell| walks[side].is_kept(**cell, since[side]);
+        cells.iter().filter(written).count()
+    });
+    [a > 0 && b == 0, b > 0 && a == 0]
 }
