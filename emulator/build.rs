@@ -1,4 +1,4 @@
-//! Builds the kernel model, the user-side interpreter, and the agent of real kernels, for both byte orders, with clang and lld.
+//! Builds the kernel model (once as usual, once otherwise), the user-side interpreter, and the agent of real kernels, for both byte orders, with clang and lld.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,26 +14,43 @@ fn main() {
         ("le", "powerpc64le-linux-gnu"),
         ("be", "powerpc64-linux-gnu"),
     ] {
-        let objects = |folder: &str| compile(model, folder, &out.join(suffix), target);
+        let objects = |folder: &str, other: &[&str]| {
+            let name = if other.is_empty() {
+                suffix.to_owned()
+            } else {
+                format!("{suffix}-shuffled")
+            };
+            compile(
+                model,
+                folder,
+                &out.join(name),
+                &[&[&*format!("--target={target}")], other].concat(),
+            )
+        };
         let image = |name: &str| out.join(format!("{name}-{suffix}.elf"));
-        link(
-            &objects("kernel"),
-            &model.join("kernel.lds"),
-            &image("kernel"),
-        );
-        let user = objects("user");
-        link(&user, &model.join("user.lds"), &image("user"));
-        let agent = [user, objects("../agent")].concat();
-        link(&agent, Path::new("agent/agent.lds"), &image("agent"));
+        let script = model.join("kernel.lds");
+        link(&objects("kernel", &[]), &script, &image("kernel"), &[]);
+        let shuffled = objects("kernel", OTHER_FLAGS);
+        link(&shuffled, &script, &image("shuffled"), &[SHUFFLE]);
+        let user = objects("user", &[]);
+        link(&user, &model.join("user.lds"), &image("user"), &[]);
+        let agent = [user, objects("../agent", &[])].concat();
+        link(&agent, Path::new("agent/agent.lds"), &image("agent"), &[]);
     }
 }
+
+/// The same kernel built otherwise, to see that root causes and their names do not depend on how: what each flag overrides is in `FLAGS`.
+const OTHER_FLAGS: &[&str] = &["-Os", "-ffunction-sections"];
+
+/// The linker puts functions in another order: always the same one.
+const SHUFFLE: &str = "--shuffle-sections=.text*=7";
 
 fn tool(variable: &str, default: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| default.to_owned())
 }
 
 /// Compiles every C and assembly file of a folder, in name order so that images are the same everywhere.
-fn compile(model: &Path, folder: &str, out: &Path, target: &str) -> Vec<PathBuf> {
+fn compile(model: &Path, folder: &str, out: &Path, flags: &[&str]) -> Vec<PathBuf> {
     let out = &out.join(folder.trim_start_matches("../"));
     std::fs::create_dir_all(out)
         .unwrap_or_else(|e| fail(&format!("cannot create {}: {e}", out.display())));
@@ -45,24 +62,35 @@ fn compile(model: &Path, folder: &str, out: &Path, target: &str) -> Vec<PathBuf>
         .filter(|p| p.extension().is_some_and(|x| x == "c" || x == "S"))
         .collect();
     sources.sort();
-    sources
-        .into_iter()
-        .map(|source| {
-            let mut name = source.file_name().unwrap_or_default().to_owned();
-            name.push(".o");
-            let object = out.join(name);
-            // Run in the model's folder, so that line information has no path of this machine.
-            run(Command::new(tool("CTXFUZZ_CLANG", "clang"))
-                .current_dir(model)
-                .args(FLAGS)
-                .arg(format!("--target={target}"))
-                .arg("-c")
-                .arg(&source)
-                .arg("-o")
-                .arg(&object));
-            object
-        })
-        .collect()
+    let object = |source: &PathBuf| {
+        let mut name = source.file_name().unwrap_or_default().to_owned();
+        name.push(".o");
+        out.join(name)
+    };
+    // Run in the model's folder, so that line information has no path of this machine.
+    let one = |source: &PathBuf| {
+        run(Command::new(tool("CTXFUZZ_CLANG", "clang"))
+            .current_dir(model)
+            .args(FLAGS)
+            .args(flags)
+            .arg("-c")
+            .arg(source)
+            .arg("-o")
+            .arg(object(source)));
+    };
+    let share = sources.len().div_ceil(jobs()).max(1);
+    std::thread::scope(|scope| {
+        for sources in sources.chunks(share) {
+            scope.spawn(|| sources.iter().for_each(one));
+        }
+    });
+    sources.iter().map(object).collect()
+}
+
+/// How much cargo wants done at a time.
+fn jobs() -> usize {
+    let wanted = std::env::var("NUM_JOBS").ok();
+    wanted.and_then(|jobs| jobs.parse().ok()).unwrap_or(1)
 }
 
 /// model/README.md says why each is there; model/build.mk has the same list.
@@ -92,12 +120,13 @@ const FLAGS: &[&str] = &[
     "-Iinclude",
 ];
 
-fn link(objects: &[PathBuf], script: &Path, image: &Path) {
+fn link(objects: &[PathBuf], script: &Path, image: &Path, flags: &[&str]) {
     run(Command::new(tool("CTXFUZZ_LLD", "ld.lld"))
         .args(["-static", "-nostdlib", "-T"])
         .arg(script)
         .arg("-o")
         .arg(image)
+        .args(flags)
         .args(objects));
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The model's images without cargo, for work on the model itself: make -f build.mk OUT=/tmp/model
-# emulator/build.rs does the same steps with the same flags. Compiled from this directory, so that line information has no absolute path.
+# emulator/build.rs does the same steps with the same flags, and builds the kernel once more, shuffled. Compiled from this directory, so that line information has no absolute path.
 
 CC := clang-14
 LD := ld.lld-14

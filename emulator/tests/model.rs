@@ -1,7 +1,11 @@
 //! The model as a whole: outcomes depend on scenario and kernel alone, and defects are where they are said to be.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use ctxfuzz_emulator::kernel::defects;
-use ctxfuzz_emulator::kernel::image::KernelImage;
+use ctxfuzz_emulator::kernel::image::{self, KernelImage};
+use ctxfuzz_emulator::kernel::name::Build;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::{End, Endian, LogEntry, Outcome};
 use ctxfuzz_scenario::scenario::Scenario;
@@ -148,6 +152,37 @@ fn each_defect_changes_the_image_and_only_defects_do() -> Result {
                 defect.id
             );
             assert_eq!(image.program.segments.len(), fixed.program.segments.len());
+        }
+    }
+    Ok(())
+}
+
+/// The other build has the same functions and sites, in other places.
+#[test]
+fn a_shuffled_model_is_another_image_of_the_same_kernel() -> Result {
+    for endian in Endian::BOTH {
+        let [usual, shuffled] = [Build::Usual, Build::Shuffled].map(|build| {
+            let symbols = image::symbols(build, endian)?;
+            let functions = symbols.functions().iter();
+            let places: BTreeMap<_, _> = functions.map(|f| (f.name.clone(), f.address)).collect();
+            Ok::<_, image::ImageError>(places)
+        });
+        let (usual, shuffled) = (usual?, shuffled?);
+        assert!(usual.keys().eq(shuffled.keys()));
+        let order = |places: &BTreeMap<_, u64>| {
+            let mut names: Vec<_> = places
+                .iter()
+                .map(|(name, at)| (*at, Rc::clone(name)))
+                .collect();
+            names.sort();
+            names.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+        };
+        assert_ne!(order(&usual), order(&shuffled));
+        let fixed = KernelImage::load(&"shuffled:fixed".parse()?, endian)?;
+        for defect in defects::all() {
+            let name = format!("shuffled:fixed+{}", defect.id).parse()?;
+            let differs = KernelImage::load(&name, endian)?.hash != fixed.hash;
+            assert_eq!(differs, defect.applies(endian), "{} {endian:?}", defect.id);
         }
     }
     Ok(())

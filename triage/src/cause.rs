@@ -206,7 +206,7 @@ impl Explainer {
         let [a, b] = &mut self.tracers;
         let recordings = [a.record(scenario), b.record(scenario)];
         let comparison = compare(scenario, &recordings[0].outcome, &recordings[1].outcome);
-        let causes = causes(&recordings, &self.codes, &comparison);
+        let causes = causes(scenario, &recordings, &self.codes, &comparison);
         let [kernel_a, kernel_b] = self.kernels.clone();
         Explanation {
             scenario: scenario.clone(),
@@ -220,13 +220,18 @@ impl Explainer {
 }
 
 /// Names the raw causes, merges repetitions, and keeps those that lead to a difference that is not dead.
-fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> Vec<Cause> {
+fn causes(
+    scenario: &Scenario,
+    runs: &[Recording; 2],
+    codes: &[Code; 2],
+    comparison: &Comparison,
+) -> Vec<Cause> {
     if !comparison.comparable() {
         return Vec::new();
     }
     if let Some(difference) = comparison.visible().find(|d| d.what == What::End) {
         return Vec::from_iter(end::cause(runs, codes, difference).map(|end| {
-            match analyse(&runs[0], &runs[1])
+            match analyse(scenario, runs, codes)
                 .iter()
                 .find(|raw| makes_mortal(raw))
             {
@@ -239,7 +244,7 @@ fn causes(runs: &[Recording; 2], codes: &[Code; 2], comparison: &Comparison) -> 
             }
         }));
     }
-    let raw = analyse(&runs[0], &runs[1]);
+    let raw = analyse(scenario, runs, codes);
     let mut led_to: BTreeMap<usize, Vec<Difference>> = BTreeMap::new();
     let mut found_beside: Vec<Cause> = Vec::new();
     for difference in comparison.visible() {
@@ -296,7 +301,7 @@ fn makes_mortal(raw: &RawCause) -> bool {
 }
 
 fn signature(raw: &RawCause, codes: &[Code; 2]) -> String {
-    format!("{}.{}", function(raw, codes), signature::what(raw))
+    format!("{}.{}", function(raw, codes), signature::what(raw, codes))
 }
 
 fn named(
@@ -350,10 +355,9 @@ const LIBRARY: [&str; 6] = [
 /// The function at fault: the innermost one on the way to the telling write that both sides were in. A function that only one side entered is where
 /// something was done, not where it was decided, and a function of the library does what it is told.
 fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
-    let telling = raw.changes.iter().find_map(Change::writer);
-    let name = |pc: &u64| codes[0].function(*pc).or_else(|| codes[1].function(*pc));
-    let found = telling.and_then(|w| {
-        let names = || w.trace.iter().filter_map(name);
+    let telling = raw.changes.iter().find_map(Change::telling);
+    let found = telling.and_then(|(side, w)| {
+        let names = || w.trace.iter().filter_map(|pc| codes[side].function(*pc));
         let at_fault = |n: &String| !LIBRARY.contains(&n.as_str()) && !raw.is_detour(n);
         names().find(at_fault).or_else(|| names().next())
     });
@@ -391,9 +395,7 @@ fn describe(
     });
     Cause {
         signature,
-        class: class::class(raw, &|pc| {
-            codes[0].function(pc).or_else(|| codes[1].function(pc))
-        }),
+        class: class::class(raw, codes),
         verdict: Verdict::None,
         event: raw.event,
         occurrences: 1,
@@ -429,5 +431,6 @@ fn cell_name(cell: Cell, task: &impl Fn(Slot) -> Option<u8>) -> String {
         Cell::UserMsr => "facility bits with which user code goes on".into(),
         Cell::Current => "the running task".into(),
         Cell::UserStack(address) => format!("user stack at {address:#x}"),
+        Cell::RegisterSet(address) => format!("register set that was read, at {address:#x}"),
     }
 }

@@ -18,6 +18,9 @@ use weight::Weight;
 pub trait Reproduces {
     /// Whether the candidate has the signature.
     fn signature_holds(&mut self, candidate: &Scenario) -> bool;
+
+    /// Is told of each scenario that is simpler than all before and shows it: what was reached need not be lost if nothing comes of the rest.
+    fn simpler(&mut self, _found: &Scenario) {}
 }
 
 impl<F: FnMut(&Scenario) -> bool> Reproduces for F {
@@ -130,6 +133,7 @@ impl<'a, R: Reproduces> Engine<'a, R> {
         }
         self.left -= 1;
         if self.oracle.signature_holds(&candidate) {
+            self.oracle.simpler(&candidate);
             self.best = candidate;
             self.weight = weight;
             true

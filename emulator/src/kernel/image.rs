@@ -1,10 +1,10 @@
-//! Kernel and user images: the model as built for each byte order, loaded, with a kernel's defects patched in.
+//! Kernel and user images: the model as built for each byte order, once as usual and once shuffled, loaded, with a kernel's defects patched in.
 
 use super::agent::UNREPAIRED;
 use object::{Object, ObjectSection, ObjectSegment, SectionKind};
 
 use super::defects;
-use super::name::KernelName;
+use super::name::{Build, KernelName};
 use super::symbols::Symbols;
 use crate::machine::address::{KERNEL, PAGE, USER_TEXT};
 use crate::machine::instruction;
@@ -13,6 +13,8 @@ use crate::run::outcome::Endian;
 
 const KERNEL_LE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernel-le.elf"));
 const KERNEL_BE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernel-be.elf"));
+const SHUFFLED_LE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shuffled-le.elf"));
+const SHUFFLED_BE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shuffled-be.elf"));
 const USER_LE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/user-le.elf"));
 const USER_BE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/user-be.elf"));
 
@@ -122,9 +124,12 @@ pub struct KernelImage {
     pub hash: u64,
 }
 
-/// The symbols of a model kernel and its user side. The same for every kernel of a byte order: patched words move nothing.
-pub fn symbols(endian: Endian) -> Result<Symbols, ImageError> {
-    Ok(Symbols::read(&parse("kernel", kernel_bytes(endian))?))
+/// The symbols of a model kernel. The same for every kernel of a build and a byte order: patched words move nothing.
+pub fn symbols(build: Build, endian: Endian) -> Result<Symbols, ImageError> {
+    Ok(Symbols::read(&parse(
+        "kernel",
+        kernel_bytes(build, endian),
+    )?))
 }
 
 /// The symbols of the user side.
@@ -132,10 +137,12 @@ pub fn user_symbols(endian: Endian) -> Result<Symbols, ImageError> {
     Ok(Symbols::read(&parse("user", user_bytes(endian))?))
 }
 
-fn kernel_bytes(endian: Endian) -> &'static [u8] {
-    match endian {
-        Endian::Little => KERNEL_LE,
-        Endian::Big => KERNEL_BE,
+fn kernel_bytes(build: Build, endian: Endian) -> &'static [u8] {
+    match (build, endian) {
+        (Build::Usual, Endian::Little) => KERNEL_LE,
+        (Build::Usual, Endian::Big) => KERNEL_BE,
+        (Build::Shuffled, Endian::Little) => SHUFFLED_LE,
+        (Build::Shuffled, Endian::Big) => SHUFFLED_BE,
     }
 }
 
@@ -153,7 +160,7 @@ fn parse(what: &'static str, bytes: &'static [u8]) -> Result<object::File<'stati
 impl KernelImage {
     /// Loads the model of that byte order and patches the kernel's defects into it.
     pub fn load(name: &KernelName, endian: Endian) -> Result<Self, ImageError> {
-        let kernel = parse("kernel", kernel_bytes(endian))?;
+        let kernel = parse("kernel", kernel_bytes(name.build(), endian))?;
         let user = parse("user", user_bytes(endian))?;
         let symbols = Symbols::read(&kernel);
         let mut segments = segments(&kernel, |ea| ea.wrapping_sub(KERNEL))?;

@@ -1,4 +1,4 @@
-//! How kernels are named: `fixed`, `clobbering`, `repaired`, `fixed+DEFECT[+DEFECT]`, `vmlinux:FILE`.
+//! How kernels are named: `fixed`, `clobbering`, `repaired`, `fixed+DEFECT[+DEFECT]`, any of these as `shuffled:NAME`, `vmlinux:FILE`.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,10 +10,24 @@ use super::defects::{self, CLOBBERING};
 use super::snapshot::{Snapshot, SnapshotError};
 use crate::run::outcome::Endian;
 
+/// How the model was built. Both have the same sources, and the same defects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Build {
+    /// As everybody uses it.
+    #[default]
+    Usual,
+    /// At another optimisation level, functions in another order: nothing that holds for causes and signatures may depend on either.
+    Shuffled,
+}
+
+/// What stands before the name of a model of the other build.
+const SHUFFLED: &str = "shuffled:";
+
 /// A kernel as named on a command line or in an `expect` row. Clones share the snapshot of a real kernel once it is loaded.
 #[derive(Clone, Debug)]
 pub struct KernelName {
     written: String,
+    build: Build,
     defects: Vec<&'static str>,
     vmlinux: Option<Arc<Vmlinux>>,
 }
@@ -43,7 +57,7 @@ impl Hash for KernelName {
 pub enum UnknownKernel {
     /// The part before the first `+`.
     #[error(
-        "unknown kernel `{0}`: expected `fixed`, `clobbering`, `repaired`, one of them with `+DEFECT` (`ctxfuzz defects` lists them), or `vmlinux:FILE`"
+        "unknown kernel `{0}`: expected `fixed`, `clobbering`, `repaired`, one of them with `+DEFECT` (`ctxfuzz defects` lists them), `shuffled:` and one of these, or `vmlinux:FILE`"
     )]
     Base(String),
     /// A part after a `+`.
@@ -63,6 +77,27 @@ impl KernelName {
     /// The defects that are put into the model, in canonical order.
     pub fn defects(&self) -> &[&'static str] {
         &self.defects
+    }
+
+    /// Which build of the model it is; of no meaning for a real kernel.
+    pub fn build(&self) -> Build {
+        self.build
+    }
+
+    /// The same model in another build; a real kernel stays what it is.
+    pub fn in_build(&self, build: Build) -> Self {
+        if self.vmlinux.is_some() {
+            return self.clone();
+        }
+        let model = self.written.strip_prefix(SHUFFLED).unwrap_or(&self.written);
+        KernelName {
+            written: match build {
+                Build::Usual => model.to_owned(),
+                Build::Shuffled => format!("{SHUFFLED}{model}"),
+            },
+            build,
+            ..self.clone()
+        }
     }
 
     /// The file of a real kernel.
@@ -96,6 +131,7 @@ impl FromStr for KernelName {
             }
             return Ok(KernelName {
                 written: written.to_owned(),
+                build: Build::Usual,
                 defects: Vec::new(),
                 vmlinux: Some(Arc::new(Vmlinux {
                     path: file.into(),
@@ -103,7 +139,11 @@ impl FromStr for KernelName {
                 })),
             });
         }
-        let mut parts = written.split('+');
+        let (build, model) = match written.strip_prefix(SHUFFLED) {
+            Some(model) => (Build::Shuffled, model),
+            None => (Build::Usual, written),
+        };
+        let mut parts = model.split('+');
         let mut defects: Vec<&'static str> = match parts.next() {
             Some("fixed") => Vec::new(),
             Some("clobbering") => CLOBBERING.to_vec(),
@@ -121,6 +161,7 @@ impl FromStr for KernelName {
         defects.dedup();
         Ok(KernelName {
             written: written.to_owned(),
+            build,
             defects,
             vmlinux: None,
         })
@@ -171,6 +212,22 @@ mod tests {
     }
 
     #[test]
+    fn a_model_has_two_builds_and_a_real_kernel_one() {
+        let usual: KernelName = "fixed+vscr-not-restored".parse().unwrap();
+        let shuffled: KernelName = "shuffled:fixed+vscr-not-restored".parse().unwrap();
+        assert_eq!(
+            (usual.build(), shuffled.build()),
+            (Build::Usual, Build::Shuffled)
+        );
+        assert_eq!(shuffled.defects(), usual.defects());
+        assert_ne!(shuffled, usual);
+        assert_eq!(usual.in_build(Build::Shuffled), shuffled);
+        assert_eq!(shuffled.in_build(Build::Usual), usual);
+        let real: KernelName = "vmlinux:/boot/vmlinux".parse().unwrap();
+        assert_eq!(real.in_build(Build::Shuffled), real);
+    }
+
+    #[test]
     fn wrong_names_say_what_is_wrong() {
         for name in [
             "",
@@ -180,6 +237,9 @@ mod tests {
             "vmlinux:",
             "clobbering ",
             "repair",
+            "shuffled:",
+            "shuffled:shuffled:fixed",
+            "shuffled:vmlinux:/boot/vmlinux",
         ] {
             assert!(name.parse::<KernelName>().is_err(), "{name}");
         }

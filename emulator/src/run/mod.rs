@@ -61,7 +61,7 @@ pub enum RunnerError {
 pub fn kernel_symbols(name: &KernelName, endian: Endian) -> Result<Symbols, RunnerError> {
     match name.snapshot() {
         Some(snapshot) => Ok(Symbols::from_snapshot(&*snapshot?)),
-        None => Ok(image::symbols(endian)?),
+        None => Ok(image::symbols(name.build(), endian)?),
     }
 }
 

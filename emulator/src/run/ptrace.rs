@@ -10,7 +10,8 @@ use super::outcome::{Endian, RegisterFile};
 use super::user;
 use crate::machine::View;
 
-const AREA: u64 = 0x2000_c000;
+/// Where it is, on a page of its own.
+pub const AREA: u64 = 0x2000_c000;
 
 /// Offsets in the area.
 mod at {

@@ -33,6 +33,15 @@ pub enum Cell {
     Current,
     /// A doubleword of a user stack, where signal frames are: its address.
     UserStack(u64),
+    /// A doubleword of what a tracer or a core dump has of a task's registers: its address in the tracer's memory.
+    RegisterSet(u64),
+}
+
+impl Cell {
+    /// Whether it is memory of user code.
+    pub fn is_user_memory(self) -> bool {
+        matches!(self, Cell::UserStack(_) | Cell::RegisterSet(_))
+    }
 }
 
 /// A task in the kernel's task table: its index there.
@@ -94,6 +103,8 @@ pub struct Recording {
     pub outcome: Outcome,
     /// The steps in order.
     pub steps: Vec<Step>,
+    /// Images that were written with what they had, which is no step: how many steps there were, and the cell.
+    pub kept: Vec<(usize, Cell)>,
     /// Names of functions.
     pub functions: Vec<Rc<str>>,
     /// Values of all cells at the start, zero where not listed.

@@ -112,6 +112,7 @@ struct Recorder {
     previous: Option<Previous>,
     stores: Vec<(u64, usize)>,
     steps: Vec<Step>,
+    kept: Vec<(usize, Cell)>,
     hardware: RegisterFile,
     memory: HashMap<Cell, u128>,
     /// Address of `regs->msr` by slot.
@@ -135,6 +136,7 @@ impl Recorder {
             previous: None,
             stores: Vec::new(),
             steps: Vec::new(),
+            kept: Vec::new(),
             hardware: RegisterFile::default(),
             memory: HashMap::new(),
             msr_at: BTreeMap::new(),
@@ -161,6 +163,7 @@ impl Recorder {
         Recording {
             outcome,
             steps: self.steps.clone(),
+            kept: self.kept.clone(),
             functions: self
                 .symbols
                 .functions()
@@ -329,6 +332,8 @@ impl Recorder {
     fn note(&mut self, view: &View<'_>, previous: &Previous, cell: Cell, value: u128) {
         if self.memory.insert(cell, value).unwrap_or(0) != value {
             self.write(view, previous, cell, value);
+        } else if matches!(cell, Cell::Image(..)) {
+            self.kept.push((self.steps.len(), cell));
         }
     }
 
@@ -356,7 +361,11 @@ impl Recorder {
         let by_kernel = previous.msr & msr::PR == 0;
         if let Some(ea) = self.stacks.address(pa).filter(|_| by_kernel) {
             let at = ea & !7;
-            self.note(view, previous, Cell::UserStack(at), view.load(at).into());
+            let cell = match user::Stacks::is_tracer(at) {
+                true => Cell::RegisterSet(at),
+                false => Cell::UserStack(at),
+            };
+            self.note(view, previous, cell, view.load(at).into());
         }
     }
 

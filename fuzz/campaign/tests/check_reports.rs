@@ -269,6 +269,9 @@ fn the_check_of_junit_refuses_what_is_wrong() {
             r#"<testcase name="a" classname="b"/>"#,
             r#"<testcase name="a" classname="b"><failure type="x"/></testcase>"#,
         ),
+        // These two only the schema knows.
+        (r#" classname="b""#, r#" classname="b" colour="red""#),
+        (r#"<testcase "#, r#"<properties/><testcase "#),
         ("testcase", "case"),
         ("</testsuites>", ""),
     ] {

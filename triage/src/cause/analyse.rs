@@ -10,16 +10,22 @@ use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::machine::{Vector, msr};
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
 use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Scenario;
 
 use super::align::{Meeting, align};
 use super::class::is_frame_msr;
+use super::code::Code;
 use super::dispute::{CONTROL, STACK, class, one_dispute};
 use super::raw::{Change, Copied, Damage, RawCause};
-use super::state::{Walk, owner_bit};
+use super::state::{Walk, asked, owner_bit, whole};
+use super::stay::entered;
 
 /// Finds the causes behind all differences of two runs.
-pub fn analyse(a: &Recording, b: &Recording) -> Vec<RawCause> {
+pub fn analyse(scenario: &Scenario, runs: &[Recording; 2], codes: &[Code; 2]) -> Vec<RawCause> {
+    let [a, b] = runs;
     let mut analysis = Analysis {
+        scenario,
+        codes,
         a: Walk::new(a),
         b: Walk::new(b),
         runs: [a, b],
@@ -58,6 +64,8 @@ struct Analysis<'a> {
     a: Walk<'a>,
     b: Walk<'a>,
     runs: [&'a Recording; 2],
+    scenario: &'a Scenario,
+    codes: &'a [Code; 2],
     /// Cells that differ now.
     differing: HashMap<Cell, Differing>,
     /// Registers that differed and do not any more, since user code was last left: the kernel may have borrowed them, and put back what they had.
@@ -166,7 +174,7 @@ impl Analysis<'_> {
         originals: &Originals,
         images: &HashMap<Cell, u128>,
     ) -> HashSet<usize> {
-        let mut groups: Vec<(Vec<u64>, Vec<Change>)> = Vec::new();
+        let mut groups: Vec<(Vec<Option<String>>, Vec<Change>)> = Vec::new();
         for &cell in fresh {
             let change = self.change(cell);
             if let Some(cause) = self.follows_from(&change, originals) {
@@ -186,7 +194,7 @@ impl Analysis<'_> {
                 self.causes[cause].copies.push(copied);
                 continue;
             }
-            let key = call_chain(&change);
+            let key = self.call_chain(&change);
             match groups.iter_mut().find(|(chain, _)| *chain == key) {
                 Some((_, changes)) => changes.push(change),
                 None => groups.push((key, vec![change])),
@@ -214,9 +222,22 @@ impl Analysis<'_> {
                 recent(&self.a, self.since[0]),
                 recent(&self.b, self.since[1]),
             ],
+            kept: [
+                self.a.is_kept(cell, self.since[0]),
+                self.b.is_kept(cell, self.since[1]),
+            ],
             foreign: [self.a.is_foreign(cell), self.b.is_foreign(cell)],
             former: [self.a.had_before(cell), self.b.had_before(cell)],
         }
+    }
+
+    /// The callers of the code that made a change: enough to keep apart what different functions did. By name, as the two sides may have them at different addresses.
+    fn call_chain(&self, change: &Change) -> Vec<Option<String>> {
+        let Some((side, writer)) = change.telling() else {
+            return Vec::new();
+        };
+        let callers = writer.trace.iter().skip(1);
+        callers.map(|pc| self.codes[side].function(*pc)).collect()
     }
 
     /// User code goes on with another MSR than `regs->msr` says: whoever changed that last did not see to it that it counts.
@@ -238,6 +259,7 @@ impl Analysis<'_> {
             writer_a: writer(0),
             writer_b: writer(1),
             recent: wrong,
+            kept: [false; 2],
             foreign: [false; 2],
             former: [false; 2],
             rewritten: false,
@@ -270,6 +292,9 @@ impl Analysis<'_> {
         if let Some(cause) = originals.get(&(wanted, pair)).or_else(from_stack) {
             return Some(*cause);
         }
+        if let Some(cause) = self.read_before(change) {
+            return Some(cause);
+        }
         // User code came to an exception that it did not come to on the other side: by what it computes with.
         if self.lone_exception()
             && let Some(cause) = self.latest_of_class(Cell::Hardware(Register::F(0)))
@@ -299,6 +324,16 @@ impl Analysis<'_> {
             }
         }
         self.control
+    }
+
+    /// A tracer has what registers held when the kernel read them, by way of a buffer: they may be the same again.
+    fn read_before(&self, change: &Change) -> Option<usize> {
+        let same = |c: &Change| (c.a, c.b) == (change.a, change.b);
+        let has = |cause: &RawCause| {
+            cause.changes.iter().any(same) || cause.copies.iter().any(|c| same(&c.change))
+        };
+        let read = matches!(change.cell, Cell::RegisterSet(_));
+        read.then(|| self.causes.iter().rposition(has))?
     }
 
     /// Whether only one side has had an FP exception in this stretch.
@@ -339,11 +374,13 @@ impl Analysis<'_> {
                 self.control.get_or_insert(cause);
             }
         }
-        let stack = changes.iter().any(|c| matches!(c.cell, Cell::UserStack(_)));
+        let stack = changes.iter().any(|c| c.cell.is_user_memory());
         let stacks = |walk: &Walk<'_>| if stack { walk.stacks() } else { HashSet::new() };
         self.causes.push(RawCause {
             stacks: [stacks(&self.a), stacks(&self.b)],
             event: self.a.event,
+            asked: asked(self.scenario, self.a.event),
+            whole: whole([&self.a, &self.b], self.since, &changes),
             changes,
             detours: self.detours.clone(),
             hardware: [self.a.hardware(), self.b.hardware()],
@@ -459,23 +496,4 @@ impl Analysis<'_> {
             }
         }
     }
-}
-
-/// The callers of the code that made a change: enough to keep apart what different functions did, without symbols.
-fn call_chain(change: &Change) -> Vec<u64> {
-    change
-        .writer()
-        .and_then(|w| w.trace.get(1..))
-        .unwrap_or_default()
-        .to_vec()
-}
-
-/// Functions entered between two steps.
-fn entered(run: &Recording, from: usize, to: usize) -> HashSet<Rc<str>> {
-    let steps = run.steps.get(from..to).unwrap_or_default();
-    let names = steps.iter().filter_map(|step| match step {
-        Step::Enter(function) => Some(run.functions[*function as usize].clone()),
-        _ => None,
-    });
-    names.collect()
 }

@@ -2,13 +2,16 @@
 //!
 //! 1. One run did not complete, and nothing that is tracked was wrong before: *dies* (that one is `end`'s).
 //! 2. What says who owns registers differs: facility bits of `regs->msr`, of the MSR that user code goes on with, or of a frame's MSR; `used_vr`, `used_vsr`; which task runs:
-//!    *wrong owner*. Only FE0 and FE1: *control bits*.
-//! 3. Only one side loaded registers from the image of their task: *wrong owner* if the other did not come to the code that does, as it took them for loaded; *leaked from another
-//!    task* if it did come there, and what is still in the register another task has written.
-//! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*.
-//! 5. Most values that differ are those of another place of the same state: *wrong layout*.
-//! 6. Registers: if only one side loaded them, the other kept what its own task had there: *stale restore*. Else *clobbered live register*.
-//! 7. Images: if only one side wrote, and that what the processor has, the other's image is not up to date: *lost update*. If it wrote anything else, the other has kept what will be
+//!    *wrong owner*. Only FE0 and FE1, then and where the same function writes the same bits again: *control bits*.
+//! 3. Only one side loaded registers: *wrong owner* if the other did not come to the code that does, as it took them for loaded, or if it put the same value into the image
+//!    instead; *leaked from another task* if it did come there, and what is still in the register another task has written.
+//! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*, unless the side that wrote it wrote the data that goes with it too, and the other did not: then 7 decides.
+//! 5. Most values that differ are those of another place of the same state, or each side wrote what the other wrote, to another place: *wrong layout*.
+//! 6. Registers: if only one side loaded them from the image of their task, the other kept what its own task had there: *stale restore*, unless the function that loads them has
+//!    itself left what is there: it has borrowed the register. If only one side wrote a register that user code has had the kernel load: *lost update*. Else *clobbered live
+//!    register*.
+//! 7. Images: if only one side wrote, and that what the processor has, the other's image is not up to date: *lost update*; so it is if the other wrote what was there, as one of the two has
+//!    lost that. If what one wrote is in the other's processor, they disagree about where it belongs: *wrong owner*. If it wrote anything else, the other has kept what will be
 //!    loaded again: *stale restore*. If both wrote: *stale restore* if one of the values was there before, else *lost update*.
 //! 8. Signal frames: *lost update*.
 //!
@@ -22,16 +25,19 @@ use ctxfuzz_emulator::run::outcome::RegisterFile;
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::register::Register;
 
+use super::code::Code;
 use super::raw::{Change, RawCause};
-use super::signature::{pattern, register};
+use super::signature::{owners_after, pattern, register};
 use crate::pattern::Source;
 
 const OWNERS: u64 = msr::FP | msr::VEC | msr::VSX;
 
-/// The kind of a cause; `name` has the function at an address.
-pub fn class(cause: &RawCause, name: &dyn Fn(u64) -> Option<String>) -> Class {
+/// The kind of a cause; the two kernels' code says which functions addresses belong to.
+pub fn class(cause: &RawCause, codes: &[Code; 2]) -> Class {
     let bits = cause.changes.iter().filter_map(bits).fold(0, |a, b| a | b);
-    if bits & OWNERS != 0 || cause.changes.iter().any(|c| c.cell == Cell::Current) {
+    if (bits | owners_after(cause, codes)) & OWNERS != 0
+        || cause.changes.iter().any(|c| c.cell == Cell::Current)
+    {
         return Class::WrongOwner;
     }
     if bits != 0 {
@@ -42,18 +48,19 @@ pub fn class(cause: &RawCause, name: &dyn Fn(u64) -> Option<String>) -> Class {
     };
     // The running task always has its VRSAVE.
     let registers = of(|cell| matches!(cell, Cell::Hardware(r) if r != Register::Vrsave));
-    let found = most(registers.iter().map(|c| of_register(c, cause, name)));
+    let found = most(registers.iter().map(|c| of_register(c, cause, codes)));
     if let Some(class @ (Class::WrongOwner | Class::LeakedFromTask)) = found {
         return class;
     }
     let data = of(is_data);
+    let images = of(|cell| matches!(cell, Cell::Image(..)));
     if data.is_empty() {
-        return Class::ControlBits;
+        let more = images.iter().find(|c| is_part(c, cause));
+        return more.map_or(Class::ControlBits, |c| of_image(c, cause));
     }
     if misplaced(&data, cause) {
         return Class::WrongLayout;
     }
-    let images = of(|cell| matches!(cell, Cell::Image(..)));
     found
         .or_else(|| most(images.iter().map(|c| of_image(c, cause))))
         .unwrap_or(Class::LostUpdate)
@@ -80,7 +87,7 @@ fn bits(change: &Change) -> Option<u64> {
     match change.cell {
         Cell::Facilities(_) | Cell::Used(_) | Cell::UserMsr => Some(differ),
         Cell::UserStack(_) => is_frame_msr(change).then_some(differ),
-        Cell::Hardware(_) | Cell::Image(..) | Cell::Current => None,
+        Cell::Hardware(_) | Cell::Image(..) | Cell::Current | Cell::RegisterSet(_) => None,
     }
 }
 
@@ -94,7 +101,7 @@ pub fn is_frame_msr(change: &Change) -> bool {
 fn is_data(cell: Cell) -> bool {
     match register(cell) {
         Some(register) => !is_control(register),
-        None => matches!(cell, Cell::UserStack(_)),
+        None => cell.is_user_memory(),
     }
 }
 
@@ -103,6 +110,15 @@ fn is_control(register: Register) -> bool {
         register,
         Register::Fpscr | Register::Vscr | Register::Vrsave
     )
+}
+
+/// Whether a control register in an image differs as part of what became of data: the side that wrote it has written the facility's data too, with what was there.
+fn is_part(change: &Change, cause: &RawCause) -> bool {
+    match change.recent {
+        [true, false] => cause.whole[0],
+        [false, true] => cause.whole[1],
+        _ => false,
+    }
 }
 
 /// Whether what differs is mostly the right values in wrong places: what one side has in a place, the other has in another one. Zero is everywhere and does not count.
@@ -120,7 +136,12 @@ fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
         let halves = halves(value);
         (!halves.is_empty()).then(|| halves.iter().all(|half| known.contains(half)))
     };
-    let elsewhere = data.iter().filter_map(|change| {
+    // What `mffs` or `mfvscr` has left is no data: a small number, which is in many places.
+    let moved = |c: &&&Change| {
+        let source = pattern(cause, c).map(|p| p.source);
+        matches!(source, Some(Source::Fpscr | Source::Vscr))
+    };
+    let elsewhere = data.iter().filter(|c| !moved(c)).filter_map(|change| {
         let (a, b) = (all_in(change.a, &known_b), all_in(change.b, &known_a));
         match change.recent {
             [true, false] => a,
@@ -130,10 +151,33 @@ fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
     });
     let (yes, no): (Vec<bool>, Vec<bool>) = elsewhere.partition(|elsewhere| *elsewhere);
     // What only one side wrote into an image or a register is a copy of something, wherever it comes from: there it takes halves that have changed places.
-    let both_or_frame = |c: &&Change| c.recent == [true; 2] || matches!(c.cell, Cell::UserStack(_));
+    let both_or_user = |c: &&Change| c.recent == [true; 2] || c.cell.is_user_memory();
     let is_swapped = |c: &&&Change| pattern(cause, c).is_some_and(|p| p.source == Source::Swapped);
     let swapped = data.iter().filter(is_swapped).count();
-    swapped * 2 > data.len() || data.iter().any(both_or_frame) && yes.len() > no.len()
+    swapped * 2 > data.len()
+        || crossed(data)
+        || data.iter().any(both_or_user) && yes.len() > no.len()
+}
+
+/// Whether each side wrote what the other one wrote, to another place.
+fn crossed(data: &[&Change]) -> bool {
+    let alone = |side: usize| {
+        let changes = data
+            .iter()
+            .filter(move |c| c.recent[side] && !c.recent[1 - side]);
+        let values = changes.map(move |c| [c.a, c.b][side]);
+        values.filter(|value| *value != 0).collect::<Vec<u128>>()
+    };
+    let sides = [alone(0), alone(1)];
+    let found = |side: usize| {
+        let other = &sides[1 - side];
+        sides[side]
+            .iter()
+            .filter(|value| other.contains(value))
+            .count()
+    };
+    let all = sides[0].len() + sides[1].len();
+    (found(0) + found(1)) * 2 > all
 }
 
 /// The doublewords of a value, but for zero, which is everywhere.
@@ -148,33 +192,60 @@ fn doublewords(file: &RegisterFile) -> Vec<u64> {
         .collect()
 }
 
-fn of_register(change: &Change, cause: &RawCause, name: &dyn Fn(u64) -> Option<String>) -> Class {
+/// Where both sides have a value of a register: in the processor, in the image of the running task.
+fn places(cause: &RawCause, side: usize, register: Register, value: u128) -> [bool; 2] {
+    [&cause.hardware[side], &cause.images[side]].map(|file| file.get(register) == value)
+}
+
+fn of_register(change: &Change, cause: &RawCause, codes: &[Code; 2]) -> Class {
     let (writer, silent) = match change.recent {
         [true, false] => (0, 1),
         [false, true] => (1, 0),
         _ => return Class::ClobberedRegister,
     };
-    let loaded = register(change.cell)
-        .is_some_and(|r| cause.images[writer].get(r) == [change.a, change.b][writer]);
-    let function = change.writer().and_then(|w| name(w.pc));
-    match loaded {
-        false => Class::ClobberedRegister,
-        true if function.is_some_and(|f| cause.is_detour(&f)) => Class::WrongOwner,
-        true if change.foreign[silent] => Class::LeakedFromTask,
-        true => Class::StaleRestore,
+    let value = [change.a, change.b][writer];
+    let has = |side| register(change.cell).map(|r| places(cause, side, r, value));
+    let loaded = matches!(has(writer), Some([_, true]));
+    let stored_instead = has(writer) == Some([true, false]) && has(silent) == Some([false, true]);
+    let by = |side: usize| {
+        let write = [&change.writer_a, &change.writer_b][side].as_ref()?;
+        codes[side].function(write.pc)
+    };
+    let function = by(writer);
+    let is_detour = function.as_ref().is_some_and(|f| cause.is_detour(f));
+    let loads_all = || {
+        let function = function.as_deref();
+        function.is_some_and(|f| codes[writer].loads_a_facility(f))
+    };
+    let asked = register(change.cell).is_some_and(|r| cause.asked.contains(&r));
+    if stored_instead || is_detour && (loaded || loads_all()) {
+        Class::WrongOwner
+    } else if loaded && change.foreign[silent] {
+        Class::LeakedFromTask
+    } else if loaded && by(silent) != function {
+        Class::StaleRestore
+    } else if asked {
+        Class::LostUpdate
+    } else {
+        Class::ClobberedRegister
     }
 }
 
 fn of_image(change: &Change, cause: &RawCause) -> Class {
-    let saved = |side: usize, value| {
-        register(change.cell).is_some_and(|r| cause.hardware[side].get(r) == value)
+    let (writer, silent) = match change.recent {
+        [true, false] => (0, 1),
+        [false, true] => (1, 0),
+        _ if change.former.contains(&true) => return Class::StaleRestore,
+        _ => return Class::LostUpdate,
     };
-    match change.recent {
-        [true, false] if saved(0, change.a) => Class::LostUpdate,
-        [false, true] if saved(1, change.b) => Class::LostUpdate,
-        [true, false] | [false, true] => Class::StaleRestore,
-        _ if change.former.contains(&true) => Class::StaleRestore,
-        _ => Class::LostUpdate,
+    let value = [change.a, change.b][writer];
+    let in_processor =
+        |side| register(change.cell).is_some_and(|r| places(cause, side, r, value)[0]);
+    match (in_processor(writer), in_processor(silent)) {
+        (true, _) => Class::LostUpdate,
+        _ if change.kept[silent] => Class::LostUpdate,
+        (false, true) => Class::WrongOwner,
+        (false, false) => Class::StaleRestore,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The code of one kernel: places, source lines and disassembly for reports.
 
+use std::collections::HashSet;
+
 use ctxfuzz_emulator::kernel::code::KernelCode;
 use ctxfuzz_emulator::kernel::image;
 use ctxfuzz_emulator::kernel::name::KernelName;
@@ -34,6 +36,18 @@ fn loads_gpr(word: u32, register: u8) -> bool {
 /// `std` or `stdu` of a register, to wherever.
 fn stores_gpr(word: u32, register: u8) -> bool {
     word >> 26 == 62 && (word >> 21 & 31) as u8 == register
+}
+
+/// The VSR that `lfd`, `lxvd2x` or `lvx` loads.
+fn loaded_vsr(word: u32) -> Option<u8> {
+    let target = (word >> 21 & 31) as u8;
+    match (word >> 26, word >> 1 & 0x3ff) {
+        (50, _) => Some(target),
+        // The lowest bit is the highest of the number.
+        (31, 844) => Some(target | ((word & 1) << 5) as u8),
+        (31, 103) => Some(target | 32),
+        _ => None,
+    }
 }
 
 /// A kernel's image and symbols.
@@ -80,6 +94,17 @@ impl Code {
         let words: Vec<u32> = code.filter_map(|at| self.text.word(at)).collect();
         let writes = words.iter().any(|word| loads_gpr(*word, register));
         writes && !words.iter().any(|word| stores_gpr(*word, register))
+    }
+
+    /// Whether a kernel function loads every register of FP, or of VMX, from memory.
+    pub fn loads_a_facility(&self, function: &str) -> bool {
+        let functions = self.kernel.functions();
+        let Some(function) = functions.iter().find(|f| &*f.name == function) else {
+            return false;
+        };
+        let code = (function.address..function.address + function.size).step_by(4);
+        let words = code.filter_map(|at| self.text.word(at));
+        words.filter_map(loaded_vsr).collect::<HashSet<u8>>().len() >= 32
     }
 
     fn place(&self, pc: u64) -> String {
@@ -169,5 +194,18 @@ mod tests {
         let others = [0xf9c1_0010, 0x7dc8_03a6, 0x7dc3_7378];
         assert!(!others.iter().any(|w| loads_gpr(*w, 14)));
         assert!(stores_gpr(others[0], 14) && !stores_gpr(others[0], 15));
+    }
+
+    #[test]
+    fn loads_of_vector_registers_are_told_from_stores() {
+        // lfd f31,8(r3); lxvd2x vs2,0,r4; lxvd2x vs34,0,r4; lvx v2,0,r4
+        let loads = [0xcbe3_0008, 0x7c40_2698, 0x7c40_2699, 0x7c40_20ce];
+        assert_eq!(
+            loads.map(loaded_vsr),
+            [Some(31), Some(2), Some(34), Some(34)]
+        );
+        // stfd f31,8(r3); stxvd2x vs2,0,r4; stvx v2,0,r4
+        let stores = [0xdbe3_0008, 0x7c40_2798, 0x7c40_21ce];
+        assert_eq!(stores.map(loaded_vsr), [None; 3]);
     }
 }

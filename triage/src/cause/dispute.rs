@@ -8,7 +8,7 @@ use ctxfuzz_emulator::trace::Cell;
 use super::raw::Change;
 use super::state::owner_bit;
 
-/// Class of a doubleword on a stack.
+/// Class of a doubleword on a stack, or in other memory of user code.
 pub const STACK: u64 = u64::MAX;
 
 /// Class of what says who owns registers.
@@ -21,7 +21,7 @@ const CONTROL_BIT: u64 = 1 << 63;
 pub fn class(cell: &Cell) -> Option<u64> {
     match cell {
         Cell::Hardware(register) | Cell::Image(_, register) => Some(owner_bit(*register)),
-        Cell::UserStack(_) => Some(STACK),
+        Cell::UserStack(_) | Cell::RegisterSet(_) => Some(STACK),
         Cell::Facilities(_) | Cell::Used(_) | Cell::UserMsr | Cell::Current => Some(CONTROL),
     }
 }

@@ -22,6 +22,8 @@ pub struct Change {
     pub writer_b: Option<Write>,
     /// Whether A's, B's write lies in the stretch in which the cell came to differ.
     pub recent: [bool; 2],
+    /// Whether A, B wrote an image in that stretch with what it had.
+    pub kept: [bool; 2],
     /// Whether A's, B's value was there when the running task came.
     pub foreign: [bool; 2],
     /// Whether A's, B's value is one that the cell had before, with another in between.
@@ -33,10 +35,15 @@ pub struct Change {
 impl Change {
     /// The write that tells most: A's, unless only B wrote in the stretch in which the cell came to differ.
     pub fn writer(&self) -> Option<&Write> {
+        self.telling().map(|(_, write)| write)
+    }
+
+    /// The same, with the side that it is of: addresses mean something on their own side only.
+    pub fn telling(&self) -> Option<(usize, &Write)> {
         match (&self.writer_a, &self.writer_b) {
-            (Some(a), _) if self.recent[0] => Some(a),
-            (_, Some(b)) => Some(b),
-            (a, None) => a.as_ref(),
+            (Some(a), _) if self.recent[0] => Some((0, a)),
+            (_, Some(b)) => Some((1, b)),
+            (a, None) => a.as_ref().map(|a| (0, a)),
         }
     }
 
@@ -54,6 +61,10 @@ pub struct RawCause {
     pub event: Option<u16>,
     /// What differs since.
     pub changes: Vec<Change>,
+    /// Registers that user code has had the kernel load in its stead until then.
+    pub asked: HashSet<Register>,
+    /// Whether only A, only B wrote the data that goes with a control register which differs, with what it had.
+    pub whole: [bool; 2],
     /// Functions that only one side entered in the stretch in which the state came to differ: A's, B's.
     pub detours: [HashSet<Rc<str>>; 2],
     /// Registers of the processor on both sides then.

@@ -6,6 +6,7 @@ use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::register::Register;
 
+use super::code::Code;
 use super::raw::{Change, RawCause};
 use crate::pattern::{Context, Pattern, Source, recognise, slug};
 
@@ -53,18 +54,22 @@ pub fn register(cell: Cell) -> Option<Register> {
         | Cell::Used(_)
         | Cell::UserMsr
         | Cell::Current
-        | Cell::UserStack(_) => None,
+        | Cell::UserStack(_)
+        | Cell::RegisterSet(_) => None,
     }
 }
 
 /// What changed, as the second half of a signature.
-pub fn what(cause: &RawCause) -> String {
+pub fn what(cause: &RawCause, codes: &[Code; 2]) -> String {
     let facilities = cause
         .changes
         .iter()
         .find(|c| matches!(c.cell, Cell::Facilities(_)));
     if let Some(change) = facilities {
-        return facility_slug((change.a ^ change.b) as u64);
+        return match owners_after(cause, codes) {
+            0 => facility_slug((change.a ^ change.b) as u64),
+            owners => facility_slug(owners),
+        };
     }
     if cause.changes.iter().any(|c| c.cell == Cell::UserMsr) {
         return "msr-not-taken".into();
@@ -83,12 +88,11 @@ pub fn what(cause: &RawCause) -> String {
         .filter(|c| register(c.cell).is_some())
         .min_by_key(|c| rank(register(c.cell)));
     let Some(change) = telling else {
-        let stack = cause
-            .changes
-            .iter()
-            .any(|c| matches!(c.cell, Cell::UserStack(_)));
-        return if stack {
+        let any = |is: fn(&Change) -> bool| cause.changes.iter().any(is);
+        return if any(|c| matches!(c.cell, Cell::UserStack(_))) {
             "user-stack-changed".into()
+        } else if any(|c| matches!(c.cell, Cell::RegisterSet(_))) {
+            "register-set-changed".into()
         } else {
             "schedule-changed".into()
         };
@@ -110,6 +114,26 @@ pub fn what(cause: &RawCause) -> String {
         Some(first) => stable(cause, first, pattern(cause, change).as_ref()),
         None => String::new(),
     }
+}
+
+/// What a function did to FE0 and FE1 may be the lesser part: the owners' bits that come to differ later, in the same place, because the same function wrote both in one. Zero if
+/// they are part of the cause itself.
+pub fn owners_after(cause: &RawCause, codes: &[Code; 2]) -> u64 {
+    let owners = |change: &Change| (change.a ^ change.b) as u64 & (msr::FP | msr::VEC | msr::VSX);
+    let is_control = |c: &&Change| matches!(c.cell, Cell::Facilities(_));
+    let by = |change: &Change| {
+        let (side, writer) = change.telling()?;
+        codes[side].function(writer.pc)
+    };
+    let Some(first) = cause.changes.iter().find(is_control) else {
+        return 0;
+    };
+    if cause.changes.iter().any(|change| owners(change) != 0) {
+        return 0;
+    }
+    let later = cause.copies.iter().map(|copied| &copied.change);
+    let same = later.filter(|c| c.cell == first.cell && by(c) == by(first));
+    same.fold(0, |all, change| all | owners(change))
 }
 
 /// Registers that name a bug best come first.

@@ -5,7 +5,11 @@ use std::collections::{HashMap, HashSet};
 use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::run::outcome::RegisterFile;
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
+use ctxfuzz_scenario::event::Event;
 use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Scenario;
+
+use super::raw::Change;
 
 /// One run, replayed step by step.
 pub struct Walk<'a> {
@@ -15,6 +19,9 @@ pub struct Walk<'a> {
     writers: HashMap<Cell, (usize, Slot)>,
     /// Values that cells had before the one they have.
     former: HashMap<Cell, Vec<u128>>,
+    /// The last time an image was written with what it had, in steps.
+    kept: HashMap<Cell, usize>,
+    next_kept: usize,
     /// The event that is being done.
     pub event: Option<u16>,
 }
@@ -29,6 +36,8 @@ impl<'a> Walk<'a> {
             cells,
             writers: HashMap::new(),
             former: HashMap::new(),
+            kept: HashMap::new(),
+            next_kept: 0,
             event: None,
         }
     }
@@ -49,6 +58,11 @@ impl<'a> Walk<'a> {
                 _ => {}
             }
             self.next += 1;
+        }
+        let kept = self.run.kept.iter().skip(self.next_kept);
+        for (at, cell) in kept.take_while(|(at, _)| *at < self.next) {
+            self.kept.insert(*cell, *at);
+            self.next_kept += 1;
         }
         written
     }
@@ -72,6 +86,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether an image was written with what it had, from a step on.
+    pub fn is_kept(&self, cell: Cell, since: usize) -> bool {
+        self.kept.get(&cell).is_some_and(|at| *at >= since)
+    }
+
     /// Whether a cell has what another task than the running one wrote, or nobody in this run.
     pub fn is_foreign(&self, cell: Cell) -> bool {
         self.writers
@@ -89,7 +108,7 @@ impl<'a> Walk<'a> {
     /// What the kernel has written to user stacks, but for zero.
     pub fn stacks(&self) -> HashSet<u64> {
         let cells = self.cells.iter();
-        let values = cells.filter(|(cell, _)| matches!(cell, Cell::UserStack(_)));
+        let values = cells.filter(|(cell, _)| cell.is_user_memory());
         values
             .map(|(_, value)| *value as u64)
             .filter(|value| *value != 0)
@@ -142,4 +161,35 @@ pub fn owner_bit(register: Register) -> u64 {
         Register::V(_) | Register::Vscr => msr::VEC,
         Register::Vrsave => 0,
     }
+}
+
+/// The registers that loads of user code are about which the kernel has done up to an event, or is doing: a task may be preempted in the middle of one.
+pub fn asked(scenario: &Scenario, event: Option<u16>) -> HashSet<Register> {
+    let count = event.map_or(scenario.events.len(), |event| usize::from(event) + 1);
+    let loads = scenario.events.iter().take(count);
+    let registers = loads.flat_map(|event| match event {
+        Event::Access { op, register, .. } => op.defines(*register),
+        _ => Vec::new(),
+    });
+    registers.map(|(register, _)| register).collect()
+}
+
+/// Whether only one side wrote data of the facility of a control register that differs in an image, with what was there: then it is about the facility, and the rest is the same by chance.
+pub fn whole(walks: [&Walk<'_>; 2], since: [usize; 2], changes: &[Change]) -> [bool; 2] {
+    let beside = |c: &Change| match c.cell {
+        Cell::Image(slot, Register::Fpscr) => Some((slot, msr::FP)),
+        Cell::Image(slot, Register::Vscr) => Some((slot, msr::VEC)),
+        _ => None,
+    };
+    let data = |(slot, bit)| {
+        let registers = Register::all().filter(move |r| owner_bit(*r) == bit);
+        let data = registers.filter(|r| !matches!(r, Register::Fpscr | Register::Vscr));
+        data.map(move |r| Cell::Image(slot, r))
+    };
+    let cells: Vec<Cell> = changes.iter().filter_map(beside).flat_map(data).collect();
+    let [a, b] = [0, 1].map(|side| {
+        let written = |cell: &&Cell| walks[side].is_kept(**cell, since[side]);
+        cells.iter().filter(written).count()
+    });
+    [a > 0 && b == 0, b > 0 && a == 0]
 }

@@ -1,5 +1,8 @@
 //! A stay in the kernel, from an entry to the return to user space.
 
+use std::collections::HashSet;
+use std::rc::Rc;
+
 use ctxfuzz_emulator::trace::{Recording, Step};
 
 /// Name of a recorded function.
@@ -22,4 +25,14 @@ pub fn returned(run: &Recording, end: usize) -> impl Iterator<Item = &str> {
 /// The one that it came back from last: there it was decided what user code finds. `None` if none returned.
 pub fn last_returned(run: &Recording, end: usize) -> Option<&str> {
     returned(run, end).next()
+}
+
+/// Functions entered between two steps.
+pub fn entered(run: &Recording, from: usize, to: usize) -> HashSet<Rc<str>> {
+    let steps = run.steps.get(from..to).unwrap_or_default();
+    let names = steps.iter().filter_map(|step| match step {
+        Step::Enter(function) => Some(run.functions[*function as usize].clone()),
+        _ => None,
+    });
+    names.collect()
 }

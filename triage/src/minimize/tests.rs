@@ -8,7 +8,7 @@ use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use super::{MinimizeError, Weight, minimize};
+use super::{MinimizeError, Reproduces, Weight, minimize};
 
 fn any_register() -> impl Strategy<Value = Register> {
     let all: Vec<Register> = Register::all().collect();
@@ -300,6 +300,39 @@ fn dropping_a_task_renumbers_the_others() {
     let found = minimize(&scenario, &mut oracle, 1000).unwrap().scenario;
     assert_eq!(found.stage.tasks.len(), 2);
     assert_eq!(found.events, [to(1)]);
+}
+
+/// What is told of on the way, in order.
+struct Telling(Vec<Scenario>);
+
+impl Reproduces for Telling {
+    fn signature_holds(&mut self, candidate: &Scenario) -> bool {
+        candidate.events.len() >= 2
+    }
+
+    fn simpler(&mut self, found: &Scenario) {
+        self.0.push(found.clone());
+    }
+}
+
+#[test]
+fn each_success_is_told_and_the_last_is_the_result() {
+    let scenario = Scenario {
+        stage: Stage {
+            tasks: vec![TaskStage::default()],
+            io_uring: vec![],
+        },
+        events: vec![Event::Touch(Facility::Fp); 9],
+        ..Scenario::default()
+    };
+    let mut telling = Telling(Vec::new());
+    let found = minimize(&scenario, &mut telling, 1000).unwrap();
+    let weights: Vec<Weight> = telling.0.iter().map(Weight::of).collect();
+    assert!(
+        weights.len() > 1 && weights.is_sorted_by(|a, b| a > b),
+        "{weights:?}"
+    );
+    assert_eq!(telling.0.last(), Some(&found.scenario));
 }
 
 #[test]

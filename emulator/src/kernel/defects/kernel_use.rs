@@ -34,8 +34,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "KVM_RUN saves the user's registers and leaves them marked live",
         mechanism: "The guest's take their place, so the task goes on with those, f14-f31 and v20-v31 among them: damage, and a leak out of the guest.",
         function: "kvmppc_save_user_regs",
-        // The call that is missing.
-        named_instead: &["__giveup_fpu"],
+        // The calls that are missing.
+        named_instead: &["__giveup_fpu", "__giveup_altivec"],
         class: Some(Class::WrongOwner),
         origin: Origin::Upstream {
             commit: "dc158d23b33d",

@@ -1,11 +1,12 @@
-//! User memory that kernels write: stacks, with their signal frames, and control blocks, with what is stored for user code.
+//! User memory that kernels write: stacks, with their signal frames, control blocks, with what is stored for user code, and a tracer's, with the register sets that it has read.
 
 use std::collections::HashMap;
 
 use super::{BLOCKS, STACKS, STACKS_SIZE};
 use crate::machine::address::{AddressMap, PAGE};
+use crate::run::ptrace::AREA;
 
-/// Physical pages of the user stacks, and that of the control blocks: memory that the kernel writes for user code.
+/// Physical pages of the user stacks, that of the control blocks, and the tracer's: memory that the kernel writes for user code.
 #[derive(Clone, Debug, Default)]
 pub struct Stacks(HashMap<u64, u64>);
 
@@ -15,10 +16,15 @@ impl Stacks {
         let pages = (STACKS..STACKS + STACKS_SIZE).step_by(PAGE as usize);
         Stacks(
             pages
-                .chain([BLOCKS])
+                .chain([BLOCKS, AREA])
                 .filter_map(|ea| Some((map.physical(ea)?, ea)))
                 .collect(),
         )
+    }
+
+    /// Whether an effective address is the tracer's.
+    pub fn is_tracer(address: u64) -> bool {
+        address & !(PAGE - 1) == AREA
     }
 
     /// The effective address of a physical one in one of these pages.

@@ -106,6 +106,11 @@ fn table(out: &mut impl Write, listed: &[Listed]) -> io::Result<()> {
         out,
         "    a model with some of {defects} known defects: `ctxfuzz defects` lists them"
     )?;
+    writeln!(out, "shuffled:MODEL")?;
+    writeln!(
+        out,
+        "    a model in another build: for size, functions in another order"
+    )?;
     writeln!(out, "vmlinux:FILE")?;
     writeln!(out, "    a real kernel: docs/real-kernels.md")
 }

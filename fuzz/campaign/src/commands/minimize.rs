@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -11,12 +11,13 @@ use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::compare::{Comparison, What};
-use ctxfuzz_triage::minimize::{self, Minimized};
+use ctxfuzz_triage::minimize::{self, Minimized, Reproduces};
 use ctxfuzz_triage::pair::Pair;
 use serde_json::json;
 
 use super::arguments::{EndianArgument, KernelArguments};
 use super::input::{Input, check_output, write_whole};
+use super::lock::Lock;
 
 /// Arguments of `ctxfuzz minimize`.
 #[derive(Debug, Args)]
@@ -24,7 +25,7 @@ pub struct MinimizeArgs {
     /// Scenario file.
     #[arg(value_name = "SCENARIO")]
     scenario: PathBuf,
-    /// Where to write the smaller scenario.
+    /// Where to write the smaller scenario. It is written each time a smaller one is found, whole.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
@@ -35,6 +36,9 @@ pub struct MinimizeArgs {
     /// Most scenarios to try.
     #[arg(long, value_name = "N", default_value_t = 2000)]
     budget: usize,
+    /// Go on from what is in FILE, if it is there: a minimizer that was stopped has left its best scenario in it.
+    #[arg(long)]
+    resume: bool,
     /// Say what was done in JSON.
     #[arg(long)]
     json: bool,
@@ -44,19 +48,61 @@ pub struct MinimizeArgs {
 pub fn minimize(args: &MinimizeArgs) -> anyhow::Result<ExitCode> {
     let input = Input::load(&args.scenario)?;
     check_output(&args.output)?;
+    let _lock = Lock::of(&args.output)?;
     let mut kept = Vec::new();
     for endian in args.kernels.endians(args.endian, EndianArgument::Le)? {
         kept.push(Kept::new(args, endian, &input)?);
     }
-    let mut oracle = |candidate: &Scenario| kept.iter_mut().all(|kept| kept.still_there(candidate));
-    let minimized = minimize::minimize(&input.scenario, &mut oracle, args.budget);
+    let mut oracle = Saving {
+        kept,
+        output: &args.output,
+        trouble: None,
+    };
+    let start = match args.resume && args.output.exists() {
+        true => resumed(args, &mut oracle)?,
+        false => input.scenario.clone(),
+    };
+    let minimized = minimize::minimize(&start, &mut oracle, args.budget);
+    if let Some(trouble) = oracle.trouble {
+        return Err(trouble);
+    }
     let minimized = match minimized {
         Ok(minimized) => minimized,
         Err(error) => bail!("{}: {error}", args.scenario.display()),
     };
     write_whole(&args.output, &minimized.scenario.to_json())?;
-    tell(args, &input.scenario, &minimized, &kept)?;
+    tell(args, &input.scenario, &minimized, &oracle.kept)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What an earlier call has reached, if it is of this scenario.
+fn resumed(args: &MinimizeArgs, oracle: &mut Saving<'_>) -> anyhow::Result<Scenario> {
+    let reached = Input::load(&args.output)?.scenario;
+    if !oracle.signature_holds(&reached) {
+        let (file, scenario) = (args.output.display(), args.scenario.display());
+        bail!(
+            "{file}: does not show what {scenario} shows, so it cannot be gone on from: leave out --resume to write it anew"
+        );
+    }
+    Ok(reached)
+}
+
+/// Writes down each success, so that a minimizer that is stopped has not run in vain.
+struct Saving<'a> {
+    kept: Vec<Kept>,
+    output: &'a Path,
+    /// Nothing is tried any more after this.
+    trouble: Option<anyhow::Error>,
+}
+
+impl Reproduces for Saving<'_> {
+    fn signature_holds(&mut self, candidate: &Scenario) -> bool {
+        self.trouble.is_none() && self.kept.iter_mut().all(|kept| kept.still_there(candidate))
+    }
+
+    fn simpler(&mut self, found: &Scenario) {
+        self.trouble = write_whole(self.output, &found.to_json()).err();
+    }
 }
 
 fn tell(
@@ -159,4 +205,32 @@ fn visible(comparison: &Comparison) -> BTreeSet<(Place, What, Verdict)> {
         .visible()
         .map(|difference| (difference.place, difference.what, difference.verdict))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_success_is_written_and_what_cannot_be_written_ends_it() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let output = folder.path().join("small.json");
+        let mut saving = Saving {
+            kept: Vec::new(),
+            output: &output,
+            trouble: None,
+        };
+        let found = Scenario {
+            name: Some("found".to_owned()),
+            ..Scenario::default()
+        };
+        saving.simpler(&found);
+        assert_eq!(std::fs::read_to_string(&output)?, found.to_json());
+        assert!(saving.signature_holds(&found));
+        let nowhere = folder.path().join("none/small.json");
+        saving.output = &nowhere;
+        saving.simpler(&found);
+        assert!(saving.trouble.is_some() && !saving.signature_holds(&found));
+        Ok(())
+    }
 }

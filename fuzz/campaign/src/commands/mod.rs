@@ -15,6 +15,7 @@ mod fuzz;
 mod generate;
 mod input;
 mod kernels;
+mod lock;
 mod minimize;
 mod pairs;
 mod run;

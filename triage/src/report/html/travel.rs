@@ -37,7 +37,7 @@ impl Track {
         match cell {
             Cell::Hardware(_) | Cell::UserMsr | Cell::Current => Track::Processor,
             Cell::Image(..) | Cell::Facilities(_) | Cell::Used(_) => Track::Image,
-            Cell::UserStack(_) => Track::User,
+            Cell::UserStack(_) | Cell::RegisterSet(_) => Track::User,
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use ctxfuzz_emulator::kernel::defects::Class;
 
-use super::{Explained, Row, TriageArgs};
+use super::{BUILDS, Finding, Row, TriageArgs};
 
 const INTRODUCTION: &str = "# Does an explanation name the right place?
 
@@ -19,16 +19,18 @@ reported does.
 * *at fault*: names the very function that the catalogue says. *named*: that, or one that stands for it because what goes wrong in it is not tracked
   (`named_instead` in the catalogue says which and why).
 * *kind*: is of the [kind](reading-a-finding.md#what-kind-of-fault) that the catalogue says.
+* *shuffled*, *apart*: the same findings, named / of the right kind, where both kernels are of another build of the model (`shuffled:NAME`: built for size, functions in another
+  order), and where kernel A is of the usual build and B of the other, so that they share no address.
 
 ```console
 $ ctxfuzz bench triage --findings 2 --minimize 0 --defect vscr-not-restored
 ...
-| `vscr-not-restored` | 2 | 0 | 2 | 2 | 2 | `load_vr_state.vscr-changed` |
+| `vscr-not-restored` | 2 | 0 | 2 | 2 | 2 | 2 / 2 | 2 / 2 | `load_vr_state.vscr-changed` |
 ...
 ```
 
-| defect | findings | from witness | at fault | named | kind | signatures |
-|---|---|---|---|---|---|---|
+| defect | findings | from witness | at fault | named | kind | shuffled | apart | signatures |
+|---|---|---|---|---|---|---|---|---|
 ";
 
 /// The page.
@@ -36,15 +38,21 @@ pub fn page(rows: &[Row], args: &TriageArgs) -> String {
     let mut page = String::from(INTRODUCTION);
     for row in rows {
         let signatures: BTreeSet<&str> = signatures(row).collect();
+        let build = |build: usize| {
+            let named = row.count(|f| f.explained[build].named);
+            format!("{named} / {}", row.count(|f| f.explained[build].class))
+        };
         let _ = writeln!(
             page,
-            "| `{}` | {} | {} | {} | {} | {} | {} |",
+            "| `{}` | {} | {} | {} | {} | {} | {} | {} | {} |",
             row.defect.id,
             row.findings.len(),
             row.count(|f| f.from_witness),
-            row.count(|f| f.at_fault),
-            row.count(|f| f.named),
+            row.count(|f| f.usual().at_fault),
+            row.count(|f| f.usual().named),
             kind(row),
+            build(1),
+            build(2),
             list(&signatures)
         );
     }
@@ -56,12 +64,12 @@ pub fn page(rows: &[Row], args: &TriageArgs) -> String {
 
 /// How many are of the right kind, and which others there are.
 fn kind(row: &Row) -> String {
-    let right = row.count(|f| f.class);
+    let right = row.count(|f| f.usual().class);
     let expected = row.defect.class.map(Class::name);
     let others: BTreeSet<&str> = row
         .findings
         .iter()
-        .flat_map(|finding| finding.classes.iter().copied())
+        .flat_map(|finding| finding.usual().classes.iter().copied())
         .filter(|name| Some(*name) != expected)
         .collect();
     match others.is_empty() {
@@ -75,7 +83,10 @@ fn kind(row: &Row) -> String {
 }
 
 fn signatures(row: &Row) -> impl Iterator<Item = &str> {
-    let all = row.findings.iter().flat_map(|finding| &finding.signatures);
+    let all = row
+        .findings
+        .iter()
+        .flat_map(|finding| &finding.usual().signatures);
     all.map(String::as_str)
 }
 
@@ -84,31 +95,42 @@ fn list(names: &BTreeSet<&str>) -> String {
     quoted.collect::<Vec<_>>().join(", ")
 }
 
+/// Of the two kernels, in the order of [`BUILDS`].
+const BUILD_NAMES: [&str; BUILDS.len()] = ["usual", "shuffled", "apart"];
+
 fn totals(page: &mut String, rows: &[Row], args: &TriageArgs) {
     let all: usize = rows.iter().map(|row| row.findings.len()).sum();
-    let sum = |is: fn(&Explained) -> bool| {
-        let right: usize = rows.iter().map(|row| row.count(is)).sum();
-        format!(
-            "{right} ({:.1} %)",
-            right as f64 * 100.0 / all.max(1) as f64
-        )
-    };
     let met = rows.iter().filter(|row| !row.findings.is_empty()).count();
-    let enough = |is: fn(&Explained) -> bool| rows.iter().filter(|row| row.enough(is)).count();
     let _ = writeln!(
         page,
-        "\nSeeds from {}, {} executions a campaign. {met} of {} defects were met; of {all} findings {} name the function at fault, {} that or one that stands for it, {} are of \
-         the right kind. At least {} % of its findings are named rightly for {} defects, of the right kind for {}.",
+        "\nSeeds from {}, {} executions a campaign. {met} of {} defects were met, with {all} findings. *Enough*: defects of whose findings at least {} % are named rightly, and of \
+         the right kind.\n\n| kernels | at fault | named | kind | enough named | enough kind | the same signatures as usual |\n|---|---|---|---|---|---|---|",
         args.seed,
         args.runs,
         rows.len(),
-        sum(|f| f.at_fault),
-        sum(|f| f.named),
-        sum(|f| f.class),
         super::WANTED,
-        enough(|f| f.named),
-        enough(|f| f.class),
     );
+    for (build, name) in BUILD_NAMES.into_iter().enumerate() {
+        let sum = |is: &dyn Fn(&Finding) -> bool| {
+            let right: usize = rows.iter().map(|row| row.count(is)).sum();
+            format!(
+                "{right} ({:.1} %)",
+                right as f64 * 100.0 / all.max(1) as f64
+            )
+        };
+        let enough =
+            |is: &dyn Fn(&Finding) -> bool| rows.iter().filter(|row| row.enough(is)).count();
+        let _ = writeln!(
+            page,
+            "| {name} | {} | {} | {} | {} | {} | {} |",
+            sum(&|f| f.explained[build].at_fault),
+            sum(&|f| f.explained[build].named),
+            sum(&|f| f.explained[build].class),
+            enough(&|f| f.explained[build].named),
+            enough(&|f| f.explained[build].class),
+            sum(&|f| f.explained[build].signatures == f.usual().signatures),
+        );
+    }
 }
 
 /// The confusion table.
