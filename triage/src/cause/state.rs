@@ -1,11 +1,12 @@
 //! The tracked state of one recorded run while one walks through its steps.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::run::outcome::RegisterFile;
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
 use ctxfuzz_scenario::register::Register;
+use rustc_hash::FxHashMap as HashMap;
 
 /// One run, replayed step by step.
 pub struct Walk<'a> {
@@ -27,8 +28,8 @@ impl<'a> Walk<'a> {
             run,
             next: 0,
             cells,
-            writers: HashMap::new(),
-            former: HashMap::new(),
+            writers: HashMap::default(),
+            former: HashMap::default(),
             event: None,
         }
     }
