@@ -37,6 +37,38 @@ fn main() {
         let agent = [user, objects("../agent", &[])].concat();
         link(&agent, Path::new("agent/agent.lds"), &image("agent"), &[]);
     }
+    list_sources(model, &out.join("sources.rs"));
+}
+
+/// Writes an array of the kernel model's sources, as `kernel::sources` has it: names as in line information, and texts.
+fn list_sources(model: &Path, to: &Path) {
+    let mut list = String::from("&[\n");
+    for folder in ["include", "kernel"] {
+        let from = std::path::absolute(model.join(folder)).unwrap_or_else(|e| fail(&e.to_string()));
+        for name in names_in(&from, &["c", "h", "S"]) {
+            let (shown, path) = (Path::new(folder).join(&name), from.join(&name));
+            list += &format!("    ({shown:?}, include_str!({path:?})),\n");
+        }
+    }
+    list += "]\n";
+    std::fs::write(to, list)
+        .unwrap_or_else(|e| fail(&format!("cannot write {}: {e}", to.display())));
+}
+
+/// Files of a folder with one of these extensions, in order, so that what is built is the same everywhere.
+fn names_in(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder)
+        .unwrap_or_else(|e| fail(&format!("cannot read {}: {e}", folder.display())));
+    let mut names: Vec<PathBuf> = entries
+        .filter_map(|e| e.ok().map(|e| PathBuf::from(e.file_name())))
+        .filter(|p| {
+            extensions
+                .iter()
+                .any(|x| p.extension().is_some_and(|y| y == *x))
+        })
+        .collect();
+    names.sort();
+    names
 }
 
 /// The same kernel built otherwise, to see that root causes and their names do not depend on how: what each flag overrides is in `FLAGS`.
@@ -49,19 +81,15 @@ fn tool(variable: &str, default: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| default.to_owned())
 }
 
-/// Compiles every C and assembly file of a folder, in name order so that images are the same everywhere.
+/// Compiles every C and assembly file of a folder.
 fn compile(model: &Path, folder: &str, out: &Path, flags: &[&str]) -> Vec<PathBuf> {
     let out = &out.join(folder.trim_start_matches("../"));
     std::fs::create_dir_all(out)
         .unwrap_or_else(|e| fail(&format!("cannot create {}: {e}", out.display())));
-    let from = model.join(folder);
-    let entries = std::fs::read_dir(&from)
-        .unwrap_or_else(|e| fail(&format!("cannot read {}: {e}", from.display())));
-    let mut sources: Vec<PathBuf> = entries
-        .filter_map(|e| e.ok().map(|e| PathBuf::from(folder).join(e.file_name())))
-        .filter(|p| p.extension().is_some_and(|x| x == "c" || x == "S"))
+    let sources: Vec<PathBuf> = names_in(&model.join(folder), &["c", "S"])
+        .into_iter()
+        .map(|name| Path::new(folder).join(name))
         .collect();
-    sources.sort();
     let object = |source: &PathBuf| {
         let mut name = source.file_name().unwrap_or_default().to_owned();
         name.push(".o");

@@ -81,6 +81,11 @@ impl Lines {
         (self.lines.len(), reached)
     }
 
+    /// All of them, by file and number.
+    pub fn all(&self) -> impl Iterator<Item = (&Place, &Line)> {
+        self.lines.iter()
+    }
+
     /// Lines that nothing reached, by file and number.
     pub fn unreached(&self) -> impl Iterator<Item = (&Place, &str)> {
         let unreached = self.lines.iter().filter(|(_, line)| line.times == 0);

@@ -10,4 +10,5 @@ pub mod lines;
 pub mod name;
 pub mod offsets;
 pub mod snapshot;
+pub mod sources;
 pub mod symbols;

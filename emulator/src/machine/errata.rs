@@ -21,7 +21,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::address::Area;
 use super::instruction::{
@@ -105,7 +105,7 @@ pub struct Trampolines {
     /// The instructions replaced by a branch, in pool order.
     sites: Vec<Site>,
     /// All replaced instructions by address, those replaced by another instruction included.
-    originals: HashMap<u64, Original>,
+    originals: FxHashMap<u64, Original>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +145,7 @@ impl Trampolines {
             pool,
             guest,
             sites: Vec::new(),
-            originals: HashMap::new(),
+            originals: FxHashMap::default(),
         }
     }
 

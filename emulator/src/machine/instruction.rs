@@ -179,7 +179,10 @@ pub fn inexact_after(word: u32, before: bool, source: impl Fn(u32) -> u64) -> bo
 
 /// Whether an instruction may change a VSR, FPSCR, VSCR or VRSAVE. May say yes too often, never no wrongly (for instructions the machine has).
 pub fn touches_vector_state(word: u32) -> bool {
+    const VRSAVE: u32 = 256;
     match primary(word) {
+        // mtspr, of which kernels do many: of LR, of CTR
+        31 if extended(word) == 467 => spr(word) == VRSAVE,
         4 | 48..=51 | 56 | 57 | 59..=61 | 63 => true,
         31 => matches!(
             (word >> 1) & 0x3ff,
@@ -189,11 +192,42 @@ pub fn touches_vector_state(word: u32) -> bool {
             | 535 | 567 | 599 | 631 | 855 | 887
             // lxsiwzx, lxsiwax, lxvx, lxvl, lxvll, lxvdsx, lxvwsx, lxsspx, lxsdx, lxvw4x, lxsibzx, lxvh8x, lxsihzx, lxvd2x, lxvb16x
             | 12 | 76 | 268 | 269 | 301 | 332 | 364 | 524 | 588 | 780 | 781 | 812 | 813 | 844 | 876
-            // mtvsrd, mtvsrwa, mtvsrwz, mtvsrws, mtvsrdd, mtspr
-            | 179 | 211 | 243 | 403 | 435 | 467
+            // mtvsrd, mtvsrwa, mtvsrwz, mtvsrws, mtvsrdd
+            | 179 | 211 | 243 | 403 | 435
         ),
         _ => false,
     }
+}
+
+/// The VSR that an instruction loads, if that is all it changes, whatever the values are: `lfs`, `lfd`, `lvx`, `lxvd2x` and their like that leave their address alone.
+/// May say no too often.
+pub fn loaded_vsr(word: u32) -> Option<u8> {
+    let target = ((word >> 21) & 31) as u8;
+    match (primary(word), extended(word)) {
+        // lfs, lfd; lfsx, lfdx
+        (48 | 50, _) | (31, 535 | 599) => Some(target),
+        // lvx, lvxl
+        (31, 103 | 359) => Some(32 + target),
+        // lxvd2x, lxvw4x; the last bit is the first of the number
+        (31, 844 | 780) => Some(((word & 1) as u8) << 5 | target),
+        _ => None,
+    }
+}
+
+/// The VSR whose doublewords an instruction swaps, if that is all it does: `xxswapd` in place.
+pub fn swapped_vsr(word: u32) -> Option<u8> {
+    let vsr = (word >> 21) & 31;
+    // The last three bits are the first ones of the numbers.
+    match word & 7 {
+        0 => (word == xxswapd(vsr)).then_some(vsr as u8),
+        7 => (word == xxswapd(vsr) | 7).then_some(32 + vsr as u8),
+        _ => None,
+    }
+}
+
+/// Whether an instruction changes a GPR other than the stack pointer and nothing else: `addi`, `addis`, as between loads whose offset is in a register. May say no too often.
+pub fn sets_gpr_only(word: u32) -> bool {
+    matches!(primary(word), 14 | 15) && (word >> 21) & 31 != 1
 }
 
 #[cfg(test)]
@@ -215,6 +249,32 @@ mod tests {
         ] {
             assert_eq!(written_fpr(word), expected, "{word:#010x}");
         }
+    }
+
+    #[test]
+    fn loads_are_told_from_what_changes_more() {
+        for (word, expected) in [
+            (0xc8e3_0000, Some(7)),  // lfd f7,0(r3)
+            (0xcce3_0008, None),     // lfdu f7,8(r3)
+            (0x7ce5_20ce, Some(39)), // lvx v7,r5,r4
+            (0x7c05_2699, Some(32)), // lxvd2x vs32,r5,r4
+            (0x7c05_2698, Some(0)),  // lxvd2x vs0,r5,r4
+            (0xfc00_048e, None),     // mffs f0
+            (0xfc22_182a, None),     // fadd f1,f2,f3
+            (0xd8e3_0000, None),     // stfd
+        ] {
+            assert_eq!(loaded_vsr(word), expected, "{word:#010x}");
+            assert!(expected.is_none() || touches_vector_state(word));
+        }
+        assert_eq!(swapped_vsr(0xf021_0a50), Some(1)); // xxswapd vs1,vs1
+        assert_eq!(swapped_vsr(0xf021_0a57), Some(33)); // xxswapd vs33,vs33
+        assert_eq!(swapped_vsr(0xf021_1250), None); // xxpermdi vs1,vs1,vs2,2
+        assert_eq!(swapped_vsr(0xf021_0a51), None); // xxswapd vs33,vs1
+        assert!(touches_vector_state(0x7ca0_43a6)); // mtspr VRSAVE,r5
+        assert!(!touches_vector_state(0x7ca8_03a6)); // mtlr r5
+        assert!(sets_gpr_only(0x38a0_0010)); // li r5,16
+        assert!(!sets_gpr_only(0x3821_0020)); // addi r1,r1,32
+        assert!(!sets_gpr_only(0x7c05_2698)); // lxvd2x
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! recordings and finding causes is the triage crate's business. Nothing here knows which words of a kernel were patched.
 
 pub mod disassembly;
+mod loads;
 mod record;
 mod slots;
 mod unwind;

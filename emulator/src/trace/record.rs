@@ -1,13 +1,15 @@
 //! Runs a scenario with an observer on every instruction and writes down what changes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
+use rustc_hash::FxHashMap as HashMap;
 
+use super::loads::Loads;
 use super::slots::Slots;
 use super::unwind::Unwinder;
 use super::{Cell, Recording, Site, Slot, Step, Write};
@@ -40,6 +42,20 @@ pub fn record(
 pub struct Tracer {
     runner: Runner,
     symbols: Rc<Symbols>,
+    entries: Rc<Entries>,
+}
+
+/// Functions by the address of their first instruction, as callers in the kernel see it.
+type Entries = HashMap<u64, u32>;
+
+fn entries(symbols: &Symbols) -> Entries {
+    let functions = symbols.functions().iter().enumerate();
+    functions
+        .map(|(index, f)| (f.address + f.local_entry, index))
+        // Names for the same address: the one that the address has.
+        .filter(|(entry, index)| symbols.index_at(*entry) == Some(*index))
+        .map(|(entry, index)| (entry, index as u32))
+        .collect()
 }
 
 impl Tracer {
@@ -57,7 +73,12 @@ impl Tracer {
         };
         let runner = Runner::with_options(name, endian, options)?;
         let symbols = Rc::new(runner.symbols()?);
-        Ok(Tracer { runner, symbols })
+        let entries = Rc::new(entries(&symbols));
+        Ok(Tracer {
+            runner,
+            symbols,
+            entries,
+        })
     }
 
     /// Records a scenario.
@@ -66,13 +87,18 @@ impl Tracer {
         let shared = Rc::new(RefCell::new(Recorder::new(
             self.runner.layout().clone(),
             self.symbols.clone(),
+            self.entries.clone(),
             slots,
         )));
         let outcome = self
             .runner
             .run_observed(scenario, Box::new(Handle(shared.clone())));
         // The observer's handle went with the run: this is the only one left.
-        shared.borrow().finish(outcome)
+        let mut recorder = shared.borrow_mut();
+        if let Some(last) = self.runner.hardware_registers() {
+            recorder.settle_loads(&last);
+        }
+        recorder.finish(outcome)
     }
 }
 
@@ -81,7 +107,9 @@ struct Handle(Rc<RefCell<Recorder>>);
 
 impl Observer for Handle {
     fn event(&mut self, index: Option<u16>, task: u8) {
-        self.0.borrow_mut().steps.push(Step::Event { index, task });
+        let mut recorder = self.0.borrow_mut();
+        recorder.loads.interrupt();
+        recorder.steps.push(Step::Event { index, task });
     }
 
     fn exception(&mut self, vector: Vector, at: u64) {
@@ -97,15 +125,17 @@ impl Observer for Handle {
     }
 }
 
-struct Previous {
-    pc: u64,
-    word: u32,
-    msr: u64,
+/// An instruction.
+pub(super) struct Previous {
+    pub(super) pc: u64,
+    pub(super) word: u32,
+    pub(super) msr: u64,
 }
 
 struct Recorder {
     layout: Layout,
     symbols: Rc<Symbols>,
+    entries: Rc<Entries>,
     slots: Slots,
     stacks: user::Stacks,
     unwinder: Option<Unwinder>,
@@ -114,6 +144,8 @@ struct Recorder {
     steps: Vec<Step>,
     kept: Vec<(usize, Cell)>,
     hardware: RegisterFile,
+    /// What `hardware` does not have yet.
+    loads: Loads,
     memory: HashMap<Cell, u128>,
     /// Address of `regs->msr` by slot.
     msr_at: BTreeMap<Slot, u64>,
@@ -126,10 +158,11 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn new(layout: Layout, symbols: Rc<Symbols>, slots: Slots) -> Self {
+    fn new(layout: Layout, symbols: Rc<Symbols>, entries: Rc<Entries>, slots: Slots) -> Self {
         Recorder {
             layout,
             symbols,
+            entries,
             slots,
             stacks: user::Stacks::default(),
             unwinder: None,
@@ -138,7 +171,8 @@ impl Recorder {
             steps: Vec::new(),
             kept: Vec::new(),
             hardware: RegisterFile::default(),
-            memory: HashMap::new(),
+            loads: Loads::default(),
+            memory: HashMap::default(),
             msr_at: BTreeMap::new(),
             initial: Vec::new(),
             frames: Vec::new(),
@@ -157,13 +191,13 @@ impl Recorder {
         })
     }
 
-    fn finish(&self, outcome: Outcome) -> Recording {
+    fn finish(&mut self, outcome: Outcome) -> Recording {
         let died = matches!(outcome.end, End::KernelFault(_));
         let fault = self.fault.clone();
         Recording {
             outcome,
-            steps: self.steps.clone(),
-            kept: self.kept.clone(),
+            steps: std::mem::take(&mut self.steps),
+            kept: std::mem::take(&mut self.kept),
             functions: self
                 .symbols
                 .functions()
@@ -179,6 +213,7 @@ impl Recorder {
     }
 
     fn exception(&mut self, vector: Vector, at: u64) {
+        self.loads.interrupt();
         self.steps.push(Step::KernelEntry(vector));
         self.faulting = (vector.is_error() && at >= KERNEL).then_some(at);
     }
@@ -191,13 +226,14 @@ impl Recorder {
             let trace = unwinder.trace(&self.symbols, view, pc).into();
             self.fault = Some(Site { pc, trace });
         }
-        self.effects(view);
-        self.boundaries(view);
-        self.previous = Some(Previous {
+        let next = Previous {
             pc: view.pc,
             word: view.word,
             msr: view.msr,
-        });
+        };
+        self.effects(view, &next);
+        self.boundaries(view);
+        self.previous = Some(next);
     }
 
     fn begin(&mut self, view: &View<'_>) {
@@ -239,32 +275,64 @@ impl Recorder {
         self.initial.extend(cells);
     }
 
+    /// The loads that have not been looked at, with the registers as they are now.
+    fn settle_loads(&mut self, now: &RegisterFile) {
+        self.loads.settle(&mut self.hardware, now, &mut self.steps);
+    }
+
+    /// Whether the previous instruction is a load that is looked at later, together with others.
+    fn put_off(&mut self, view: &View<'_>, previous: &Previous) -> bool {
+        let mut loads = std::mem::take(&mut self.loads);
+        let put_off = loads.take(previous, self.steps.len(), || self.trace(view, previous));
+        self.loads = loads;
+        put_off
+    }
+
+    /// Makes up for what was put off.
+    fn look(&mut self, view: &View<'_>, previous: &Previous) {
+        if !self.loads.need_a_look() {
+            let now = self.loads.foreseen(&self.hardware);
+            return self.settle_loads(&now);
+        }
+        let now = view.registers();
+        self.settle_loads(&now);
+        self.registers(view, previous, now);
+    }
+
+    /// Notes what is different in the registers as they are now.
+    fn registers(&mut self, view: &View<'_>, previous: &Previous, now: RegisterFile) {
+        if now == self.hardware {
+            return;
+        }
+        let changed: Vec<Register> = Register::all()
+            .filter(|r| now.get(*r) != self.hardware.get(*r))
+            .collect();
+        for register in changed {
+            self.write(view, previous, Cell::Hardware(register), now.get(register));
+        }
+        self.hardware = now;
+    }
+
     /// What the previous instruction changed.
-    fn effects(&mut self, view: &View<'_>) {
+    fn effects(&mut self, view: &View<'_>, next: &Previous) {
         let stores = std::mem::take(&mut self.stores);
         let Some(previous) = self.previous.take() else {
             return;
         };
-        if touches_vector_state(previous.word) {
-            let now = view.registers();
-            if now != self.hardware {
-                let changed: Vec<Register> = Register::all()
-                    .filter(|r| now.get(*r) != self.hardware.get(*r))
-                    .collect();
-                for register in changed {
-                    self.write(view, &previous, Cell::Hardware(register), now.get(register));
-                }
-                self.hardware = now;
+        if self.put_off(view, &previous) || !self.loads.is_empty() {
+            if !self.loads.can_wait(&previous, next) {
+                self.look(view, &previous);
             }
+        } else if touches_vector_state(previous.word) {
+            self.registers(view, &previous, view.registers());
         }
+        self.loads.go_on();
         for (address, size) in stores {
             self.store(view, &previous, address, size as u64);
         }
         let returned = is_return(previous.word) && view.pc != previous.pc.wrapping_add(4);
-        if let Some(function) = self
-            .symbols
-            .index_at(previous.pc)
-            .filter(|_| returned || previous.word == BLR)
+        if (returned || previous.word == BLR)
+            && let Some(function) = self.symbols.index_at(previous.pc)
         {
             self.steps.push(Step::Exit(function as u32));
         }
@@ -285,21 +353,22 @@ impl Recorder {
     }
 
     fn boundaries(&mut self, view: &View<'_>) {
-        if let Some(index) = self.symbols.index_at(view.pc) {
-            let function = &self.symbols.functions()[index];
-            if view.pc == function.address + function.local_entry {
-                self.steps.push(Step::Enter(index as u32));
-            }
+        if let Some(function) = self.entries.get(&view.pc) {
+            self.steps.push(Step::Enter(*function));
         }
     }
 
-    fn write(&mut self, view: &View<'_>, previous: &Previous, cell: Cell, value: u128) {
-        let trace = match &self.unwinder {
+    fn trace(&self, view: &View<'_>, previous: &Previous) -> Vec<u64> {
+        match &self.unwinder {
             Some(unwinder) if previous.msr & msr::PR == 0 => {
                 unwinder.trace(&self.symbols, view, previous.pc)
             }
             _ => vec![previous.pc],
-        };
+        }
+    }
+
+    fn write(&mut self, view: &View<'_>, previous: &Previous, cell: Cell, value: u128) {
+        let trace = self.trace(view, previous);
         self.steps.push(Step::Write(Write {
             cell,
             value,

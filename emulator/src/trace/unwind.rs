@@ -1,7 +1,8 @@
 //! Call traces by the back chain, as Linux prints them.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::kernel::symbols::Symbols;
 use crate::machine::View;
@@ -17,6 +18,8 @@ const LR_SAVE: u64 = 16;
 pub(super) struct Unwinder {
     /// Offset of the `stdu r1` that makes the frame, by function index, of those that have been asked for.
     frames: RefCell<HashMap<usize, Option<u64>>>,
+    /// Whether addresses that have been asked for are in a function. A return address comes again and again.
+    text: RefCell<HashMap<u64, bool>>,
 }
 
 impl Unwinder {
@@ -33,6 +36,12 @@ impl Unwinder {
                 .step_by(4)
                 .find(|o| makes_frame(word(*o)))
         })
+    }
+
+    fn is_text(&self, symbols: &Symbols, address: u64) -> bool {
+        let mut text = self.text.borrow_mut();
+        let known = text.entry(address);
+        *known.or_insert_with(|| symbols.index_at(address).is_some())
     }
 
     /// The chain of return addresses of code at `pc` with the registers of `view`.
@@ -58,7 +67,7 @@ impl Unwinder {
         // The last frames belong to the interrupt or system call itself; what is not kernel text is no caller.
         let kernel = trace
             .iter()
-            .take_while(|a| symbols.index_at(**a).is_some())
+            .take_while(|a| self.is_text(symbols, **a))
             .count();
         trace.truncate(kernel.max(1));
         trace

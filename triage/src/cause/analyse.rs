@@ -3,7 +3,7 @@
 //! *Cause*: the first difference in any tracked state that is not a copy of an earlier one. *Damage*: the first difference in a logical register (live or
 //! image, by owner). *Discovery*: the first return to user space with the damage, and the first copy of it in memory. All by where the runs meet.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use ctxfuzz_emulator::machine::address::KERNEL;
@@ -11,6 +11,7 @@ use ctxfuzz_emulator::machine::{Vector, msr};
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
+use rustc_hash::FxHashMap as HashMap;
 
 use super::align::{Meeting, align};
 use super::class::is_frame_msr;
@@ -29,8 +30,8 @@ pub fn analyse(scenario: &Scenario, runs: &[Recording; 2], codes: &[Code; 2]) ->
         a: Walk::new(a),
         b: Walk::new(b),
         runs: [a, b],
-        differing: HashMap::new(),
-        borrowed: HashMap::new(),
+        differing: HashMap::default(),
+        borrowed: HashMap::default(),
         causes: Vec::new(),
         control: None,
         since: [0; 2],
@@ -96,7 +97,7 @@ impl Analysis<'_> {
         written.dedup();
         // A wrong value is a copy only if its original was there when the stretch began.
         let originals = if written.is_empty() {
-            Originals::new()
+            Originals::default()
         } else {
             self.originals()
         };
@@ -128,7 +129,7 @@ impl Analysis<'_> {
     /// The causes of all values that differ now, by the pair of values and the facility of the register. A VR travels to memory and frames in two halves.
     fn originals(&self) -> Originals {
         let low = u128::from(u64::MAX);
-        let mut originals = Originals::new();
+        let mut originals = Originals::default();
         let mut add = |class, pair: (u128, u128), cause| {
             // The earliest cause has a value that two of them share, whatever order the cells come in.
             let known = originals.entry((class, pair)).or_insert(cause);

@@ -1,6 +1,6 @@
 //! The tracked state of one recorded run while one walks through its steps.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::run::outcome::RegisterFile;
@@ -8,6 +8,7 @@ use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
 use ctxfuzz_scenario::event::Event;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
+use rustc_hash::FxHashMap as HashMap;
 
 use super::raw::Change;
 
@@ -34,9 +35,9 @@ impl<'a> Walk<'a> {
             run,
             next: 0,
             cells,
-            writers: HashMap::new(),
-            former: HashMap::new(),
-            kept: HashMap::new(),
+            writers: HashMap::default(),
+            former: HashMap::default(),
+            kept: HashMap::default(),
             next_kept: 0,
             event: None,
         }

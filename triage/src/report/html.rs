@@ -1,9 +1,10 @@
 //! Reports for a browser: one file a page that needs no network and no script.
 //!
 //! Everything from a scenario, a kernel or a foreign directory is text to `maud`, which escapes it; the one thing that goes in as it is, is our own style sheet.
-//! The page of a finding is put together here from parts below; `index` is the page over many.
+//! The page of a finding is put together here from parts below; `index` is the page over many, `coverage` the one over what scenarios reach.
 
 mod causes;
+mod coverage;
 mod heat;
 mod index;
 mod looks;
@@ -24,6 +25,7 @@ use crate::compare::{Difference, What};
 use crate::names;
 use crate::untrusted;
 
+pub use self::coverage::{Coverage, File, Function, page as coverage_page};
 pub use self::index::page as index_page;
 
 const STYLE: &str = include_str!("html/style.css");

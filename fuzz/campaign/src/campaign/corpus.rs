@@ -76,10 +76,12 @@ pub fn prepare(dir: &Path, initial: &[Scenario]) -> Result<(), CampaignError> {
                 .iter()
                 .try_for_each(|one| write_to(&whole, one).map(drop))
         })
+        .and_then(|()| sync_directory(&whole))
         .and_then(|()| {
             // In the place of an empty one too.
             fs::rename(&whole, &found).map_err(refused("create the directory", &found))
-        });
+        })
+        .and_then(|()| sync_directory(dir));
     if written.is_err() {
         // The error that matters is the first one.
         let _ = fs::remove_dir_all(&whole);
@@ -92,9 +94,20 @@ pub fn list(dir: &Path) -> Result<Listed, CampaignError> {
     files_in(dir).map_err(refused("list the corpus directory", dir))
 }
 
-/// Adds a scenario to what was found, under a name made from its content, whole or not at all. What is there already stays as it is. Returns where it is.
+/// Adds a scenario to what was found, under a name made from its content, whole or not at all. What is there already stays as it is. Returns where it is: it is still there after a loss
+/// of power.
 pub fn write(dir: &Path, scenario: &Scenario) -> Result<PathBuf, CampaignError> {
-    write_to(&dir.join(FOUND), scenario)
+    let found = dir.join(FOUND);
+    let path = write_to(&found, scenario)?;
+    sync_directory(&found)?;
+    Ok(path)
+}
+
+/// Makes sure of the names in a directory; what the files hold is made sure of when they are written.
+fn sync_directory(dir: &Path) -> Result<(), CampaignError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(refused("sync the directory", dir))
 }
 
 fn write_to(dir: &Path, scenario: &Scenario) -> Result<PathBuf, CampaignError> {

@@ -18,7 +18,7 @@ use ctxfuzz_triage::cmin::{Candidate, Decision, cmin as decide};
 use ctxfuzz_triage::untrusted;
 use serde_json::json;
 
-use self::features::Features;
+use self::features::{Features, processors};
 use super::arguments::{EndianArgument, KernelArguments};
 use super::input::{not_a_file, write_whole};
 use super::{Status, complain};
@@ -65,11 +65,14 @@ pub fn cmin(args: &CminArgs) -> anyhow::Result<ExitCode> {
         bail!("coverage is that of one byte order: expected --endian le or be");
     };
     let (files, unread) = read(args)?;
-    let mut features = Features::new(&args.kernels.a, &args.kernels.b, endian)?;
+    let scenarios: Vec<&Scenario> = files.iter().map(|file| &file.scenario).collect();
+    let pair = [&args.kernels.a, &args.kernels.b];
+    let mut features = Features::find(pair, endian, &scenarios, processors(scenarios.len()))?;
     let candidates: Vec<Candidate> = files
         .iter()
-        .map(|file| Candidate {
-            features: features.of(&file.scenario),
+        .zip(std::mem::take(&mut features.of))
+        .map(|(file, features)| Candidate {
+            features,
             pinned: !file.scenario.expect.is_empty(),
             size: file.text.len(),
         })
@@ -213,7 +216,9 @@ fn tell(
         .filter(|decision| **decision == Decision::Pinned)
         .count();
     let gone = files.len() - stay;
-    let (edges, signatures) = features.counts();
+    let Features {
+        edges, signatures, ..
+    } = features;
     if args.json {
         let whole = json!({"files": files.len(), "stay": stay, "pinned": pinned, "gone": gone, "unread": unread, "edges": edges, "signatures": signatures, "dry_run": args.dry_run});
         writeln!(out, "{whole}")?;

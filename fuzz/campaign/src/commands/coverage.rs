@@ -1,5 +1,7 @@
 //! `ctxfuzz coverage`: which functions and lines of a kernel scenarios go through.
 
+mod page;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -9,6 +11,7 @@ use anyhow::bail;
 use clap::Args;
 use ctxfuzz_emulator::kernel::lines::{Executed, Lines};
 use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::kernel::symbols::Symbols;
 use ctxfuzz_emulator::machine::Options;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::Endian;
@@ -41,6 +44,9 @@ pub struct CoverageArgs {
     /// Write the lines as a trace file of lcov, for one byte order.
     #[arg(long, value_name = "FILE")]
     lcov: Option<PathBuf>,
+    /// Write a page for a browser, for one byte order: functions, files, and the lines of the model's source.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// One object a byte order.
     #[arg(long)]
     json: bool,
@@ -98,9 +104,12 @@ pub fn coverage(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
         Some(own) => vec![own],
         None => args.endian.unwrap_or(EndianArgument::Le).endians().to_vec(),
     };
-    if let Some(path) = &args.lcov {
+    for (option, file) in [("--lcov", &args.lcov), ("--html", &args.html)] {
+        let Some(path) = file else {
+            continue;
+        };
         if endians.len() > 1 {
-            bail!("--lcov: one file has one kernel: expected one byte order, --endian le or be");
+            bail!("{option}: one file has one kernel: expected one byte order, --endian le or be");
         }
         input::check_output(path)?;
     }
@@ -111,12 +120,16 @@ pub fn coverage(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
     }));
     let mut out = io::stdout().lock();
     for endian in endians {
-        let (mut coverage, lines) = measure(&args.kernel, endian, &scenarios)?;
+        let (mut coverage, lines, symbols) = measure(&args.kernel, endian, &scenarios)?;
         if args.unreached {
             coverage.unreached = Some(unreached(&lines));
         }
         if let Some(path) = &args.lcov {
             input::write_whole(path, &lines.lcov(endian.name()))?;
+        }
+        if let Some(path) = &args.html {
+            let model = args.kernel.vmlinux().is_none();
+            input::write_whole(path, &page::page(&coverage, &lines, &symbols, model))?;
         }
         match args.json {
             true => writeln!(out, "{}", serde_json::to_string(&coverage)?)?,
@@ -140,7 +153,7 @@ fn measure(
     kernel: &KernelName,
     endian: Endian,
     scenarios: &[Scenario],
-) -> anyhow::Result<(Coverage, Lines)> {
+) -> anyhow::Result<(Coverage, Lines, Symbols)> {
     let options = Options {
         collect_blocks: true,
         ..Options::default()
@@ -182,7 +195,7 @@ fn measure(
         lines_reached,
         unreached: None,
     };
-    Ok((coverage, lines))
+    Ok((coverage, lines, symbols))
 }
 
 fn print(coverage: &Coverage, out: &mut impl Write) -> io::Result<()> {
@@ -226,7 +239,7 @@ mod tests {
             r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{{"uses": ["fp"]}}]}}, "events": [{events}]}}"#
         );
         let scenario = Scenario::from_json(&json, "test")?;
-        let (coverage, _) = measure(&"fixed".parse()?, Endian::Little, &[scenario])?;
+        let (coverage, ..) = measure(&"fixed".parse()?, Endian::Little, &[scenario])?;
         Ok(coverage.functions.into_iter().map(|f| f.name).collect())
     }
 
@@ -241,6 +254,34 @@ mod tests {
             !has(&without, "sys_fork") && has(&with, "sys_fork"),
             "{with:?}"
         );
+        Ok(())
+    }
+
+    #[test]
+    fn the_page_has_the_models_lines_and_asks_nobody_for_anything() -> anyhow::Result<()> {
+        let kernel: KernelName = "fixed".parse()?;
+        let json = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"]}]}, "events": [{"syscall": {"call": "fork"}}]}"#;
+        let scenario = Scenario::from_json(json, "test")?;
+        let (coverage, lines, symbols) = measure(&kernel, Endian::Little, &[scenario])?;
+        let model = page::page(&coverage, &lines, &symbols, true);
+        let row = |text: &str| {
+            let line = model.lines().find(|line| line.contains(text));
+            line.map(|line| (line.contains("line hit"), line.contains("line miss")))
+        };
+        assert_eq!(
+            row("return kernel_clone(&amp;args);</span>"),
+            Some((true, false))
+        );
+        assert_eq!(row("  create_image();</span>"), Some((false, true)));
+        assert!(!model.contains("class=\"warning\""));
+        let reached = format!("{} of {} reached", coverage.lines_reached, coverage.lines);
+        assert!(model.contains(&reached));
+        assert!(!model.contains("://") && !model.contains("<script"));
+
+        // A real kernel's files may be called the same.
+        let real = page::page(&coverage, &lines, &symbols, false);
+        assert!(real.contains("is not part of ctxfuzz") && !real.contains("<pre"));
+        assert!(real.contains("sys_fork") && !real.contains("sys_hibernate"));
         Ok(())
     }
 }

@@ -1,6 +1,9 @@
-//! What a scenario reaches on two kernels: edges of both, how the runs ended, and the signatures of what differs.
+//! What scenarios reach on two kernels: edges of both, how the runs ended, and the signatures of what differs.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, ScopedJoinHandle};
 
 use bit_set::BitSet;
 use ctxfuzz_emulator::kernel::name::KernelName;
@@ -16,49 +19,133 @@ use crate::campaign::round::{edges, map_size};
 /// An edge gone once, and gone more often: what a campaign tells apart too.
 const CLASSES: usize = 2;
 
-/// Two kernels, and the numbers of features.
+/// Machines take longer to start than so many scenarios to run.
+const WORTH_A_THREAD: usize = 200;
+
+/// What scenarios reach, with a number for each feature.
 pub struct Features {
-    pair: Pair,
-    explainer: Explainer,
-    map: Vec<u8>,
-    /// Edges that were seen.
-    seen: BitSet,
-    /// Numbers of what is no edge, by name.
-    named: BTreeMap<String, usize>,
+    /// Of each scenario, in their order.
+    pub of: Vec<BitSet>,
+    /// Features of coverage that were seen.
+    pub edges: usize,
+    /// Names of those that are no coverage.
+    pub signatures: Vec<String>,
 }
 
 impl Features {
-    /// Starts the kernels.
-    pub fn new(a: &KernelName, b: &KernelName, endian: Endian) -> Result<Features, RunnerError> {
+    /// Runs the scenarios, on so many processors. What comes out does not depend on how many.
+    pub fn find(
+        [a, b]: [&KernelName; 2],
+        endian: Endian,
+        scenarios: &[&Scenario],
+        processors: usize,
+    ) -> Result<Features, RunnerError> {
+        // One that cannot be made is found out before there are threads.
+        let first = Machines::new(a, b, endian)?;
+        let size = first.map.len() * CLASSES;
+        let next = AtomicUsize::new(0);
+        let parts = thread::scope(|scope| -> Result<Vec<Part>, RunnerError> {
+            let next = &next;
+            let help = move || Ok(Machines::new(a, b, endian)?.work(scenarios, next));
+            let helpers: Vec<ScopedJoinHandle<'_, Result<Part, RunnerError>>> =
+                (1..processors).map(|_| scope.spawn(help)).collect();
+            let mut parts = vec![first.work(scenarios, next)];
+            for helper in helpers {
+                match helper.join() {
+                    Ok(part) => parts.push(part?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Ok(parts)
+        })?;
+        let mut all: Part = parts.into_iter().flatten().collect();
+        all.sort_by_key(|(index, _)| *index);
+        Ok(number(all.into_iter().map(|(_, reached)| reached), size))
+    }
+}
+
+/// On how many processors it is best to run so many scenarios.
+pub fn processors(scenarios: usize) -> usize {
+    let all = thread::available_parallelism().map_or(1, NonZero::get);
+    all.min(scenarios / WORTH_A_THREAD).max(1)
+}
+
+/// Gives names a number behind those of coverage.
+fn number(reached: impl Iterator<Item = Reached>, size: usize) -> Features {
+    let mut seen = BitSet::new();
+    let mut named: BTreeMap<String, usize> = BTreeMap::new();
+    let of = reached
+        .map(|Reached { edges, names }| {
+            seen.union_with(&edges);
+            let mut features = edges;
+            for name in names {
+                let next = size + named.len();
+                features.insert(*named.entry(name).or_insert(next));
+            }
+            features
+        })
+        .collect();
+    Features {
+        of,
+        edges: seen.len(),
+        signatures: named.into_keys().collect(),
+    }
+}
+
+/// What one scenario reaches.
+struct Reached {
+    edges: BitSet,
+    /// How the runs ended, if not well, and the causes of what differs.
+    names: Vec<String>,
+}
+
+/// What some of the scenarios reach, by their index.
+type Part = Vec<(usize, Reached)>;
+
+/// Two kernels, and again two that are watched.
+struct Machines {
+    pair: Pair,
+    explainer: Explainer,
+    map: Vec<u8>,
+}
+
+impl Machines {
+    fn new(a: &KernelName, b: &KernelName, endian: Endian) -> Result<Machines, RunnerError> {
         let pair = Pair::new(a, b, endian)?;
-        let map = vec![0; map_size(&pair)];
-        Ok(Features {
+        Ok(Machines {
             explainer: Explainer::new(a, b, endian)?,
+            map: vec![0; map_size(&pair)],
             pair,
-            map,
-            seen: BitSet::new(),
-            named: BTreeMap::new(),
         })
     }
 
-    /// Runs a scenario.
-    pub fn of(&mut self, scenario: &Scenario) -> BitSet {
+    /// Runs scenarios that nobody else has taken, until there are none.
+    fn work(mut self, scenarios: &[&Scenario], next: &AtomicUsize) -> Part {
+        let mut reached = Part::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(scenario) = scenarios.get(index) else {
+                return reached;
+            };
+            reached.push((index, self.run(scenario)));
+        }
+    }
+
+    fn run(&mut self, scenario: &Scenario) -> Reached {
         let paired = self.pair.run(scenario);
         edges(&self.pair, &mut self.map);
-        let hits = self.map.iter().enumerate();
-        let mut features: BitSet = hits
+        let hits = self.map.iter().enumerate().filter(|(_, hits)| **hits > 0);
+        let edges = hits
             .flat_map(|(edge, &hits)| {
                 (0..usize::from(hits).min(CLASSES)).map(move |class| edge * CLASSES + class)
             })
             .collect();
-        self.seen.union_with(&features);
-        for name in self.names(scenario, &paired) {
-            features.insert(self.number(name));
+        Reached {
+            edges,
+            names: self.names(scenario, &paired),
         }
-        features
     }
 
-    /// How the runs ended, if not well, and the causes of what differs.
     fn names(&mut self, scenario: &Scenario, paired: &Paired) -> Vec<String> {
         let comparison = &paired.comparison;
         if let Some(reason) = comparison.reason() {
@@ -76,17 +163,28 @@ impl Features {
             .map(|signature| format!("{signature} {verdict}"))
             .collect()
     }
+}
 
-    fn number(&mut self, name: String) -> usize {
-        let next = self.map.len() * CLASSES + self.named.len();
-        *self.named.entry(name).or_insert(next)
-    }
+#[cfg(test)]
+mod tests {
+    use ctxfuzz_generators::any_scenario;
 
-    /// Features of coverage that were seen, and the names of the others.
-    pub fn counts(&self) -> (usize, Vec<&str>) {
-        (
-            self.seen.len(),
-            self.named.keys().map(String::as_str).collect(),
-        )
+    use super::*;
+
+    #[test]
+    fn what_is_found_does_not_depend_on_how_many_look() -> anyhow::Result<()> {
+        let scenarios: Vec<Scenario> = (0..40).map(any_scenario).collect();
+        let scenarios: Vec<&Scenario> = scenarios.iter().collect();
+        let (a, b) = ("clobbering".parse()?, "fixed".parse()?);
+        let find = |processors| Features::find([&a, &b], Endian::Little, &scenarios, processors);
+        let (one, three) = (find(1)?, find(3)?);
+        assert!(one.of == three.of && one.of.len() == 40);
+        assert_eq!(one.signatures, three.signatures);
+        assert!(
+            one.signatures
+                .contains(&"save_fpu.f0-is-fpscr live".to_owned())
+        );
+        assert_eq!(one.edges, three.edges);
+        Ok(())
     }
 }
