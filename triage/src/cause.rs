@@ -6,6 +6,7 @@
 mod align;
 mod analyse;
 mod beside;
+mod borrow;
 mod class;
 mod code;
 mod dispute;

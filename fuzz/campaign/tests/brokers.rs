@@ -181,6 +181,11 @@ fn clients_share_corpus_and_findings() {
     // Nobody makes twice what another one makes or has made: the reports are of this campaign.
     for finding in summary["findings"].as_array().expect("there is a list") {
         assert_eq!(finding.get("kept_earlier"), None, "{finding}");
+        let path = folder
+            .path()
+            .join(finding["path"].as_str().expect("a path"));
+        let report = fs::read_to_string(path.join("report.txt")).expect("it is there");
+        assert!(report.contains("--cores all --runs 601\n") && !report.contains("--client"));
     }
     let kept = names(&folder.path().join("corpus/found"));
     assert_eq!(summary["corpus"], kept.len());

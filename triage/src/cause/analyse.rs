@@ -14,6 +14,7 @@ use ctxfuzz_scenario::scenario::Scenario;
 use rustc_hash::FxHashMap as HashMap;
 
 use super::align::{Meeting, align};
+use super::borrow::put_back;
 use super::class::is_frame_msr;
 use super::code::Code;
 use super::dispute::{CONTROL, STACK, class, one_dispute};
@@ -278,13 +279,11 @@ impl Analysis<'_> {
     /// The earlier cause that a change follows from: it is a copy of its values, a computation of user code, or a consequence of disagreement about owners.
     fn follows_from(&self, change: &Change, originals: &Originals) -> Option<usize> {
         let pair = (change.a, change.b);
-        // Where one kernel does it once more, the two do not do the same.
-        let borrowed = self
-            .borrowed
-            .get(&change.cell)
-            .filter(|_| change.by_same_instruction());
-        if let Some(put_back) = borrowed.filter(|d| (d.a, d.b) == pair) {
-            return Some(put_back.cause);
+        let borrowed = self.borrowed.get(&change.cell);
+        if let Some(had) = borrowed.filter(|d| (d.a, d.b) == pair)
+            && put_back(change, self.codes)
+        {
+            return Some(had.cause);
         }
         let own = class(&change.cell);
         // What goes to a stack may come from anywhere; what comes from one may be anything.

@@ -75,6 +75,11 @@ impl Code {
         }
     }
 
+    /// The instruction at an address of the kernel.
+    pub fn word(&self, pc: u64) -> Option<u32> {
+        self.text.word(pc)
+    }
+
     /// Name of the function at an address.
     pub fn function(&self, pc: u64) -> Option<String> {
         self.symbols(pc).function_at(pc).map(|f| f.name.to_string())

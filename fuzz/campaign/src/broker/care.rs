@@ -50,7 +50,9 @@ impl Broker<'_> {
             start: slot.starts,
         };
         let (core, runs) = (slot.core, slot.runs);
+        let command = self.config.command.clone();
         let orders = |running| Orders {
+            command,
             core,
             seed: seed(self.config.seed, id),
             runs,

@@ -44,6 +44,8 @@ pub struct Orders {
     pub seconds: Option<u64>,
     /// Where it says what it runs.
     pub running: PathBuf,
+    /// The broker's command line, for reports.
+    pub command: String,
 }
 
 impl std::str::FromStr for Orders {
@@ -76,6 +78,7 @@ fn fuzz(
         seed: orders.seed,
         runs: orders.runs,
         seconds: orders.seconds,
+        command: orders.command.clone(),
         ..config.clone()
     };
     let mut exchange = WithBroker {
