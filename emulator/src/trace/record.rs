@@ -194,16 +194,12 @@ impl Recorder {
     fn finish(&mut self, outcome: Outcome) -> Recording {
         let died = matches!(outcome.end, End::KernelFault(_));
         let fault = self.fault.clone();
+        let names = self.symbols.functions().iter().map(|f| f.name.clone());
         Recording {
             outcome,
             steps: std::mem::take(&mut self.steps),
             kept: std::mem::take(&mut self.kept),
-            functions: self
-                .symbols
-                .functions()
-                .iter()
-                .map(|f| f.name.clone())
-                .collect(),
+            functions: names.collect(),
             initial: self.initial.clone(),
             tasks: self.slots.users().to_vec(),
             frames: self.frames.clone(),

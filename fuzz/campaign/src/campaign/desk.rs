@@ -8,6 +8,7 @@
 //! 5. It is minimized, explained and kept.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::AtomicBool;
 
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
@@ -19,6 +20,7 @@ use ctxfuzz_triage::findings::{Added, Finding, FindingStore};
 use ctxfuzz_triage::pair::Paired;
 use ctxfuzz_triage::report::html::{self, Page};
 use serde_json::{Value, json};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use super::evidence::{self, Blame};
 use super::summary::{Counts, FindingSummary, KnownSummary, Sighting};
@@ -80,7 +82,8 @@ pub struct Desk<'c> {
     /// Of the two kernels' images.
     hashes: [u64; 2],
     store: FindingStore,
-    buckets: HashSet<BucketKey>,
+    /// Hashes of the kinds that were seen: there are ten thousand after a while, and nothing but whether one was seen is asked.
+    buckets: HashSet<u64>,
     /// What was reported so far, wherever it was: a bucket has several places and registers and does not say which goes with which.
     shapes: HashSet<(Place, What, Verdict)>,
     waiting: Waiting<Case>,
@@ -144,7 +147,7 @@ impl<'c> Desk<'c> {
         let Some(bucket) = evidence::bucket(scenario, paired) else {
             return Ok(());
         };
-        let new_kind = self.buckets.insert(bucket.clone());
+        let new_kind = self.buckets.insert(hash(&bucket));
         let new_shape = self.new_shape(&paired.comparison);
         if !new_kind && !new_shape && !at_once {
             return Ok(());
@@ -438,6 +441,12 @@ impl<'c> Desk<'c> {
             "explanation": explanation.json(),
         })
     }
+}
+
+fn hash(bucket: &BucketKey) -> u64 {
+    let mut hasher = Xxh3Default::new();
+    bucket.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn registers(differences: &[Difference]) -> BTreeSet<String> {
