@@ -9,6 +9,7 @@ mod beside;
 mod borrow;
 mod class;
 mod code;
+mod context;
 mod dispute;
 mod end;
 mod raw;

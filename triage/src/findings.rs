@@ -9,7 +9,7 @@ pub mod scratch;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::compare::Difference;
+use crate::lock::Lock;
 
 /// Longest directory name made from a signature.
 const NAME_CHARS: usize = 100;
@@ -83,16 +84,8 @@ pub enum FindingsError {
 /// Held while a finding is made, which takes time that others need not spend as well.
 #[derive(Debug)]
 pub struct Claim {
-    path: PathBuf,
-    /// It has the lock.
-    _file: File,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // Somebody who has opened it meanwhile gets the lock of a file without a name: two then make the same, and one is kept.
-        let _ = fs::remove_file(&self.path);
-    }
+    /// None where there are no locks: then two make the same, and one is kept.
+    _lock: Option<Lock>,
 }
 
 /// An open findings directory.
@@ -193,17 +186,14 @@ impl FindingStore {
     }
 
     /// Says that a finding with this signature is being made, until what is returned is dropped; `None` if another process says so already.
-    pub fn claim(&self, signature: &str) -> Result<Option<Claim>, FindingsError> {
+    pub fn claim(&self, signature: &str) -> Option<Claim> {
         // A name as of something unfinished: if nobody is there any more to remove it, the next campaign does.
         let name = scratch::name(&directory_name(signature), 0, 0);
-        let path = self.dir.join(name);
-        let refused = io_error("write", &path);
-        let file = File::create(&path).map_err(&refused)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Claim { path, _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            // No locks there: then both make it, and one is kept.
-            Err(TryLockError::Error(_)) => Ok(Some(Claim { path, _file: file })),
+        match Lock::attempt(self.dir.join(name)) {
+            Ok(Some(lock)) => Some(Claim { _lock: Some(lock) }),
+            Ok(None) => None,
+            // If nothing can be written there, the finding itself says so better.
+            Err(_) => Some(Claim { _lock: None }),
         }
     }
 

@@ -13,6 +13,7 @@ pub mod findings;
 pub mod index;
 pub mod json_file;
 pub mod known;
+pub mod lock;
 pub mod minimize;
 pub mod names;
 pub mod pair;

@@ -17,9 +17,10 @@ use super::align::{Meeting, align};
 use super::borrow::put_back;
 use super::class::is_frame_msr;
 use super::code::Code;
+use super::context::{asked, whole};
 use super::dispute::{CONTROL, STACK, class, one_dispute};
 use super::raw::{Change, Copied, Damage, RawCause};
-use super::state::{Walk, asked, owner_bit, whole};
+use super::state::{Walk, owner_bit};
 use super::stay::entered;
 
 /// Finds the causes behind all differences of two runs.

@@ -7,6 +7,7 @@ use ctxfuzz_emulator::kernel::image;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::symbols::Symbols;
 use ctxfuzz_emulator::machine::address::KERNEL;
+use ctxfuzz_emulator::machine::instruction::loaded_vsr;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_emulator::run::{RunnerError, kernel_symbols};
 use ctxfuzz_emulator::trace::{Site, Write, disassembly::disassemble};
@@ -36,18 +37,6 @@ fn loads_gpr(word: u32, register: u8) -> bool {
 /// `std` or `stdu` of a register, to wherever.
 fn stores_gpr(word: u32, register: u8) -> bool {
     word >> 26 == 62 && (word >> 21 & 31) as u8 == register
-}
-
-/// The VSR that `lfd`, `lxvd2x` or `lvx` loads.
-fn loaded_vsr(word: u32) -> Option<u8> {
-    let target = (word >> 21 & 31) as u8;
-    match (word >> 26, word >> 1 & 0x3ff) {
-        (50, _) => Some(target),
-        // The lowest bit is the highest of the number.
-        (31, 844) => Some(target | ((word & 1) << 5) as u8),
-        (31, 103) => Some(target | 32),
-        _ => None,
-    }
 }
 
 /// A kernel's image and symbols.
@@ -199,18 +188,5 @@ mod tests {
         let others = [0xf9c1_0010, 0x7dc8_03a6, 0x7dc3_7378];
         assert!(!others.iter().any(|w| loads_gpr(*w, 14)));
         assert!(stores_gpr(others[0], 14) && !stores_gpr(others[0], 15));
-    }
-
-    #[test]
-    fn loads_of_vector_registers_are_told_from_stores() {
-        // lfd f31,8(r3); lxvd2x vs2,0,r4; lxvd2x vs34,0,r4; lvx v2,0,r4
-        let loads = [0xcbe3_0008, 0x7c40_2698, 0x7c40_2699, 0x7c40_20ce];
-        assert_eq!(
-            loads.map(loaded_vsr),
-            [Some(31), Some(2), Some(34), Some(34)]
-        );
-        // stfd f31,8(r3); stxvd2x vs2,0,r4; stvx v2,0,r4
-        let stores = [0xdbe3_0008, 0x7c40_2798, 0x7c40_21ce];
-        assert_eq!(stores.map(loaded_vsr), [None; 3]);
     }
 }

@@ -1,7 +1,8 @@
 //! What all clients have done together.
 //!
 //! Numbers of executions add up, also those of clients that died; coverage is the union. An execution is counted over all clients from here on, as far
-//! as the broker has heard when a finding comes: in order of the findings, and not exact.
+//! as the broker has heard when a finding comes: in order of the findings, and not exact. A place where a finding was seen later has its
+//! client's own count.
 
 use std::time::Instant;
 
@@ -52,14 +53,11 @@ impl Merged {
             }
             None => {
                 let mut finding = finding.clone();
-                let sightings = finding.sightings.iter_mut();
-                let times =
-                    sightings.map(|s| (&mut s.first_seen_execution, &mut s.first_seen_seconds));
-                for (execution, second) in times.chain([(
-                    &mut finding.first_seen_execution,
-                    &mut finding.first_seen_seconds,
-                )]) {
-                    (*execution, *second) = (executions, seconds);
+                finding.first_seen_execution = executions;
+                finding.first_seen_seconds = seconds;
+                for sighting in &mut finding.sightings {
+                    sighting.first_seen_execution = executions;
+                    sighting.first_seen_seconds = seconds;
                 }
                 self.findings.push(finding);
                 true

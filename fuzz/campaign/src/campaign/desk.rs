@@ -195,7 +195,7 @@ impl<'c> Desk<'c> {
     fn see_elsewhere(&mut self) -> Result<(), CampaignError> {
         for (signature, case) in std::mem::take(&mut self.elsewhere) {
             let made = self.findings.iter().any(|f| f.signature == signature);
-            if made || self.store.claim(&signature)?.is_some() {
+            if made || self.store.claim(&signature).is_some() {
                 // It may have been seen here in a new place; and if nobody makes it any more, it is made here.
                 self.look_into(&case)?;
             } else {
@@ -237,7 +237,7 @@ impl<'c> Desk<'c> {
             let index = known(self, blame);
             let makes = index.is_none_or(|index| self.findings[index].verdict < blame.verdict);
             let claim = match makes {
-                true => self.store.claim(&blame.signature)?,
+                true => self.store.claim(&blame.signature),
                 false => None,
             };
             if makes && claim.is_none() {

@@ -1,23 +1,24 @@
 //! `ctxfuzz minimize`: the smallest scenario with the same root causes.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::compare::{Comparison, What};
+use ctxfuzz_triage::lock::Lock;
 use ctxfuzz_triage::minimize::{self, Minimized, Reproduces};
 use ctxfuzz_triage::pair::Pair;
 use serde_json::json;
 
 use super::arguments::{EndianArgument, KernelArguments};
-use super::input::{Input, check_output, write_whole};
-use super::lock::Lock;
+use super::input::{Input, check_output, folder_of, write_whole};
 
 /// Arguments of `ctxfuzz minimize`.
 #[derive(Debug, Args)]
@@ -48,7 +49,7 @@ pub struct MinimizeArgs {
 pub fn minimize(args: &MinimizeArgs) -> anyhow::Result<ExitCode> {
     let input = Input::load(&args.scenario)?;
     check_output(&args.output)?;
-    let _lock = Lock::of(&args.output)?;
+    let _lock = lock(&args.output)?;
     let mut kept = Vec::new();
     for endian in args.kernels.endians(args.endian, EndianArgument::Le)? {
         kept.push(Kept::new(args, endian, &input)?);
@@ -73,6 +74,19 @@ pub fn minimize(args: &MinimizeArgs) -> anyhow::Result<ExitCode> {
     write_whole(&args.output, &minimized.scenario.to_json())?;
     tell(args, &input.scenario, &minimized, &oracle.kept)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Nobody else writes the file meanwhile.
+fn lock(output: &Path) -> anyhow::Result<Lock> {
+    // By whatever link it is named, it is the same file.
+    let target = fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let path = folder_of(&target).join(format!(".{name}.lock"));
+    let lock = Lock::attempt(path);
+    match lock.with_context(|| format!("{}: cannot lock it", output.display()))? {
+        Some(lock) => Ok(lock),
+        None => bail!("{}: another ctxfuzz is writing it", output.display()),
+    }
 }
 
 /// What an earlier call has reached, if it is of this scenario.
@@ -212,6 +226,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_is_locked_whatever_it_is_called() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (output, link) = (folder.path().join("out"), folder.path().join("link"));
+        fs::write(&output, "")?;
+        std::os::unix::fs::symlink(&output, &link)?;
+        let first = lock(&output)?;
+        let refused = lock(&link).err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|error| error.ends_with("another ctxfuzz is writing it")));
+        drop(first);
+        lock(&link)?;
+        Ok(())
+    }
+
+    #[test]
     fn each_success_is_written_and_what_cannot_be_written_ends_it() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let output = folder.path().join("small.json");
@@ -225,7 +253,7 @@ mod tests {
             ..Scenario::default()
         };
         saving.simpler(&found);
-        assert_eq!(std::fs::read_to_string(&output)?, found.to_json());
+        assert_eq!(fs::read_to_string(&output)?, found.to_json());
         assert!(saving.signature_holds(&found));
         let nowhere = folder.path().join("none/small.json");
         saving.output = &nowhere;

@@ -15,7 +15,6 @@ mod fuzz;
 mod generate;
 mod input;
 mod kernels;
-mod lock;
 mod minimize;
 mod pairs;
 mod run;

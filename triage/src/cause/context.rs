@@ -1,0 +1,43 @@
+//! What a cause is seen together with, which says what kind of fault it is.
+
+use std::collections::HashSet;
+
+use ctxfuzz_emulator::machine::msr;
+use ctxfuzz_emulator::trace::Cell;
+use ctxfuzz_scenario::event::Event;
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Scenario;
+
+use super::raw::Change;
+use super::state::{Walk, owner_bit};
+
+/// The registers that loads of user code are about which the kernel has done up to an event, or is doing: a task may be preempted in the middle of one.
+pub fn asked(scenario: &Scenario, event: Option<u16>) -> HashSet<Register> {
+    let count = event.map_or(scenario.events.len(), |event| usize::from(event) + 1);
+    let loads = scenario.events.iter().take(count);
+    let registers = loads.flat_map(|event| match event {
+        Event::Access { op, register, .. } => op.defines(*register),
+        _ => Vec::new(),
+    });
+    registers.map(|(register, _)| register).collect()
+}
+
+/// Whether only one side wrote data of the facility of a control register that differs in an image, with what was there: then it is about the facility, and the rest is the same by chance.
+pub fn whole(walks: [&Walk<'_>; 2], since: [usize; 2], changes: &[Change]) -> [bool; 2] {
+    let beside = |c: &Change| match c.cell {
+        Cell::Image(slot, Register::Fpscr) => Some((slot, msr::FP)),
+        Cell::Image(slot, Register::Vscr) => Some((slot, msr::VEC)),
+        _ => None,
+    };
+    let data = |(slot, bit)| {
+        let registers = Register::all().filter(move |r| owner_bit(*r) == bit);
+        let data = registers.filter(|r| !matches!(r, Register::Fpscr | Register::Vscr));
+        data.map(move |r| Cell::Image(slot, r))
+    };
+    let cells: Vec<Cell> = changes.iter().filter_map(beside).flat_map(data).collect();
+    let [a, b] = [0, 1].map(|side| {
+        let written = |cell: &&Cell| walks[side].is_kept(**cell, since[side]);
+        cells.iter().filter(written).count()
+    });
+    [a > 0 && b == 0, b > 0 && a == 0]
+}
