@@ -50,6 +50,7 @@
 #define PACAIRQHAPPENED 73
 #define PACASRR_VALID 74
 #define PACAHSRR_VALID 75
+#define PACA_NMI_EMERG_SP 80
 
 /* struct thread_struct */
 #define KSP 0

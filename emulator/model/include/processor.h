@@ -76,6 +76,9 @@ struct paca_struct {
 	u8 irq_happened;
 	u8 srr_valid;
 	u8 hsrr_valid;
+	/* Linux has it in thread_info; only nmi_enter counts here. */
+	u32 preempt_count;
+	u64 nmi_emergency_sp;
 };
 
 extern struct paca_struct paca;
@@ -136,6 +139,22 @@ __inline void local_irq_disable(void)
 __inline bool irqs_disabled(void)
 {
 	return local_paca->irq_soft_mask;
+}
+
+/* As Linux's nmi_enter, nmi_exit and in_interrupt. */
+__inline void nmi_enter(void)
+{
+	local_paca->preempt_count++;
+}
+
+__inline void nmi_exit(void)
+{
+	local_paca->preempt_count--;
+}
+
+__inline bool in_interrupt(void)
+{
+	return local_paca->preempt_count;
 }
 
 /* fpu.S, vector.S, entry_64.S */

@@ -32,6 +32,7 @@ CHECK(PACAIRQSOFTMASK, struct paca_struct, irq_soft_mask);
 CHECK(PACAIRQHAPPENED, struct paca_struct, irq_happened);
 CHECK(PACASRR_VALID, struct paca_struct, srr_valid);
 CHECK(PACAHSRR_VALID, struct paca_struct, hsrr_valid);
+CHECK(PACA_NMI_EMERG_SP, struct paca_struct, nmi_emergency_sp);
 
 CHECK(KSP, struct thread_struct, ksp);
 CHECK(PT_REGS, struct thread_struct, regs);

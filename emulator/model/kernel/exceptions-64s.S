@@ -18,9 +18,9 @@ END_FUNC exc_virt_\vector\()_\name
 
 /*
  * Save the whole interrupted context in a pt_regs frame on the kernel stack and enter the kernel's C environment.
- * Leaves r12 = interrupted MSR and CR0.EQ = the interrupted code was the kernel.
+ * Leaves r12 = interrupted MSR and CR0.EQ = the interrupted code was the kernel. \stack is where the paca has the stack for what interrupts user code.
  */
-.macro GEN_COMMON trap
+.macro GEN_COMMON trap, stack=PACAKSAVE
 	std	10,PACA_EXGEN+EX_R10(13)
 	std	11,PACA_EXGEN+EX_R11(13)
 	std	12,PACA_EXGEN+EX_R12(13)
@@ -35,7 +35,7 @@ END_FUNC exc_virt_\vector\()_\name
 	andi.	1,12,MSR_PR
 	addi	1,10,-INT_FRAME_SIZE
 	beq	.Lfrom_kernel\@
-	ld	1,PACAKSAVE(13)
+	ld	1,\stack(13)
 .Lfrom_kernel\@:
 	std	10,0(1)
 	std	10,GPR(1)(1)
@@ -87,6 +87,7 @@ _GLOBAL exc_virt_0x3000_system_call_vectored
 END_FUNC exc_virt_0x3000_system_call_vectored
 
 	.section .vectors.virt,"ax",@progbits
+	EXC_VIRT 0x100, system_reset
 	EXC_VIRT 0x300, data_access
 	EXC_VIRT 0x400, instruction_access
 	EXC_VIRT 0x500, hardware_interrupt
@@ -123,6 +124,19 @@ END_FUNC \name\()_common
 	EXC_COMMON hardware_interrupt, 0x500, do_IRQ
 	EXC_COMMON decrementer, 0x900, timer_interrupt
 	EXC_COMMON doorbell_super, 0xa00, doorbell_exception
+
+/*
+ * Not maskable: on its own stack, and back with no exit work. Linux has a save area and a vector in real mode for it, which the model does not need: no NMI comes while its
+ * kernel runs.
+ */
+_GLOBAL system_reset_common
+	GEN_COMMON 0x100, PACA_NMI_EMERG_SP
+	addi	3,1,STACK_FRAME_OVERHEAD
+	bl	system_reset_exception
+	lbz	9,_SOFTE(1)
+	stb	9,PACAIRQSOFTMASK(13)
+	b	fast_interrupt_return_srr
+END_FUNC system_reset_common
 
 /* Nothing in the model raises these; one that comes is the end of the run. */
 .macro EXC_COMMON_UNKNOWN name, trap

@@ -18,12 +18,15 @@ struct task_struct init_task;
 
 /* Stacks are found from an address in them, so each is aligned to its size. The host never resets them. */
 u8 init_stack[THREAD_SIZE] __attribute__((section(".stacks"), aligned(THREAD_SIZE)));
+/* As Linux's emergency_stack_init: an NMI may come where the kernel stack is in use. */
+static u8 nmi_emergency_stack[THREAD_SIZE] __attribute__((section(".stacks"), aligned(THREAD_SIZE)));
 
 /// Linux's start_kernel: all state that does not depend on the run.
 void start_kernel(void)
 {
 	paca.__current = &init_task;
 	paca.kstack = (u64)init_stack + THREAD_SIZE - INT_FRAME_SIZE;
+	paca.nmi_emergency_sp = (u64)nmi_emergency_stack + THREAD_SIZE - INT_FRAME_SIZE;
 	paca.irq_soft_mask = 1;
 	init_task.state = TASK_RUNNING;
 	init_task.stack = init_stack;

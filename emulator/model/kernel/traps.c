@@ -88,6 +88,19 @@ void program_check_exception(struct pt_regs *regs)
 	parse_fpe(regs);
 }
 
+/* What a debugger's NMI keeps of the task that it has found running. */
+static struct task_struct nmi_note;
+
+/// Linux's system_reset_exception, with what a debugger or a crash handler may hang into it: a copy that is large enough for VMX, in a place where the registers belong to
+/// whoever was interrupted, and where no exit work would bring them back.
+void system_reset_exception(struct pt_regs *regs)
+{
+	(void)regs;
+	nmi_enter();
+	memcpy(&nmi_note, current, sizeof(nmi_note));
+	nmi_exit();
+}
+
 /// Linux's unknown_exception. Linux sends SIGTRAP; here no scenario asks for such an exception, so it is the end of the run.
 void unknown_exception(struct pt_regs *regs)
 {

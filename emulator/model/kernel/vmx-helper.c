@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The brackets around VMX copies, as Linux's arch/powerpc/lib/vmx-helper.c. The model never copies in an interrupt, and its kernel
-// is not preempted, so entering always succeeds.
+// The brackets around VMX copies, as Linux's arch/powerpc/lib/vmx-helper.c. The model's kernel is not preempted in a copy, and copies nothing of user code's in an
+// interrupt, so entering succeeds but for memcpy in an NMI.
+#include "defect.h"
 #include "sched.h"
 
 /// Linux's enter_vmx_usercopy.
@@ -20,6 +21,8 @@ int exit_vmx_usercopy(void)
 /// Linux's enter_vmx_ops.
 int enter_vmx_ops(void)
 {
+	if (in_interrupt() && !defect("nmi-nests-vmx"))
+		return 0;
 	enable_kernel_altivec();
 	return 1;
 }

@@ -98,6 +98,10 @@ impl Event {
     /// Whether a task that a tracer wants to stop at this event does stop before anybody else runs.
     pub fn can_be_traced(&self) -> bool {
         match self {
+            Event::Interrupt {
+                vector: Interrupt::SystemReset,
+                ..
+            } => false,
             Event::Interrupt { .. } | Event::Access { .. } => true,
             Event::Syscall { call, .. } => !matches!(
                 call,
@@ -113,6 +117,14 @@ impl Event {
 
     /// Drops pending work that does not go with the event or with the rest: for those who change one without the other.
     pub fn drop_unfit(&mut self) {
+        if let Event::Interrupt {
+            vector: Interrupt::SystemReset,
+            pending,
+        } = self
+        {
+            *pending = Pending::NONE;
+            return;
+        }
         let traceable = self.can_be_traced();
         let Some(pending) = self.pending_mut() else {
             return;
@@ -129,9 +141,13 @@ impl Event {
         }
     }
 
-    /// The work pending at this event, if it enters the kernel by itself.
+    /// The work pending at this event, if it enters the kernel by itself and the kernel does such work on its way out.
     pub fn pending(&self) -> Option<&Pending> {
         match self {
+            Event::Interrupt {
+                vector: Interrupt::SystemReset,
+                ..
+            } => None,
             Event::Access { pending, .. }
             | Event::Interrupt { pending, .. }
             | Event::Syscall { pending, .. } => Some(pending),
@@ -142,6 +158,10 @@ impl Event {
     /// The same, to be changed.
     pub fn pending_mut(&mut self) -> Option<&mut Pending> {
         match self {
+            Event::Interrupt {
+                vector: Interrupt::SystemReset,
+                ..
+            } => None,
             Event::Access { pending, .. }
             | Event::Interrupt { pending, .. }
             | Event::Syscall { pending, .. } => Some(pending),
@@ -212,6 +232,8 @@ pub enum Interrupt {
     Doorbell,
     /// 0x300: a store to a page that the task has not touched yet, of a private file mapping. The kernel makes a copy of the file's page, with VMX.
     DataStorage,
+    /// 0x100, not maskable: a hypervisor or a debugger wants the CPU's attention. It has a stack of its own and returns without doing what is pending.
+    SystemReset,
 }
 
 /// The instruction that enters the kernel for a system call.

@@ -1,7 +1,9 @@
 //! What makes a scenario valid beyond its types: the same rules for files, generators and programs.
 
 use crate::error::ScenarioError;
-use crate::event::{Event, Facility, MAX_PLACES, Pending, RegisterValues, Switch, Syscall};
+use crate::event::{
+    Event, Facility, Interrupt, MAX_PLACES, Pending, RegisterValues, Switch, Syscall,
+};
 use crate::ptrace::SetRegset;
 use crate::register::Register;
 use crate::scenario::{
@@ -187,8 +189,14 @@ fn check_event(event: &Event, field: &str) -> Result<(), ScenarioError> {
         Event::Fill { .. } | Event::Compute { .. } | Event::Touch(_) | Event::EditFrame(_) => {
             Ok(())
         }
-        Event::Interrupt { pending, .. } => {
+        Event::Interrupt { vector, pending } => {
             let field = format!("{field}.interrupt.pending");
+            if *vector == Interrupt::SystemReset && !pending.is_none() {
+                return wrong(
+                    field,
+                    "a system reset interrupt returns without doing what is pending: expected nothing",
+                );
+            }
             if pending.after != 0 {
                 return wrong(
                     format!("{field}.after"),

@@ -48,6 +48,8 @@ pub mod msr {
 /// Interrupts of the SRR class that this machine delivers, by vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Vector {
+    /// 0x100, of the model only: hardware takes it in real mode, whatever AIL says, and this machine as if AIL counted.
+    SystemReset,
     /// 0x300, a load or store that cannot be translated or is not permitted.
     DataStorage,
     /// 0x400, a fetch that cannot be translated or is not permitted.
@@ -76,7 +78,7 @@ pub enum Vector {
 
 impl Vector {
     /// Those that use SRR0 and SRR1, in stub order.
-    const STUBBED: [Vector; 11] = [
+    const STUBBED: [Vector; 12] = [
         Vector::DataStorage,
         Vector::InstructionStorage,
         Vector::Program,
@@ -88,11 +90,13 @@ impl Vector {
         Vector::VmxUnavailable,
         Vector::VsxUnavailable,
         Vector::Alignment,
+        Vector::SystemReset,
     ];
 
     /// The vector's number (`pt_regs.trap`).
     pub fn number(self) -> u64 {
         match self {
+            Vector::SystemReset => 0x100,
             Vector::DataStorage => 0x300,
             Vector::InstructionStorage => 0x400,
             Vector::Alignment => 0x600,
@@ -111,6 +115,7 @@ impl Vector {
     /// Name for reports.
     pub fn name(self) -> &'static str {
         match self {
+            Vector::SystemReset => "system reset interrupt",
             Vector::DataStorage => "data storage interrupt",
             Vector::InstructionStorage => "instruction storage interrupt",
             Vector::Alignment => "alignment interrupt",
@@ -130,7 +135,8 @@ impl Vector {
     pub fn is_error(self) -> bool {
         !matches!(
             self,
-            Vector::External
+            Vector::SystemReset
+                | Vector::External
                 | Vector::Decrementer
                 | Vector::Doorbell
                 | Vector::SystemCall

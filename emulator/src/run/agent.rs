@@ -315,12 +315,25 @@ impl Agent {
         Reply::Timer(timer)
     }
 
+    /// The task whose operation r29 points at is to be interrupted by a system reset.
+    pub fn system_reset(&mut self, view: &View<'_>) -> Reply {
+        let event = Self::event_of(view);
+        let what = "the machine takes no interrupt in real mode, as a system reset is taken";
+        self.not_applicable.insert(NotApplicable { event, what });
+        Reply::Continue
+    }
+
+    /// The event that the operation r29 points at is part of.
+    fn event_of(view: &View<'_>) -> u16 {
+        let operation = view.map.physical(view.gpr(29));
+        operation.map_or(0, |pa| user::operation_head(view.memory, pa).1) as u16
+    }
+
     /// The task whose operation r29 points at stores to a page that has not been touched in this run.
     pub fn store_fault(&mut self, view: &View<'_>) -> Reply {
         let timer = self.has_request();
         if self.touched >= view.load(PAGE + at::LAZY_PAGES) {
-            let operation = view.map.physical(view.gpr(29));
-            let event = operation.map_or(0, |pa| user::operation_head(view.memory, pa).1) as u16;
+            let event = Self::event_of(view);
             let what = "the agent's pages that are not there yet are used up: there are 64 a run";
             self.not_applicable.insert(NotApplicable { event, what });
             return Reply::Timer(timer.then_some(Timer::Soon));

@@ -392,6 +392,7 @@ impl RunHost {
             0x900 => Vector::Decrementer,
             0xa00 => Vector::Doorbell,
             0x300 => Vector::DataStorage,
+            0x100 => Vector::SystemReset,
             other => {
                 return self.end(GuestEnd::Lost(format!(
                     "user code asked for interrupt {other:#x}"
@@ -400,6 +401,9 @@ impl RunHost {
         };
         if let (Vector::DataStorage, Some(agent)) = (vector, &mut self.agent) {
             return agent.store_fault(view);
+        }
+        if let (Vector::SystemReset, Some(agent)) = (vector, &mut self.agent) {
+            return agent.system_reset(view);
         }
         match &self.agent {
             Some(agent) if agent.has_request() => Reply::InterruptAndTimer(vector),

@@ -484,5 +484,6 @@ fn vector_number(vector: Interrupt) -> u64 {
         Interrupt::Decrementer => 0x900,
         Interrupt::Doorbell => 0xa00,
         Interrupt::DataStorage => 0x300,
+        Interrupt::SystemReset => 0x100,
     }
 }

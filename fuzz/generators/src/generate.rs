@@ -168,8 +168,8 @@ pub(crate) fn event(rng: &mut Rng, tasks: usize) -> Event {
         && once_in(rng, 12)
     {
         pending.ptrace = Some(ptrace(rng));
-        event.drop_unfit();
     }
+    event.drop_unfit();
     event
 }
 
@@ -217,7 +217,18 @@ fn values(rng: &mut Rng) -> RegisterValues {
 }
 
 pub(crate) fn vector(rng: &mut Rng) -> Interrupt {
-    one_of(rng, Interrupt::ALL)
+    if once_in(rng, 16) {
+        return Interrupt::SystemReset;
+    }
+    one_of(
+        rng,
+        &[
+            Interrupt::Decrementer,
+            Interrupt::External,
+            Interrupt::Doorbell,
+            Interrupt::DataStorage,
+        ],
+    )
 }
 
 pub(crate) fn pending(rng: &mut Rng, tasks: usize) -> Pending {

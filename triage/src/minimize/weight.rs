@@ -73,6 +73,7 @@ impl Weight {
                     Interrupt::External => 1,
                     Interrupt::Doorbell => 2,
                     Interrupt::DataStorage => 3,
+                    Interrupt::SystemReset => 4,
                 };
                 self.pending(pending);
             }

@@ -125,7 +125,7 @@ named!(ComputeOp, "compute operation", {
     Fadd = "fadd", Fmul = "fmul", Fdiv = "fdiv", Fmr = "fmr", Xxlor = "xxlor", Xvadddp = "xvadddp", Vaddubs = "vaddubs", Vor = "vor",
 });
 named!(AccessOp, "load or store", { Lfd = "lfd", Stfd = "stfd", Lxvd2x = "lxvd2x", Stxvd2x = "stxvd2x", Lxsdx = "lxsdx", Stxsdx = "stxsdx" });
-named!(Interrupt, "vector", { Decrementer = "decrementer", External = "external", Doorbell = "doorbell", DataStorage = "data_storage" });
+named!(Interrupt, "vector", { Decrementer = "decrementer", External = "external", Doorbell = "doorbell", DataStorage = "data_storage", SystemReset = "system_reset" });
 named!(FrameEdit, "frame edit", { ClaimFacilities = "claim_facilities", DropVmx = "drop_vmx", DropVsx = "drop_vsx" });
 named!(FpExceptions, "FP exception mode", { Disabled = "disabled", Nonrecoverable = "nonrecoverable", Async = "async", Precise = "precise" });
 named!(Via, "system call instruction", { Sc = "sc", Scv = "scv" });

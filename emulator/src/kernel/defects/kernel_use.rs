@@ -73,6 +73,20 @@ pub(super) const LIST: &[Defect] = &[
         witness: Some("softirq-in-giveup"),
     },
     Defect {
+        id: "nmi-nests-vmx",
+        title: "memcpy in an NMI uses VMX",
+        mechanism: "enter_vmx_ops does not ask whether it is in an interrupt. The registers are given up in the frame of the last system call or interrupt, and the NMI goes back to its own, \
+            with VEC set: the task goes on with what was copied.",
+        function: "enter_vmx_ops",
+        // The call that should not have been made.
+        named_instead: &["enable_kernel_altivec"],
+        class: Some(Class::WrongOwner),
+        origin: Origin::Mutation,
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("nmi"),
+    },
+    Defect {
         id: "kvm-pr-lost-ext",
         title: "a guest of KVM PR goes on with the registers that the kernel's own use of VMX has left",
         mechanism: "The guest's registers are given up like a task's when the kernel copies with VMX. Nobody loads them again, and what is there is saved as the guest's in the end.",
