@@ -133,6 +133,7 @@ fn event(u: &mut Unstructured<'_>) -> Event {
     {
         pending.ptrace = ptrace(u);
     }
+    event.drop_unfit();
     event
 }
 

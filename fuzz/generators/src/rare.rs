@@ -7,7 +7,7 @@ use ctxfuzz_scenario::{
 use mutatis::{Candidates, Mutate, Result, Rng, Session};
 
 use crate::constants::{FPSCR_ENABLED, MAX_EVENTS, SIGNALS};
-use crate::generate::{below, once_in, one_of, pending, places, random_scenario};
+use crate::generate::{below, once_in, one_of, pending, places, random_scenario, switch};
 use crate::mutate::{bound, replace};
 
 /// A random scenario with one to three runs of rare events in it; it depends on the seed alone.
@@ -91,7 +91,14 @@ fn syscall(rng: &mut Rng, call: Syscall) -> Event {
     if once_in(rng, 2) {
         work = pending(rng, 2);
         work.softirq = once_in(rng, 4);
-        work.after = places(rng, &work);
+        if once_in(rng, 2) {
+            work.switch = Some(switch(rng, 2));
+        }
+        work.after = if once_in(rng, 2) {
+            soon(rng)
+        } else {
+            places(rng, &work)
+        };
     }
     let mut event = Event::Syscall {
         call,
@@ -100,6 +107,11 @@ fn syscall(rng: &mut Rng, call: Syscall) -> Event {
     };
     event.drop_unfit();
     event
+}
+
+/// How late something comes that is to come in the middle of a call: what such calls do to registers is done within few places.
+fn soon(rng: &mut Rng) -> u16 {
+    1 + below(rng, 12) as u16
 }
 
 /// A load or store, and any of the registers that it can have; the first ones are those that other code borrows.

@@ -168,7 +168,11 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"interrupt": {"vector": "nmi"}}"#,
-            "events[0].interrupt.vector: unknown vector `nmi`: expected decrementer, external, doorbell or data_storage".into(),
+            "events[0].interrupt.vector: unknown vector `nmi`: expected decrementer, external, doorbell, data_storage or system_reset".into(),
+        ),
+        (
+            r#"{"interrupt": {"vector": "system_reset", "pending": {"signal": 10}}}"#,
+            "events[0].interrupt.pending: a system reset interrupt returns without doing what is pending: expected nothing".into(),
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"sinal": 10}}}"#,

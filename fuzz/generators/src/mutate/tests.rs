@@ -116,7 +116,7 @@ fn mutations_reach_the_whole_language() {
     }
     assert_eq!(
         seen.len(),
-        1 + 3 + 8 + 3 + 3 + 6 + 8 + 2 + 4 + 4 + 2 + 15 * 2,
+        1 + 3 + 8 + 3 + 3 + 6 + (4 * 2 + 1) + 2 + 4 + 4 + 2 + 15 * 2,
         "{seen:?}"
     );
 }

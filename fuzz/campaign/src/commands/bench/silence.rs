@@ -2,6 +2,8 @@
 //!
 //! Each negative control of the catalogue against the kernel that it is a change of, the second one on a machine that is dirty, and dirty in another way for each scenario. So is
 //! `fixed` against itself. Whatever is reported is a false alarm.
+//!
+//! Controls of one kernel are heard together: each scenario is run once on the kernel and once on each of its controls.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,11 +13,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use ctxfuzz_emulator::kernel::defects::{self, Severity};
 use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::run::{Runner, user};
 use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_scenario::scenario::Verdict;
-use ctxfuzz_triage::compare::{Comparison, Standing};
-use ctxfuzz_triage::pair::Pair;
+use ctxfuzz_triage::compare::{Comparison, Standing, compare};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -30,7 +32,10 @@ pub struct SilenceArgs {
     /// Scenarios for each control and byte order, every second one with rare events.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
-    /// Seed of the first scenario.
+    /// Number of the first scenario: a long listening can be done in several sittings.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    first: u64,
+    /// Seed of the scenarios.
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
     /// Only these controls, by the name of the defect; `fixed` for fixed against itself.
@@ -52,6 +57,8 @@ pub struct SilenceArgs {
 struct Row {
     control: String,
     endian: &'static str,
+    /// Number of the first scenario.
+    first: u64,
     scenarios: u64,
     /// Scenarios in which somebody could see a difference.
     alarms: u64,
@@ -65,32 +72,19 @@ struct Row {
 
 /// Does it.
 pub fn silence(args: &SilenceArgs) -> anyhow::Result<ExitCode> {
-    let pairs = pairs(&args.controls)?;
+    let groups = groups(&args.controls)?;
     let mut out = std::io::stdout().lock();
     if !args.json {
         writeln!(out, "scenarios  alarms  schedules  died  trouble  control")?;
     }
     let (mut alarms, mut trouble) = (0, 0);
-    for (name, [a, b]) in pairs {
+    for group in &groups {
         for endian in args.endian.endians() {
-            let row = listen(args, &name, [&a, &b], *endian)?;
-            alarms += row.alarms;
-            trouble += row.trouble;
-            match args.json {
-                true => writeln!(out, "{}", serde_json::to_string(&row)?)?,
-                false => writeln!(
-                    out,
-                    "{:9}  {:6}  {:9}  {:4}  {:7}  {} ({})",
-                    row.scenarios,
-                    row.alarms,
-                    row.schedules,
-                    row.died,
-                    row.trouble,
-                    row.control,
-                    row.endian
-                )?,
+            for row in listen(args, group, *endian)? {
+                alarms += row.alarms;
+                trouble += row.trouble;
+                print(&mut out, &row, args.json)?;
             }
-            out.flush()?;
         }
     }
     Ok(match (alarms, trouble) {
@@ -100,63 +94,101 @@ pub fn silence(args: &SilenceArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Controls and the kernels they are about.
-fn pairs(wanted: &[String]) -> anyhow::Result<Vec<(String, [String; 2])>> {
-    let mut pairs = vec![("fixed".to_owned(), ["fixed".to_owned(), "fixed".to_owned()])];
+fn print(out: &mut impl Write, row: &Row, json: bool) -> anyhow::Result<()> {
+    match json {
+        true => writeln!(out, "{}", serde_json::to_string(row)?)?,
+        false => writeln!(
+            out,
+            "{:9}  {:6}  {:9}  {:4}  {:7}  {} ({})",
+            row.scenarios,
+            row.alarms,
+            row.schedules,
+            row.died,
+            row.trouble,
+            row.control,
+            row.endian
+        )?,
+    }
+    Ok(out.flush()?)
+}
+
+/// A kernel, and what nobody should be able to tell from it.
+#[derive(Debug)]
+struct Group {
+    kernel: String,
+    /// Each with its name.
+    controls: Vec<(String, String)>,
+}
+
+/// Controls by the kernel that they are a change of.
+fn groups(wanted: &[String]) -> anyhow::Result<Vec<Group>> {
+    let mut groups: Vec<Group> = Vec::new();
+    let fixed = ("fixed".to_owned(), ["fixed".to_owned(), "fixed".to_owned()]);
     let controls = defects::all().filter(|defect| defect.severity == Severity::Harmless);
-    pairs.extend(controls.map(|defect| (defect.id.to_owned(), defect.pair())));
-    if let Some(unknown) = wanted
-        .iter()
-        .find(|name| pairs.iter().all(|(id, _)| id != *name))
-    {
-        let names: Vec<&str> = pairs.iter().map(|(id, _)| id.as_str()).collect();
+    let named = controls.map(|defect| (defect.id.to_owned(), defect.pair()));
+    let all: Vec<(String, [String; 2])> = std::iter::once(fixed).chain(named).collect();
+    let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+    if let Some(unknown) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
         bail!(
             "--control: no control `{unknown}`: expected one of {}",
             names.join(", ")
         );
     }
-    if !wanted.is_empty() {
-        pairs.retain(|(id, _)| wanted.contains(id));
+    for (name, [control, kernel]) in all {
+        if !wanted.is_empty() && !wanted.contains(&name) {
+            continue;
+        }
+        match groups.iter_mut().find(|group| group.kernel == kernel) {
+            Some(group) => group.controls.push((name, control)),
+            None => groups.push(Group {
+                kernel,
+                controls: vec![(name, control)],
+            }),
+        }
     }
-    Ok(pairs)
+    Ok(groups)
 }
 
-fn listen(
-    args: &SilenceArgs,
-    control: &str,
-    [a, b]: [&String; 2],
-    endian: Endian,
-) -> anyhow::Result<Row> {
-    let mut pair = Pair::new(&a.parse()?, &b.parse()?, endian)?;
-    let mut row = Row {
-        control: control.to_owned(),
-        endian: endian.name(),
-        scenarios: args.runs,
-        alarms: 0,
-        schedules: 0,
-        died: 0,
-        trouble: 0,
-    };
-    for index in 0..args.runs {
+fn listen(args: &SilenceArgs, group: &Group, endian: Endian) -> anyhow::Result<Vec<Row>> {
+    let mut kernel = Runner::new(&group.kernel.parse()?, endian)?;
+    let mut heard = Vec::new();
+    for (name, control) in &group.controls {
+        let row = Row {
+            control: name.clone(),
+            endian: endian.name(),
+            first: args.first,
+            scenarios: args.runs,
+            alarms: 0,
+            schedules: 0,
+            died: 0,
+            trouble: 0,
+        };
+        heard.push((Runner::new(&control.parse()?, endian)?, row));
+    }
+    for index in (args.first..).take(args.runs as usize) {
         let seed = xxh3_64_with_seed(&index.to_le_bytes(), args.seed);
         let scenario = match index % 2 {
             0 => random_scenario(seed),
             _ => rare_scenario(seed),
         };
-        pair.b.dirty(seed);
-        let comparison = pair.run(&scenario).comparison;
-        match kind(&comparison) {
-            Kind::Silent => {}
-            Kind::Schedules => row.schedules += 1,
-            Kind::Died => row.died += 1,
-            Kind::Trouble => row.trouble += 1,
-            Kind::Alarm => {
-                row.alarms += 1;
-                keep(args, control, endian, index, scenario)?;
+        let compiled = user::compile(&scenario, endian);
+        kernel.dirty(seed);
+        let outcome = kernel.run_compiled(&scenario, &compiled);
+        for (control, row) in &mut heard {
+            let other = control.run_compiled(&scenario, &compiled);
+            match kind(&compare(&scenario, &other, &outcome)) {
+                Kind::Silent => {}
+                Kind::Schedules => row.schedules += 1,
+                Kind::Died => row.died += 1,
+                Kind::Trouble => row.trouble += 1,
+                Kind::Alarm => {
+                    row.alarms += 1;
+                    keep(args, &row.control, endian, index, &scenario)?;
+                }
             }
         }
     }
-    Ok(row)
+    Ok(heard.into_iter().map(|(_, row)| row).collect())
 }
 
 enum Kind {
@@ -186,7 +218,7 @@ fn keep(
     control: &str,
     endian: Endian,
     index: u64,
-    scenario: Scenario,
+    scenario: &Scenario,
 ) -> anyhow::Result<()> {
     let Some(folder) = &args.alarms else {
         return Ok(());
@@ -196,7 +228,7 @@ fn keep(
     let path = folder.join(format!("{name}.json"));
     let scenario = Scenario {
         name: Some(name),
-        ..scenario
+        ..scenario.clone()
     };
     crate::commands::input::write_whole(&path, &scenario.to_json())
 }
@@ -205,35 +237,60 @@ fn keep(
 mod tests {
     use super::*;
 
-    fn row(a: &str, b: &str) -> anyhow::Result<Row> {
+    fn rows(kernel: &str, controls: &[&str], first: u64, runs: u64) -> anyhow::Result<Vec<Row>> {
         let args = SilenceArgs {
-            runs: 60,
+            runs,
+            first,
             seed: 3,
             controls: Vec::new(),
             endian: EndianArgument::Le,
             alarms: None,
             json: false,
         };
-        listen(
-            &args,
-            "a control",
-            [&a.to_owned(), &b.to_owned()],
-            Endian::Little,
-        )
+        let group = Group {
+            kernel: kernel.to_owned(),
+            controls: controls
+                .iter()
+                .map(|c| (c.to_string(), c.to_string()))
+                .collect(),
+        };
+        listen(&args, &group, Endian::Little)
     }
 
     #[test]
     fn an_alarm_would_be_heard() -> anyhow::Result<()> {
-        let loud = row("clobbering", "fixed")?;
-        assert!(loud.alarms > 0, "{loud:?}");
-        let quiet = row("fixed", "fixed")?;
-        assert_eq!((quiet.alarms, quiet.trouble), (0, 0));
+        let heard = rows("fixed", &["clobbering", "fixed"], 0, 60)?;
+        assert!(heard[0].alarms > 0, "{heard:?}");
+        assert_eq!((heard[1].alarms, heard[1].trouble), (0, 0), "{heard:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn several_sittings_hear_what_one_does() -> anyhow::Result<()> {
+        let alarms =
+            |first, runs| anyhow::Ok(rows("fixed", &["clobbering"], first, runs)?[0].alarms);
+        assert_eq!(alarms(0, 20)? + alarms(20, 40)?, alarms(0, 60)?);
+        assert_ne!(alarms(0, 20)?, alarms(0, 60)?);
+        Ok(())
+    }
+
+    #[test]
+    fn controls_are_heard_with_the_kernel_that_they_are_a_change_of() -> anyhow::Result<()> {
+        let groups = groups(&[])?;
+        let kernels: Vec<&str> = groups.iter().map(|group| group.kernel.as_str()).collect();
+        assert_eq!(kernels, ["fixed", "repaired"]);
+        let control = ("restore-math-declines", "repaired+restore-math-declines");
+        let found = groups[1]
+            .controls
+            .iter()
+            .any(|(name, kernel)| (name.as_str(), kernel.as_str()) == control);
+        assert!(found, "{groups:?}");
         Ok(())
     }
 
     #[test]
     fn a_control_that_is_none_is_named() {
-        let error = pairs(&["clobbering".to_owned()]).map_err(|error| error.to_string());
+        let error = groups(&["clobbering".to_owned()]).map_err(|error| error.to_string());
         let message = error.err().unwrap_or_default();
         assert!(
             message.starts_with("--control: no control `clobbering`: expected one of fixed, "),
