@@ -5,7 +5,7 @@
 //!
 //! Controls of one kernel are heard together: each scenario is run once on the kernel and once on each of its controls.
 
-use std::io::Write as _;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
