@@ -27,11 +27,15 @@ fn replace(line: &str, from: &str, to: &str) -> String {
 }
 
 /// Starts the command of a machine, in a folder of its own.
-fn start(folder: &Path, line: &str, port: u16) -> Child {
+fn start(folder: &Path, line: &str, port: u16, seconds: u32) -> Child {
     let (machine, command) = line
         .split_once("$ ctxfuzz ")
         .expect("a prompt and a command");
-    let command = replace(command, "--seconds 36000", "--seconds 10 --json");
+    let command = replace(
+        command,
+        "--seconds 36000",
+        &format!("--seconds {seconds} --json"),
+    );
     let command = match machine {
         "fuzzer-1" => {
             let command = replace(&command, "0.0.0.0", "127.0.0.1");
@@ -54,23 +58,30 @@ fn start(folder: &Path, line: &str, port: u16) -> Child {
         .expect("the program starts")
 }
 
-#[test]
-fn machines_of_the_page_share_what_they_find() {
+/// Runs the machines of the page for so many seconds; how many scenarios each took from others.
+fn imported(seconds: u32) -> Vec<u64> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let port = port();
     let block = block_run_by(PAGE, TEST);
     let machines: Vec<Child> = block
         .lines
         .iter()
-        .map(|line| start(folder.path(), line, port))
+        .map(|line| start(folder.path(), line, port, seconds))
         .collect();
-    assert_eq!(machines.len(), 3);
-    for machine in machines {
+    let end = |machine: Child| {
         let output = machine.wait_with_output().expect("it ends");
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{told}");
         let summary: Value = serde_json::from_slice(&output.stdout).expect("a summary");
-        let heard = &summary["clients"]["imported"];
-        assert!(heard.as_u64() > Some(0), "{summary} {told}");
-    }
+        summary["clients"]["imported"].as_u64().expect("a number")
+    };
+    machines.into_iter().map(end).collect()
+}
+
+#[test]
+fn machines_of_the_page_share_what_they_find() {
+    let share = |imported: &[u64]| imported.len() == 3 && imported.iter().all(|&n| n > 0);
+    // A machine that has much else to do needs longer.
+    let first = imported(5);
+    assert!(share(&first) || share(&imported(60)), "{first:?}");
 }
