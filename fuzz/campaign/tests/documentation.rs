@@ -1,17 +1,21 @@
-//! What the documentation shows is what happens: every `console` block of the README and of `docs/` is run.
+//! What the documentation shows is what happens: every command of the README and of `docs/` is run.
 //!
-//! `$ ctxfuzz ...` is run in a folder that has a copy of the corpus; commands of one page find what the earlier ones of that page
-//! left behind. A comment at its end, `# exit 1`, says the exit status if it is not 0. The lines below are compared with what it
-//! prints; `...` stands for anything, in a line or as one. Without such lines only the status is compared.
+//! Those in `console` blocks are run here: `$ ctxfuzz ...` in a folder that has a copy of the corpus and the files that the page shows ("json my.json" at a fence); commands of one page find what
+//! the earlier ones of that page left behind. A comment at its end, `# exit 1`, says the exit status if it is not 0. The lines below are compared with what it prints; `...` stands for anything,
+//! in a line or as one. Without such lines only the status is compared. Commands that name a kernel in `target/kernels` are skipped, and said to be, where there is none.
 //!
-//! Commands that name a kernel in `target/kernels` are skipped, and said to be, where there is none.
+//! What is in `sh` blocks is run elsewhere: a comment above the block, `<!-- run by: FILE -->`, says by what, and is held to it.
 
 mod common;
 
+use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Output;
 
 use assert_cmd::Command;
+
+use common::pages::{self, Block, blocks, pages};
 
 /// One command of a page.
 #[derive(Debug, PartialEq)]
@@ -30,36 +34,52 @@ impl Example {
             path.strip_suffix("/vmlinux")
         })
     }
+
+    /// Whether it does the same wherever it is called: then once is enough for all pages.
+    fn is_the_same_everywhere(&self) -> bool {
+        self.arguments == ["selftest"]
+    }
 }
 
-/// The `ctxfuzz` commands in the `console` blocks of a page.
+/// The commands in the `console` blocks of a page.
 fn examples(page: &str) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
-    let (mut inside, mut ours) = (false, false);
-    for (number, line) in page.lines().enumerate() {
-        if line.starts_with("```") {
-            inside = line == "```console";
-            ours = false;
-        } else if let (true, Some(command)) = (inside, line.strip_prefix("$ ")) {
-            let (command, status) = match command.split_once(" # exit ") {
-                Some((command, status)) => (command, status.trim().parse().expect("a number")),
-                None => (command, 0),
-            };
-            let mut words = command.split_whitespace().map(str::to_owned);
-            ours = words.next().as_deref() == Some("ctxfuzz");
-            if ours {
-                found.push(Example {
-                    line: number + 1,
-                    arguments: words.collect(),
-                    status,
-                    output: Vec::new(),
-                });
+    for block in blocks(page)
+        .iter()
+        .filter(|block| block.language == "console")
+    {
+        let first = found.len();
+        for (line, text) in (block.line + 1..).zip(&block.lines) {
+            if let Some(command) = text.strip_prefix("$ ") {
+                found.push(example(line, command));
+            } else {
+                assert!(found.len() > first, "line {line}: output of what?");
+                let last = found.last_mut().expect("there is one");
+                last.output.push(text.clone());
             }
-        } else if let (true, true, Some(example)) = (inside, ours, found.last_mut()) {
-            example.output.push(line.to_owned());
         }
     }
     found
+}
+
+fn example(line: usize, command: &str) -> Example {
+    let (command, status) = match command.split_once(" # exit ") {
+        Some((command, status)) => (command, status.trim().parse().expect("a number")),
+        None => (command, 0),
+    };
+    let mut words = command.split_whitespace().map(str::to_owned);
+    let name = words.next();
+    assert_eq!(
+        name.as_deref(),
+        Some("ctxfuzz"),
+        "line {line}: who runs it?"
+    );
+    Example {
+        line,
+        arguments: words.collect(),
+        status,
+        output: Vec::new(),
+    }
 }
 
 /// Whether a line is as shown; `...` stands for any text.
@@ -106,35 +126,59 @@ fn link_kernels(folder: &Path) {
     std::os::unix::fs::symlink(kernels, link).expect("a link is made");
 }
 
-/// Runs all commands of a page in a new folder.
-fn check(path: &Path) -> usize {
-    let page = fs::read_to_string(path).expect("the page reads");
-    let examples = examples(&page);
-    if examples.is_empty() {
-        return 0;
-    }
+/// A folder as a reader of a page has it.
+fn folder(page: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let corpus = folder.path().join("corpus");
-    fs::create_dir(&corpus).expect("a folder is made");
+    fs::create_dir(folder.path().join("corpus")).expect("a folder is made");
     for file in common::corpus() {
         let from = common::project().join(&file);
         fs::copy(from, folder.path().join(&file)).expect("a file is copied");
     }
     link_kernels(folder.path());
+    for block in blocks(page) {
+        if let Some(file) = &block.file {
+            fs::write(folder.path().join(file), block.text()).expect("a file is written");
+        }
+    }
+    folder
+}
+
+/// What commands printed that print the same everywhere.
+type Known = HashMap<Vec<String>, Output>;
+
+fn run(example: &Example, folder: &Path, known: &mut Known) -> Output {
+    let run = || {
+        Command::cargo_bin("ctxfuzz")
+            .expect("cargo has built the program")
+            .args(&example.arguments)
+            .current_dir(folder)
+            .output()
+            .expect("the program starts")
+    };
+    if !example.is_the_same_everywhere() {
+        return run();
+    }
+    let arguments = example.arguments.clone();
+    known.entry(arguments).or_insert_with(run).clone()
+}
+
+/// Runs all commands of a page in a new folder.
+fn check(name: &str, known: &mut Known) -> usize {
+    let page = pages::read(name);
+    let examples = examples(&page);
+    if examples.is_empty() {
+        return 0;
+    }
+    let folder = folder(&page);
     for example in &examples {
-        let place = format!("{}:{}", path.display(), example.line);
+        let place = format!("{name}:{}", example.line);
         if example
             .kernels()
             .any(|kernel| common::real_kernels(&place, [kernel]).is_none())
         {
             continue;
         }
-        let output = Command::cargo_bin("ctxfuzz")
-            .expect("cargo has built the program")
-            .args(&example.arguments)
-            .current_dir(folder.path())
-            .output()
-            .expect("the program starts");
+        let output = run(example, folder.path(), known);
         let printed = String::from_utf8_lossy(&output.stdout).into_owned()
             + &String::from_utf8_lossy(&output.stderr);
         assert_eq!(
@@ -152,35 +196,70 @@ fn check(path: &Path) -> usize {
     examples.len()
 }
 
-fn pages() -> Vec<PathBuf> {
-    let project = common::project();
-    let mut pages: Vec<PathBuf> = fs::read_dir(project.join("docs"))
-        .expect("docs is a folder")
-        .map(|entry| entry.expect("it lists").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-        .collect();
-    pages.push(project.join("README.md"));
-    pages.sort();
-    pages
+#[test]
+fn what_the_pages_show_is_what_happens() {
+    let mut known = Known::new();
+    let run: usize = pages().iter().map(|page| check(page, &mut known)).sum();
+    assert!(run >= 10, "only {run} commands are shown anywhere");
+}
+
+/// Whether a line of a block is one that a reader would type.
+fn is_command(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let first = words.find(|word| !word.contains('='));
+    line.starts_with("$ ")
+        || first.is_some_and(|word| {
+            ["ctxfuzz", "cargo", "make", "git", "sudo", "apt-get"].contains(&word)
+        })
+}
+
+/// Why nothing runs the commands of a block, if so.
+fn not_run(page: &str, block: &Block, read: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let commands: Vec<&String> = block.lines.iter().filter(|line| is_command(line)).collect();
+    match (block.language.as_str(), &block.run_by) {
+        ("console", None) => None,
+        ("console", Some(_)) => Some("it is run here".to_owned()),
+        ("sh", None) => Some("nothing runs it".to_owned()),
+        ("sh", Some(run_by)) => {
+            let file = run_by.split(' ').next().unwrap_or_default();
+            let Some(text) = read(file) else {
+                return Some(format!("there is no {file}"));
+            };
+            // It takes the block from the page, or has the same commands.
+            let takes_it = text.contains("<!-- run by: ") || text.contains(page);
+            let missing = commands
+                .into_iter()
+                .map(|line| line.split(" #").next().unwrap_or_default().trim())
+                .find(|command| !takes_it && !text.contains(command))?;
+            Some(format!("{file} does not run `{missing}`"))
+        }
+        _ => commands
+            .first()
+            .map(|command| format!("nothing runs `{command}`")),
+    }
 }
 
 #[test]
-fn what_the_pages_show_is_what_happens() {
-    let run: usize = pages().iter().map(|page| check(page)).sum();
-    assert!(run >= 10, "only {run} commands are shown anywhere");
+fn every_command_in_a_block_is_run_by_something() {
+    let read = |file: &str| fs::read_to_string(common::project().join(file)).ok();
+    for name in pages() {
+        for block in blocks(&pages::read(&name)) {
+            let why = not_run(&name, &block, read);
+            assert_eq!(why, None, "{name}:{}", block.line);
+        }
+    }
 }
 
 #[test]
 fn links_between_pages_lead_somewhere() {
     for page in pages() {
-        let text = fs::read_to_string(&page).expect("the page reads");
-        for link in text.split("](").skip(1) {
+        for link in pages::read(&page).split("](").skip(1) {
             let target = link.split([')', '#']).next().unwrap_or_default();
             if target.is_empty() || target.contains("://") {
                 continue;
             }
-            let path = page.parent().unwrap_or(Path::new(".")).join(target);
-            assert!(path.exists(), "{}: no {target}", page.display());
+            let path = pages::path(&page).with_file_name(target);
+            assert!(path.exists(), "{page}: no {target}");
         }
     }
 }
@@ -206,9 +285,9 @@ fn every_command_has_its_row_in_the_readme() {
 
 #[test]
 fn pages_are_read_as_meant() {
-    let page = "```console\n$ make fuzz\nx\n$ ctxfuzz run a.json # exit 1\nline\n...\n```\n$ ctxfuzz no\n```sh\n$ ctxfuzz no\n```\n";
+    let page = "```console\n$ ctxfuzz run a.json # exit 1\nline\n...\n```\n$ ctxfuzz no\n```sh\n$ ctxfuzz no\n```\n";
     let expected = Example {
-        line: 4,
+        line: 2,
         arguments: vec!["run".into(), "a.json".into()],
         status: 1,
         output: vec!["line".into(), "...".into()],
@@ -227,4 +306,36 @@ fn pages_are_read_as_meant() {
     assert!(output_matches(&shown, &["a", "b", "c", "d"]));
     assert!(output_matches(&shown, &["a", "d"]));
     assert!(!output_matches(&shown, &["a", "b"]));
+}
+
+#[test]
+fn what_nothing_runs_is_noticed() {
+    let only = |page: &str| {
+        let text = |file: &str| match file {
+            "tests/reads.rs" => Some("docs/a.md".to_owned()),
+            ".ci/run" => Some("make fuzz X=1".to_owned()),
+            _ => None,
+        };
+        not_run("docs/a.md", &blocks(page)[0], text)
+    };
+    assert_eq!(only("```console\n$ ctxfuzz a\n```"), None);
+    assert_eq!(
+        only("<!-- run by: tests/reads.rs -->\n```sh\nctxfuzz a\n```"),
+        None
+    );
+    assert_eq!(
+        only("<!-- run by: .ci/run -->\n```sh\nmake fuzz  # fuzzes\n```"),
+        None
+    );
+    assert_eq!(only("```json\n{}\n```"), None);
+    for not_run in [
+        "```sh\nctxfuzz a\n```",
+        "<!-- run by: .ci/run -->\ntext\n```sh\nmake fuzz\n```",
+        "<!-- run by: .ci/run -->\n```sh\nmake test\n```",
+        "<!-- run by: tests/gone.rs -->\n```sh\nctxfuzz a\n```",
+        "```text\n$ ctxfuzz a\n```",
+        "```\nX=1 cargo a\n```",
+    ] {
+        assert!(only(not_run).is_some(), "{not_run}");
+    }
 }

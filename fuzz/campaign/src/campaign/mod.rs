@@ -10,6 +10,7 @@ mod engine;
 mod evidence;
 pub mod exchange;
 pub mod gather;
+mod heap;
 pub mod monitor;
 pub mod progress;
 pub mod resources;
@@ -146,6 +147,7 @@ pub fn run(
     exchange: &mut dyn Exchange,
     stop: &AtomicBool,
 ) -> Result<Summary, CampaignError> {
+    heap::keep_small();
     let mut initial = read_corpus(config, progress)?;
     let mut round = Round::new(config, progress, exchange, stop)?;
     prepare_corpus(config, round.delays(), &mut initial)?;

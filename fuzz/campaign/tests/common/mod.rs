@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod findings;
+pub mod pages;
 pub mod schemas;
 
 use std::io::Write;
