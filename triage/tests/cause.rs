@@ -1,6 +1,6 @@
 //! Root causes on the real model: which function is named, where damage and discovery are, and that names are stable.
 
-use ctxfuzz_emulator::kernel::defects::{self, Class, Defect};
+use ctxfuzz_emulator::kernel::defects::{self, Defect};
 use ctxfuzz_emulator::kernel::name::{Build, KernelName};
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::random_scenario;
@@ -433,57 +433,5 @@ fn equal_values_do_not_merge_two_causes() -> Result {
             ["save_altivec.v0-is-vscr", "save_fpu.f0-is-fpscr"]
         );
     }
-    Ok(())
-}
-
-/// A load that leaves out FPSCR is the fault that it is also where the task finds what itself had left there; and the same registers, wrong for another reason, are not that.
-#[test]
-fn a_register_that_a_load_left_out_is_of_one_kind_whoever_wrote_it_last() -> Result {
-    let text = r#"{"ctxfuzz": 1,
-        "stage": {"tasks": [{"uses": ["fp"], "pattern": "0x5", "registers": {"fpscr": "0x582004002"}}]},
-        "events": [{"interrupt": {"vector": "doorbell", "pending": {"signal": 10}}}, {"syscall": {"call": "abort"}}]}"#;
-    for endian in Endian::BOTH {
-        for (defect, signature, class) in [
-            (
-                "fpscr-not-restored",
-                "load_fp_state.fpscr-changed",
-                Class::LeakedFromTask,
-            ),
-            (
-                "sigframe-fpscr-not-zeroed",
-                "handle_rt_signal64.fpscr-changed",
-                Class::ControlBits,
-            ),
-            (
-                "fpscr-low-word-only",
-                "load_fp_state.fpscr-lost-high-half",
-                Class::ControlBits,
-            ),
-        ] {
-            has_class(defect, endian, text, signature, class)?;
-        }
-    }
-    Ok(())
-}
-
-/// A tracer writes all FPRs, and FPSCR is to keep what it has: what one kernel writes back and the other loses is an update, though it is of control bits.
-#[test]
-fn a_control_register_that_the_other_kernel_wrote_back_is_a_lost_update() -> Result {
-    let text = r#"{"ctxfuzz": 1,
-        "stage": {"tasks": [{"uses": ["vsx"], "registers": {"fpscr": "0x1"}}]},
-        "events": [{"interrupt": {"vector": "decrementer",
-            "pending": {"ptrace": {"set": {"regset": "fp", "pattern": "0x5b1c", "bytes": 256}}}}}]}"#;
-    for endian in Endian::BOTH {
-        let (defect, signature) = ("ptrace-short-write", "fpr_set.fpscr-changed");
-        has_class(defect, endian, text, signature, Class::LostUpdate)?;
-    }
-    Ok(())
-}
-
-fn has_class(defect: &str, endian: Endian, text: &str, signature: &str, class: Class) -> Result {
-    let scenario = Scenario::from_json(text, "inline")?;
-    let explanation = explained(&format!("fixed+{defect}"), "fixed", endian, &scenario)?;
-    let found = cause(&explanation, signature)?.class;
-    assert_eq!(found, class, "{defect}, {endian:?}");
     Ok(())
 }
