@@ -18,7 +18,7 @@ use super::borrow::put_back;
 use super::class::is_frame_msr;
 use super::code::Code;
 use super::context::{asked, whole};
-use super::dispute::{CONTROL, STACK, class, one_dispute};
+use super::dispute::{CONTROL, STACK, class, one_dispute, travelling};
 use super::raw::{Change, Copied, Damage, RawCause};
 use super::state::{Walk, owner_bit};
 use super::stay::entered;
@@ -128,9 +128,8 @@ impl Analysis<'_> {
         }
     }
 
-    /// The causes of all values that differ now, by the pair of values and the facility of the register. A VR travels to memory and frames in two halves.
+    /// The causes of all values that differ now, by the pair of values and the facility of the register.
     fn originals(&self) -> Originals {
-        let low = u128::from(u64::MAX);
         let mut originals = Originals::default();
         let mut add = |class, pair: (u128, u128), cause| {
             // The earliest cause has a value that two of them share, whatever order the cells come in.
@@ -138,16 +137,7 @@ impl Analysis<'_> {
             *known = cause.min(*known);
         };
         for (cell, d) in &self.differing {
-            let halves = [(d.a >> 64, d.b >> 64), (d.a & low, d.b & low)];
-            let travels = matches!(
-                cell,
-                Cell::Hardware(Register::V(_)) | Cell::Image(_, Register::V(_))
-            );
-            let pairs = halves
-                .into_iter()
-                .filter(|pair| travels && pair.0 != pair.1)
-                .chain([(d.a, d.b)]);
-            for pair in pairs {
+            for pair in travelling(cell, (d.a, d.b)) {
                 // On a stack nothing says which register a value was.
                 add(class(cell), pair, d.cause);
                 add(None, pair, d.cause);
@@ -289,8 +279,14 @@ impl Analysis<'_> {
         let own = class(&change.cell);
         // What goes to a stack may come from anywhere; what comes from one may be anything.
         let wanted = own.filter(|c| *c != STACK);
-        let from_stack = || originals.get(&(Some(STACK), pair));
-        if let Some(cause) = originals.get(&(wanted, pair)).or_else(from_stack) {
+        let known = |pair| {
+            originals
+                .get(&(wanted, pair))
+                .or_else(|| originals.get(&(Some(STACK), pair)))
+        };
+        let mut pairs =
+            travelling(&change.cell, pair).filter(|p| *p == pair || change.cell.is_user_memory());
+        if let Some(cause) = pairs.find_map(known) {
             return Some(*cause);
         }
         if let Some(cause) = self.read_before(change) {

@@ -4,8 +4,9 @@
 //! 2. What says who owns registers differs: facility bits of `regs->msr`, of the MSR that user code goes on with, or of a frame's MSR; `used_vr`, `used_vsr`; which task runs:
 //!    *wrong owner*. Only FE0 and FE1, then and where the same function writes the same bits again: *control bits*.
 //! 3. Only one side loaded registers: *wrong owner* if the other did not come to the code that does, as it took them for loaded, or if it put the same value into the image
-//!    instead; *leaked from another task* if it did come there, and what is still in the register another task has written.
-//! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*, unless the side that wrote it wrote the data that goes with it too, and the other did not: then 7 decides.
+//!    instead; *leaked from another task* if it did come there, and what is still in the register another task has written; of FPSCR and VSCR, whoever has.
+//! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*, unless the side that wrote it wrote the data that goes with it too, and the other did not, or the other wrote
+//!    what was there, and that is not zero: then 7 decides.
 //! 5. Most values that differ are those of another place of the same state, or each side wrote what the other wrote, to another place: *wrong layout*.
 //! 6. Registers: if only one side loaded them from the image of their task, the other kept what its own task had there: *stale restore*, unless the function that loads them has
 //!    itself left what is there: it has borrowed the register. If only one side wrote a register that user code has had the kernel load: *lost update*. Else *clobbered live
@@ -112,11 +113,12 @@ fn is_control(register: Register) -> bool {
     )
 }
 
-/// Whether a control register in an image differs as part of what became of data: the side that wrote it has written the facility's data too, with what was there.
+/// Whether a control register in an image differs as part of what became of data: the side that wrote it has written the facility's data too, with what was there, or the other
+/// side has written it with what was there: something that is lost, so not zero.
 fn is_part(change: &Change, cause: &RawCause) -> bool {
     match change.recent {
-        [true, false] => cause.whole[0],
-        [false, true] => cause.whole[1],
+        [true, false] => cause.whole[0] || change.kept[1] && change.b != 0,
+        [false, true] => cause.whole[1] || change.kept[0] && change.a != 0,
         _ => false,
     }
 }
@@ -217,10 +219,15 @@ fn of_register(change: &Change, cause: &RawCause, codes: &[Code; 2]) -> Class {
         let function = function.as_deref();
         function.is_some_and(|f| codes[writer].loads_a_facility(f))
     };
+    // Both came to the load. What is still in the register may be the task's own, or the guest's, and then it is no more right than another task's.
+    let is_left_out = || {
+        let is_control = register(change.cell).is_some_and(is_control);
+        is_control && by(silent) != function && (loaded || loads_all())
+    };
     let asked = register(change.cell).is_some_and(|r| cause.asked.contains(&r));
     if stored_instead || is_detour && (loaded || loads_all()) {
         Class::WrongOwner
-    } else if loaded && change.foreign[silent] {
+    } else if loaded && change.foreign[silent] || is_left_out() {
         Class::LeakedFromTask
     } else if loaded && by(silent) != function {
         Class::StaleRestore

@@ -1,9 +1,10 @@
-//! What facility a cell belongs to, and what belongs to a dispute about who owns one. Not responsible for finding either.
+//! What facility a cell belongs to, by which values a cell's is known again, and what belongs to a dispute about who owns one. Not responsible for finding either.
 
 use std::collections::HashSet;
 
 use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::trace::Cell;
+use ctxfuzz_scenario::register::Register;
 
 use super::raw::Change;
 use super::state::owner_bit;
@@ -24,6 +25,21 @@ pub fn class(cell: &Cell) -> Option<u64> {
         Cell::UserStack(_) | Cell::RegisterSet(_) => Some(STACK),
         Cell::Facilities(_) | Cell::Used(_) | Cell::UserMsr | Cell::Current => Some(CONTROL),
     }
+}
+
+/// The values by which a cell's may be known again where they are copied to. A VR travels to memory and frames in two halves; VRSAVE, a word, lies in the upper one of a doubleword
+/// in memory if that is big endian.
+pub fn travelling(cell: &Cell, (a, b): (u128, u128)) -> impl Iterator<Item = (u128, u128)> {
+    let low = u128::from(u64::MAX);
+    let is_vr = matches!(
+        cell,
+        Cell::Hardware(Register::V(_)) | Cell::Image(_, Register::V(_))
+    );
+    let halves = [(a >> 64, b >> 64), (a & low, b & low)];
+    let halves = halves.into_iter().filter(move |(a, b)| is_vr && a != b);
+    let is_upper = cell.is_user_memory() && (a ^ b) & u128::from(u32::MAX) == 0;
+    let word = is_upper.then_some((a >> 32, b >> 32));
+    halves.chain([(a, b)]).chain(word)
 }
 
 /// Where the sides come to disagree about who owns a facility, what became of its registers in the same stretch is part of that: one saves or loads them, the other does not.
@@ -55,4 +71,24 @@ pub fn one_dispute(groups: Vec<Vec<Change>>) -> Vec<Vec<Change>> {
     // Disputes first: what else came about in the stretch follows from them.
     disputes.extend(apart);
     disputes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_in_the_upper_half_of_memory_is_known_again_and_of_a_register_it_is_not() {
+        let pair = (0x5a5a_a5a5_0000_0000, 0);
+        let values = |cell: Cell, pair| travelling(&cell, pair).collect::<Vec<_>>();
+        let word = (0x5a5a_a5a5, 0);
+        assert_eq!(values(Cell::UserStack(8), pair), [pair, word]);
+        assert_eq!(
+            values(Cell::UserStack(8), (pair.0 + 1, 0)),
+            [(pair.0 + 1, 0)]
+        );
+        assert_eq!(values(Cell::Hardware(Register::F(1)), pair), [pair]);
+        let vr = Cell::Hardware(Register::V(1));
+        assert_eq!(values(vr, (7 << 64 | 1, 1)), [(7, 0), (7 << 64 | 1, 1)]);
+    }
 }

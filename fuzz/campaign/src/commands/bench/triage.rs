@@ -22,6 +22,7 @@ use ctxfuzz_triage::definedness::Abi;
 use super::chosen;
 use crate::campaign::gather::{Reduced, Wanted, gather, reduced};
 use crate::commands::Status;
+use crate::commands::arguments::EndianArgument;
 use crate::commands::input::{check_output, write_whole};
 use crate::shipped;
 
@@ -51,15 +52,19 @@ pub struct TriageArgs {
     /// Only these defects.
     #[arg(long = "defect", value_name = "DEFECT")]
     defects: Vec<String>,
+    /// Byte orders to run. A defect that only one of them can have is left out of the other.
+    #[arg(long, value_enum, default_value_t = EndianArgument::Le)]
+    endian: EndianArgument,
     /// Directory for the findings that are not explained as the catalogue says.
     #[arg(long, value_name = "DIR")]
     wrong: Option<PathBuf>,
 }
 
-/// What came of a defect.
+/// What came of a defect in a byte order.
 #[derive(Clone, Debug)]
 struct Row {
     defect: &'static Defect,
+    endian: Endian,
     /// Events of its witness.
     witness_events: usize,
     findings: Vec<Finding>,
@@ -110,19 +115,24 @@ pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
         check_output(output)?;
     }
     let mut rows = Vec::new();
-    for defect in chosen(&args.defects)? {
-        rows.push(row(args, defect)?);
+    let chosen = chosen(&args.defects)?;
+    for endian in args.endian.endians() {
+        let here = chosen.iter().filter(|defect| defect.applies(*endian));
+        for defect in here {
+            rows.push(row(args, defect, *endian)?);
+        }
     }
     let table = page::page(&rows, args);
     match &args.output {
         Some(output) => write_whole(output, &table)?,
         None => print!("{table}"),
     }
-    let right = rows.iter().all(|row| {
-        (0..BUILDS.len()).all(|build| {
-            row.enough(|f| f.explained[build].named) && row.enough(|f| f.explained[build].class)
-        })
-    });
+    let right = !rows.is_empty()
+        && rows.iter().all(|row| {
+            (0..BUILDS.len()).all(|build| {
+                row.enough(|f| f.explained[build].named) && row.enough(|f| f.explained[build].class)
+            })
+        });
     Ok(match right {
         true => ExitCode::SUCCESS,
         false => Status::Found.into(),
@@ -139,11 +149,9 @@ impl Row {
     }
 }
 
-fn row(args: &TriageArgs, defect: &'static Defect) -> anyhow::Result<Row> {
+fn row(args: &TriageArgs, defect: &'static Defect, endian: Endian) -> anyhow::Result<Row> {
     let witness = shipped::scenario(defect.witness.unwrap_or_default())?;
     let witness = witness.with_context(|| format!("{}: its witness is not there", defect.id))?;
-    // One that applies to little endian only is the reason for this choice.
-    let endian = Endian::Little;
     let wanted = Wanted {
         endian,
         count: args.findings,
@@ -153,6 +161,7 @@ fn row(args: &TriageArgs, defect: &'static Defect) -> anyhow::Result<Row> {
     let [mut usual, mut shuffled, mut apart] = explainers(defect, endian)?;
     let mut row = Row {
         defect,
+        endian,
         witness_events: witness.events.len(),
         findings: Vec::new(),
         minimized: Vec::new(),
@@ -161,7 +170,7 @@ fn row(args: &TriageArgs, defect: &'static Defect) -> anyhow::Result<Row> {
         let explained = [&mut usual, &mut shuffled, &mut apart]
             .map(|explainer| explained(defect, &explainer.explain(&found.scenario).causes));
         if explained.iter().any(|e| !e.named || !e.class) {
-            keep(args, defect, index, &found.scenario)?;
+            keep(args, &row, index, &found.scenario)?;
         }
         row.findings.push(Finding {
             from_witness: found.from_witness,
@@ -209,17 +218,13 @@ fn function(cause: &Cause) -> &str {
     cause.signature.split('.').next().unwrap_or_default()
 }
 
-fn keep(
-    args: &TriageArgs,
-    defect: &Defect,
-    index: usize,
-    scenario: &Scenario,
-) -> anyhow::Result<()> {
+fn keep(args: &TriageArgs, row: &Row, index: usize, scenario: &Scenario) -> anyhow::Result<()> {
     let Some(folder) = &args.wrong else {
         return Ok(());
     };
     std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
-    let path = folder.join(format!("{}-{index}.json", defect.id));
+    let name = format!("{}-{}-{index}.json", row.defect.id, row.endian.name());
+    let path = folder.join(name);
     write_whole(&path, &scenario.to_json())
 }
 
@@ -277,6 +282,7 @@ mod tests {
         };
         let row = |right, wrong| Row {
             defect,
+            endian: Endian::Little,
             witness_events: 1,
             findings: [vec![named(true); right], vec![named(false); wrong]].concat(),
             minimized: Vec::new(),

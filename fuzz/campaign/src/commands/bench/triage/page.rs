@@ -11,8 +11,7 @@ const INTRODUCTION: &str = "# Does an explanation name the right place?
 
 <!-- Made by `ctxfuzz bench triage`. -->
 
-For each [known defect](first-campaign.md#try-another-bug) findings of campaigns, as they were met and not minimized, little endian, the two kernels differing in that defect
-alone. `explain` knows neither the defect nor the words that were patched; here it is held against what the catalogue says. A finding counts only if *every* cause that is
+For each [known defect](first-campaign.md#try-another-bug) findings of campaigns, as they were met and not minimized, the two kernels differing in that defect alone. `explain` knows neither the defect nor the words that were patched; here it is held against what the catalogue says. A finding counts only if *every* cause that is
 reported does.
 
 * *from witness*: so many of the findings are mutations of the defect's witness, as a campaign from nothing did not meet it in time.
@@ -21,16 +20,19 @@ reported does.
 * *kind*: is of the [kind](reading-a-finding.md#what-kind-of-fault) that the catalogue says.
 * *shuffled*, *apart*: the same findings, named / of the right kind, where both kernels are of another build of the model (`shuffled:NAME`: built for size, functions in another
   order), and where kernel A is of the usual build and B of the other, so that they share no address.
+* *signatures*: more than one where a defect strikes in several functions; where the sides part in another place, as in one run the same values are there already (FPSCR alone, or
+  `f0` zero, with a load that was left out); and where the register is the one that user code had loaded. Such names are not merged: lanes are what tells two defects in one function
+  apart.
 
 ```console
 $ ctxfuzz bench triage --findings 2 --minimize 0 --defect vscr-not-restored
 ...
-| `vscr-not-restored` | 2 | 0 | 2 | 2 | 2 | 2 / 2 | 2 / 2 | `load_vr_state.vscr-changed` |
+| `vscr-not-restored` | le | 2 | 0 | 2 | 2 | 2 | 2 / 2 | 2 / 2 | `load_vr_state.vscr-changed` |
 ...
 ```
 
-| defect | findings | from witness | at fault | named | kind | shuffled | apart | signatures |
-|---|---|---|---|---|---|---|---|---|
+| defect | byte order | findings | from witness | at fault | named | kind | shuffled | apart | signatures |
+|---|---|---|---|---|---|---|---|---|---|
 ";
 
 /// The page.
@@ -44,8 +46,9 @@ pub fn page(rows: &[Row], args: &TriageArgs) -> String {
         };
         let _ = writeln!(
             page,
-            "| `{}` | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| `{}` | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             row.defect.id,
+            row.endian.name(),
             row.findings.len(),
             row.count(|f| f.from_witness),
             row.count(|f| f.usual().at_fault),
@@ -60,6 +63,11 @@ pub fn page(rows: &[Row], args: &TriageArgs) -> String {
     shared(&mut page, rows);
     minimized(&mut page, rows);
     page
+}
+
+/// How many defects some rows are about.
+fn distinct<'a>(rows: impl Iterator<Item = &'a Row>) -> usize {
+    rows.map(|row| row.defect.id).collect::<BTreeSet<_>>().len()
 }
 
 /// How many are of the right kind, and which others there are.
@@ -100,14 +108,14 @@ const BUILD_NAMES: [&str; BUILDS.len()] = ["usual", "shuffled", "apart"];
 
 fn totals(page: &mut String, rows: &[Row], args: &TriageArgs) {
     let all: usize = rows.iter().map(|row| row.findings.len()).sum();
-    let met = rows.iter().filter(|row| !row.findings.is_empty()).count();
+    let met = distinct(rows.iter().filter(|row| !row.findings.is_empty()));
     let _ = writeln!(
         page,
-        "\nSeeds from {}, {} executions a campaign. {met} of {} defects were met, with {all} findings. *Enough*: defects of whose findings at least {} % are named rightly, and of \
+        "\nSeeds from {}, {} executions a campaign. {met} of {} defects were met, with {all} findings. *Enough*: rows of whose findings at least {} % are named rightly, and of \
          the right kind.\n\n| kernels | at fault | named | kind | enough named | enough kind | the same signatures as usual |\n|---|---|---|---|---|---|---|",
         args.seed,
         args.runs,
-        rows.len(),
+        distinct(rows.iter()),
         super::WANTED,
     );
     for (build, name) in BUILD_NAMES.into_iter().enumerate() {
@@ -141,12 +149,19 @@ fn shared(page: &mut String, rows: &[Row]) {
             defects.entry(signature).or_default().insert(row.defect.id);
         }
     }
-    let single = |row: &&Row| signatures(row).collect::<BTreeSet<_>>().len() == 1;
+    let single = |row: &&Row| {
+        let of_defect = rows.iter().filter(|other| other.defect.id == row.defect.id);
+        of_defect
+            .flat_map(signatures)
+            .collect::<BTreeSet<_>>()
+            .len()
+            == 1
+    };
     let _ = writeln!(
         page,
         "\n## Confusion\n\n{} of {} defects have one signature in all their findings. Signatures that more than one defect has:\n\n| signature | defects |\n|---|---|",
-        rows.iter().filter(single).count(),
-        rows.len()
+        distinct(rows.iter().filter(single)),
+        distinct(rows.iter())
     );
     for (signature, defects) in defects.iter().filter(|(_, defects)| defects.len() > 1) {
         let _ = writeln!(page, "| `{signature}` | {} |", list(defects));
