@@ -150,7 +150,9 @@ fn examples_in_the_documentation_read() {
     let page = fs::read_to_string(&path).expect("the page reads");
     let mut canonical = page.clone();
     let mut examples = 0;
-    for block in page.split("```json\n").skip(1) {
+    for block in page.split("\n```json").skip(1) {
+        // The rest of that line is the name of a file, or nothing.
+        let (_, block) = block.split_once('\n').unwrap_or_default();
         let text = block.split("```").next().unwrap_or_default();
         let scenario = Scenario::from_json(text, "docs/scenario.md")
             .unwrap_or_else(|error| panic!("{error}\n{text}"));
