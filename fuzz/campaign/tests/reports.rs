@@ -302,7 +302,9 @@ fn the_report_for_programs_is_as_its_schema_says() {
         "--findings",
         "f",
         "--runs",
-        "60",
+        "200",
+        "--seed",
+        "3",
     ];
     assert_eq!(call_in(folder.path(), &arguments).status, Some(1));
     let mut reports = 0;

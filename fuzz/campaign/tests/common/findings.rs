@@ -35,7 +35,7 @@ pub fn campaign(folder: &Path, more: &[&str]) -> Called {
         "--findings",
         "it's new",
         "--runs",
-        "60",
+        "400",
     ];
     call_in(folder, &[&arguments[..], more].concat())
 }

@@ -278,7 +278,7 @@ mod tests {
     fn controls_are_heard_with_the_kernel_that_they_are_a_change_of() -> anyhow::Result<()> {
         let groups = groups(&[])?;
         let kernels: Vec<&str> = groups.iter().map(|group| group.kernel.as_str()).collect();
-        assert_eq!(kernels, ["fixed", "repaired"]);
+        assert_eq!(kernels[..2], ["fixed", "repaired"]);
         let control = ("restore-math-declines", "repaired+restore-math-declines");
         let found = groups[1]
             .controls
