@@ -51,6 +51,30 @@ fn a_control_register_that_the_other_kernel_wrote_back_is_a_lost_update() -> Res
     Ok(())
 }
 
+/// A tracer reads the registers of a task that are in memory only, as a guest has run since: the wrong halves of them are a matter of layout; older ones are not.
+#[test]
+fn what_a_tracer_reads_is_looked_for_in_the_images_of_the_task_that_it_traces() -> Result {
+    let text = r#"{"ctxfuzz": 1,
+        "stage": {"tasks": [{"uses": ["vsx"], "pattern": "0x5eed"}]},
+        "events": [{"syscall": {"call": "kvm_run", "pending": {"ptrace": {}}}}]}"#;
+    let signature = "fpr_get.register-set-changed";
+    has_class(
+        "le-fpr-offset",
+        Endian::Little,
+        text,
+        signature,
+        Class::WrongLayout,
+    )?;
+    let text = r#"{"ctxfuzz": 1,
+        "stage": {"tasks": [{"uses": ["vmx"], "pattern": "0x5eed"}]},
+        "events": [{"syscall": {"call": "abort"}}]}"#;
+    for endian in Endian::BOTH {
+        let (defect, signature) = ("ptrace-read-without-flush", "vr_get.msr-vec");
+        has_class(defect, endian, text, signature, Class::WrongOwner)?;
+    }
+    Ok(())
+}
+
 fn has_class(defect: &str, endian: Endian, text: &str, signature: &str, class: Class) -> Result {
     let scenario = Scenario::from_json(text, "inline")?;
     let a = format!("fixed+{defect}").parse()?;

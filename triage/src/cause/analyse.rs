@@ -17,7 +17,7 @@ use super::align::{Meeting, align};
 use super::borrow::put_back;
 use super::class::is_frame_msr;
 use super::code::Code;
-use super::context::{asked, whole};
+use super::context::{asked, known, whole};
 use super::dispute::{CONTROL, STACK, class, one_dispute, travelling};
 use super::raw::{Change, Copied, Damage, RawCause};
 use super::state::{Walk, owner_bit};
@@ -371,10 +371,8 @@ impl Analysis<'_> {
                 self.control.get_or_insert(cause);
             }
         }
-        let stack = changes.iter().any(|c| c.cell.is_user_memory());
-        let stacks = |walk: &Walk<'_>| if stack { walk.stacks() } else { HashSet::new() };
         self.causes.push(RawCause {
-            stacks: [stacks(&self.a), stacks(&self.b)],
+            stacks: known([&self.a, &self.b], &changes),
             event: self.a.event,
             asked: asked(self.scenario, self.a.event),
             whole: whole([&self.a, &self.b], self.since, &changes),

@@ -41,3 +41,15 @@ pub fn whole(walks: [&Walk<'_>; 2], since: [usize; 2], changes: &[Change]) -> [b
     });
     [a > 0 && b == 0, b > 0 && a == 0]
 }
+
+/// If memory of user code came to differ: what each side has on stacks. If what a tracer has read did, what the tasks have in memory, too: the tracer runs, and reads what another has.
+pub fn known(walks: [&Walk<'_>; 2], changes: &[Change]) -> [HashSet<u64>; 2] {
+    let is_any = |of: fn(&Cell) -> bool| changes.iter().any(|c| of(&c.cell));
+    let memory = is_any(|cell| cell.is_user_memory());
+    let traced = is_any(|cell| matches!(cell, Cell::RegisterSet(_)));
+    walks.map(|walk| {
+        let stacks = memory.then(|| walk.stacks()).into_iter().flatten();
+        let images = traced.then(|| walk.images()).into_iter().flatten();
+        stacks.chain(images).collect()
+    })
+}

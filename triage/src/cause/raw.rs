@@ -71,7 +71,7 @@ pub struct RawCause {
     pub hardware: [RegisterFile; 2],
     /// Their images of the running task.
     pub images: [RegisterFile; 2],
-    /// If a stack came to differ: what each side has on stacks.
+    /// If a stack came to differ: what each side has on stacks; if what a tracer has read did: what the tasks' images have, too.
     pub stacks: [HashSet<u64>; 2],
     /// The first damaged logical register.
     pub damage: Option<Damage>,

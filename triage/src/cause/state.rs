@@ -112,6 +112,21 @@ impl<'a> Walk<'a> {
             .collect()
     }
 
+    /// The data that all tasks have in memory, but for zero.
+    pub fn images(&self) -> HashSet<u64> {
+        let cells = self.cells.iter();
+        let images = cells.filter(|(cell, _)| {
+            matches!(
+                cell,
+                Cell::Image(_, Register::F(_) | Register::Vs(_) | Register::V(_))
+            )
+        });
+        images
+            .flat_map(|(_, value)| [(*value >> 64) as u64, *value as u64])
+            .filter(|half| *half != 0)
+            .collect()
+    }
+
     /// The registers of a task in memory.
     pub fn image(&self, slot: Slot) -> RegisterFile {
         self.file(|register| Cell::Image(slot, register))

@@ -73,8 +73,9 @@ pub(super) const LIST: &[Defect] = &[
         title: "little endian signal frames have the wrong half of VSR 0-31 as the FPR",
         mechanism: "TS_FPROFFSET is the big endian one. Save and load agree, so only who reads FPRs in C sees it: signal frames, ptrace.",
         function: "copy_fpr_to_user",
-        // It is in a macro, which these use too.
+        // It is in a macro, which these use too. The buffer in which a core dump's register sets are made is not tracked, only where `regsets_tell` puts them.
         named_instead: &[
+            "regsets_tell",
             "copy_vsx_to_user",
             "copy_fpr_from_user",
             "copy_vsx_from_user",
@@ -111,7 +112,7 @@ pub(super) const LIST: &[Defect] = &[
             in a context switch, it does not show.",
         function: "msr_check_and_set",
         // Where the kernel dies of it.
-        named_instead: &["save_fpu"],
+        named_instead: &["save_fpu", "load_fp_state"],
         class: Some(Class::Dies),
         origin: Origin::Mutation,
         severity: Severity::Live,
