@@ -1,6 +1,7 @@
 //! What kind of fault control registers are told to be, on the real model.
 
 use ctxfuzz_emulator::kernel::defects::Class;
+use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::cause::explain;
@@ -71,6 +72,23 @@ fn what_a_tracer_reads_is_looked_for_in_the_images_of_the_task_that_it_traces() 
     for endian in Endian::BOTH {
         let (defect, signature) = ("ptrace-read-without-flush", "vr_get.msr-vec");
         has_class(defect, endian, text, signature, Class::WrongOwner)?;
+    }
+    Ok(())
+}
+
+/// The kernel makes `si_code` of an image of FPSCR. Where that is out of date, as the registers were saved somewhere else, the image is the cause (`sigfpe-stale-fpscr` is where the reading is).
+#[test]
+fn what_a_signal_says_of_an_exception_follows_from_the_image_of_fpscr() -> Result {
+    let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]},
+        "events": [{"syscall": {"call": "prctl", "fpexc": "async"}}, {"set": {"fpscr": "0xf8"}},
+            {"syscall": {"call": "kvm_run", "pr": true}}, {"compute": {"op": "fdiv", "register": 21}}]}"#;
+    for endian in Endian::BOTH {
+        let (defect, signature) = ("save-area-pointer-leak", "save_fpu.fpscr-changed");
+        has_class(defect, endian, text, signature, Class::LostUpdate)?;
+        let a: KernelName = format!("fixed+{defect}").parse()?;
+        let scenario = Scenario::from_json(text, "inline")?;
+        let causes = explain(&a, &"fixed".parse()?, endian, &scenario)?.causes;
+        assert_eq!(causes.len(), 1, "the signal's code is no cause of its own");
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use super::align::{Meeting, align};
 use super::borrow::put_back;
 use super::class::is_frame_msr;
 use super::code::Code;
-use super::context::{asked, known, whole};
+use super::context::{asked, known, told_by_fpscr, whole};
 use super::dispute::{CONTROL, STACK, class, one_dispute, travelling};
 use super::raw::{Change, Copied, Damage, RawCause};
 use super::state::{Walk, owner_bit};
@@ -290,6 +290,9 @@ impl Analysis<'_> {
             return Some(*cause);
         }
         if let Some(cause) = self.read_before(change) {
+            return Some(cause);
+        }
+        if let Some(cause) = told_by_fpscr(change, self.a.current(), &self.causes) {
             return Some(cause);
         }
         // User code came to an exception that it did not come to on the other side: by what it computes with.

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use ctxfuzz_emulator::machine::msr;
-use ctxfuzz_emulator::trace::Cell;
+use ctxfuzz_emulator::trace::{Cell, Slot};
 use ctxfuzz_scenario::event::Event;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
 
-use super::raw::Change;
+use super::dispute::travelling;
+use super::raw::{Change, RawCause};
 use super::state::{Walk, owner_bit};
 
 /// The registers that loads of user code are about which the kernel has done up to an event, or is doing: a task may be preempted in the middle of one.
@@ -53,3 +54,20 @@ pub fn known(walks: [&Walk<'_>; 2], changes: &[Change]) -> [HashSet<u64>; 2] {
         stacks.chain(images).collect()
     })
 }
+
+/// The cause that a signal's `si_code` follows from: the kernel has made it of FPSCR in the image of the running task (Linux's parse_fpe), so no value travels, and FPSCR there is
+/// zero by the time the frame is written.
+pub fn told_by_fpscr(change: &Change, current: Slot, causes: &[RawCause]) -> Option<usize> {
+    let is_code = |value: u128| (1..=LAST_FPE_CODE).contains(&value);
+    let mut pairs = travelling(&change.cell, (change.a, change.b));
+    let is_stack = matches!(change.cell, Cell::UserStack(_));
+    if !is_stack || change.recent != [true; 2] || !pairs.any(|(a, b)| is_code(a) && is_code(b)) {
+        return None;
+    }
+    let fpscr = Cell::Image(current, Register::Fpscr);
+    let has = |cause: &RawCause| cause.changes.iter().any(|c| c.cell == fpscr);
+    causes.iter().rposition(has)
+}
+
+/// FPE_FLTUNK, the largest of those that FPSCR can say.
+const LAST_FPE_CODE: u128 = 14;
