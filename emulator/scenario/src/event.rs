@@ -98,11 +98,8 @@ impl Event {
     /// Whether a task that a tracer wants to stop at this event does stop before anybody else runs.
     pub fn can_be_traced(&self) -> bool {
         match self {
-            Event::Interrupt {
-                vector: Interrupt::SystemReset,
-                ..
-            } => false,
-            Event::Interrupt { .. } | Event::Access { .. } => true,
+            Event::Interrupt { vector, .. } => vector.does_pending_work(),
+            Event::Access { .. } => true,
             Event::Syscall { call, .. } => !matches!(
                 call,
                 Syscall::SchedYield
@@ -117,13 +114,10 @@ impl Event {
 
     /// Drops pending work that does not go with the event or with the rest: for those who change one without the other.
     pub fn drop_unfit(&mut self) {
-        if let Event::Interrupt {
-            vector: Interrupt::SystemReset,
-            pending,
-        } = self
+        if let Event::Interrupt { vector, pending } = self
+            && !vector.does_pending_work()
         {
             *pending = Pending::NONE;
-            return;
         }
         let traceable = self.can_be_traced();
         let Some(pending) = self.pending_mut() else {
@@ -144,13 +138,8 @@ impl Event {
     /// The work pending at this event, if it enters the kernel by itself and the kernel does such work on its way out.
     pub fn pending(&self) -> Option<&Pending> {
         match self {
-            Event::Interrupt {
-                vector: Interrupt::SystemReset,
-                ..
-            } => None,
-            Event::Access { pending, .. }
-            | Event::Interrupt { pending, .. }
-            | Event::Syscall { pending, .. } => Some(pending),
+            Event::Interrupt { vector, pending } => vector.does_pending_work().then_some(pending),
+            Event::Access { pending, .. } | Event::Syscall { pending, .. } => Some(pending),
             _ => None,
         }
     }
@@ -158,13 +147,8 @@ impl Event {
     /// The same, to be changed.
     pub fn pending_mut(&mut self) -> Option<&mut Pending> {
         match self {
-            Event::Interrupt {
-                vector: Interrupt::SystemReset,
-                ..
-            } => None,
-            Event::Access { pending, .. }
-            | Event::Interrupt { pending, .. }
-            | Event::Syscall { pending, .. } => Some(pending),
+            Event::Interrupt { vector, pending } => vector.does_pending_work().then_some(pending),
+            Event::Access { pending, .. } | Event::Syscall { pending, .. } => Some(pending),
             _ => None,
         }
     }
@@ -234,6 +218,13 @@ pub enum Interrupt {
     DataStorage,
     /// 0x100, not maskable: a hypervisor or a debugger wants the CPU's attention. It has a stack of its own and returns without doing what is pending.
     SystemReset,
+}
+
+impl Interrupt {
+    /// Whether the kernel does what is pending before it goes back: all but an NMI's handler do.
+    pub fn does_pending_work(self) -> bool {
+        self != Interrupt::SystemReset
+    }
 }
 
 /// The instruction that enters the kernel for a system call.

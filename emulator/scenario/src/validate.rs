@@ -1,9 +1,7 @@
 //! What makes a scenario valid beyond its types: the same rules for files, generators and programs.
 
 use crate::error::ScenarioError;
-use crate::event::{
-    Event, Facility, Interrupt, MAX_PLACES, Pending, RegisterValues, Switch, Syscall,
-};
+use crate::event::{Event, Facility, MAX_PLACES, Pending, RegisterValues, Switch, Syscall};
 use crate::ptrace::SetRegset;
 use crate::register::Register;
 use crate::scenario::{
@@ -191,7 +189,7 @@ fn check_event(event: &Event, field: &str) -> Result<(), ScenarioError> {
         }
         Event::Interrupt { vector, pending } => {
             let field = format!("{field}.interrupt.pending");
-            if *vector == Interrupt::SystemReset && !pending.is_none() {
+            if !vector.does_pending_work() && !pending.is_none() {
                 return wrong(
                     field,
                     "a system reset interrupt returns without doing what is pending: expected nothing",

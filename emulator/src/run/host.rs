@@ -2,7 +2,7 @@
 //!
 //! How work is made pending is up to the kernel: `remote_work` for the model, `agent` for a real one.
 
-use ctxfuzz_scenario::event::{Event, Pending};
+use ctxfuzz_scenario::event::Pending;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 use super::agent::Agent;
@@ -144,12 +144,8 @@ impl RunHost {
     /// Forgets the last run and gets ready for a scenario.
     pub fn prepare(&mut self, scenario: &Scenario) {
         self.pending.clear();
-        let pending = scenario.events.iter().map(|event| match event {
-            Event::Access { pending, .. }
-            | Event::Interrupt { pending, .. }
-            | Event::Syscall { pending, .. } => *pending,
-            _ => Pending::default(),
-        });
+        let events = scenario.events.iter();
+        let pending = events.map(|event| event.pending().copied().unwrap_or_default());
         self.pending.extend(pending);
         self.counters = [None; MAX_TASKS];
         for (counters, task) in self.counters.iter_mut().zip(&scenario.stage.tasks) {

@@ -177,6 +177,17 @@ fn bad_arguments_are_named() {
             "getppid.json: cannot make the directory",
         ),
         (vec!["fuzz", "--runs", "x"], "invalid value 'x' for '--runs"),
+        (
+            vec![
+                "bench",
+                "triage",
+                "--defect",
+                "le-fpr-offset",
+                "--endian",
+                "be",
+            ],
+            "--endian: no kernel of that byte order can have these defects",
+        ),
     ] {
         refused(&arguments, expected);
     }

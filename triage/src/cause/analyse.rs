@@ -375,7 +375,7 @@ impl Analysis<'_> {
             }
         }
         self.causes.push(RawCause {
-            stacks: known([&self.a, &self.b], &changes),
+            known: known([&self.a, &self.b], &changes),
             event: self.a.event,
             asked: asked(self.scenario, self.a.event),
             whole: whole([&self.a, &self.b], self.since, &changes),

@@ -131,7 +131,7 @@ fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
         let known = files.into_iter().flat_map(doublewords);
         let known = known.chain(data.iter().flat_map(written));
         known
-            .chain(cause.stacks[side].iter().copied())
+            .chain(cause.known[side].iter().copied())
             .collect::<HashSet<u64>>()
     });
     let all_in = |value: u128, known: &HashSet<u64>| {

@@ -58,16 +58,47 @@ pub fn known(walks: [&Walk<'_>; 2], changes: &[Change]) -> [HashSet<u64>; 2] {
 /// The cause that a signal's `si_code` follows from: the kernel has made it of FPSCR in the image of the running task (Linux's parse_fpe), so no value travels, and FPSCR there is
 /// zero by the time the frame is written.
 pub fn told_by_fpscr(change: &Change, current: Slot, causes: &[RawCause]) -> Option<usize> {
-    let is_code = |value: u128| (1..=LAST_FPE_CODE).contains(&value);
-    let mut pairs = travelling(&change.cell, (change.a, change.b));
-    let is_stack = matches!(change.cell, Cell::UserStack(_));
-    if !is_stack || change.recent != [true; 2] || !pairs.any(|(a, b)| is_code(a) && is_code(b)) {
-        return None;
-    }
     let fpscr = Cell::Image(current, Register::Fpscr);
     let has = |cause: &RawCause| cause.changes.iter().any(|c| c.cell == fpscr);
-    causes.iter().rposition(has)
+    is_si_code(change).then(|| causes.iter().rposition(has))?
 }
 
-/// FPE_FLTUNK, the largest of those that FPSCR can say.
-const LAST_FPE_CODE: u128 = 14;
+/// Whether both sides have written a reason for a SIGFPE, and not the same.
+fn is_si_code(change: &Change) -> bool {
+    // FPE_FLTDIV to FPE_FLTINV, and FPE_FLTUNK. SIGUSR1 and SIGUSR2, which are in frames too, are none.
+    let is_code = |value: u128| matches!(value, 3..=7 | 14);
+    matches!(change.cell, Cell::UserStack(_))
+        && change.recent == [true; 2]
+        && travelling(&change.cell, (change.a, change.b)).any(|(a, b)| is_code(a) && is_code(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(cell: Cell, a: u128, b: u128, recent: [bool; 2]) -> bool {
+        is_si_code(&Change {
+            cell,
+            a,
+            b,
+            writer_a: None,
+            writer_b: None,
+            recent,
+            kept: [false; 2],
+            foreign: [false; 2],
+            former: [false; 2],
+            rewritten: false,
+        })
+    }
+
+    #[test]
+    fn a_reason_for_a_sigfpe_is_known_in_both_byte_orders_and_a_signal_is_none() {
+        let (stack, both) = (Cell::UserStack(0x2004_f2a8), [true; 2]);
+        assert!(told(stack, 14, 3, both));
+        assert!(told(stack, 14 << 32, 3 << 32, both));
+        assert!(!told(stack, 10, 12, both), "SIGUSR1 and SIGUSR2");
+        assert!(!told(stack, 14, 8, both), "no reason");
+        assert!(!told(stack, 14, 3, [true, false]), "one side kept it");
+        assert!(!told(Cell::RegisterSet(0x2000_c010), 14, 3, both));
+    }
+}

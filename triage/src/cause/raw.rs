@@ -71,8 +71,8 @@ pub struct RawCause {
     pub hardware: [RegisterFile; 2],
     /// Their images of the running task.
     pub images: [RegisterFile; 2],
-    /// If a stack came to differ: what each side has on stacks; if what a tracer has read did: what the tasks' images have, too.
-    pub stacks: [HashSet<u64>; 2],
+    /// Values that each side has elsewhere. If a stack came to differ: those on stacks; if what a tracer has read did: those in the tasks' images, too.
+    pub known: [HashSet<u64>; 2],
     /// The first damaged logical register.
     pub damage: Option<Damage>,
     /// The first return to user space with damage: its event and the task's slot.

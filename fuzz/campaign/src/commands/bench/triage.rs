@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use ctxfuzz_emulator::kernel::defects::{Class, Defect};
 use ctxfuzz_emulator::kernel::name::{Build, KernelName};
@@ -122,17 +122,21 @@ pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
             rows.push(row(args, defect, *endian)?);
         }
     }
+    if rows.is_empty() {
+        bail!(
+            "--endian: no kernel of that byte order can have these defects: expected the other one"
+        );
+    }
     let table = page::page(&rows, args);
     match &args.output {
         Some(output) => write_whole(output, &table)?,
         None => print!("{table}"),
     }
-    let right = !rows.is_empty()
-        && rows.iter().all(|row| {
-            (0..BUILDS.len()).all(|build| {
-                row.enough(|f| f.explained[build].named) && row.enough(|f| f.explained[build].class)
-            })
-        });
+    let right = rows.iter().all(|row| {
+        (0..BUILDS.len()).all(|build| {
+            row.enough(|f| f.explained[build].named) && row.enough(|f| f.explained[build].class)
+        })
+    });
     Ok(match right {
         true => ExitCode::SUCCESS,
         false => Status::Found.into(),
