@@ -139,7 +139,7 @@ fn group(what: What) -> Group {
         What::Register(Register::Vscr) => Group::Vscr,
         What::Register(Register::Vrsave) => Group::Vrsave,
         What::Msr => Group::Msr,
-        What::Gpr(_) | What::SiCode | What::RedZone => Group::Beside,
+        What::Gpr(_) | What::SiCode | What::RedZone | What::Data => Group::Beside,
         What::End => Group::End,
     }
 }

@@ -10,6 +10,7 @@ mod borrow;
 mod class;
 mod code;
 mod context;
+mod data;
 mod dispute;
 mod end;
 mod raw;
@@ -137,6 +138,19 @@ pub struct Cause {
     pub differences: Vec<Difference>,
 }
 
+impl Cause {
+    /// The function at fault.
+    pub fn function(&self) -> &str {
+        self.signature.split('.').next().unwrap_or_default()
+    }
+
+    /// Whether what came to differ is something that is not traced write by write: a general purpose register, or data.
+    pub fn is_untraced(&self) -> bool {
+        let nothing = self.changes.is_empty() && self.ended.is_none();
+        nothing && self.writer_a.is_none() && self.writer_b.is_none()
+    }
+}
+
 /// Why two runs of one scenario differ.
 #[derive(Clone, Debug)]
 pub struct Explanation {
@@ -250,7 +264,8 @@ fn causes(
     let mut led_to: BTreeMap<usize, Vec<Difference>> = BTreeMap::new();
     let mut found_beside: Vec<Cause> = Vec::new();
     for difference in comparison.visible() {
-        if let Some(cause) = beside::cause(runs, codes, difference) {
+        let beside = beside::cause(runs, codes, difference);
+        if let Some(cause) = beside.or_else(|| data::cause(scenario, runs, difference)) {
             match found_beside
                 .iter_mut()
                 .find(|c| c.signature == cause.signature)

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ctxfuzz_emulator::run::outcome::{
-    End, FIRST_GPR, Gprs, LogEntry, Outcome, RegisterFile, SIGFPE,
+    End, FIRST_GPR, Gprs, LogEntry, Outcome, Read, RegisterFile, SIGFPE,
 };
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
@@ -36,6 +36,8 @@ pub enum What {
     SiCode,
     /// Bytes of the red zone that a signal frame has left alone.
     RedZone,
+    /// What a read delivered: the first quadword of it that differs, as it lies in memory.
+    Data,
     /// How the run ended.
     End,
 }
@@ -45,7 +47,9 @@ impl What {
     pub fn register(self) -> Option<Register> {
         match self {
             What::Register(register) => Some(register),
-            What::Msr | What::Gpr(_) | What::SiCode | What::RedZone | What::End => None,
+            What::Msr | What::Gpr(_) | What::SiCode | What::RedZone | What::Data | What::End => {
+                None
+            }
         }
     }
 }
@@ -58,6 +62,7 @@ impl fmt::Display for What {
             What::Gpr(n) => write!(f, "r{n}"),
             What::SiCode => f.write_str("si_code"),
             What::RedZone => f.write_str("red zone"),
+            What::Data => f.write_str("data"),
             What::End => f.write_str("end"),
         }
     }
@@ -78,7 +83,7 @@ pub struct Difference {
     pub a: u128,
     /// The value on kernel B.
     pub b: u128,
-    /// Which signal frame, for [`Place::SignalFrame`]; which stop, for [`Place::Ptrace`].
+    /// Which signal frame, for [`Place::SignalFrame`]; which stop, for [`Place::Ptrace`]; which read, for [`What::Data`].
     pub frame: Option<u16>,
 }
 
@@ -370,6 +375,9 @@ fn states(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Vec<Difference> {
             found.extend(guests(task, a, b));
         }
     }
+    for (index, (x, y)) in (0..).zip(a.reads.iter().zip(&b.reads)) {
+        found.extend(delivered(index, x, y));
+    }
     for (x, y) in a.images.iter().zip(&b.images) {
         if x.task == y.task && x != y {
             let dumped = x
@@ -413,6 +421,30 @@ fn guests<'a>(
         b,
         frame: None,
     })
+}
+
+/// Whoever reads can rely on what was written.
+fn delivered(index: u16, a: &Read, b: &Read) -> Option<Difference> {
+    let at = a.data.iter().zip(&b.data).position(|(a, b)| a != b)?;
+    ((a.task, a.event) == (b.task, b.event)).then(|| Difference {
+        task: Some(a.task),
+        place: Place::Memory,
+        what: What::Data,
+        verdict: Verdict::Live,
+        a: quadword(&a.data, at),
+        b: quadword(&b.data, at),
+        frame: Some(index),
+    })
+}
+
+/// The quadword that a byte of some data is in, zeros where they end.
+pub(crate) fn quadword(data: &[u8], at: usize) -> u128 {
+    let mut bytes = [0; 16];
+    let here = data.get(at & !15..).unwrap_or_default();
+    for (byte, here) in bytes.iter_mut().zip(here) {
+        *byte = *here;
+    }
+    u128::from_be_bytes(bytes)
 }
 
 fn birth(entry: &LogEntry) -> Option<(u8, Option<u8>)> {

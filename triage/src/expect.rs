@@ -93,7 +93,9 @@ fn describe(&(task, place, register, verdict): &Key) -> String {
         Place::Vcpu => format!("{verdict} difference in {what} of the guest of task {task}"),
         Place::Gpr => format!("{verdict} difference in r14 to r25 of task {task}"),
         Place::Siginfo => format!("{verdict} difference in a SIGFPE of task {task}"),
-        Place::Memory => format!("{verdict} difference in the red zone of task {task}"),
+        Place::Memory => {
+            format!("{verdict} difference in the red zone of task {task}, or in what it has read")
+        }
         Place::Msr => format!("{verdict} difference in regs->msr of task {task}"),
         Place::ThreadStruct => {
             format!("{verdict} difference in {what} in the thread_struct of task {task}")

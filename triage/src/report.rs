@@ -181,6 +181,7 @@ pub fn hex(what: What, value: u128) -> String {
         What::Msr | What::Gpr(_) => 16,
         What::SiCode => 2,
         What::RedZone => 3,
+        What::Data => 32,
         What::End => 1,
     };
     format!("0x{value:0digits$x}")

@@ -124,22 +124,7 @@ __inline void regs_set_return_msr(struct pt_regs *regs, u64 msr)
 	srr_regs_clobbered();
 }
 
-/* The model's interrupts are never pending while masked, so the soft mask is only kept, not acted on. */
-__inline void local_irq_enable(void)
-{
-	local_paca->irq_soft_mask = 0;
-}
-
-__inline void local_irq_disable(void)
-{
-	local_paca->irq_soft_mask = 1;
-}
-
-/* As Linux's irqs_disabled. */
-__inline bool irqs_disabled(void)
-{
-	return local_paca->irq_soft_mask;
-}
+#include "hw_irq.h"
 
 /* As Linux's nmi_enter, nmi_exit and in_interrupt. */
 __inline void nmi_enter(void)

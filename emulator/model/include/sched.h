@@ -53,7 +53,7 @@ struct wait_queue {
 };
 
 /* task_struct members that the model gives no meaning. Their size is what matters: the whole is copied on fork, and Linux's is big. */
-#define TASK_UNMODELLED_BYTES 3280
+#define TASK_UNMODELLED_BYTES 3272
 
 struct task_struct {
 	u64 flags; /* thread_info */
@@ -75,6 +75,7 @@ struct task_struct {
 	struct callback_head *task_works;
 	struct task_struct *vfork_parent;
 	u64 owns_ring;
+	u64 pagefault_disabled;
 	struct kvm_vcpu_arch *vcpu; /* under KVM PR: the guest that runs */
 	u8 unmodelled[TASK_UNMODELLED_BYTES];
 	struct thread_struct thread __aligned(16);
@@ -112,6 +113,17 @@ __inline bool signal_pending(const struct task_struct *tsk)
 __inline struct pt_regs *task_pt_regs(const struct task_struct *tsk)
 {
 	return (struct pt_regs *)((u8 *)tsk->stack + THREAD_SIZE - INT_FRAME_SIZE + STACK_FRAME_OVERHEAD);
+}
+
+/* As Linux's pagefault_disable and pagefault_enable. */
+__inline void pagefault_disable(void)
+{
+	current->pagefault_disabled++;
+}
+
+__inline void pagefault_enable(void)
+{
+	current->pagefault_disabled--;
 }
 
 /* core.c, wait.c */
@@ -240,7 +252,11 @@ void alignment_exception(struct pt_regs *regs);
 
 /* fault.c, copypage_power7.S */
 void do_page_fault(struct pt_regs *regs);
+bool ___do_page_fault(void);
 void copy_page(void *to, const void *from);
+
+/* irq_64.c */
+void masked_interrupt(void);
 
 /* smp.c, director.c, traps.c, main.c */
 bool remote_work_traces(void);
@@ -253,6 +269,10 @@ void smp_ipi_demux(void);
 void first_irq_point(void);
 void irq_point(void);
 void softirq_point(void);
+void masked_irq_point(void);
+void late_smp_ipi_demux(void);
+bool next_irq_point_is_it(void);
+bool work_is_softirq(void);
 void net_rx_action(void);
 bool last_irq_point(void);
 __noreturn void panic(const char *reason);

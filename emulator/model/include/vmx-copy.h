@@ -41,9 +41,13 @@
 
 /*
  * r5 bytes (at least 128) through VRs: the destination is brought to a quadword boundary, then v0-v7 carry 128 bytes a turn, or, if
- * the source is not aligned with it, v0, v1, v8 and v16 one quadword.
+ * the source is not aligned with it, v0, v1, v8 and v16 one quadword. \mid, if given, is a macro to be used once, while VRs are full; it keeps
+ * r3-r12 and CTR.
  */
-.macro COPY_VMX
+.macro COPY_VMX mid
+	.ifnb \mid
+	crset	28
+	.endif
 	neg	7,6
 	andi.	7,7,15
 	subf	5,7,5
@@ -67,6 +71,12 @@
 	lvx	6,4,9
 	lvx	7,4,10
 	addi	4,4,64
+	.ifnb \mid
+	bf	28,.Lfull\@
+	\mid
+	crclr	28
+.Lfull\@:
+	.endif
 	stvx	0,0,6
 	stvx	1,6,7
 	stvx	2,6,9
@@ -99,6 +109,12 @@
 	vperm	8,0,1,16
 #endif
 	vor	0,1,1
+	.ifnb \mid
+	bf	28,.Lready\@
+	\mid
+	crclr	28
+.Lready\@:
+	.endif
 	stvx	8,0,6
 	addi	6,6,16
 	bdnz	.Lquadword\@

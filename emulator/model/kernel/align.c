@@ -19,6 +19,7 @@ void alignment_exception(struct pt_regs *regs)
 {
 	if (!(regs->msr & MSR_PR))
 		panic("Alignment exception in the kernel");
+	interrupt_enter_prepare();
 	local_irq_enable();
 	first_irq_point();
 	if (!fix_alignment(regs))

@@ -95,12 +95,14 @@ static void __schedule(void)
 	__switch_to(prev, next);
 }
 
-/// Linux's schedule.
+/// Linux's schedule. An interrupt that came while interrupts were masked may want it once more.
 void schedule(void)
 {
-	local_irq_disable();
-	__schedule();
-	local_irq_enable();
+	do {
+		local_irq_disable();
+		__schedule();
+		local_irq_enable();
+	} while (test_tsk_thread_flag(current, TIF_NEED_RESCHED));
 }
 
 /// Linux's arch_cpu_idle, as platforms/powernv/idle.c has it for POWER10: the processor loses FPSCR and VSCR in every kind of sleep. Whatever was in f0 and

@@ -6,5 +6,6 @@
 void doorbell_exception(struct pt_regs *regs)
 {
 	(void)regs;
+	interrupt_enter_prepare();
 	smp_ipi_demux();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The exception vectors (AIL=3 addresses only) and their common entry code, as Linux's exceptions-64s.S.
- * The model never takes a maskable interrupt in kernel mode (MSR[EE] is 0 there), so there is no soft-mask test.
+ * The model takes no exception for an interrupt in kernel mode (irq_64.c), so there is no soft-mask test.
  */
 #include "ppc_asm.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What the kernel does last before user mode, as Linux's arch/powerpc/kernel/interrupt.c. Not here: transactional memory, tracing,
-// soft-masked interrupts to replay, so the loop never starts over.
+// interrupts that are soft-masked so late that the loop has to start over.
 #include "defect.h"
 #include "sched.h"
 
@@ -53,7 +53,7 @@ static unsigned long interrupt_exit_user_prepare_main(unsigned long ret, struct 
 		restore_math(regs);
 	if (defect("debug-store-on-live"))
 		debug_log_live_registers(regs);
-	local_irq_enable();
+	prep_irq_for_enabled_exit();
 	return ret;
 }
 

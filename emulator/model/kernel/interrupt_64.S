@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * System call entry and exit and interrupt exit, as Linux's interrupt_64.S. Not here: soft-masked interrupts and the restart
- * tables they need, because nothing interrupts the model's kernel.
+ * System call entry and exit and interrupt exit, as Linux's interrupt_64.S. Not here: what soft-masked interrupts need in assembly, such as restart
+ * tables, because nothing interrupts the model's kernel in assembly.
  */
 #include "ppc_asm.h"
 
@@ -101,7 +101,7 @@ _GLOBAL system_call_common
 	std	12,_CCR(1)
 	li	11,1
 	stb	11,PACASRR_VALID(13)
-	li	10,MSR_RI
+	li	10,-1		/* EE and RI */
 	mtmsrd	10,1
 	addi	3,1,STACK_FRAME_OVERHEAD
 	mr	4,0

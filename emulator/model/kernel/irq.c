@@ -6,5 +6,6 @@
 void do_IRQ(struct pt_regs *regs)
 {
 	(void)regs;
+	interrupt_enter_prepare();
 	smp_ipi_demux();
 }

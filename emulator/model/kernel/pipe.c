@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The pipe, as Linux's fs/pipe.c: a ring of pages, a copy a page, sleepers on either side.
+// The pipe, as Linux's fs/pipe.c: a ring of pages, a copy a page, sleepers on either side. A copy may sleep, in a page fault, with the mutex held.
 #include "sched.h"
 
 #define PIPE_BUFFERS 4 /* Linux: 16 */
@@ -15,6 +15,8 @@ struct pipe_inode_info {
 	struct pipe_buffer bufs[PIPE_BUFFERS];
 	struct wait_queue rd_wait;
 	struct wait_queue wr_wait;
+	struct wait_queue mutex;
+	bool locked;
 };
 
 static struct pipe_inode_info the_pipe;
@@ -28,6 +30,24 @@ __inline bool pipe_empty(const struct pipe_inode_info *pipe)
 __inline bool pipe_full(const struct pipe_inode_info *pipe)
 {
 	return pipe->head - pipe->tail == PIPE_BUFFERS;
+}
+
+/// Linux's __pipe_lock. Who holds it can run, so nobody has to end this sleep.
+static void __pipe_lock(struct pipe_inode_info *pipe)
+{
+	while (pipe->locked) {
+		prepare_to_wait(&pipe->mutex, TASK_UNINTERRUPTIBLE);
+		schedule();
+		finish_wait();
+	}
+	pipe->locked = true;
+}
+
+/// Linux's __pipe_unlock.
+static void __pipe_unlock(struct pipe_inode_info *pipe)
+{
+	pipe->locked = false;
+	wake_up(&pipe->mutex);
 }
 
 /// Linux's wait_event_interruptible_exclusive on rd_wait with pipe_readable. False if a signal came first.
@@ -57,10 +77,12 @@ static void wait_until_writable(struct pipe_inode_info *pipe)
 ssize_t pipe_read(u8 *to, size_t count)
 {
 	struct pipe_inode_info *pipe = &the_pipe;
-	bool was_full = pipe_full(pipe);
+	bool was_full;
 	bool wake_next_reader = false;
 	ssize_t ret = 0;
 
+	__pipe_lock(pipe);
+	was_full = pipe_full(pipe);
 	for (;;) {
 		if (!pipe_empty(pipe)) {
 			u64 slot = pipe->tail % PIPE_BUFFERS;
@@ -81,16 +103,19 @@ ssize_t pipe_read(u8 *to, size_t count)
 		}
 		if (ret)
 			break;
+		__pipe_unlock(pipe);
 		if (was_full)
 			wake_up(&pipe->wr_wait);
 		if (!wait_until_readable(pipe))
 			return -ERESTARTSYS;
+		__pipe_lock(pipe);
 		was_full = pipe_full(pipe);
 		wake_next_reader = true;
 	}
 
 	if (pipe_empty(pipe))
 		wake_next_reader = false;
+	__pipe_unlock(pipe);
 	if (was_full)
 		wake_up(&pipe->wr_wait);
 	if (wake_next_reader)
@@ -102,11 +127,13 @@ ssize_t pipe_read(u8 *to, size_t count)
 ssize_t pipe_write(const u8 *from, size_t count)
 {
 	struct pipe_inode_info *pipe = &the_pipe;
-	bool was_empty = pipe_empty(pipe);
+	bool was_empty;
 	bool wake_next_writer = false;
 	size_t chars = count % PAGE_SIZE;
 	ssize_t ret = 0;
 
+	__pipe_lock(pipe);
+	was_empty = pipe_empty(pipe);
 	if (chars && !was_empty) {
 		u64 slot = (pipe->head - 1) % PIPE_BUFFERS;
 		struct pipe_buffer *buf = &pipe->bufs[slot];
@@ -138,15 +165,18 @@ ssize_t pipe_write(const u8 *from, size_t count)
 			ret = ret ? ret : -ERESTARTSYS;
 			break;
 		}
+		__pipe_unlock(pipe);
 		if (was_empty)
 			wake_up(&pipe->rd_wait);
 		wait_until_writable(pipe);
+		__pipe_lock(pipe);
 		was_empty = pipe_empty(pipe);
 		wake_next_writer = true;
 	}
 
 	if (pipe_full(pipe))
 		wake_next_writer = false;
+	__pipe_unlock(pipe);
 	if (was_empty)
 		wake_up(&pipe->rd_wait);
 	if (wake_next_writer)

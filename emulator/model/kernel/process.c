@@ -8,18 +8,32 @@
 
 #define MSR_ALL_AVAILABLE (MSR_FP | MSR_VEC | MSR_VSX)
 
+/// Linux's mtmsr_isync_irqsafe: writes a value of MSR that was read before, when EE may have been on still.
+static unsigned long mtmsr_isync_irqsafe(unsigned long msr)
+{
+	if (irqs_disabled() && !defect("msr-ee-race")) {
+		msr &= ~MSR_EE;
+		mtmsr_isync(msr);
+		local_paca->irq_happened |= PACA_IRQ_HARD_DIS;
+	} else {
+		mtmsr_isync(msr);
+	}
+	return msr;
+}
+
 /// Linux's msr_check_and_set: turn facilities on in the kernel's own MSR. FP brings VSX along.
 unsigned long msr_check_and_set(unsigned long bits)
 {
 	unsigned long oldmsr;
 	unsigned long newmsr;
 
-	asm volatile("mfmsr %0" : "=r"(oldmsr) : : "memory");
+	oldmsr = mfmsr();
+	masked_irq_point();
 	newmsr = oldmsr | bits;
 	if ((bits & MSR_FP) && !defect("vs-low-half-lost"))
 		newmsr |= MSR_VSX;
 	if (newmsr != oldmsr)
-		asm volatile("mtmsrd %0; isync" : : "r"(newmsr) : "memory");
+		newmsr = mtmsr_isync_irqsafe(newmsr);
 	return newmsr;
 }
 
@@ -29,12 +43,12 @@ static void __msr_check_and_clear(unsigned long bits)
 	unsigned long oldmsr;
 	unsigned long newmsr;
 
-	asm volatile("mfmsr %0" : "=r"(oldmsr) : : "memory");
+	oldmsr = mfmsr();
 	newmsr = oldmsr & ~bits;
 	if (bits & MSR_FP)
 		newmsr &= ~MSR_VSX;
 	if (newmsr != oldmsr)
-		asm volatile("mtmsrd %0; isync" : : "r"(newmsr) : "memory");
+		mtmsr_isync_irqsafe(newmsr);
 }
 
 /// Linux's msr_check_and_clear without the boot option ppc_strict_facility_enable: the facilities stay on until the next rfid.

@@ -69,6 +69,12 @@ void smp_ipi_demux(void)
 	ipi_demux_for(current);
 }
 
+/// As smp_ipi_demux, of an interrupt that was masked when it came.
+void late_smp_ipi_demux(void)
+{
+	ipi_demux_for(late_for);
+}
+
 /// No counterpart in Linux: the first place of a system call or of an exception of user code at which an interrupt can come. Later ones are irq_point's.
 void first_irq_point(void)
 {
@@ -89,14 +95,35 @@ void irq_point(void)
 	preempt_schedule_irq();
 }
 
+/// No counterpart in Linux: whether the next irq_point is the one at which the work comes.
+bool next_irq_point_is_it(void)
+{
+	return remote_work.after == 1;
+}
+
+/// No counterpart in Linux: whether the work has a softirq.
+bool work_is_softirq(void)
+{
+	return remote_work.flags & WORK_SOFTIRQ;
+}
+
 /// As irq_point, where Linux has interrupts on and preemption off: softirqs run, and nobody else. Such places count only for work that has a softirq.
 void softirq_point(void)
 {
-	if (!(remote_work.flags & WORK_SOFTIRQ) || !remote_work.after || irqs_disabled())
+	if (!work_is_softirq() || !remote_work.after || irqs_disabled())
 		return;
 	if (--remote_work.after)
 		return;
 	ipi_demux_for(late_for);
+}
+
+/// As irq_point, where Linux has interrupts soft-masked and MSR[EE] on: the interrupt is only noted.
+void masked_irq_point(void)
+{
+	if (!remote_work.after || !irqs_disabled() || !(mfmsr() & MSR_EE) || current->state >= TASK_DEAD)
+		return;
+	if (!--remote_work.after)
+		masked_interrupt();
 }
 
 /// No counterpart in Linux: what has not come yet comes at the latest before a task goes back to user mode. Whether it has come now.

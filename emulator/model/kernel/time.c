@@ -6,5 +6,6 @@
 void timer_interrupt(struct pt_regs *regs)
 {
 	(void)regs;
+	interrupt_enter_prepare();
 	smp_ipi_demux();
 }

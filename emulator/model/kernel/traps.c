@@ -85,6 +85,7 @@ void program_check_exception(struct pt_regs *regs)
 		panic("Program check exception in the kernel");
 	if (!(regs->msr & REASON_FP))
 		panic("Unexpected program check exception");
+	interrupt_enter_prepare();
 	parse_fpe(regs);
 }
 
@@ -95,10 +96,13 @@ static struct task_struct nmi_note;
 /// whoever was interrupted, and where no exit work would bring them back.
 void system_reset_exception(struct pt_regs *regs)
 {
+	u8 irq_happened = local_paca->irq_happened;
+
 	(void)regs;
 	nmi_enter();
 	memcpy(&nmi_note, current, sizeof(nmi_note));
 	nmi_exit();
+	local_paca->irq_happened = irq_happened;
 }
 
 /// Linux's unknown_exception. Linux sends SIGTRAP; here no scenario asks for such an exception, so it is the end of the run.

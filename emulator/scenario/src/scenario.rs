@@ -174,7 +174,7 @@ pub enum Place {
     Gpr,
     /// A signal that only one kernel delivers, or its `si_code`.
     Siginfo,
-    /// User memory: the red zone below the interrupted stack pointer.
+    /// User memory: the red zone below the interrupted stack pointer, or what a `read` has delivered.
     Memory,
     /// A `thread_struct` image that outlives the run.
     ThreadStruct,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use ctxfuzz_scenario::event::{Event, Pending, Switch, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
-use super::host::call;
+use super::call;
 use super::images::KnownTask;
 use super::outcome::NotApplicable;
 use super::user;

@@ -6,31 +6,14 @@ use ctxfuzz_scenario::event::Pending;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 use super::agent::Agent;
+use super::call;
 use super::images::KnownTask;
 use super::observe::{self, Observation};
-use super::outcome::{FIRST_GPR, Gprs, LogEntry, Outcome, RegisterFile, SignalFrame};
+use super::outcome::{FIRST_GPR, Gprs, LogEntry, Outcome, Read, RegisterFile, SignalFrame};
+use super::reads::Reads;
 use super::{images, ptrace, remote_work, user};
 use crate::kernel::image::Layout;
 use crate::machine::{Host, Reply, Vector, View};
-
-/// Numbers of host calls (docs/internals.md, section 2).
-pub(super) mod call {
-    pub const EVENT: u64 = 1;
-    pub const INTERRUPT: u64 = 2;
-    pub const SIGNAL_HANDLER: u64 = 3;
-    pub const TASK_STARTED: u64 = 4;
-    pub const SIGRETURN: u64 = 5;
-    pub const DUMPED: u64 = 6;
-    pub const IDLE: u64 = 7;
-    pub const AGENT_TRACED: u64 = 8;
-    pub const CONTEXT: u64 = 9;
-    pub const ALIGNMENT: u64 = 10;
-    pub const ALL_DONE: u64 = 17;
-    pub const PANIC: u64 = 18;
-    pub const TRACED: u64 = 19;
-    pub const CORE: u64 = 20;
-    pub const GUEST_LEFT: u64 = 21;
-}
 
 /// `thread_struct`'s `load_fp` and `load_vec`, where a scenario says so.
 #[derive(Clone, Copy)]
@@ -73,6 +56,7 @@ pub struct RunHost {
     last_event: Option<u32>,
     /// Who is to be stopped by a tracer, at which event.
     tracee: Option<(u8, u16)>,
+    reads: Reads,
     parents: [Option<u8>; MAX_TASKS],
     started: [bool; MAX_TASKS],
     images_taken: bool,
@@ -98,6 +82,7 @@ pub struct Collected {
     vcpus: Vec<RegisterFile>,
     frames: Vec<SignalFrame>,
     traced: Vec<RegisterFile>,
+    reads: Vec<Read>,
     images: Vec<super::outcome::ThreadImage>,
     observations: Vec<Observation>,
 }
@@ -114,6 +99,7 @@ impl Collected {
             vcpus: self.vcpus,
             frames: self.frames,
             traced: self.traced,
+            reads: self.reads,
             images: self.images,
             observations: self.observations,
         }
@@ -130,6 +116,7 @@ impl RunHost {
             counters: [None; MAX_TASKS],
             last_event: None,
             tracee: None,
+            reads: Reads::default(),
             parents: [None; MAX_TASKS],
             started: [false; MAX_TASKS],
             images_taken: false,
@@ -156,6 +143,7 @@ impl RunHost {
         }
         self.last_event = None;
         self.tracee = None;
+        self.reads = Reads::default();
         self.parents = [None; MAX_TASKS];
         self.started = [false; MAX_TASKS];
         self.images_taken = false;
@@ -202,6 +190,8 @@ impl RunHost {
             let seen = observe::look(view, &self.layout, task, number, log, &tasks, again);
             self.outcome.observations.extend(seen);
         }
+        let read = (self.reads).called(view, task, number, self.outcome.log.len());
+        self.outcome.reads.extend(read);
         match number {
             call::EVENT => {
                 self.set_counters(view, task);
@@ -323,6 +313,9 @@ impl RunHost {
             if let Some(observer) = &mut self.observer {
                 observer.event(Some(event as u16), task);
             }
+        }
+        if let Some(bytes) = user::read_bytes(view.memory, operation) {
+            self.reads.begins(view, task, event as u16, bytes);
         }
         if user::is_fork(kind) {
             let child = view.load(user::BLOCKS_USED) as usize;

@@ -3,6 +3,7 @@
 //! A [`Runner`] is one kernel on one machine, ready to run scenario after scenario. It judges nothing.
 
 mod agent;
+mod call;
 pub mod guest;
 pub mod host;
 pub(crate) mod images;
@@ -10,6 +11,7 @@ pub mod observe;
 pub mod outcome;
 pub mod ownership;
 pub mod ptrace;
+pub mod reads;
 mod real;
 mod remote_work;
 pub mod user;

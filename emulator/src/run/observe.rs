@@ -4,7 +4,8 @@
 
 use ctxfuzz_scenario::register::Register;
 
-use super::host::{call, gprs};
+use super::call;
+use super::host::gprs;
 use super::images::KnownTask;
 use super::outcome::{Gprs, RegisterFile};
 use super::ownership::{self, Breach};

@@ -206,6 +206,19 @@ pub struct SignalFrame {
     pub registers: RegisterFile,
 }
 
+/// What a `read` delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Read {
+    /// Who read.
+    pub task: u8,
+    /// Index into the scenario's events.
+    pub event: u16,
+    /// How many entries the log had when the task was back.
+    pub log: usize,
+    /// As many bytes as were asked for; 0 from where on nothing was delivered.
+    pub data: Vec<u8>,
+}
+
 /// The signal of an FP exception.
 pub const SIGFPE: u8 = 8;
 
@@ -242,6 +255,8 @@ pub struct Outcome {
     pub frames: Vec<SignalFrame>,
     /// What tracers read, in order of the stops.
     pub traced: Vec<RegisterFile>,
+    /// What reads delivered, in order of their ends. Those that were not alone are left out: a read that another one began during.
+    pub reads: Vec<Read>,
     /// `thread_struct` images, in order of the kernel's task table.
     pub images: Vec<ThreadImage>,
     /// What each task had at each of its host calls, in order of time; empty unless the runner was told to observe.

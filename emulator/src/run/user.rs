@@ -10,6 +10,7 @@ use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario, TaskStage};
 
 use super::outcome::{Endian, RegisterFile};
+use super::reads;
 use crate::machine::address::{PAGE, USER_DATA, USER_TEXT};
 use crate::machine::memory::Memory;
 
@@ -32,9 +33,8 @@ const OPERATION_SIZE: u64 = 64;
 const MAX_OPERATIONS: usize = 511;
 const FILLS: u64 = USER_DATA + 0x1_8000;
 const MAX_FILLS: u64 = 32;
-const BUFFER: u64 = USER_DATA + 0x3_0000;
-/// User stacks and pipe buffer: what a run may find dirty.
-pub const SCRATCH: (u64, u64) = (USER_DATA + 0x3_0000, 0x5_0000);
+/// User stacks, and where reads go: what a run may find dirty.
+pub const SCRATCH: (u64, u64) = (reads::DESTINATION, 0x4_c000);
 
 /// Where signal handlers start (docs/internals.md, section 3).
 pub const SIGNAL_HANDLER: u64 = USER_TEXT + 0x100;
@@ -88,6 +88,12 @@ pub fn is_sigreturn(kind: u32) -> bool {
 /// Whether an operation makes a task.
 pub fn is_fork(kind: u32) -> bool {
     kind == kind::FORK
+}
+
+/// Bytes that the operation at a physical address reads from the pipe, if it does.
+pub fn read_bytes(memory: &Memory, pa: u64) -> Option<u64> {
+    let argument = |n: u64| memory.read_u64(pa + 8 + 8 * n);
+    (memory.read_u32(pa) == kind::SYSCALL && argument(0) == NR_READ).then(|| argument(3))
 }
 
 /// What is in memory before an access to VSR `register`: both doublewords, in the order of their addresses.
@@ -165,6 +171,7 @@ pub fn compile(scenario: &Scenario, endian: Endian) -> Compiled {
             (IMAGES, images),
             (OPERATIONS, compiler.operations),
             (FILLS, compiler.fills),
+            (reads::SOURCE, reads::source(scenario)),
         ],
         tasks: count,
         traced: scenario
@@ -386,8 +393,11 @@ impl Compiler {
                 };
                 (kind::FORK, [120, flags, 0, 0, 0, 0])
             }
-            Syscall::Read { bytes } => (kind::SYSCALL, [3, 0, BUFFER, bytes.into(), 0, 0]),
-            Syscall::Write { bytes } => (kind::SYSCALL, [4, 1, BUFFER, bytes.into(), 0, 0]),
+            Syscall::Read { bytes } => (
+                kind::SYSCALL,
+                [NR_READ, 0, reads::DESTINATION, bytes.into(), 0, 0],
+            ),
+            Syscall::Write { bytes } => (kind::SYSCALL, [4, 1, reads::SOURCE, bytes.into(), 0, 0]),
             Syscall::FutexWait => (kind::SYSCALL, [221, FUTEX, 0, 0, 0, 0]),
             Syscall::FutexWake => (kind::SYSCALL, [221, FUTEX, 1, 1, 0, 0]),
             Syscall::Kill { signal } => (kind::SYSCALL, [37, 0, signal.into(), 0, 0, 0]),
@@ -426,6 +436,7 @@ impl Compiler {
     }
 }
 
+const NR_READ: u64 = 3;
 /// A number that Linux keeps free ("tux"), so that a real kernel says ENOSYS.
 const ENABLE_KERNEL: u64 = 225;
 /// As free.

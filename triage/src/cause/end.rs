@@ -9,7 +9,7 @@ use ctxfuzz_emulator::trace::{Recording, Step};
 use ctxfuzz_scenario::scenario::Verdict;
 
 use super::code::Code;
-use super::stay::{last_returned, name};
+use super::stay::{innermost, last_returned, name};
 use super::{Cause, Ended};
 use crate::compare::Difference;
 use crate::names;
@@ -82,22 +82,11 @@ fn ended_in_user_code(run: &Recording) -> bool {
 
 /// The function that found that it could not go on: what was open when the kernel began to say so.
 fn gave_up(run: &Recording) -> Option<String> {
-    let mut open: Vec<&str> = Vec::new();
-    for step in &run.steps {
-        match *step {
-            Step::Enter(function) if LAST_WORDS.contains(&name(run, function)) => break,
-            Step::Enter(function) => open.push(name(run, function)),
-            Step::Exit(function) => {
-                let left = name(run, function);
-                if let Some(depth) = open.iter().rposition(|open| *open == left) {
-                    open.truncate(depth);
-                }
-            }
-            Step::UserReturn => open.clear(),
-            _ => {}
-        }
-    }
-    open.last().map(|name| (*name).to_owned())
+    let last_words = run.steps.iter().position(|step| match *step {
+        Step::Enter(function) => LAST_WORDS.contains(&name(run, function)),
+        _ => false,
+    });
+    innermost(run, last_words.unwrap_or(run.steps.len())).map(str::to_owned)
 }
 
 /// The function behind what is done over and over. A run is cut off anywhere: if its last two whole stays in the kernel were the same it goes round through

@@ -59,9 +59,17 @@ fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
             return;
         }
     }
-    changes(out, cause, e);
-    last_writers(out, cause, e);
-    damage(out, cause, e);
+    if cause.is_untraced() {
+        let _ = writeln!(
+            out,
+            "  in {}; writes of this are not traced",
+            cause.function()
+        );
+    } else {
+        changes(out, cause, e);
+        last_writers(out, cause, e);
+        damage(out, cause, e);
+    }
     discovery(out, cause, e);
     in_the_end(out, cause);
 }
@@ -237,6 +245,9 @@ fn discovery(out: &mut String, cause: &Cause, e: &Explanation) {
     }
     let in_memory: Vec<&CopyReport> = cause.copies.iter().filter(|c| c.in_memory).collect();
     let Some(first) = in_memory.first() else {
+        if cause.is_untraced() {
+            return;
+        }
         let _ = writeln!(out, "  it never reaches memory in this run");
         return;
     };

@@ -27,6 +27,25 @@ pub fn last_returned(run: &Recording, end: usize) -> Option<&str> {
     returned(run, end).next()
 }
 
+/// The function that is open at a step and was entered last. A switch to another task leaves that with what is open there.
+pub fn innermost(run: &Recording, end: usize) -> Option<&str> {
+    let mut open: Vec<&str> = Vec::new();
+    for step in run.steps.get(..end).unwrap_or_default() {
+        match *step {
+            Step::Enter(function) => open.push(name(run, function)),
+            Step::Exit(function) => {
+                let left = name(run, function);
+                if let Some(depth) = open.iter().rposition(|open| *open == left) {
+                    open.truncate(depth);
+                }
+            }
+            Step::UserReturn => open.clear(),
+            _ => {}
+        }
+    }
+    open.pop()
+}
+
 /// Functions entered between two steps.
 pub fn entered(run: &Recording, from: usize, to: usize) -> HashSet<Rc<str>> {
     let steps = run.steps.get(from..to).unwrap_or_default();

@@ -1,5 +1,5 @@
 use ctxfuzz_emulator::run::outcome::{
-    End, LogEntry, Outcome, RegisterFile, SignalFrame, ThreadImage,
+    End, LogEntry, Outcome, Read, RegisterFile, SignalFrame, ThreadImage,
 };
 use ctxfuzz_scenario::event::{ComputeOp, Event, Interrupt, Pending, Syscall, Via};
 use ctxfuzz_scenario::register::Register;
@@ -62,6 +62,7 @@ fn outcome(tasks: u8) -> Outcome {
         vcpus: Vec::new(),
         frames: Vec::new(),
         traced: Vec::new(),
+        reads: Vec::new(),
         images: Vec::new(),
         observations: Vec::new(),
     }
@@ -133,6 +134,39 @@ fn control_bits_survive_a_call_and_status_bits_do_not() {
             "{value:#x}"
         );
     }
+}
+
+/// One difference a read, whatever follows the first byte. Reads of different events cannot be compared.
+#[test]
+fn what_was_read_is_live_and_told_by_its_first_quadword() {
+    let reads = |event, data: &[u8]| Outcome {
+        reads: vec![Read {
+            task: 0,
+            event,
+            log: 1,
+            data: data.to_vec(),
+        }],
+        ..outcome(1)
+    };
+    let good: Vec<u8> = (1..=40).collect();
+    let mut bad = good.clone();
+    bad[35] = 99;
+    bad[37] = 98;
+    let found = compare(&scenario(interrupt()), &reads(0, &bad), &reads(0, &good));
+    assert_eq!(summary(&found), ["Some(0) memory data live"]);
+    let [difference] = &found.differences[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (difference.a, difference.b, difference.frame),
+        (
+            0x2122_2363_2562_2728 << 64,
+            0x2122_2324_2526_2728 << 64,
+            Some(0)
+        )
+    );
+    let apart = compare(&scenario(interrupt()), &reads(1, &bad), &reads(0, &good));
+    assert_eq!(summary(&apart), [""; 0]);
 }
 
 #[test]

@@ -37,6 +37,22 @@ fn an_undisturbed_run_is_silent() {
     assert_eq!(script.found(), [""; 0]);
 }
 
+#[test]
+fn a_read_delivers_what_was_written() {
+    let read = |data: Vec<u8>| {
+        let mut script = Script::new(vec![syscall(Getppid), touch()]);
+        script.event(0, 0, &file());
+        script.read(0, 0, data);
+        script.event(0, 1, &file());
+        script.dump(0, &file());
+        script.found()
+    };
+    let written: Vec<u8> = (1..=64).collect();
+    assert_eq!(read(written.clone()), [""; 0]);
+    let clobbered = [&written[..16], &[0xfc; 16], &written[32..]].concat();
+    assert_eq!(read(clobbered), ["0: 0 memory data live"]);
+}
+
 /// A rule that does not hold is told at the event after which it did not, once for as long as that lasts, and of the task it is about.
 #[test]
 fn rules_of_ownership_are_told_once() {

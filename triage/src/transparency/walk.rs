@@ -22,9 +22,11 @@ pub fn violations(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
     let mut walk = Walk::new(scenario, outcome);
     for observation in &outcome.observations {
         walk.follow(observation.log);
+        walk.read(observation.log);
         walk.take(observation);
     }
     walk.follow(outcome.log.len());
+    walk.read(outcome.log.len());
     if matches!(outcome.end, End::KernelFault(_) | End::Hang) {
         walk.found.push(died(outcome));
     }
@@ -83,6 +85,8 @@ struct Walk<'a> {
     outcome: &'a Outcome,
     /// Entries of the log that were followed.
     followed: usize,
+    /// Reads that were looked at.
+    read: usize,
     elf: definedness::Walk<'a>,
     linux: definedness::Walk<'a>,
     tasks: BTreeMap<u8, Task>,
@@ -99,6 +103,7 @@ impl<'a> Walk<'a> {
             scenario,
             outcome,
             followed: 0,
+            read: 0,
             elf: definedness::Walk::new(scenario, &outcome.log, Abi::Elf),
             linux: definedness::Walk::new(scenario, &outcome.log, Abi::Linux),
             tasks: BTreeMap::new(),

@@ -53,6 +53,23 @@ pub(super) const LIST: &[Defect] = &[
         witness: Some("fp-exceptions-off"),
     },
     Defect {
+        id: "msr-ee-race",
+        title: "turning a facility on turns interrupts on",
+        mechanism: "msr_check_and_set reads MSR and writes it back. An interrupt that comes in between while interrupts are soft-masked turns EE off, and what is written has it on: \
+            it comes again, and with CONFIG_PPC_IRQ_SOFT_MASK_DEBUG the kernel warns, which ends a run here.",
+        function: "msr_check_and_set",
+        // Where the kernel sees it.
+        named_instead: &["arch_local_irq_restore"],
+        class: Some(Class::Dies),
+        origin: Origin::Upstream {
+            commit: "0fa6831811f6",
+            title: "powerpc/64: Fix msr_check_and_set/clear MSR[EE] race",
+        },
+        severity: Severity::Live,
+        endian: None,
+        witness: Some("interrupt-while-masked"),
+    },
+    Defect {
         id: "restore-math-fpexc-into-kernel-msr",
         title: "restore_math sets FE0 and FE1 in the kernel's own MSR",
         mechanism: "The FPSCR that it loads then may have an enabled exception set, which is one of the kernel.",

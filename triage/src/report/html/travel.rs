@@ -143,7 +143,11 @@ fn whose(task: Option<u8>) -> String {
 fn first<'c>(cause: &'c Cause, e: &Explanation) -> Stop<'c> {
     let change = cause.changes.first();
     let writer = cause.writer_a.as_ref().or(cause.writer_b.as_ref());
-    let place = writer.map_or("unknown code", |writer| writer.place.as_str());
+    let place = match writer {
+        Some(writer) => writer.place.as_str(),
+        None if cause.is_untraced() => cause.function(),
+        None => "unknown code",
+    };
     let names: Vec<&str> = cause
         .changes
         .iter()
@@ -159,7 +163,9 @@ fn first<'c>(cause: &'c Cause, e: &Explanation) -> Stop<'c> {
     Stop {
         track: change.map_or(Track::Processor, |change| Track::of(change.cell)),
         kind: "cause",
-        what: format!("{}{rest} at {place}", names.join(", ")),
+        what: format!("{}{rest} at {place}", names.join(", "))
+            .trim_start()
+            .to_owned(),
         detail: event(cause.event, &e.scenario),
         writer: None,
     }

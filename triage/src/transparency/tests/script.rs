@@ -1,7 +1,7 @@
 //! A run as it is told to a test, step by step.
 
 use ctxfuzz_emulator::run::observe::{Observation, Point};
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, RegisterFile, SignalFrame};
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, Read, RegisterFile, SignalFrame};
 use ctxfuzz_emulator::run::ownership::{Breach, Rule};
 use ctxfuzz_scenario::event::{Event, Facility, Interrupt, Pending, RegisterValues, Syscall, Via};
 use ctxfuzz_scenario::register::Register;
@@ -96,6 +96,7 @@ impl Script {
                 vcpus: Vec::new(),
                 frames: Vec::new(),
                 traced: Vec::new(),
+                reads: Vec::new(),
                 images: Vec::new(),
                 observations: Vec::new(),
             },
@@ -130,6 +131,16 @@ impl Script {
                 found: MSR_VSX,
             });
         }
+    }
+
+    /// What a `read` delivered is known.
+    pub fn read(&mut self, task: u8, event: u16, data: Vec<u8>) {
+        self.outcome.reads.push(Read {
+            task,
+            event,
+            log: self.outcome.log.len(),
+            data,
+        });
     }
 
     /// A task starts, and user code loads `writes`.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use ctxfuzz_emulator::run::observe::Observation;
 use ctxfuzz_emulator::run::outcome::{FIRST_GPR, RED_ZONE, RegisterFile, SIGFPE, SignalFrame};
+use ctxfuzz_emulator::run::reads::unwritten;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Verdict};
 
 use super::{Heritage, Walk};
-use crate::compare::{MSR_VEC, MSR_VSX, What, area_bit};
+use crate::compare::{MSR_VEC, MSR_VSX, What, area_bit, quadword};
 use crate::transparency::context::{Context, Masks};
 use crate::transparency::{Violation, When, exceptions};
 
@@ -95,6 +96,28 @@ impl Walk<'_> {
                 RED_ZONE.into(),
                 left.into(),
             ));
+        }
+    }
+
+    /// Looks at what was read by the time that the log had so many entries: it must be what somebody has written.
+    pub(super) fn read(&mut self, entries: usize) {
+        let reads = self.outcome.reads.iter().skip(self.read);
+        for read in reads.take_while(|read| read.log <= entries) {
+            self.read += 1;
+            let Some((at, right)) = unwritten(&read.data) else {
+                continue;
+            };
+            let mut expected = read.data.clone();
+            expected[at] = right;
+            self.found.push(Violation {
+                when: When::Event(read.event),
+                task: read.task,
+                place: Place::Memory,
+                what: What::Data,
+                verdict: Verdict::Live,
+                before: quadword(&expected, at),
+                after: quadword(&read.data, at),
+            });
         }
     }
 

@@ -1,0 +1,160 @@
+//! What the pipe carries: the bytes that every `write` takes, and what each `read` delivers.
+//!
+//! Tasks write from one place and read to another, so that what is written never changes, and whoever looks at what was read can tell what nobody has written.
+
+use ctxfuzz_scenario::event::{Event, Syscall};
+use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
+
+use super::call;
+use super::outcome::Read;
+use crate::machine::View;
+use crate::machine::address::{PAGE, USER_DATA};
+
+/// Where tasks write from (docs/internals.md, section 3).
+pub const SOURCE: u64 = USER_DATA + 0x3_0000;
+/// Where they read to.
+pub const DESTINATION: u64 = USER_DATA + 0x3_4000;
+/// The largest byte: [`written`] counts from 1 up to this and starts over. A prime, so that no two quadwords of a page begin alike.
+const LARGEST: u8 = 251;
+
+/// What has to be at [`SOURCE`] for a scenario.
+pub fn source(scenario: &Scenario) -> Vec<u8> {
+    let writes = scenario.events.iter().filter_map(|event| match event {
+        Event::Syscall {
+            call: Syscall::Write { bytes },
+            ..
+        } => Some(usize::from(*bytes)),
+        _ => None,
+    });
+    written(writes.max().unwrap_or(0))
+}
+
+/// The first bytes at [`SOURCE`].
+fn written(bytes: usize) -> Vec<u8> {
+    (1..=LARGEST).cycle().take(bytes).collect()
+}
+
+/// The first byte that nobody can have written where it is, and what would have been right there. A write may begin anywhere, and so may a byte 0, which ends a sleep or stands where
+/// nothing was delivered; any other byte is the one after its predecessor.
+pub fn unwritten(data: &[u8]) -> Option<(usize, u8)> {
+    let pairs = data.iter().zip(data.iter().skip(1));
+    let wrong = pairs.enumerate().find_map(|(at, (&before, &byte))| {
+        let next = before % LARGEST + 1;
+        (byte > 1 && (before == 0 || byte != next)).then_some((at + 1, next))
+    });
+    let first = data.first().filter(|byte| **byte > LARGEST);
+    first.map(|_| (0, 1)).or(wrong)
+}
+
+/// A task's `read`.
+#[derive(Clone, Copy)]
+struct Reading {
+    task: u8,
+    event: u16,
+    bytes: u64,
+}
+
+/// Follows tasks through their reads.
+#[derive(Default)]
+pub struct Reads {
+    /// How deep in handlers of signals that came meanwhile each task that is in a read is.
+    depths: [Option<u8>; MAX_TASKS],
+    /// The read that will be looked at. None if two were there at once: they share the memory.
+    alone: Option<Reading>,
+}
+
+impl Reads {
+    /// `task` is about to read so many bytes. The memory is cleared, so that what was not delivered is known.
+    pub fn begins(&mut self, view: &View<'_>, task: u8, event: u16, bytes: u64) {
+        let nobody = self.depths.iter().all(Option::is_none);
+        self.alone = nobody.then_some(Reading { task, event, bytes });
+        self.depths[usize::from(task)].get_or_insert(0);
+        pages(bytes, |at, len| {
+            if let Some(pa) = view.map.physical(at) {
+                view.memory.write(pa, &vec![0; len]);
+            }
+        });
+    }
+
+    /// `task` makes a host call from user code: if it was in a read, and in no handler of a signal that came meanwhile, it is back.
+    /// `log` is how many entries the log has.
+    pub fn called(&mut self, view: &View<'_>, task: u8, number: u64, log: usize) -> Option<Read> {
+        let depth = self.depths[usize::from(task)].as_mut()?;
+        match number {
+            call::SIGNAL_HANDLER => *depth += 1,
+            call::SIGRETURN => *depth = depth.saturating_sub(1),
+            // It does not come back: it is gone, or another program.
+            call::TASK_STARTED => self.forget(task),
+            call::DUMPED if *depth > 0 => self.forget(task),
+            _ if *depth > 0 => {}
+            _ => {
+                self.depths[usize::from(task)] = None;
+                let reading = self.alone.take_if(|reading| reading.task == task)?;
+                return Some(delivered(view, reading, log));
+            }
+        }
+        None
+    }
+
+    fn forget(&mut self, task: u8) {
+        self.depths[usize::from(task)] = None;
+        self.alone.take_if(|reading| reading.task == task);
+    }
+}
+
+fn delivered(view: &View<'_>, reading: Reading, log: usize) -> Read {
+    let mut data = vec![0; reading.bytes as usize];
+    pages(reading.bytes, |at, len| {
+        if let Some(pa) = view.map.physical(at) {
+            let start = (at - DESTINATION) as usize;
+            view.memory.read(pa, &mut data[start..start + len]);
+        }
+    });
+    Read {
+        task: reading.task,
+        event: reading.event,
+        log,
+        data,
+    }
+}
+
+/// The pieces of the destination, up to so many bytes: each page may lie anywhere.
+fn pages(bytes: u64, mut piece: impl FnMut(u64, usize)) {
+    for start in (0..bytes).step_by(PAGE as usize) {
+        piece(DESTINATION + start, (bytes - start).min(PAGE) as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_written() {
+        let all = written(8192);
+        assert_eq!(unwritten(&all), None);
+        assert_eq!(unwritten(&all[300..700]), None, "from anywhere");
+        assert_eq!(unwritten(&[&all[..16], &all[..16]].concat()), None);
+        assert_eq!(
+            unwritten(&[&all[..16], &[0; 16]].concat()),
+            None,
+            "less than asked for"
+        );
+        assert_eq!(
+            unwritten(&[&[0], &all[..16]].concat()),
+            None,
+            "a byte that ends a sleep"
+        );
+        assert_eq!(unwritten(&[]), None);
+    }
+
+    #[test]
+    fn what_was_not_is_told_with_what_is_right_there() {
+        let mut all = written(600);
+        all[260] = 77;
+        assert_eq!(unwritten(&all), Some((260, 10)));
+        assert_eq!(unwritten(&[252, 253]), Some((0, 1)));
+        let moved = [&written(64)[..16], &written(64)[32..]].concat();
+        assert_eq!(unwritten(&moved), Some((16, 17)), "a quadword is left out");
+    }
+}
