@@ -135,6 +135,16 @@ fn differences(a: &Outcome, b: &Outcome) -> Vec<String> {
     if a.gprs != b.gprs {
         found.push(format!("r14 to r25: {:x?} and {:x?}", a.gprs, b.gprs));
     }
+    if a.reads != b.reads {
+        let data = |outcome: &Outcome| -> Vec<(u8, u16, Vec<u8>)> {
+            let reads = outcome.reads.iter();
+            let first = |data: &[u8]| data.iter().take(16).copied().collect();
+            reads
+                .map(|read| (read.task, read.event, first(&read.data)))
+                .collect()
+        };
+        found.push(format!("reads: {:x?} and {:x?}", data(a), data(b)));
+    }
     for (frame, (a, b)) in a.frames.iter().zip(&b.frames).enumerate() {
         let name = format!("frame {frame}");
         if (a.task, a.msr) != (b.task, b.msr) {
