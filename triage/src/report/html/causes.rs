@@ -41,7 +41,7 @@ fn changes(cause: &Cause, e: &Explanation) -> Markup {
                         th scope="row" data-label="what" { (change.name) }
                         td.value data-label="A" { (marked(&a, &b)) }
                         td.value data-label="B" { (marked(&b, &a)) }
-                        td data-label="it is" { @if let Some(pattern) = &change.pattern { (pattern) } @else { span.muted { "not recognised" } } }
+                        td data-label="it is" { @if let Some(remark) = change.remark(e) { (remark) } @else { span.muted { "not recognised" } } }
                     }
                 }
             }
