@@ -11,6 +11,7 @@ mod class;
 mod code;
 mod context;
 mod data;
+mod displaced;
 mod dispute;
 mod end;
 mod raw;
@@ -68,6 +69,8 @@ pub struct Changed {
     pub b: u128,
     /// What the wrong value is.
     pub pattern: Option<Pattern>,
+    /// If the values are the same: the kernel (0 or 1) that alone wrote it, with what it had. The other one has left something out.
+    pub alone: Option<usize>,
 }
 
 /// The first damaged logical register.
@@ -370,12 +373,15 @@ const LIBRARY: [&str; 6] = [
 ];
 
 /// The function at fault: the innermost one on the way to the telling write that both sides were in. A function that only one side entered is where
-/// something was done, not where it was decided, and a function of the library does what it is told.
+/// something was done, not where it was decided, and a function of the library does what it is told. Of a frame at another place, one that was at work at every write.
 fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
+    let at_fault = |n: &String| !LIBRARY.contains(&n.as_str()) && !raw.is_detour(n);
+    if let Some(common) = raw.displaced.iter().flatten().find(|n| at_fault(n)) {
+        return common.clone();
+    }
     let telling = raw.changes.iter().find_map(Change::telling);
     let found = telling.and_then(|(side, w)| {
         let names = || w.trace.iter().filter_map(|pc| codes[side].function(*pc));
-        let at_fault = |n: &String| !LIBRARY.contains(&n.as_str()) && !raw.is_detour(n);
         names().find(at_fault).or_else(|| names().next())
     });
     found.unwrap_or_else(|| "unknown".into())
@@ -396,6 +402,7 @@ fn describe(
         a: change.a,
         b: change.b,
         pattern: signature::pattern(raw, change),
+        alone: (change.a == change.b).then(|| usize::from(change.recent[1])),
     };
     let first = raw.changes.iter().min_by_key(|c| c.cell);
     let copies = raw.copies.iter().map(|copied| CopyReport {

@@ -4,7 +4,7 @@ use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::Scenario;
-use ctxfuzz_triage::cause::explain;
+use ctxfuzz_triage::cause::{Explanation, explain};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -94,9 +94,7 @@ fn what_a_signal_says_of_an_exception_follows_from_the_image_of_fpscr() -> Resul
 }
 
 fn has_class(defect: &str, endian: Endian, text: &str, signature: &str, class: Class) -> Result {
-    let scenario = Scenario::from_json(text, "inline")?;
-    let a = format!("fixed+{defect}").parse()?;
-    let explanation = explain(&a, &"fixed".parse()?, endian, &scenario)?;
+    let explanation = explained(defect, endian, text)?;
     let mut causes = explanation.causes.iter();
     let found = causes.find(|cause| cause.signature == signature);
     let found =
@@ -117,4 +115,112 @@ fn vrsave_is_followed_through_a_signal_frame() -> Result {
     );
     let has = |endian| has_class(defect, endian, text, signature, Class::ControlBits);
     has(Endian::Little).and_then(|()| has(Endian::Big))
+}
+
+/// Everything in a frame that lies elsewhere is right, but for where it lies: also addresses in it, what is written to it after the task was preempted, and what was in the way.
+#[test]
+fn a_frame_at_another_place_is_one_fault_of_whoever_chose_the_place() -> Result {
+    let second = [
+        r#"{"interrupt": {"vector": "decrementer", "pending": {"signal": 10}}}"#,
+        r#"{"access": {"op": "lfd", "register": 0, "pending": {"signal": 12}}}"#,
+    ];
+    for second in second {
+        let text = format!(
+            r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{{}}]}},
+                "events": [{{"interrupt": {{"vector": "decrementer", "pending": {{"signal": 12}}}}}}, {second}]}}"#
+        );
+        for endian in Endian::BOTH {
+            let signature = "handle_rt_signal64.user-stack-changed";
+            has_class(
+                "sig-stack-redzone",
+                endian,
+                &text,
+                signature,
+                Class::WrongLayout,
+            )?;
+            has_only("sig-stack-redzone", endian, &text, &[signature])?;
+        }
+    }
+    Ok(())
+}
+
+/// A task's registers go to the guest's, and the image that does not get them has the same ones: nothing shows until the guest is given them.
+#[test]
+fn a_save_that_was_left_out_is_the_cause_of_what_is_loaded_from_where_it_went() -> Result {
+    let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}, {}]},
+        "events": [{"compute": {"op": "xxlor", "register": 0}},
+            {"syscall": {"call": "kvm_run", "pr": true, "pending": {"switch": "any", "after": 2}}}]}"#;
+    let signatures = ["save_altivec.vrs-changed", "save_fpu.vsrs-changed"];
+    for endian in Endian::BOTH {
+        for signature in signatures {
+            has_class(
+                "save-area-pointer-leak",
+                endian,
+                text,
+                signature,
+                Class::LostUpdate,
+            )?;
+        }
+        has_only("save-area-pointer-leak", endian, text, &signatures)?;
+    }
+    let explanation = explained("save-area-pointer-leak", Endian::Little, text)?;
+    let text = explanation.text();
+    let remark = "written by fixed only, with what was there";
+    assert!(text.contains(remark), "{text}");
+    Ok(())
+}
+
+/// The handler of SIGFPE turns the enable bits of FPSCR in its frame off, and what is loaded has its summary bits made anew.
+#[test]
+fn fpscr_is_followed_through_the_handler_of_an_exception() -> Result {
+    let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"], "pattern": "0x0", "registers": {"fpscr": "0x1"}}]},
+        "events": [{"syscall": {"call": "kvm_run", "pr": true}}, {"set": {"fpscr": "0xf8"}},
+            {"syscall": {"call": "prctl", "fpexc": "async"}}, {"compute": {"op": "fdiv", "register": 15}}]}"#;
+    for endian in Endian::BOTH {
+        has_only(
+            "save-area-pointer-leak",
+            endian,
+            text,
+            &["save_fpu.f15-changed"],
+        )?;
+    }
+    Ok(())
+}
+
+/// A handler has zero in the register whose old image is not zeroed: that the processor has zero too does not make the zero an update.
+#[test]
+fn zero_in_the_processor_is_no_news() -> Result {
+    let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]},
+        "events": [{"interrupt": {"vector": "decrementer", "pending": {"signal": 10}}}, {"set": {"vs0": "0x1"}},
+            {"syscall": {"call": "hibernate"}}, {"set": {"f0": "0x1"}}]}"#;
+    let (defect, signature) = ("sigreturn-no-zero-else-vsx", "restore_sigcontext.vs0-is-f0");
+    for endian in Endian::BOTH {
+        has_class(defect, endian, text, signature, Class::StaleRestore)?;
+    }
+    Ok(())
+}
+
+/// One side has an exception that the other one has not, and restores registers once more for its handler: that is not what the lost exception mode was part of.
+#[test]
+fn an_exception_mode_is_no_dispute_about_what_is_restored_later() -> Result {
+    let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"]}]},
+        "events": [{"syscall": {"call": "prctl", "fpexc": "nonrecoverable"}}, {"syscall": {"call": "kvm_run"}},
+            {"set": {"f6": "0x7fefffffffffffff", "f7": "0x1", "fpscr": "0x8", "vscr": "0x0"}}, {"compute": {"op": "fadd", "register": 6}}]}"#;
+    let (defect, signature) = ("fpexc-not-applied-by-restore", "restore_math.msr-fe");
+    for endian in Endian::BOTH {
+        has_class(defect, endian, text, signature, Class::ControlBits)?;
+    }
+    Ok(())
+}
+
+fn explained(defect: &str, endian: Endian, text: &str) -> Result<Explanation> {
+    let scenario = Scenario::from_json(text, "inline")?;
+    let a = format!("fixed+{defect}").parse()?;
+    Ok(explain(&a, &"fixed".parse()?, endian, &scenario)?)
+}
+
+fn has_only(defect: &str, endian: Endian, text: &str, signatures: &[&str]) -> Result {
+    let found = explained(defect, endian, text)?.signatures();
+    assert_eq!(found, signatures, "{defect}, {endian:?}");
+    Ok(())
 }

@@ -214,6 +214,20 @@ pub fn loaded_vsr(word: u32) -> Option<u8> {
     }
 }
 
+/// Whether an instruction stores a VSR: `stfs`, `stfd`, `stvx`, `stxvd2x` and their like. May say no too often.
+pub fn stores_vsr(word: u32) -> bool {
+    match (primary(word), extended(word)) {
+        // stfs, stfd; stfsx, stfdx
+        (52 | 54, _) | (31, 663 | 727) => true,
+        // stvx, stvxl
+        (31, 231 | 487) => true,
+        // stxvd2x, stxvw4x, stxvx; stxv
+        (31, 972 | 908 | 396) => true,
+        (61, _) => word & 7 == 5,
+        _ => false,
+    }
+}
+
 /// The VSR whose doublewords an instruction swaps, if that is all it does: `xxswapd` in place.
 pub fn swapped_vsr(word: u32) -> Option<u8> {
     let vsr = (word >> 21) & 31;
@@ -275,6 +289,27 @@ mod tests {
         assert!(sets_gpr_only(0x38a0_0010)); // li r5,16
         assert!(!sets_gpr_only(0x3821_0020)); // addi r1,r1,32
         assert!(!sets_gpr_only(0x7c05_2698)); // lxvd2x
+    }
+
+    #[test]
+    fn stores_of_registers_are_told_from_the_rest() {
+        for word in [
+            0xd803_0200, // stfd f0,512(r3)
+            0x7c04_31ce, // stvx v0,r4,r6
+            0x7c04_3798, // stxvd2x vs0,r4,r6
+            0xf403_0005, // stxv vs0,0(r3)
+        ] {
+            assert!(stores_vsr(word), "{word:#x}");
+        }
+        for word in [
+            0xf803_0000, // std r0,0(r3)
+            0xc803_0200, // lfd f0,512(r3)
+            0x7c04_30ce, // lvx v0,r4,r6
+            0xf403_0001, // lxv vs0,0(r3)
+            0x7c03_212a, // stdx r0,r3,r4
+        ] {
+            assert!(!stores_vsr(word), "{word:#x}");
+        }
     }
 
     #[test]

@@ -104,8 +104,8 @@ pub struct Recording {
     pub outcome: Outcome,
     /// The steps in order.
     pub steps: Vec<Step>,
-    /// Images that were written with what they had, which is no step: how many steps there were, and the cell.
-    pub kept: Vec<(usize, Cell)>,
+    /// Writes of images with what they had, which are no steps: how many steps there were, and the write.
+    pub kept: Vec<(usize, Write)>,
     /// Names of functions.
     pub functions: Vec<Rc<str>>,
     /// Values of all cells at the start, zero where not listed.

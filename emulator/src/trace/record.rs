@@ -133,6 +133,19 @@ pub(super) struct Previous {
     pub(super) msr: u64,
 }
 
+impl Previous {
+    fn write(&self, cell: Cell, value: u128, trace: Rc<[u64]>) -> Write {
+        Write {
+            cell,
+            value,
+            pc: self.pc,
+            word: self.word,
+            msr: self.msr,
+            trace,
+        }
+    }
+}
+
 struct Recorder {
     layout: Layout,
     symbols: Rc<Symbols>,
@@ -143,7 +156,7 @@ struct Recorder {
     previous: Option<Previous>,
     stores: Vec<(u64, usize)>,
     steps: Vec<Step>,
-    kept: Vec<(usize, Cell)>,
+    kept: Vec<(usize, Write)>,
     hardware: RegisterFile,
     /// What `hardware` does not have yet.
     loads: Loads,
@@ -365,15 +378,16 @@ impl Recorder {
     }
 
     fn write(&mut self, view: &View<'_>, previous: &Previous, cell: Cell, value: u128) {
-        let trace = self.trace(view, previous);
-        self.steps.push(Step::Write(Write {
-            cell,
-            value,
-            pc: previous.pc,
-            word: previous.word,
-            msr: previous.msr,
-            trace: trace.into(),
-        }));
+        let trace = self.trace(view, previous).into();
+        let write = previous.write(cell, value, trace);
+        self.steps.push(Step::Write(write));
+    }
+
+    /// An image is written with what it has.
+    fn keep(&mut self, view: &View<'_>, previous: &Previous, cell: Cell, value: u128) {
+        let trace = self.trace(view, previous).into();
+        let write = previous.write(cell, value, trace);
+        self.kept.push((self.steps.len(), write));
     }
 }
 

@@ -3,12 +3,15 @@
 //! *Cause*: the first difference in any tracked state that is not a copy of an earlier one. *Damage*: the first difference in a logical register (live or
 //! image, by owner). *Discovery*: the first return to user space with the damage, and the first copy of it in memory. All by where the runs meet.
 
+mod damage;
+mod elsewhere;
+
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use ctxfuzz_emulator::machine::Vector;
 use ctxfuzz_emulator::machine::address::KERNEL;
-use ctxfuzz_emulator::machine::{Vector, msr};
-use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
+use ctxfuzz_emulator::trace::{Cell, Recording, Step};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
 use rustc_hash::FxHashMap as HashMap;
@@ -18,9 +21,10 @@ use super::borrow::put_back;
 use super::class::is_frame_msr;
 use super::code::Code;
 use super::context::{asked, known, told_by_fpscr, whole};
-use super::dispute::{CONTROL, STACK, class, one_dispute, travelling};
-use super::raw::{Change, Copied, Damage, RawCause};
-use super::state::{Walk, owner_bit};
+use super::displaced::Frames;
+use super::dispute::{CONTROL, FPSCR, STACK, class, lasting, one_dispute, travelling};
+use super::raw::{Change, Copied, RawCause};
+use super::state::Walk;
 use super::stay::entered;
 
 /// Finds the causes behind all differences of two runs.
@@ -36,6 +40,8 @@ pub fn analyse(scenario: &Scenario, runs: &[Recording; 2], codes: &[Code; 2]) ->
         borrowed: HashMap::default(),
         causes: Vec::new(),
         control: None,
+        frames: Frames::default(),
+        left_out: HashMap::default(),
         since: [0; 2],
         met: true,
         detours: Default::default(),
@@ -63,6 +69,14 @@ struct Differing {
 /// Causes by class of register and pair of values.
 type Originals = HashMap<(Option<u64>, (u128, u128)), usize>;
 
+/// What a save comes to that one kernel has left out.
+enum LeftOut {
+    /// The image came to differ: a cause.
+    Cause(usize),
+    /// The image had what was saved. It is a cause if something comes of it.
+    Unseen(Box<RawCause>),
+}
+
 struct Analysis<'a> {
     a: Walk<'a>,
     b: Walk<'a>,
@@ -76,6 +90,10 @@ struct Analysis<'a> {
     causes: Vec<RawCause>,
     /// The cause that made the two sides disagree about who owns registers; later differences follow from it.
     control: Option<usize>,
+    /// Frames that are being written, at other places of a stack.
+    frames: Frames,
+    /// By facility: the last save into an image that one kernel made and the other one left out, though it came to the same code.
+    left_out: HashMap<u64, LeftOut>,
     /// First steps of A and B in the stretch that is being looked at.
     since: [usize; 2],
     /// Whether it ends where the runs meet.
@@ -93,8 +111,9 @@ impl Analysis<'_> {
             entered(self.runs[0], self.a.position(), meeting.a),
             entered(self.runs[1], self.b.position(), meeting.b),
         ];
-        let mut written: Vec<Cell> = self.a.advance(meeting.a);
-        written.extend(self.b.advance(meeting.b));
+        let written = [self.a.advance(meeting.a), self.b.advance(meeting.b)];
+        let saved = self.saved(&written);
+        let mut written = written.concat();
         written.sort_unstable();
         written.dedup();
         // A wrong value is a copy only if its original was there when the stretch began.
@@ -118,6 +137,7 @@ impl Analysis<'_> {
             }
         }
         let caused = self.sort_fresh(&fresh, &originals, &images);
+        self.look_for_left_out(saved, &caused);
         if !self.differing.is_empty() {
             let switched = before != [self.a.value(Cell::Current), self.b.value(Cell::Current)];
             self.look_for_damage(&fresh, &caused, switched);
@@ -125,6 +145,12 @@ impl Analysis<'_> {
         }
         if self.goes_on(meeting) {
             self.borrowed.clear();
+            let slot = self.a.current();
+            self.frames.are_complete(slot);
+            let causes = self.causes.iter_mut();
+            causes
+                .filter(|c| c.slot == slot)
+                .for_each(|c| c.is_over = true);
         }
     }
 
@@ -142,6 +168,9 @@ impl Analysis<'_> {
                 add(class(cell), pair, d.cause);
                 add(None, pair, d.cause);
             }
+            let left = lasting(cell, (d.a, d.b));
+            left.into_iter()
+                .for_each(|pair| add(Some(FPSCR), pair, d.cause));
         }
         originals
     }
@@ -170,7 +199,9 @@ impl Analysis<'_> {
         let mut groups: Vec<(Vec<Option<String>>, Vec<Change>)> = Vec::new();
         for &cell in fresh {
             let change = self.change(cell);
-            if let Some(cause) = self.follows_from(&change, originals) {
+            let placed = self.placed_elsewhere(&change);
+            let known = placed.or_else(|| self.follows_from(&change, originals));
+            if let Some(cause) = known.or_else(|| self.read_elsewhere(&change)) {
                 self.differing.insert(
                     cell,
                     Differing {
@@ -181,6 +212,7 @@ impl Analysis<'_> {
                 );
                 let copied = Copied {
                     event: self.a.event,
+                    same_stay: !self.causes[cause].is_over,
                     thread_conditions: self.thread_conditions(&change, images),
                     change,
                 };
@@ -286,7 +318,9 @@ impl Analysis<'_> {
         };
         let mut pairs =
             travelling(&change.cell, pair).filter(|p| *p == pair || change.cell.is_user_memory());
-        if let Some(cause) = pairs.find_map(known) {
+        let left = lasting(&change.cell, pair).filter(|_| own != Some(STACK));
+        let left = || left.and_then(|pair| originals.get(&(Some(FPSCR), pair)));
+        if let Some(cause) = pairs.find_map(known).or_else(left) {
             return Some(*cause);
         }
         if let Some(cause) = self.read_before(change) {
@@ -361,6 +395,7 @@ impl Analysis<'_> {
     fn new_cause(&mut self, mut changes: Vec<Change>) -> usize {
         changes.sort_by_key(|c| c.cell);
         let cause = self.causes.len();
+        let displaced = self.frames.begin(&changes, self.a.current(), cause);
         for change in &changes {
             self.differing.insert(
                 change.cell,
@@ -370,16 +405,29 @@ impl Analysis<'_> {
                     cause,
                 },
             );
-            if class(&change.cell) == Some(CONTROL) || is_frame_msr(change) {
+            let is_control = class(&change.cell) == Some(CONTROL) || is_frame_msr(change);
+            if is_control && !displaced {
                 self.control.get_or_insert(cause);
             }
         }
+        let common = displaced.then(|| self.common_callers(&changes));
+        let raw = self.raw_cause(changes);
         self.causes.push(RawCause {
+            displaced: common,
+            ..raw
+        });
+        cause
+    }
+
+    /// A cause as it is where it came about.
+    fn raw_cause(&self, changes: Vec<Change>) -> RawCause {
+        RawCause {
             known: known([&self.a, &self.b], &changes),
             event: self.a.event,
             asked: asked(self.scenario, self.a.event),
             whole: whole([&self.a, &self.b], self.since, &changes),
             changes,
+            displaced: None,
             detours: self.detours.clone(),
             hardware: [self.a.hardware(), self.b.hardware()],
             images: [
@@ -389,109 +437,9 @@ impl Analysis<'_> {
             damage: None,
             user_return: None,
             copies: Vec::new(),
+            slot: self.a.current(),
+            is_over: false,
             met: self.met,
-        });
-        cause
-    }
-
-    /// The cause behind a logical register that differs.
-    fn cause_of(&self, slot: Slot, register: Register) -> Option<usize> {
-        let cells = [Cell::Hardware(register), Cell::Image(slot, register)];
-        let [first, second] = if self.a.is_live(slot, register) {
-            cells
-        } else {
-            [cells[1], cells[0]]
-        };
-        self.differing
-            .get(&first)
-            .or_else(|| self.differing.get(&second))
-            .map(|d| d.cause)
-            .or(self.control)
-    }
-
-    fn thread_conditions(&self, change: &Change, images: &HashMap<Cell, u128>) -> bool {
-        let Cell::Image(slot, Register::F(_)) = change.cell else {
-            return false;
-        };
-        let fpscr = self.a.value(Cell::Hardware(Register::Fpscr));
-        let before = images.get(&change.cell).copied().unwrap_or(change.a);
-        let on_in_processor = change
-            .writer_a
-            .as_ref()
-            .is_some_and(|w| w.msr & msr::FP != 0);
-        // The bit in regs->msr is cleared right after; it was set when the image was written if the task's registers were live.
-        let on_in_regs = self.a.current() == slot;
-        fpscr != 0 && before != fpscr && change.a == fpscr && on_in_processor && on_in_regs
-    }
-
-    /// Notes the first logical register that differs, for each cause that has none yet.
-    fn look_for_damage(&mut self, fresh: &[Cell], caused: &HashSet<usize>, switched: bool) {
-        if self.causes.iter().all(|c| c.damage.is_some()) {
-            return;
-        }
-        let current = self.a.current();
-        let mut candidates: Vec<(Slot, Register)> = Vec::new();
-        for cell in fresh {
-            match cell {
-                Cell::Hardware(register) => candidates.push((current, *register)),
-                Cell::Image(slot, register) => candidates.push((*slot, *register)),
-                Cell::Facilities(slot) => candidates.extend(Register::all().map(|r| (*slot, r))),
-                _ => {}
-            }
-        }
-        if self.control.is_some() || switched {
-            candidates.extend(Register::all().map(|r| (current, r)));
-        }
-        for (slot, register) in candidates {
-            let (a, b) = (
-                self.a.logical(slot, register),
-                self.b.logical(slot, register),
-            );
-            if a == b {
-                continue;
-            }
-            let Some(cause) = self.cause_of(slot, register) else {
-                continue;
-            };
-            let event = self.a.event;
-            let at_cause = caused.contains(&cause);
-            self.causes[cause].damage.get_or_insert(Damage {
-                event,
-                slot,
-                register,
-                at_cause,
-            });
-        }
-    }
-
-    /// Whether user code goes on there.
-    fn goes_on(&self, meeting: Meeting) -> bool {
-        matches!(self.runs[0].steps.get(meeting.a), Some(Step::UserReturn))
-    }
-
-    fn look_for_user_return(&mut self, meeting: Meeting) {
-        if !self.goes_on(meeting) {
-            return;
-        }
-        let slot = self.a.current();
-        let event = self.a.event;
-        for register in Register::all() {
-            let (a, b) = (
-                self.a.logical(slot, register),
-                self.b.logical(slot, register),
-            );
-            // Registers whose facility is off on both sides cannot be seen before they are loaded, which is a later step.
-            let bit = owner_bit(register);
-            let seen = bit == 0
-                || [&self.a, &self.b]
-                    .iter()
-                    .any(|w| w.value(Cell::Facilities(slot)) as u64 & bit != 0);
-            if a == b || !seen {
-                continue;
-            }
-            if let Some(cause) = self.cause_of(slot, register) {
-                self.causes[cause].user_return.get_or_insert((event, slot));
-            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What kind of fault a cause is, by what the recordings show: where the values come from, who wrote them, whether a task needs them. The first rule that holds decides:
 //!
+//! 0. A frame lies elsewhere on a stack (`displaced`): *wrong layout*.
 //! 1. One run did not complete, and nothing that is tracked was wrong before: *dies* (that one is `end`'s).
 //! 2. What says who owns registers differs: facility bits of `regs->msr`, of the MSR that user code goes on with, or of a frame's MSR; `used_vr`, `used_vsr`; which task runs:
 //!    *wrong owner*. Only FE0 and FE1, then and where the same function writes the same bits again: *control bits*.
@@ -14,6 +15,7 @@
 //! 7. Images: if only one side wrote, and that what the processor has, the other's image is not up to date: *lost update*; so it is if the other wrote what was there, as one of the two has
 //!    lost that. If what one wrote is in the other's processor, they disagree about where it belongs: *wrong owner*. If it wrote anything else, the other has kept what will be
 //!    loaded again: *stale restore*. If both wrote: *stale restore* if one of the values was there before, else *lost update*.
+//!    Zero is in many registers: it counts as what the processor has only where an instruction stored it from a register.
 //! 8. Signal frames: *lost update*.
 //!
 //! Like a signature it does not depend on which of the two kernels comes first.
@@ -21,6 +23,7 @@
 use std::collections::HashSet;
 
 use ctxfuzz_emulator::kernel::defects::Class;
+use ctxfuzz_emulator::machine::instruction::stores_vsr;
 use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::run::outcome::RegisterFile;
 use ctxfuzz_emulator::trace::Cell;
@@ -35,6 +38,9 @@ const OWNERS: u64 = msr::FP | msr::VEC | msr::VSX;
 
 /// The kind of a cause; the two kernels' code says which functions addresses belong to.
 pub fn class(cause: &RawCause, codes: &[Code; 2]) -> Class {
+    if cause.displaced.is_some() {
+        return Class::WrongLayout;
+    }
     let bits = cause.changes.iter().filter_map(bits).fold(0, |a, b| a | b);
     if (bits | owners_after(cause, codes)) & OWNERS != 0
         || cause.changes.iter().any(|c| c.cell == Cell::Current)
@@ -246,8 +252,14 @@ fn of_image(change: &Change, cause: &RawCause) -> Class {
         _ => return Class::LostUpdate,
     };
     let value = [change.a, change.b][writer];
-    let in_processor =
-        |side| register(change.cell).is_some_and(|r| places(cause, side, r, value)[0]);
+    // Zero is in many registers, and says something only where it was stored from one.
+    let stored = [&change.writer_a, &change.writer_b][writer]
+        .as_ref()
+        .is_some_and(|w| stores_vsr(w.word));
+    let in_processor = |side| {
+        let has = |r| places(cause, side, r, value)[0] && (value != 0 || is_control(r) || stored);
+        register(change.cell).is_some_and(has)
+    };
     match (in_processor(writer), in_processor(silent)) {
         (true, _) => Class::LostUpdate,
         _ if change.kept[silent] => Class::LostUpdate,

@@ -15,8 +15,15 @@ pub const STACK: u64 = u64::MAX;
 /// Class of what says who owns registers.
 pub const CONTROL: u64 = u64::MAX - 1;
 
-/// What both of these have, and no facility.
+/// Class of FPSCR but for what is done to it in a frame and where it is loaded.
+pub const FPSCR: u64 = u64::MAX - 2;
+
+/// What all of these have, and no facility.
 const CONTROL_BIT: u64 = 1 << 63;
+
+const FEX: u128 = 1 << 30;
+const VX: u128 = 1 << 29;
+const ENABLES: u128 = 0xf8;
 
 /// The facility that a cell's register belongs to.
 pub fn class(cell: &Cell) -> Option<u64> {
@@ -40,6 +47,17 @@ pub fn travelling(cell: &Cell, (a, b): (u128, u128)) -> impl Iterator<Item = (u1
     let is_upper = cell.is_user_memory() && (a ^ b) & u128::from(u32::MAX) == 0;
     let word = is_upper.then_some((a >> 32, b >> 32));
     halves.chain([(a, b)]).chain(word)
+}
+
+/// What of FPSCR stays, in an image or a frame: a handler turns the enable bits off (VE to XE), or it would be called again at once, and FEX and VX are the processor's summary of the rest.
+/// `None` if the cell cannot be FPSCR, or nothing of the difference stays.
+pub fn lasting(cell: &Cell, (a, b): (u128, u128)) -> Option<(u128, u128)> {
+    let can_be = matches!(
+        cell,
+        Cell::Hardware(Register::Fpscr) | Cell::Image(_, Register::Fpscr) | Cell::UserStack(_)
+    );
+    let [a, b] = [a, b].map(|value| value & !(FEX | VX | ENABLES));
+    (can_be && a != b).then_some((a, b))
 }
 
 /// Where the sides come to disagree about who owns a facility, what became of its registers in the same stretch is part of that: one saves or loads them, the other does not.

@@ -61,6 +61,8 @@ pub struct RawCause {
     pub event: Option<u16>,
     /// What differs since.
     pub changes: Vec<Change>,
+    /// Of a frame that lies elsewhere on a stack: the functions that were at work at each write to it, innermost first.
+    pub displaced: Option<Vec<String>>,
     /// Registers that user code has had the kernel load in its stead until then.
     pub asked: HashSet<Register>,
     /// Whether only A, only B wrote the data that goes with a control register which differs, with what it had.
@@ -79,6 +81,10 @@ pub struct RawCause {
     pub user_return: Option<(Option<u16>, Slot)>,
     /// Later copies of the wrong values, in order.
     pub copies: Vec<Copied>,
+    /// The slot of the task that ran then.
+    pub slot: Slot,
+    /// Whether that task has gone on in user space since.
+    pub is_over: bool,
     /// Whether the runs still met afterwards: in what follows the last meeting one of them may do what the other never comes to.
     pub met: bool,
 }
@@ -111,6 +117,8 @@ pub struct Copied {
     pub event: Option<u16>,
     /// The change.
     pub change: Change,
+    /// Whether the task that ran when the cause came about has not gone on in user space since.
+    pub same_stay: bool,
     /// The seed thread's three conditions: the image was not the FPSCR image before, is it now, and FP was on in `regs->msr` and the processor.
     pub thread_conditions: bool,
 }

@@ -156,12 +156,23 @@ fn changes(out: &mut String, cause: &Cause, e: &Explanation) {
             value(change.a)
         );
         let _ = writeln!(out, "  {:width$}  {} {}", "", e.kernel_b, value(change.b));
-        if let Some(pattern) = &change.pattern {
-            let _ = writeln!(out, "  {:width$}  {pattern}", "");
+        if let Some(remark) = change.remark(e) {
+            let _ = writeln!(out, "  {:width$}  {remark}", "");
         }
     }
     if cause.changes.len() > 8 {
         let _ = writeln!(out, "  and {} more", cause.changes.len() - 8);
+    }
+}
+
+impl Changed {
+    /// What is to be said of the two values.
+    pub fn remark(&self, e: &Explanation) -> Option<String> {
+        let alone = self.alone.map(|side| {
+            let kernel = [&e.kernel_a, &e.kernel_b][side];
+            format!("written by {kernel} only, with what was there")
+        });
+        alone.or_else(|| self.pattern.as_ref().map(ToString::to_string))
     }
 }
 

@@ -116,8 +116,8 @@ pub fn what(cause: &RawCause, codes: &[Code; 2]) -> String {
     }
 }
 
-/// What a function did to FE0 and FE1 may be the lesser part: the owners' bits that come to differ later, in the same place, because the same function wrote both in one. Zero if
-/// they are part of the cause itself.
+/// What a function did to FE0 and FE1 may be the lesser part: the owners' bits that come to differ later, before the task goes on, because the same function wrote both in one. Zero
+/// if they are part of the cause itself.
 pub fn owners_after(cause: &RawCause, codes: &[Code; 2]) -> u64 {
     let owners = |change: &Change| (change.a ^ change.b) as u64 & (msr::FP | msr::VEC | msr::VSX);
     let is_control = |c: &&Change| matches!(c.cell, Cell::Facilities(_));
@@ -131,7 +131,8 @@ pub fn owners_after(cause: &RawCause, codes: &[Code; 2]) -> u64 {
     if cause.changes.iter().any(|change| owners(change) != 0) {
         return 0;
     }
-    let later = cause.copies.iter().map(|copied| &copied.change);
+    let later = cause.copies.iter().filter(|copied| copied.same_stay);
+    let later = later.map(|copied| &copied.change);
     let same = later.filter(|c| c.cell == first.cell && by(c) == by(first));
     same.fold(0, |all, change| all | owners(change))
 }

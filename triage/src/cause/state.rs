@@ -19,6 +19,8 @@ pub struct Walk<'a> {
     /// The last time an image was written with what it had, in steps.
     kept: HashMap<Cell, usize>,
     next_kept: usize,
+    /// Where those writes begin that the last [`advance`](Self::advance) came by.
+    first_kept: usize,
     /// The event that is being done.
     pub event: Option<u16>,
 }
@@ -35,6 +37,7 @@ impl<'a> Walk<'a> {
             former: HashMap::default(),
             kept: HashMap::default(),
             next_kept: 0,
+            first_kept: 0,
             event: None,
         }
     }
@@ -56,12 +59,19 @@ impl<'a> Walk<'a> {
             }
             self.next += 1;
         }
+        self.first_kept = self.next_kept;
         let kept = self.run.kept.iter().skip(self.next_kept);
-        for (at, cell) in kept.take_while(|(at, _)| *at < self.next) {
-            self.kept.insert(*cell, *at);
+        for (at, write) in kept.take_while(|(at, _)| *at < self.next) {
+            self.kept.insert(write.cell, *at);
             self.next_kept += 1;
         }
         written
+    }
+
+    /// Images that the last [`advance`](Self::advance) wrote with what they had.
+    pub fn kept(&self) -> impl Iterator<Item = &'a Write> {
+        let kept = self.run.kept.get(self.first_kept..self.next_kept);
+        kept.unwrap_or_default().iter().map(|(_, write)| write)
     }
 
     /// Index of the step that comes next.

@@ -32,7 +32,7 @@ impl Recorder {
         if self.memory.insert(cell, value).unwrap_or(0) != value {
             self.write(view, previous, cell, value);
         } else if matches!(cell, Cell::Image(..)) {
-            self.kept.push((self.steps.len(), cell));
+            self.keep(view, previous, cell, value);
         }
     }
 

@@ -1,9 +1,10 @@
 //! One cause: what came to differ, who wrote it last on each side, and how it got about.
 
+use ctxfuzz_scenario::register::Register;
 use maud::{Markup, html};
 
 use super::{badge, event, hex, marked, travel};
-use crate::cause::{Cause, Changed, Explanation, Writer};
+use crate::cause::{Cause, Explanation, Writer};
 use crate::compare::What;
 
 /// Registers listed.
@@ -37,12 +38,12 @@ fn changes(cause: &Cause, e: &Explanation) -> Markup {
             thead { tr { th { "what came to differ" } th { "A: " (e.kernel_a) } th { "B: " (e.kernel_b) } th { "what it is" } } }
             tbody {
                 @for change in cause.changes.iter().take(MOST_CHANGES) {
-                    @let (a, b) = (value(change, change.a), value(change, change.b));
+                    @let [a, b] = values(change.register, [change.a, change.b]);
                     tr {
                         th scope="row" data-label="what" { (change.name) }
                         td.value data-label="A" { (marked(&a, &b)) }
                         td.value data-label="B" { (marked(&b, &a)) }
-                        td data-label="it is" { @if let Some(pattern) = &change.pattern { (pattern) } @else { span.muted { "not recognised" } } }
+                        td data-label="it is" { @if let Some(remark) = change.remark(e) { (remark) } @else { span.muted { "not recognised" } } }
                     }
                 }
             }
@@ -51,11 +52,14 @@ fn changes(cause: &Cause, e: &Explanation) -> Markup {
     }
 }
 
-fn value(change: &Changed, value: u128) -> String {
-    match change.register {
+/// Both values, as long as each other: what differs is marked digit by digit.
+fn values(register: Option<Register>, values: [u128; 2]) -> [String; 2] {
+    let longest = values.into_iter().max().unwrap_or_default();
+    let width = format!("{longest:#x}").len();
+    values.map(|value| match register {
         Some(register) => hex(What::Register(register), value),
-        None => format!("{value:#x}"),
-    }
+        None => format!("{value:#0width$x}"),
+    })
 }
 
 fn writer(
@@ -96,5 +100,17 @@ pub fn trace(writer: &Writer) -> Markup {
                 li { code { span.muted { (format!("{address:016x}")) } " " (place) } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::values;
+
+    #[test]
+    fn values_in_memory_are_as_long_as_each_other() {
+        let shown = values(None, [0x00fe_caac, 0x1f0b_85c3]);
+        assert_eq!(shown, ["0x00fecaac", "0x1f0b85c3"]);
+        assert_eq!(values(None, [0, 0x2000]), ["0x0000", "0x2000"]);
     }
 }
