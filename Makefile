@@ -74,6 +74,6 @@ kernels:
 
 # Builds everything once more, instrumented: minutes. `make test` tries the same targets as plain cargo builds them, with fewer runs.
 fuzz-targets: setup
-	@mkdir -p $(TARGETS)/out $(TARGETS)/work
-	OUT="$(abspath $(TARGETS)/out)" WORK="$(abspath $(TARGETS)/work)" SANITIZER=$(SANITIZER) fuzz/oss-fuzz/build-targets
+	@mkdir -p $(TARGETS)/out
+	OUT="$(abspath $(TARGETS)/out)" WORK="$(CURDIR)" SANITIZER=$(SANITIZER) fuzz/oss-fuzz/build-targets
 	fuzz/oss-fuzz/try-targets $(TARGETS)/out $(RUNS)

@@ -222,8 +222,7 @@ fn not_run(page: &str, block: &Block, read: impl Fn(&str) -> Option<String>) -> 
         ("console", None) => None,
         ("console", Some(_)) => Some("it is run here".to_owned()),
         ("sh", None) => Some("nothing runs it".to_owned()),
-        ("sh", Some(run_by)) => {
-            let file = run_by.split(' ').next().unwrap_or_default();
+        ("sh", Some(file)) => {
             let Some(text) = read(file) else {
                 return Some(format!("there is no {file}"));
             };
@@ -335,6 +334,7 @@ fn what_nothing_runs_is_noticed() {
         "<!-- run by: .ci/run -->\ntext\n```sh\nmake fuzz\n```",
         "<!-- run by: .ci/run -->\n```sh\nmake test\n```",
         "<!-- run by: tests/gone.rs -->\n```sh\nctxfuzz a\n```",
+        "<!-- run by: tests/reads.rs slow -->\n```sh\nctxfuzz a\n```",
         "```text\n$ ctxfuzz a\n```",
         "```\nX=1 cargo a\n```",
     ] {

@@ -7,7 +7,9 @@
 //! 4. Do more fresh machines show it too, every time? If not, it is no finding.
 //! 5. It is minimized, explained and kept.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+mod waiting;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::AtomicBool;
 
@@ -24,7 +26,8 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::evidence::{self, Blame};
 use super::summary::{Counts, FindingSummary, KnownSummary, Sighting};
-use super::{CampaignError, Config};
+use super::{CampaignError, Config, heap};
+use waiting::Waiting;
 
 /// Root causes that kinds with nothing new in them may cost a campaign from the start.
 const FREE_CAUSES: u64 = 16;
@@ -33,36 +36,6 @@ const EXECUTIONS_A_CAUSE: u64 = 1000;
 
 /// So many executions pass before a finding that another client makes is looked for.
 const CLAIMS: u64 = 64;
-
-/// Cases that wait. More kinds turn up than there is time for, a thousand in some hundred thousand executions, and each holds its scenario.
-const MOST_WAITING: usize = 512;
-
-/// A queue that takes no more when it is full.
-struct Waiting<T> {
-    cases: VecDeque<T>,
-    passed_over: u64,
-}
-
-impl<T> Waiting<T> {
-    fn new() -> Self {
-        Waiting {
-            cases: VecDeque::new(),
-            passed_over: 0,
-        }
-    }
-
-    fn push(&mut self, case: T) {
-        match self.cases.len() < MOST_WAITING {
-            true => self.cases.push_back(case),
-            false => self.passed_over += 1,
-        }
-    }
-
-    /// Those that wait, and those that there was no room for: nobody has looked into either.
-    fn count(&self) -> u64 {
-        self.cases.len() as u64 + self.passed_over
-    }
-}
 
 /// A divergence that is to be looked into.
 #[derive(Clone)]
@@ -180,7 +153,7 @@ impl<'c> Desk<'c> {
     /// Looks into what is waiting, as far as the executions so far pay for it.
     pub fn work(&mut self, executions: u64) -> Result<(), CampaignError> {
         while self.looked_into < FREE_CAUSES + executions / EXECUTIONS_A_CAUSE {
-            let Some(case) = self.waiting.cases.pop_front() else {
+            let Some(case) = self.waiting.pop() else {
                 break;
             };
             self.look_into(&case)?;
@@ -217,6 +190,13 @@ impl<'c> Desk<'c> {
     }
 
     fn look_into(&mut self, case: &Case) -> Result<(), CampaignError> {
+        let found_out = self.find_out(case);
+        // Machines, recordings and candidates are gone. What they took is needed when the next case comes, a thousand executions from now.
+        heap::give_back();
+        found_out
+    }
+
+    fn find_out(&mut self, case: &Case) -> Result<(), CampaignError> {
         self.looked_into += 1;
         let (explanation, mut blames) =
             evidence::blame(self.config, &case.scenario, &case.comparison, &case.bucket)?;
@@ -479,21 +459,4 @@ fn sightings(known: &[Sighting], differences: &[Difference], case: &Case) -> Vec
             first_seen_seconds: case.seconds,
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_there_is_no_room_for_is_counted_and_not_kept() {
-        let mut waiting = Waiting::new();
-        (0..MOST_WAITING + 3).for_each(|case| waiting.push(case));
-        assert_eq!(waiting.cases.len(), MOST_WAITING);
-        assert_eq!(waiting.count(), MOST_WAITING as u64 + 3);
-        assert_eq!(waiting.cases.pop_front(), Some(0));
-        waiting.push(7);
-        assert_eq!(waiting.count(), MOST_WAITING as u64 + 3);
-        assert_eq!(waiting.cases.back(), Some(&7));
-    }
 }
