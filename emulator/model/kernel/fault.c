@@ -39,15 +39,12 @@ static void handle_mm_fault(void)
 }
 
 /// Linux's ___do_page_fault, where the kernel's VMX copy touches user memory. False if the fault is not to be handled: the copy goes on at its fixup. Linux takes an
-/// exception; here it is a call, so what the exception's frame keeps of MSR is kept here. If there is no fault a softirq may come all the same.
+/// exception; here it is a call, so what the exception's frame keeps of MSR is kept here. A softirq may come at the same place.
 bool ___do_page_fault(void)
 {
 	unsigned long msr;
 
-	if (work_is_softirq()) {
-		softirq_point();
-		return true;
-	}
+	softirq_point();
 	if (next_irq_point_is_it() && faulthandler_disabled())
 		return false;
 	msr = mfmsr();

@@ -28,7 +28,7 @@ unsigned long msr_check_and_set(unsigned long bits)
 	unsigned long newmsr;
 
 	oldmsr = mfmsr();
-	masked_irq_point();
+	masked_irq_window();
 	newmsr = oldmsr | bits;
 	if ((bits & MSR_FP) && !defect("vs-low-half-lost"))
 		newmsr |= MSR_VSX;

@@ -24,9 +24,11 @@ struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *ne
 	struct thread_struct *new_thread = &new->thread;
 	struct task_struct *last;
 
+	masked_irq_point();
 	save_sprs(&prev->thread);
 	if (!(new == &init_task && defect("switch-to-idle-lazy")))
 		giveup_all(prev);
+	masked_irq_window();
 	restore_sprs(old_thread, new_thread);
 	srr_regs_clobbered();
 

@@ -22,6 +22,12 @@ volatile struct remote_work remote_work;
 /* Whose system call or exception it is that the work comes in the middle of. */
 static struct task_struct *late_for;
 
+/* Places that the softirq of the work has to pass. It has more of them than the rest of the work. */
+static u64 softirq_after;
+
+/* The interrupt comes in the context switch that has begun. */
+static bool masked_irq_due;
+
 /// Whether a tracer is to stop the task.
 bool remote_work_traces(void)
 {
@@ -79,51 +85,64 @@ void late_smp_ipi_demux(void)
 void first_irq_point(void)
 {
 	late_for = current;
+	softirq_after = remote_work.after;
 	if (remote_work.after)
 		return;
 	ipi_demux_for(current);
 	preempt_schedule_irq();
 }
 
+/* A place at which a softirq can run. */
+static void count_softirq(void)
+{
+	if (!(remote_work.flags & WORK_SOFTIRQ) || !softirq_after || --softirq_after)
+		return;
+	remote_work.flags &= ~WORK_SOFTIRQ;
+	net_rx_action();
+}
+
 /// No counterpart in Linux, whose kernel can be interrupted and preempted at any instruction: here, and where else this is called, it can be.
-/// The places are those between two steps of a path that moves registers.
+/// The places are those between two steps of a path that moves registers. How many there are does not hang on who owns the registers: work comes at the same time in kernels
+/// that differ in that.
 void irq_point(void)
 {
+	count_softirq();
 	if (!remote_work.after || --remote_work.after)
 		return;
 	ipi_demux_for(late_for);
 	preempt_schedule_irq();
 }
 
-/// No counterpart in Linux: whether the next irq_point is the one at which the work comes.
+/// No counterpart in Linux: whether the next irq_point is the one at which work comes that is more than a softirq.
 bool next_irq_point_is_it(void)
 {
-	return remote_work.after == 1;
+	return remote_work.after == 1 && (remote_work.flags & ~(WORK_SOFTIRQ | WORK_BY_DIRECTOR));
 }
 
-/// No counterpart in Linux: whether the work has a softirq.
-bool work_is_softirq(void)
-{
-	return remote_work.flags & WORK_SOFTIRQ;
-}
-
-/// As irq_point, where Linux has interrupts on and preemption off: softirqs run, and nobody else. Such places count only for work that has a softirq.
+/// As irq_point, where Linux has interrupts on and preemption off: softirqs run, and nobody else. Such places count for softirqs only.
 void softirq_point(void)
 {
-	if (!work_is_softirq() || !remote_work.after || irqs_disabled())
-		return;
-	if (--remote_work.after)
-		return;
-	ipi_demux_for(late_for);
+	if (!irqs_disabled())
+		count_softirq();
 }
 
-/// As irq_point, where Linux has interrupts soft-masked and MSR[EE] on: the interrupt is only noted.
+/// As irq_point, at the begin of a context switch: interrupts are soft-masked, so one that comes in it is only noted. Where in it is up to masked_irq_window: it
+/// makes no difference to when the work is done.
 void masked_irq_point(void)
 {
-	if (!remote_work.after || !irqs_disabled() || !(mfmsr() & MSR_EE) || current->state >= TASK_DEAD)
+	if (!remote_work.after || !(mfmsr() & MSR_EE) || current->state >= TASK_DEAD)
 		return;
 	if (!--remote_work.after)
-		masked_interrupt();
+		masked_irq_due = true;
+}
+
+/// No counterpart in Linux: an interrupt that is to come in this context switch comes now, if interrupts are soft-masked.
+void masked_irq_window(void)
+{
+	if (!masked_irq_due || !irqs_disabled())
+		return;
+	masked_irq_due = false;
+	masked_interrupt();
 }
 
 /// No counterpart in Linux: what has not come yet comes at the latest before a task goes back to user mode. Whether it has come now.
