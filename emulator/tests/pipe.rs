@@ -1,0 +1,75 @@
+//! What goes through the model's pipe, and what of it an outcome has.
+
+use ctxfuzz_emulator::run::Runner;
+use ctxfuzz_emulator::run::outcome::{Endian, Outcome, Read};
+use ctxfuzz_scenario::scenario::Scenario;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// What two tasks that use VMX do on `fixed`; the same in both byte orders.
+fn run(events: &str) -> Result<Outcome> {
+    let text = format!(
+        r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{{"uses": ["vmx"], "pattern": "0x1"}}, {{"uses": ["vmx"], "pattern": "0x2"}}]}}, "events": [{events}]}}"#
+    );
+    let scenario = Scenario::from_json(&text, "inline")?;
+    let [le, be] = Endian::BOTH.map(|endian| -> Result<Outcome> {
+        Ok(Runner::new(&"fixed".parse()?, endian)?.run(&scenario))
+    });
+    let (le, be) = (le?, be?);
+    assert_eq!(le.reads, be.reads);
+    Ok(le)
+}
+
+/// Task, event, bytes that are there and the first of them. Writes begin with 1 and count up to 251.
+fn told(reads: &[Read]) -> Vec<(u8, u16, usize, Option<u8>)> {
+    let there = |read: &Read| read.data.iter().filter(|byte| **byte != 0).count();
+    let tell = |read: &Read| {
+        (
+            read.task,
+            read.event,
+            there(read),
+            read.data.first().copied(),
+        )
+    };
+    reads.iter().map(tell).collect()
+}
+
+#[test]
+fn a_read_delivers_what_there_is_and_nothing_else() -> Result {
+    let outcome = run(r#"
+        {"syscall": {"call": "write", "bytes": 8192}},
+        {"syscall": {"call": "read", "bytes": 4096}},
+        {"syscall": {"call": "read", "bytes": 8192}}"#)?;
+    // 4096 is 16 * 251 + 80.
+    let expected = [(0, 1, 4096, Some(1)), (0, 2, 4096, Some(81))];
+    assert_eq!(told(&outcome.reads), expected);
+    Ok(())
+}
+
+/// Who reads while another one is in the middle of a copy gets the next page. The two reads share the memory they go to, so outcomes have neither.
+#[test]
+fn a_reader_waits_for_one_that_sleeps() -> Result {
+    let outcome = run(r#"
+        {"syscall": {"call": "write", "bytes": 8192}},
+        {"syscall": {"call": "write", "bytes": 4096}},
+        {"syscall": {"call": "read", "bytes": 4096, "pending": {"switch": 1, "after": 2}}},
+        {"syscall": {"call": "read", "bytes": 4096}},
+        {"syscall": {"call": "sched_yield"}},
+        {"syscall": {"call": "read", "bytes": 4096}}"#)?;
+    // The third page is the second write's.
+    assert_eq!(told(&outcome.reads), [(1, 5, 4096, Some(1))]);
+    Ok(())
+}
+
+/// The handler's calls are not the end of the read that its signal came in.
+#[test]
+fn a_read_that_a_signal_interrupts_is_looked_at_when_it_is_over() -> Result {
+    let outcome = run(r#"
+        {"syscall": {"call": "write", "bytes": 4096}},
+        {"syscall": {"call": "read", "bytes": 4096, "pending": {"signal": 10}}},
+        {"touch": "vmx"},
+        {"syscall": {"call": "rt_sigreturn"}},
+        {"touch": "vmx"}"#)?;
+    assert_eq!(told(&outcome.reads), [(0, 1, 4096, Some(1))]);
+    Ok(())
+}
