@@ -3,6 +3,7 @@
 //! Not responsible for why they differ (`cause`), nor for what is defined (`definedness`).
 
 mod judge;
+mod reads;
 #[cfg(test)]
 mod tests;
 
@@ -10,14 +11,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ctxfuzz_emulator::run::outcome::{
-    End, FIRST_GPR, Gprs, LogEntry, Outcome, Read, RegisterFile, SIGFPE,
+    End, FIRST_GPR, Gprs, LogEntry, Outcome, RegisterFile, SIGFPE,
 };
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use self::judge::Judge;
+use self::reads::delivered;
 use crate::definedness::{Abi, Mask, definedness, fp_exception};
 use crate::names;
+
+pub(crate) use self::reads::quadword;
 
 pub(crate) const MSR_VEC: u64 = 0x0200_0000;
 pub(crate) const MSR_VSX: u64 = 0x0080_0000;
@@ -421,30 +425,6 @@ fn guests<'a>(
         b,
         frame: None,
     })
-}
-
-/// Whoever reads can rely on what was written.
-fn delivered(index: u16, a: &Read, b: &Read) -> Option<Difference> {
-    let at = a.data.iter().zip(&b.data).position(|(a, b)| a != b)?;
-    ((a.task, a.event) == (b.task, b.event)).then(|| Difference {
-        task: Some(a.task),
-        place: Place::Memory,
-        what: What::Data,
-        verdict: Verdict::Live,
-        a: quadword(&a.data, at),
-        b: quadword(&b.data, at),
-        frame: Some(index),
-    })
-}
-
-/// The quadword that a byte of some data is in, zeros where they end.
-pub(crate) fn quadword(data: &[u8], at: usize) -> u128 {
-    let mut bytes = [0; 16];
-    let here = data.get(at & !15..).unwrap_or_default();
-    for (byte, here) in bytes.iter_mut().zip(here) {
-        *byte = *here;
-    }
-    u128::from_be_bytes(bytes)
 }
 
 fn birth(entry: &LogEntry) -> Option<(u8, Option<u8>)> {

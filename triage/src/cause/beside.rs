@@ -42,19 +42,30 @@ pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) 
     let function = at_fault
         .or_else(|| stay::last_returned(run, at))
         .unwrap_or("unknown");
-    Some(Cause {
-        signature: format!("{function}.r{register}-changed"),
+    let event = event.flatten();
+    let signature = format!("{function}.r{register}-changed");
+    Some(untraced(signature, (event, event), difference))
+}
+
+/// A cause that shows in something whose writes are not traced. It comes with the first event, and user code goes on with it in the second one.
+pub fn untraced(
+    signature: String,
+    (event, seen): (Option<u16>, Option<u16>),
+    difference: &Difference,
+) -> Cause {
+    Cause {
+        signature,
         class: Class::ClobberedRegister,
         verdict: Verdict::Live,
-        event: event.flatten(),
+        event,
         occurrences: 1,
         ended: None,
         changes: Vec::new(),
         writer_a: None,
         writer_b: None,
         damage: None,
-        user_return: Some((event.flatten(), difference.task)),
+        user_return: Some((seen, difference.task)),
         copies: Vec::new(),
         differences: vec![difference.clone()],
-    })
+    }
 }

@@ -1,12 +1,11 @@
 //! The cause of wrong data in what was read from the pipe. Data are not tracked write by write: what counts is where the kernel went another way while it copied.
 
-use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::trace::{Recording, Step};
 use ctxfuzz_scenario::event::{Event, Syscall};
-use ctxfuzz_scenario::scenario::{Scenario, Verdict};
+use ctxfuzz_scenario::scenario::Scenario;
 
 use super::align::align;
-use super::{Cause, stay};
+use super::{Cause, beside, stay};
 use crate::compare::{Difference, What};
 
 /// The cause of a difference in what was read; `None` if it is no such difference.
@@ -17,21 +16,9 @@ pub fn cause(scenario: &Scenario, runs: &[Recording; 2], difference: &Difference
     let read = runs[0].outcome.reads.get(usize::from(difference.frame?))?;
     let (event, function) =
         parted(scenario, runs, read.event).unwrap_or((Some(read.event), "unknown"));
-    Some(Cause {
-        signature: format!("{function}.data"),
-        class: Class::ClobberedRegister,
-        verdict: Verdict::Live,
-        event,
-        occurrences: 1,
-        ended: None,
-        changes: Vec::new(),
-        writer_a: None,
-        writer_b: None,
-        damage: None,
-        user_return: Some((Some(read.event), difference.task)),
-        copies: Vec::new(),
-        differences: vec![difference.clone()],
-    })
+    let signature = format!("{function}.data");
+    let events = (event, Some(read.event));
+    Some(beside::untraced(signature, events, difference))
 }
 
 /// Where the runs first do not do the same while the pipe is written or read, up to the read in question: the event, and the function that both are in.
