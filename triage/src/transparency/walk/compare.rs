@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ctxfuzz_emulator::run::observe::Observation;
 use ctxfuzz_emulator::run::outcome::{FIRST_GPR, RED_ZONE, RegisterFile, SIGFPE, SignalFrame};
-use ctxfuzz_emulator::run::reads::unwritten;
+use ctxfuzz_emulator::run::reads::{beginnings, unwritten};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Verdict};
 
@@ -101,10 +101,14 @@ impl Walk<'_> {
 
     /// Looks at what was read by the time that the log had so many entries: it must be what somebody has written.
     pub(super) fn read(&mut self, entries: usize) {
+        if self.read == self.outcome.reads.len() {
+            return;
+        }
+        let beginnings = beginnings(self.scenario);
         let reads = self.outcome.reads.iter().skip(self.read);
         for read in reads.take_while(|read| read.log <= entries) {
             self.read += 1;
-            let Some((at, right)) = unwritten(&read.data) else {
+            let Some((at, right)) = unwritten(&read.data, &beginnings) else {
                 continue;
             };
             let mut expected = read.data.clone();
