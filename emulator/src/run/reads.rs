@@ -14,8 +14,20 @@ use crate::machine::address::{PAGE, USER_DATA};
 pub const SOURCE: u64 = USER_DATA + 0x3_0000;
 /// Where they read to.
 pub const DESTINATION: u64 = USER_DATA + 0x3_4000;
-/// The largest byte: [`written`] counts from 1 up to this and starts over. A prime, so that no two quadwords of a page begin alike.
+/// The largest byte: [`WRITTEN`] counts from 1 up to this and starts over. A prime, so that what lies a quadword or a page apart does not look alike.
 const LARGEST: u8 = 251;
+/// What lies at [`SOURCE`], as much as any write takes.
+const WRITTEN: [u8; 8192] = {
+    let mut bytes = [0; 8192];
+    let mut at = 0;
+    while at < bytes.len() {
+        bytes[at] = (at % LARGEST as usize) as u8 + 1;
+        at += 1;
+    }
+    bytes
+};
+/// A page of nothing.
+const NOTHING: [u8; PAGE as usize] = [0; PAGE as usize];
 
 /// Bytes of each write.
 fn written_by(scenario: &Scenario) -> impl Iterator<Item = usize> {
@@ -30,12 +42,8 @@ fn written_by(scenario: &Scenario) -> impl Iterator<Item = usize> {
 
 /// What has to be at [`SOURCE`] for a scenario.
 pub fn source(scenario: &Scenario) -> Vec<u8> {
-    written(written_by(scenario).max().unwrap_or(0))
-}
-
-/// The first bytes at [`SOURCE`].
-fn written(bytes: usize) -> Vec<u8> {
-    (1..=LARGEST).cycle().take(bytes).collect()
+    let most = written_by(scenario).max().unwrap_or(0);
+    WRITTEN.get(..most).unwrap_or(&WRITTEN).to_vec()
 }
 
 /// The bytes with which a piece of what a scenario writes can begin. A write fills up the last page with what does not fill one of its own, and goes on page by page; between two pieces
@@ -43,10 +51,8 @@ fn written(bytes: usize) -> Vec<u8> {
 pub fn beginnings(scenario: &Scenario) -> Vec<u8> {
     let pieces = |bytes: usize| [0, bytes % PAGE as usize, PAGE as usize];
     let starts = written_by(scenario).flat_map(|bytes| pieces(bytes).map(|at| (at, bytes)));
-    let starts = starts.filter(|(at, bytes)| at < bytes);
-    starts
-        .map(|(at, _)| (at % usize::from(LARGEST)) as u8 + 1)
-        .collect()
+    let starts = starts.filter(|(at, bytes)| at < bytes && *at < WRITTEN.len());
+    starts.map(|(at, _)| WRITTEN[at]).collect()
 }
 
 /// The first byte that nobody can have written where it is, and what would have been right there. A piece with one of the `beginnings` may begin anywhere, and a byte 0, which ends a sleep or
@@ -88,7 +94,7 @@ impl Reads {
         self.depths[usize::from(task)].get_or_insert(0);
         pages(bytes, |at, len| {
             if let Some(pa) = view.map.physical(at) {
-                view.memory.write(pa, &vec![0; len]);
+                view.memory.write(pa, &NOTHING[..len]);
             }
         });
     }
@@ -151,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_written() {
-        let all = written(8192);
+        let all = WRITTEN;
         let silent = |data: &[u8]| assert_eq!(unwritten(data, WHOLE), None);
         silent(&all);
         silent(&all[300..700]);
@@ -164,11 +170,11 @@ mod tests {
 
     #[test]
     fn what_was_not_is_told_with_what_is_right_there() {
-        let mut all = written(600);
+        let mut all = WRITTEN;
         all[260] = 77;
         assert_eq!(unwritten(&all, WHOLE), Some((260, 10)));
         assert_eq!(unwritten(&[252, 253], WHOLE), Some((0, 1)));
-        let moved = [&written(64)[..16], &written(64)[32..]].concat();
+        let moved = [&WRITTEN[..16], &WRITTEN[32..64]].concat();
         assert_eq!(unwritten(&moved, WHOLE), Some((16, 17)), "one is left out");
     }
 
@@ -180,7 +186,7 @@ mod tests {
         let scenario = Scenario::from_json(text, "inline").expect("it is a scenario");
         // 4096 is 16 * 251 + 80, 904 is 3 * 251 + 151.
         assert_eq!(beginnings(&scenario), [1, 1, 81, 1, 152, 81]);
-        let all = written(8192);
+        let all = WRITTEN;
         let turns = [&all[..4096], &all[904..5000], &all[4096..]].concat();
         assert_eq!(unwritten(&turns, &beginnings(&scenario)), None);
         assert_eq!(unwritten(&turns, WHOLE), Some((4096, 81)));

@@ -169,34 +169,24 @@ fn interrupted_copy(rng: &mut Rng) -> Event {
 
 /// Data go through the pipe. In the middle of one of the copies another task runs, and uses VMX.
 fn copy_that_sleeps(rng: &mut Rng) -> Vec<Event> {
-    let bytes = one_of(rng, &LARGE);
-    let interrupted = |call, rng: &mut Rng| Event::Syscall {
-        call,
-        via: one_of(rng, Via::ALL),
-        pending: Pending {
-            switch: Some(switch(rng, 2)),
-            after: soon(rng),
-            ..Pending::NONE
-        },
-    };
+    let (bytes, pattern) = (one_of(rng, &LARGE), pattern(rng));
+    let mut run = vec![
+        plain(Syscall::Write { bytes }),
+        plain(Syscall::Read { bytes }),
+    ];
+    let interrupted = usize::from(!once_in(rng, 3));
+    if let Event::Syscall { via, pending, .. } = &mut run[interrupted] {
+        *via = one_of(rng, Via::ALL);
+        pending.switch = Some(switch(rng, 2));
+        pending.after = soon(rng);
+    }
+    let facility = Facility::Vmx;
     let meanwhile = [
-        Event::Fill {
-            facility: Facility::Vmx,
-            pattern: pattern(rng),
-        },
+        Event::Fill { facility, pattern },
         plain(Syscall::SchedYield),
     ];
-    let (write, read) = (Syscall::Write { bytes }, Syscall::Read { bytes });
-    if once_in(rng, 3) {
-        let mut run = vec![interrupted(write, rng)];
-        run.extend(meanwhile);
-        run.push(plain(read));
-        run
-    } else {
-        let mut run = vec![plain(write), interrupted(read, rng)];
-        run.extend(meanwhile);
-        run
-    }
+    run.splice(interrupted + 1..interrupted + 1, meanwhile);
+    run
 }
 
 /// A handler's whole life, as far as it matters here. What it does to the registers, other mutations add.

@@ -21,12 +21,15 @@ pub fn section(number: usize, cause: &Cause, e: &Explanation) -> Markup {
                 p.warning { "The run on " code { ([&e.kernel_a, &e.kernel_b][ended.side]) } " ends with " (ended.how) }
             }
             @let died = cause.changes.is_empty() && cause.ended.is_some();
-            @if cause.is_untraced() { p { "In " code { (cause.function()) } "; writes of this are not traced." } }
-            @else if !died { (changes(cause, e)) }
-            @if !cause.is_untraced() { div.sides {
-                (writer("A", &e.kernel_a, cause.writer_a.as_ref(), died))
-                (writer("B", &e.kernel_b, cause.writer_b.as_ref(), died))
-            } }
+            @if cause.is_untraced() {
+                p { "In " code { (cause.function()) } "; writes of this are not traced." }
+            } @else {
+                @if !died { (changes(cause, e)) }
+                div.sides {
+                    (writer("A", &e.kernel_a, cause.writer_a.as_ref(), died))
+                    (writer("B", &e.kernel_b, cause.writer_b.as_ref(), died))
+                }
+            }
             (travel::picture(cause, e))
         }
     }
