@@ -236,7 +236,7 @@ fn late_work_comes_at_the_same_place_whoever_owns_the_registers() -> Result {
     let log = |kernel, uses: &str, after: u16| -> Result<Vec<LogEntry>> {
         let text = format!(
             r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{{"uses": [{uses}]}}, {{"uses": [{uses}]}}, {{}}]}}, "events": [
-                {{"syscall": {{"call": "sched_yield"}}}}, {{"syscall": {{"call": "sched_yield"}}}},
+                {{"syscall": {{"call": "sched_yield"}}}}, {{"syscall": {{"call": "sched_yield"}}}}, {{"syscall": {{"call": "sched_yield"}}}},
                 {{"syscall": {{"call": "sched_yield", "pending": {{"switch": 2, "after": {after}}}}}}},
                 {{"syscall": {{"call": "sched_yield"}}}}, {{"syscall": {{"call": "getppid"}}}}, {{"syscall": {{"call": "getppid"}}}}]}}"#
         );

@@ -190,7 +190,7 @@ impl RunHost {
             let seen = observe::look(view, &self.layout, task, number, log, &tasks, again);
             self.outcome.observations.extend(seen);
         }
-        let read = (self.reads).called(view, task, number, self.outcome.log.len());
+        let read = self.reads.is_back(view, task, self.outcome.log.len());
         self.outcome.reads.extend(read);
         match number {
             call::EVENT => {

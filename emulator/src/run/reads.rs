@@ -5,7 +5,6 @@
 use ctxfuzz_scenario::event::{Event, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
-use super::call;
 use super::outcome::Read;
 use crate::machine::View;
 use crate::machine::address::{PAGE, USER_DATA};
@@ -80,8 +79,8 @@ struct Reading {
 /// Follows tasks through their reads.
 #[derive(Default)]
 pub struct Reads {
-    /// How deep in handlers of signals that came meanwhile each task that is in a read is.
-    depths: [Option<u8>; MAX_TASKS],
+    /// Tasks that are in one.
+    inside: [bool; MAX_TASKS],
     /// The read that will be looked at. None if two were there at once: they share the memory.
     alone: Option<Reading>,
 }
@@ -89,9 +88,9 @@ pub struct Reads {
 impl Reads {
     /// `task` is about to read so many bytes. The memory is cleared, so that what was not delivered is known.
     pub fn begins(&mut self, view: &View<'_>, task: u8, event: u16, bytes: u64) {
-        let nobody = self.depths.iter().all(Option::is_none);
+        let nobody = !self.inside.contains(&true);
         self.alone = nobody.then_some(Reading { task, event, bytes });
-        self.depths[usize::from(task)].get_or_insert(0);
+        self.inside[usize::from(task)] = true;
         pages(bytes, |at, len| {
             if let Some(pa) = view.map.physical(at) {
                 view.memory.write(pa, &NOTHING[..len]);
@@ -99,29 +98,13 @@ impl Reads {
         });
     }
 
-    /// `task` makes a host call from user code: if it was in a read, and in no handler of a signal that came meanwhile, it is back.
-    /// `log` is how many entries the log has.
-    pub fn called(&mut self, view: &View<'_>, task: u8, number: u64, log: usize) -> Option<Read> {
-        let depth = self.depths[usize::from(task)].as_mut()?;
-        match number {
-            call::SIGNAL_HANDLER => *depth += 1,
-            call::SIGRETURN => *depth = depth.saturating_sub(1),
-            // It does not come back: it is gone, or another program.
-            call::TASK_STARTED => self.forget(task),
-            call::DUMPED if *depth > 0 => self.forget(task),
-            _ if *depth > 0 => {}
-            _ => {
-                self.depths[usize::from(task)] = None;
-                let reading = self.alone.take_if(|reading| reading.task == task)?;
-                return Some(delivered(view, reading, log));
-            }
+    /// `task` is in user code: if it was in a read, that is over. So it is if this is the handler of a signal, as handlers have no SA_RESTART. `log` is how many entries the log has.
+    pub fn is_back(&mut self, view: &View<'_>, task: u8, log: usize) -> Option<Read> {
+        if !std::mem::take(&mut self.inside[usize::from(task)]) {
+            return None;
         }
-        None
-    }
-
-    fn forget(&mut self, task: u8) {
-        self.depths[usize::from(task)] = None;
-        self.alone.take_if(|reading| reading.task == task);
+        let reading = self.alone.take_if(|reading| reading.task == task)?;
+        Some(delivered(view, reading, log))
     }
 }
 
