@@ -230,32 +230,6 @@ fn the_clone_that_is_to_fail_fails_and_no_other() -> Result {
 }
 
 /// Pending work that is late comes where it is said to, or when the call returns; a task that has died by then is not switched.
-/// Places are counted alike whoever has the registers: by tasks that use them or not, on a kernel that loads them early or not.
-#[test]
-fn late_work_comes_at_the_same_place_whoever_owns_the_registers() -> Result {
-    let log = |kernel, uses: &str, after: u16| -> Result<Vec<LogEntry>> {
-        let text = format!(
-            r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{{"uses": [{uses}]}}, {{"uses": [{uses}]}}, {{}}]}}, "events": [
-                {{"syscall": {{"call": "sched_yield"}}}}, {{"syscall": {{"call": "sched_yield"}}}}, {{"syscall": {{"call": "sched_yield"}}}},
-                {{"syscall": {{"call": "sched_yield", "pending": {{"switch": 2, "after": {after}}}}}}},
-                {{"syscall": {{"call": "sched_yield"}}}}, {{"syscall": {{"call": "getppid"}}}}, {{"syscall": {{"call": "getppid"}}}}]}}"#
-        );
-        let scenario = Scenario::from_json(&text, "inline")?;
-        Ok(run(kernel, Endian::Little, &scenario)?.log)
-    };
-    let mut places = Vec::new();
-    for after in 1..=8 {
-        let usual = log("fixed", r#""fp", "vmx""#, after)?;
-        assert_eq!(usual, log("fixed", "", after)?, "after {after}");
-        let declines = log("fixed+restore-math-declines", r#""fp", "vmx""#, after)?;
-        assert_eq!(usual, declines, "after {after}");
-        places.push(usual);
-    }
-    places.dedup();
-    assert!(places.len() > 1, "it makes a difference when it comes");
-    Ok(())
-}
-
 #[test]
 fn late_work_comes_in_the_call_or_at_its_end() -> Result {
     let text = |call: &str, after: u16| {
