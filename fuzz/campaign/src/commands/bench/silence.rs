@@ -12,7 +12,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 use ctxfuzz_emulator::kernel::defects::{self, Severity};
-use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::run::outcome::{Endian, Outcome};
+use ctxfuzz_emulator::run::user::Compiled;
 use ctxfuzz_emulator::run::{Runner, user};
 use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::Scenario;
@@ -149,6 +150,30 @@ fn groups(wanted: &[String]) -> anyhow::Result<Vec<Group>> {
     Ok(groups)
 }
 
+/// Scenarios that a kernel runs one after the other. More than one, as translated code of one kernel fits into the processor's caches, and that of all does not.
+const BATCH: usize = 64;
+
+struct Case {
+    index: u64,
+    seed: u64,
+    scenario: Scenario,
+    compiled: Compiled,
+}
+
+fn case(args: &SilenceArgs, index: u64, endian: Endian) -> Case {
+    let seed = xxh3_64_with_seed(&index.to_le_bytes(), args.seed);
+    let scenario = match index % 2 {
+        0 => random_scenario(seed),
+        _ => rare_scenario(seed),
+    };
+    Case {
+        index,
+        seed,
+        compiled: user::compile(&scenario, endian),
+        scenario,
+    }
+}
+
 fn listen(args: &SilenceArgs, group: &Group, endian: Endian) -> anyhow::Result<Vec<Row>> {
     let mut kernel = Runner::new(&group.kernel.parse()?, endian)?;
     let mut heard = Vec::new();
@@ -165,25 +190,27 @@ fn listen(args: &SilenceArgs, group: &Group, endian: Endian) -> anyhow::Result<V
         };
         heard.push((Runner::new(&control.parse()?, endian)?, row));
     }
-    for index in (args.first..).take(args.runs as usize) {
-        let seed = xxh3_64_with_seed(&index.to_le_bytes(), args.seed);
-        let scenario = match index % 2 {
-            0 => random_scenario(seed),
-            _ => rare_scenario(seed),
+    let last = args.first.saturating_add(args.runs);
+    for first in (args.first..last).step_by(BATCH) {
+        let batch = first..last.min(first + BATCH as u64);
+        let cases: Vec<Case> = batch.map(|index| case(args, index, endian)).collect();
+        let run = |case: &Case| {
+            kernel.dirty(case.seed);
+            kernel.run_compiled(&case.scenario, &case.compiled)
         };
-        let compiled = user::compile(&scenario, endian);
-        kernel.dirty(seed);
-        let outcome = kernel.run_compiled(&scenario, &compiled);
+        let outcomes: Vec<Outcome> = cases.iter().map(run).collect();
         for (control, row) in &mut heard {
-            let other = control.run_compiled(&scenario, &compiled);
-            match kind(&compare(&scenario, &other, &outcome)) {
-                Kind::Silent => {}
-                Kind::Schedules => row.schedules += 1,
-                Kind::Died => row.died += 1,
-                Kind::Trouble => row.trouble += 1,
-                Kind::Alarm => {
-                    row.alarms += 1;
-                    keep(args, &row.control, endian, index, &scenario)?;
+            for (case, outcome) in cases.iter().zip(&outcomes) {
+                let other = control.run_compiled(&case.scenario, &case.compiled);
+                match kind(&compare(&case.scenario, &other, outcome)) {
+                    Kind::Silent => {}
+                    Kind::Schedules => row.schedules += 1,
+                    Kind::Died => row.died += 1,
+                    Kind::Trouble => row.trouble += 1,
+                    Kind::Alarm => {
+                        row.alarms += 1;
+                        keep(args, &row.control, endian, case)?;
+                    }
                 }
             }
         }
@@ -213,22 +240,16 @@ fn kind(comparison: &Comparison) -> Kind {
     }
 }
 
-fn keep(
-    args: &SilenceArgs,
-    control: &str,
-    endian: Endian,
-    index: u64,
-    scenario: &Scenario,
-) -> anyhow::Result<()> {
+fn keep(args: &SilenceArgs, control: &str, endian: Endian, case: &Case) -> anyhow::Result<()> {
     let Some(folder) = &args.alarms else {
         return Ok(());
     };
     std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
-    let name = format!("{control}-{}-{index}", endian.name());
+    let name = format!("{control}-{}-{}", endian.name(), case.index);
     let path = folder.join(format!("{name}.json"));
     let scenario = Scenario {
         name: Some(name),
-        ..scenario.clone()
+        ..case.scenario.clone()
     };
     crate::commands::input::write_whole(&path, &scenario.to_json())
 }
