@@ -3,7 +3,8 @@
 use ctxfuzz_emulator::kernel::defects::{self, Defect};
 use ctxfuzz_emulator::kernel::name::{Build, KernelName};
 use ctxfuzz_emulator::run::outcome::Endian;
-use ctxfuzz_generators::random_scenario;
+use ctxfuzz_emulator::trace::{Tracer, record};
+use ctxfuzz_generators::{any_scenario, random_scenario};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::cause::{Cause, Explanation, explain};
 use ctxfuzz_triage::pair::Pair;
@@ -432,6 +433,19 @@ fn equal_values_do_not_merge_two_causes() -> Result {
             explanation.signatures(),
             ["save_altivec.v0-is-vscr", "save_fpu.f0-is-fpscr"]
         );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_recording_does_not_depend_on_those_before() -> Result {
+    let kernel: KernelName = "fixed".parse()?;
+    let mut kept = Tracer::new(&kernel, Endian::Big)?;
+    for seed in 0..60 {
+        let scenario = any_scenario(seed);
+        let again = kept.record(&scenario);
+        let first = record(&kernel, Endian::Big, &scenario)?;
+        assert!(format!("{again:?}") == format!("{first:?}"), "scenario {seed}");
     }
     Ok(())
 }

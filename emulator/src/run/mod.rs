@@ -29,7 +29,7 @@ use crate::kernel::image::{self, ImageError, KernelImage, Layout};
 use crate::kernel::name::KernelName;
 use crate::kernel::snapshot::{Snapshot, SnapshotError};
 use crate::kernel::symbols::Symbols;
-use crate::machine::address::{AddressMap, KERNEL, PAGE};
+use crate::machine::address::{AddressMap, KERNEL, PAGE, USER_DATA, USER_DATA_SIZE};
 use crate::machine::coverage::EdgeMap;
 use crate::machine::memory::Memory;
 use crate::machine::{Block, Machine, MachineError, Options, Stop};
@@ -239,10 +239,25 @@ impl Runner {
 
     /// Runs a scenario with somebody watching every instruction. The runner must have been made with [`Options::trace`].
     pub fn run_observed(&mut self, scenario: &Scenario, observer: Box<dyn Observer>) -> Outcome {
+        self.forget_runs();
         self.machine.host().observer = Some(observer);
         let outcome = self.run(scenario);
         self.machine.host().observer = None;
         outcome
+    }
+
+    /// A run of the model finds stacks and user memory as the last one left them. No outcome depends on that, but who watches the kernel sees it save and restore what is there.
+    fn forget_runs(&self) {
+        let Some(model) = &self.layout.model else {
+            return;
+        };
+        let (memory, map) = (self.machine.memory(), self.machine.map());
+        memory.write(model.stacks.0 - KERNEL, &vec![0; model.stacks.1 as usize]);
+        for page in (USER_DATA..USER_DATA + USER_DATA_SIZE).step_by(PAGE as usize) {
+            if let Some(pa) = map.physical(page) {
+                memory.write(pa, &[0; PAGE as usize]);
+            }
+        }
     }
 
     fn reset(&mut self) {
