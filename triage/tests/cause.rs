@@ -445,7 +445,10 @@ fn a_recording_does_not_depend_on_those_before() -> Result {
         let scenario = any_scenario(seed);
         let again = kept.record(&scenario);
         let first = record(&kernel, Endian::Big, &scenario)?;
-        assert!(format!("{again:?}") == format!("{first:?}"), "scenario {seed}");
+        assert!(
+            format!("{again:?}") == format!("{first:?}"),
+            "scenario {seed}"
+        );
     }
     Ok(())
 }

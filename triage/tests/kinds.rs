@@ -200,6 +200,28 @@ fn zero_in_the_processor_is_no_news() -> Result {
     Ok(())
 }
 
+/// A context without room for VSX: one side zeroes the one half of each VSR, the other side the other.
+#[test]
+fn zeroing_the_other_half_of_a_vsr_is_a_wrong_layout() -> Result {
+    let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["vsx"], "pattern": "0x84744a6bc4605965"}]},
+        "events": [{"syscall": {"call": "swapcontext", "small": true}}]}"#;
+    let found = explained("le-fpr-offset", Endian::Little, text)?;
+    let kinds: Vec<_> = found
+        .causes
+        .iter()
+        .map(|c| (c.signature.as_str(), c.class))
+        .collect();
+    let wrong_layout = Class::WrongLayout;
+    assert_eq!(
+        kinds,
+        [
+            ("copy_fpr_to_user.user-stack-changed", wrong_layout),
+            ("copy_vsx_from_user.vsrs-changed", wrong_layout)
+        ]
+    );
+    Ok(())
+}
+
 /// One side has an exception that the other one has not, and restores registers once more for its handler: that is not what the lost exception mode was part of.
 #[test]
 fn an_exception_mode_is_no_dispute_about_what_is_restored_later() -> Result {

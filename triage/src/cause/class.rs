@@ -8,7 +8,8 @@
 //!    instead; *leaked from another task* if it did come there, and what is still in the register another task has written; of FPSCR and VSCR, whoever has.
 //! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*, unless the side that wrote it wrote the data that goes with it too, and the other did not, or the other wrote
 //!    what was there, and that is not zero: then 7 decides.
-//! 5. Most values that differ are those of another place of the same state, or each side wrote what the other wrote, to another place: *wrong layout*.
+//! 5. Most values that differ are those of another place of the same state, or each side wrote what the other wrote, to another place (zero, too, where that is the other half of the
+//!    same VSR): *wrong layout*.
 //! 6. Registers: if only one side loaded them from the image of their task, the other kept what its own task had there: *stale restore*, unless the function that loads them has
 //!    itself left what is there: it has borrowed the register. If only one side wrote a register that user code has had the kernel load: *lost update*. Else *clobbered live
 //!    register*.
@@ -169,6 +170,10 @@ fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
 
 /// Whether each side wrote what the other one wrote, to another place.
 fn crossed(data: &[&Change]) -> bool {
+    let in_other_half = data.iter().filter(|c| is_in_other_half(c, data)).count();
+    if in_other_half * 2 > data.len() {
+        return true;
+    }
     let alone = |side: usize| {
         let changes = data
             .iter()
@@ -186,6 +191,21 @@ fn crossed(data: &[&Change]) -> bool {
     };
     let all = sides[0].len() + sides[1].len();
     (found(0) + found(1)) * 2 > all
+}
+
+/// Whether only one side wrote a half of a VSR in an image, and only the other side the other half, with the same value.
+fn is_in_other_half(change: &Change, data: &[&Change]) -> bool {
+    let other = match change.cell {
+        Cell::Image(slot, Register::F(n)) => Cell::Image(slot, Register::Vs(n)),
+        Cell::Image(slot, Register::Vs(n)) => Cell::Image(slot, Register::F(n)),
+        _ => return false,
+    };
+    let is_it = |c: &&Change| match (change.recent, c.recent) {
+        ([true, false], [false, true]) => c.cell == other && c.b == change.a,
+        ([false, true], [true, false]) => c.cell == other && c.a == change.b,
+        _ => false,
+    };
+    data.iter().any(|c| is_it(c))
 }
 
 /// The doublewords of a value, but for zero, which is everywhere.
