@@ -24,6 +24,9 @@ use crate::commands::{Status, complain, input};
 /// Inconclusive runs that are named; the others are counted.
 const NAMED: u64 = 10;
 
+/// Scenarios that are run in one byte order and then in the other: in turns, translated code of both would not fit into the processor's caches.
+const BATCH: usize = 64;
+
 /// What random scenarios came to. Its JSON is the last line of `check --runs --json`.
 #[derive(Debug, Serialize)]
 pub struct Summary {
@@ -120,10 +123,18 @@ pub fn check(
         executions: 0,
         inconclusive: 0,
     };
-    for index in 0..runs {
-        let scenario = scenario(args.seed, index);
+    for first in (0..runs).step_by(BATCH) {
+        let batch = first..runs.min(first + BATCH as u64);
+        let scenarios: Vec<Scenario> = batch.map(|index| scenario(args.seed, index)).collect();
+        let mut judged = Vec::new();
         for &endian in endians {
-            search.run(checker, &scenario, endian)?;
+            let judge = |scenario| checker.judge(scenario, endian);
+            judged.push(scenarios.iter().map(judge).collect::<Result<Vec<_>, _>>()?);
+        }
+        for (index, scenario) in scenarios.iter().enumerate() {
+            for (&endian, judgements) in endians.iter().zip(&judged) {
+                search.add(checker, scenario, endian, &judgements[index])?;
+            }
         }
     }
     let mut findings: Vec<Finding> = search.findings.into_values().collect();
@@ -158,18 +169,20 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn run(
+    fn add(
         &mut self,
-        checker: &mut Checker,
+        checker: &Checker,
         scenario: &Scenario,
         endian: Endian,
+        judgement: &Judgement,
     ) -> anyhow::Result<()> {
         self.executions += 1;
-        let mut judgement = checker.judge(scenario, endian)?;
-        let new = self.new_keys(scenario, &judgement);
-        if !new.is_empty() {
-            judgement = checker.confirmed(scenario, endian, judgement)?;
-        }
+        let new = self.new_keys(scenario, judgement);
+        let confirmed = match new.is_empty() {
+            true => None,
+            false => Some(checker.confirmed(scenario, endian, judgement.clone())?),
+        };
+        let judgement = confirmed.as_ref().unwrap_or(judgement);
         if let Some(reason) = &judgement.inconclusive {
             self.name(scenario, endian, reason);
             return Ok(());
