@@ -200,6 +200,40 @@ fn zero_in_the_processor_is_no_news() -> Result {
     Ok(())
 }
 
+/// Whose the registers are that a copy has, the two kernels see differently; that another task uses them meanwhile is another thing.
+#[test]
+fn a_copy_whose_registers_an_interrupt_takes_is_a_matter_of_who_owns_them() -> Result {
+    let scenario = |after: &str| {
+        format!(
+            r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{{}}, {{}}]}}, "events": [{{"syscall": {{"call": "write", "bytes": 3329}}}},
+            {{"syscall": {{"call": "read", "bytes": 3329, "pending": {{{after}}}}}}}, {{"fill": {{"facility": "vmx", "pattern": "0x1"}}}},
+            {{"syscall": {{"call": "sched_yield"}}}}]}}"#
+        )
+    };
+    for endian in Endian::BOTH {
+        let (softirq, fault) = (
+            scenario(r#""softirq": true, "after": 2"#),
+            scenario(r#""switch": 1, "after": 2"#),
+        );
+        let (nests, sleeps) = ("softirq-nests-vmx", "usercopy-faults-enabled");
+        has_class(
+            nests,
+            endian,
+            &softirq,
+            "net_rx_action.data",
+            Class::WrongOwner,
+        )?;
+        has_class(
+            sleeps,
+            endian,
+            &fault,
+            "___do_page_fault.data",
+            Class::ClobberedRegister,
+        )?;
+    }
+    Ok(())
+}
+
 /// A context without room for VSX: one side zeroes the one half of each VSR, the other side the other.
 #[test]
 fn zeroing_the_other_half_of_a_vsr_is_a_wrong_layout() -> Result {

@@ -1,7 +1,12 @@
 //! The cause of wrong data in what was read from the pipe. Data are not tracked write by write: what counts is where the kernel went another way while it copied.
+//!
+//! Its kind: if only one side used the VMX or VSX registers there, which the copy had, the two disagree about whose they are: *wrong owner*. Else somebody came to use them later:
+//! *clobbered live register*.
 
-use ctxfuzz_emulator::trace::{Recording, Step};
+use ctxfuzz_emulator::kernel::defects::Class;
+use ctxfuzz_emulator::trace::{Cell, Recording, Step};
 use ctxfuzz_scenario::event::{Event, Syscall};
+use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
 
 use super::align::align;
@@ -14,19 +19,29 @@ pub fn cause(scenario: &Scenario, runs: &[Recording; 2], difference: &Difference
         return None;
     }
     let read = runs[0].outcome.reads.get(usize::from(difference.frame?))?;
-    let (event, function) =
-        parted(scenario, runs, read.event).unwrap_or((Some(read.event), "unknown"));
-    let signature = format!("{function}.data");
-    let events = (event, Some(read.event));
-    Some(beside::untraced(signature, events, difference))
+    let parted = parted(scenario, runs, read.event).unwrap_or(Parted {
+        event: Some(read.event),
+        function: "unknown",
+        class: Class::ClobberedRegister,
+    });
+    let signature = format!("{}.data", parted.function);
+    let events = (parted.event, Some(read.event));
+    Some(Cause {
+        class: parted.class,
+        ..beside::untraced(signature, events, difference)
+    })
 }
 
-/// Where the runs first do not do the same while the pipe is written or read, up to the read in question: the event, and the function that both are in.
-fn parted<'a>(
-    scenario: &Scenario,
-    runs: &'a [Recording; 2],
-    read: u16,
-) -> Option<(Option<u16>, &'a str)> {
+/// Where the runs first do not do the same.
+struct Parted<'a> {
+    event: Option<u16>,
+    /// The function that both are in.
+    function: &'a str,
+    class: Class,
+}
+
+/// Where that is while the pipe is written or read, up to the read in question.
+fn parted<'a>(scenario: &Scenario, runs: &'a [Recording; 2], read: u16) -> Option<Parted<'a>> {
     let [a, b] = runs;
     let meetings = align(a, b);
     let mut event = None;
@@ -37,18 +52,46 @@ fn parted<'a>(
             }
             event = *index;
         }
-        let detour = detours(a, here.a, next.a) || detours(b, here.b, next.b);
-        if detour && event.is_some_and(|event| copies(scenario, event)) {
-            return Some((event, stay::innermost(a, here.a + 1)?));
+        let ways = [between(a, here.a, next.a), between(b, here.b, next.b)];
+        if ways.iter().any(|way| detours(way)) && event.is_some_and(|e| copies(scenario, e)) {
+            let [in_a, in_b] = ways.map(uses_vectors);
+            return Some(Parted {
+                event,
+                function: stay::innermost(a, here.a + 1)?,
+                class: match in_a != in_b {
+                    true => Class::WrongOwner,
+                    false => Class::ClobberedRegister,
+                },
+            });
         }
     }
     None
 }
 
-/// Whether a run does anything between two steps but change registers.
-fn detours(run: &Recording, from: usize, to: usize) -> bool {
-    let between = run.steps.get(from + 1..to).unwrap_or_default();
-    between.iter().any(|step| !matches!(step, Step::Write(_)))
+/// What a run does between two steps.
+fn between(run: &Recording, from: usize, to: usize) -> &[Step] {
+    run.steps.get(from + 1..to).unwrap_or_default()
+}
+
+/// Whether that is anything but to change registers.
+fn detours(way: &[Step]) -> bool {
+    way.iter().any(|step| !matches!(step, Step::Write(_)))
+}
+
+/// Whether VMX or VSX registers change before another task or user code goes on.
+fn uses_vectors(way: &[Step]) -> bool {
+    for step in way {
+        match step {
+            Step::Event { .. } | Step::UserReturn => return false,
+            Step::Write(write) => match write.cell {
+                Cell::Current => return false,
+                Cell::Hardware(Register::V(_) | Register::Vs(_)) => return true,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Whether data are copied in an event.
