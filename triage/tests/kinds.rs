@@ -234,6 +234,24 @@ fn a_copy_whose_registers_an_interrupt_takes_is_a_matter_of_who_owns_them() -> R
     Ok(())
 }
 
+/// What a guest has lost is in its vcpu, which is not tracked, and comes back when it runs again.
+#[test]
+fn a_guest_that_goes_on_with_what_it_lost_is_no_second_cause() -> Result {
+    let run = r#"{"syscall": {"call": "kvm_run", "pr": true}}"#;
+    let text = format!(
+        r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{{"uses": ["vmx"]}}]}}, "events": [{run}, {{"touch": "vmx"}}, {run}]}}"#
+    );
+    for endian in Endian::BOTH {
+        has_only(
+            "kvm-pr-lost-ext",
+            endian,
+            &text,
+            &["kvmppc_handle_lost_ext.vrs-changed"],
+        )?;
+    }
+    Ok(())
+}
+
 /// A context without room for VSX: one side zeroes the one half of each VSR, the other side the other.
 #[test]
 fn zeroing_the_other_half_of_a_vsr_is_a_wrong_layout() -> Result {

@@ -323,7 +323,7 @@ impl Analysis<'_> {
         if let Some(cause) = pairs.find_map(known).or_else(left) {
             return Some(*cause);
         }
-        if let Some(cause) = self.read_before(change) {
+        if let Some(cause) = self.had_before(change) {
             return Some(cause);
         }
         if let Some(cause) = told_by_fpscr(change, self.a.current(), &self.causes) {
@@ -360,14 +360,17 @@ impl Analysis<'_> {
         self.control
     }
 
-    /// A tracer has what registers held when the kernel read them, by way of a buffer: they may be the same again.
-    fn read_before(&self, change: &Change) -> Option<usize> {
-        let same = |c: &Change| (c.a, c.b) == (change.a, change.b);
+    /// What comes from memory that is not tracked, and has differed before. A tracer has what registers held when the kernel read them, by way of a buffer: they may be the same again.
+    /// A vcpu has what its guest's were: both sides load it.
+    fn had_before(&self, change: &Change) -> Option<usize> {
+        let by_tracer = matches!(change.cell, Cell::RegisterSet(_));
+        let by_guest = matches!(change.cell, Cell::Hardware(_)) && change.by_same_instruction();
+        let same =
+            |c: &Change| (c.a, c.b) == (change.a, change.b) && (by_tracer || c.cell == change.cell);
         let has = |cause: &RawCause| {
             cause.changes.iter().any(same) || cause.copies.iter().any(|c| same(&c.change))
         };
-        let read = matches!(change.cell, Cell::RegisterSet(_));
-        read.then(|| self.causes.iter().rposition(has))?
+        (by_tracer || by_guest).then(|| self.causes.iter().rposition(has))?
     }
 
     /// Whether only one side has had an FP exception in this stretch.
