@@ -205,7 +205,7 @@ fn is_in_other_half(change: &Change, data: &[&Change]) -> bool {
         ([false, true], [true, false]) => c.cell == other && c.a == change.b,
         _ => false,
     };
-    data.iter().any(|c| is_it(c))
+    data.iter().any(is_it)
 }
 
 /// The doublewords of a value, but for zero, which is everywhere.
