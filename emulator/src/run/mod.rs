@@ -17,6 +17,7 @@ mod remote_work;
 pub mod user;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use ctxfuzz_scenario::scenario::Scenario;
 
@@ -29,10 +30,13 @@ use crate::kernel::image::{self, ImageError, KernelImage, Layout};
 use crate::kernel::name::KernelName;
 use crate::kernel::snapshot::{Snapshot, SnapshotError};
 use crate::kernel::symbols::Symbols;
-use crate::machine::address::{AddressMap, KERNEL, PAGE, USER_DATA, USER_DATA_SIZE};
+use crate::machine::address::{AddressMap, KERNEL, PAGE};
 use crate::machine::coverage::EdgeMap;
 use crate::machine::memory::Memory;
 use crate::machine::{Block, Machine, MachineError, Options, Stop};
+
+/// A page of nothing.
+const ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
 
 /// A kernel cannot be made ready to run.
 #[derive(Debug, thiserror::Error)]
@@ -239,30 +243,18 @@ impl Runner {
 
     /// Runs a scenario with somebody watching every instruction. The runner must have been made with [`Options::trace`].
     pub fn run_observed(&mut self, scenario: &Scenario, observer: Box<dyn Observer>) -> Outcome {
-        self.forget_runs();
         self.machine.host().observer = Some(observer);
         let outcome = self.run(scenario);
         self.machine.host().observer = None;
         outcome
     }
 
-    /// A run of the model finds stacks and user memory as the last one left them. No outcome depends on that, but who watches the kernel sees it save and restore what is there.
-    fn forget_runs(&self) {
-        let Some(model) = &self.layout.model else {
-            return;
-        };
-        let (memory, map) = (self.machine.memory(), self.machine.map());
-        memory.write(model.stacks.0 - KERNEL, &vec![0; model.stacks.1 as usize]);
-        for page in (USER_DATA..USER_DATA + USER_DATA_SIZE).step_by(PAGE as usize) {
-            if let Some(pa) = map.physical(page) {
-                memory.write(pa, &[0; PAGE as usize]);
-            }
-        }
-    }
-
     fn reset(&mut self) {
         match self.dirt {
-            None => self.machine.rewind(),
+            None => {
+                self.machine.rewind();
+                self.clear_user_memory();
+            }
             Some(seed) => {
                 let seed = seed.wrapping_add(self.runs);
                 let mut garbage = user::pattern(seed);
@@ -289,6 +281,38 @@ impl Runner {
             self.machine
                 .memory()
                 .write(model.data.0 - KERNEL, &self.pristine);
+        }
+    }
+
+    /// What user code of the model would find as the last run left it: its stacks, and what a tracer has read. What is suspected of `fixed` can show that, and so can whoever watches
+    /// the kernel save and restore it. (Nothing shows what is on kernel stacks, and a real kernel's memory goes back with its machine.)
+    fn clear_user_memory(&self) {
+        if self.layout.model.is_none() {
+            return;
+        }
+        user::Stacks::each().for_each(|stack| self.clear_stack(stack));
+        let (read, end) = ptrace::READ;
+        if let Some(pa) = self.machine.map().physical(read) {
+            let none = &ZEROS[..(end - read) as usize];
+            self.machine.memory().write(pa, none);
+        }
+    }
+
+    /// From the top down. Frames are smaller than a page: below two that are empty nobody was.
+    fn clear_stack(&self, stack: Range<u64>) {
+        let (memory, map) = (self.machine.memory(), self.machine.map());
+        let (mut page, mut empty) = (stack.end, 0);
+        while page > stack.start && empty < 2 {
+            page -= PAGE;
+            let Some(pa) = map.physical(page) else {
+                return;
+            };
+            if memory.to_vec(pa, ZEROS.len()) == ZEROS {
+                empty += 1;
+            } else {
+                memory.write(pa, &ZEROS);
+                empty = 0;
+            }
         }
     }
 

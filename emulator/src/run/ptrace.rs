@@ -13,6 +13,9 @@ use crate::machine::View;
 /// Where it is, on a page of its own.
 pub const AREA: u64 = 0x2000_c000;
 
+/// Addresses of the register sets that were read last: first and one past the last.
+pub const READ: (u64, u64) = (AREA + at::FP, AREA + at::DATA);
+
 /// Offsets in the area.
 mod at {
     pub const SET: u64 = 0;

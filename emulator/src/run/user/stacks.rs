@@ -1,6 +1,9 @@
 //! User memory that kernels write: stacks, with their signal frames, control blocks, with what is stored for user code, and a tracer's, with the register sets that it has read.
 
 use std::collections::HashMap;
+use std::ops::Range;
+
+use ctxfuzz_scenario::scenario::MAX_TASKS;
 
 use super::{BLOCKS, STACKS, STACKS_SIZE};
 use crate::machine::address::{AddressMap, PAGE};
@@ -20,6 +23,13 @@ impl Stacks {
                 .filter_map(|ea| Some((map.physical(ea)?, ea)))
                 .collect(),
         )
+    }
+
+    /// Effective addresses of each task's stack.
+    pub fn each() -> impl Iterator<Item = Range<u64>> {
+        let size = STACKS_SIZE / MAX_TASKS as u64;
+        let starts = (STACKS..STACKS + STACKS_SIZE).step_by(size as usize);
+        starts.map(move |start| start..start + size)
     }
 
     /// Whether an effective address is the tracer's.
