@@ -18,6 +18,7 @@ pub mod minimize;
 pub mod names;
 pub mod pair;
 pub mod pattern;
+pub mod prove;
 pub mod report;
 pub mod transparency;
 pub mod untrusted;

@@ -1,7 +1,7 @@
 //! Two kernels side by side: one scenario, two runs, one comparison.
 
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::{Endian, NotApplicable, Outcome};
+use ctxfuzz_emulator::run::outcome::{Endian, Outcome};
 use ctxfuzz_emulator::run::{Runner, RunnerError, user};
 use ctxfuzz_scenario::scenario::Scenario;
 
@@ -24,8 +24,6 @@ pub struct Paired {
     pub b: Outcome,
     /// How they differ.
     pub comparison: Comparison,
-    /// What A, then what B, could not be made to do.
-    pub not_applicable: [Vec<NotApplicable>; 2],
 }
 
 impl Pair {
@@ -43,16 +41,10 @@ impl Pair {
         let a = self.a.run_compiled(scenario, &compiled);
         let b = self.b.run_compiled(scenario, &compiled);
         let mut comparison = compare(scenario, &a, &b);
-        let not_applicable = [self.a.not_applicable(), self.b.not_applicable()];
-        if not_applicable[0] != not_applicable[1] {
+        if a.effects.not_applicable != b.effects.not_applicable {
             // One of them did more than the other.
             comparison = comparison.inconclusive("the scenario does not apply to both kernels");
         }
-        Paired {
-            a,
-            b,
-            comparison,
-            not_applicable,
-        }
+        Paired { a, b, comparison }
     }
 }

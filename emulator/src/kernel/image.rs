@@ -9,6 +9,7 @@ use super::symbols::Symbols;
 use crate::machine::address::{KERNEL, PAGE, USER_TEXT};
 use crate::machine::instruction;
 use crate::machine::{Guest, Program};
+use crate::run::effects;
 use crate::run::outcome::Endian;
 
 const KERNEL_LE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernel-le.elf"));
@@ -191,6 +192,7 @@ impl KernelImage {
             segments,
             kernel_text: text(&kernel),
             user_text: text(&user),
+            watched: effects::addresses(&symbols),
             guest: Guest::Model {
                 kernel_read_only_end: address(&symbols, "__ro_end")? - KERNEL,
                 entry: address(&symbols, "_start")?,

@@ -178,6 +178,11 @@ impl<H: Host> Inner<H> {
             .map_or_else(String::new, Pseries::console)
     }
 
+    pub(super) fn take_unreached(&mut self) -> Vec<u16> {
+        let pseries = self.pseries.as_mut();
+        pseries.map_or_else(Vec::new, Pseries::take_unreached)
+    }
+
     /// Whether the page of this physical address has been executed.
     pub(super) fn holds_code(&self, pa: u64) -> bool {
         self.code_pages.contains(pa)
@@ -247,7 +252,10 @@ fn failed(what: &'static str) -> impl Fn(uc_error) -> MachineError {
 }
 
 /// Makes an engine with memory mapped and all hooks in place.
-pub(super) fn start<H: Host>(inner: Inner<H>) -> Result<Engine<'static, H>, MachineError> {
+pub(super) fn start<H: Host>(
+    inner: Inner<H>,
+    watched: &[Option<u64>],
+) -> Result<Engine<'static, H>, MachineError> {
     let memory = inner.memory.clone();
     let trace = inner.options.trace;
     let real = inner.pseries.is_some();
@@ -269,6 +277,7 @@ pub(super) fn start<H: Host>(inner: Inner<H>) -> Result<Engine<'static, H>, Mach
         uc.add_block_hook(1, 0, on_block)
     }
     .map_err(failed("add the block hook"))?;
+    calls::watch(&mut uc, watched)?;
     if trace {
         uc.add_code_hook(1, 0, |uc, pc, _| on_instruction(uc, pc))
             .map_err(failed("add the instruction hook"))?;

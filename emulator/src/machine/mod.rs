@@ -46,6 +46,8 @@ pub struct Program {
     pub kernel_text: Vec<(u64, u64)>,
     /// User text to repair.
     pub user_text: Vec<(u64, u64)>,
+    /// Instructions that the host is told of when they run ([`Host::executed`]): effective addresses. `None` is one that is not there.
+    pub watched: Vec<Option<u64>>,
     /// What kind of guest it is.
     pub guest: Guest,
 }
@@ -222,6 +224,11 @@ pub trait Host: 'static {
     /// The guest executed a host call.
     fn host_call(&mut self, view: &View<'_>) -> Reply;
 
+    /// The instruction at an address of [`Program::watched`] is about to run; `index` says which.
+    fn executed(&mut self, view: &View<'_>, index: usize) {
+        let _ = (view, index);
+    }
+
     /// An exception is delivered; `at` is what SRR0 (for `scv`, LR) becomes.
     fn exception(&mut self, vector: Vector, at: u64) {
         let _ = (vector, at);
@@ -268,7 +275,7 @@ impl<H: Host> Machine<H> {
         }
         exception::install_stubs(&memory, &map.own());
         let inner = Inner::new(memory.clone(), map.clone(), layout, options, program, host)?;
-        let mut uc = engine::start(inner)?;
+        let mut uc = engine::start(inner, &program.watched)?;
         let failed = |error| MachineError::Engine {
             what: "save state",
             error,
@@ -402,6 +409,11 @@ impl<H: Host> Machine<H> {
     /// The processor's state at the snapshot: an SPR.
     pub fn snapshot_spr(&self, number: u16) -> u64 {
         self.layout.spr(&self.snapshot, number)
+    }
+
+    /// Events of the last run whose timer was to expire in the kernel and expired in user mode. Told once.
+    pub fn take_unreached(&mut self) -> Vec<u16> {
+        self.uc.get_data_mut().take_unreached()
     }
 
     /// Guest memory.

@@ -39,6 +39,8 @@ pub enum Timer {
     InKernel {
         /// How many are passed.
         after: u16,
+        /// The event of the scenario whose work it is.
+        event: u16,
     },
 }
 
@@ -54,6 +56,8 @@ pub(super) struct Pseries {
     timer: Option<Timer>,
     /// The kernel has been entered since the timer was set.
     entered: bool,
+    /// Events whose timer expired in user mode, as the kernel had no place left for it.
+    unreached: Vec<u16>,
     console: Vec<u8>,
     random: u64,
 }
@@ -67,6 +71,7 @@ impl Pseries {
             at_start,
             timer: None,
             entered: false,
+            unreached: Vec::new(),
             console: Vec::new(),
             random: 0,
         }
@@ -75,6 +80,7 @@ impl Pseries {
     pub(super) fn reset(&mut self) {
         self.time = self.at_start;
         self.timer = None;
+        self.unreached.clear();
         self.console.clear();
         self.random = 0;
     }
@@ -122,8 +128,13 @@ impl Pseries {
     pub(super) fn due(&mut self, user: bool) -> bool {
         let due = match &mut self.timer {
             Some(Timer::Soon) => true,
-            Some(Timer::InKernel { .. }) if user => self.entered,
-            Some(Timer::InKernel { after }) => {
+            Some(Timer::InKernel { event, .. }) if user => {
+                if self.entered {
+                    self.unreached.push(*event);
+                }
+                self.entered
+            }
+            Some(Timer::InKernel { after, .. }) => {
                 self.entered = true;
                 let now = *after == 0;
                 *after = after.saturating_sub(1);
@@ -135,6 +146,11 @@ impl Pseries {
             self.timer = None;
         }
         due
+    }
+
+    /// Events whose timer expired later than it was to. Told once.
+    pub(super) fn take_unreached(&mut self) -> Vec<u16> {
+        std::mem::take(&mut self.unreached)
     }
 
     /// Shows the guest the time after so many blocks.
@@ -178,18 +194,22 @@ mod tests {
 
     #[test]
     fn a_timer_of_the_kernel_waits_for_it_and_then_for_so_many_blocks() {
-        let mut now = with_timer(Timer::InKernel { after: 0 });
+        let mut now = with_timer(Timer::InKernel { after: 0, event: 3 });
         assert!(!now.due(USER) && now.due(KERNEL) && !now.due(KERNEL));
-        let mut late = with_timer(Timer::InKernel { after: 2 });
+        let mut late = with_timer(Timer::InKernel { after: 2, event: 3 });
         assert!(!late.due(USER) && !late.due(KERNEL) && !late.due(KERNEL));
         assert!(late.due(KERNEL) && !late.due(KERNEL));
     }
 
     #[test]
     fn it_comes_at_the_latest_when_the_kernel_has_returned() {
-        let mut late = with_timer(Timer::InKernel { after: 100 });
+        let mut late = with_timer(Timer::InKernel {
+            after: 100,
+            event: 3,
+        });
         assert!(!late.due(USER) && !late.due(KERNEL) && late.due(USER) && !late.due(USER));
-        late.set_timer(Some(Timer::InKernel { after: 1 }));
+        assert_eq!(late.take_unreached(), [3], "its place was not reached");
+        late.set_timer(Some(Timer::InKernel { after: 1, event: 3 }));
         assert!(!late.due(USER), "the kernel has not been entered since");
     }
 }

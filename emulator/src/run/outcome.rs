@@ -4,6 +4,8 @@
 
 use ctxfuzz_scenario::register::Register;
 
+use super::collected::Collected;
+use super::effects::Effects;
 use super::observe::Observation;
 
 /// Byte order of the emulated machine and its kernel.
@@ -236,6 +238,13 @@ pub struct ThreadImage {
     pub registers: RegisterFile,
 }
 
+impl Outcome {
+    /// A run that ended so before anything was seen of it.
+    pub fn empty(end: End) -> Self {
+        Collected::default().into_outcome(end, Effects::default())
+    }
+}
+
 /// What one kernel did with one scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outcome {
@@ -261,19 +270,6 @@ pub struct Outcome {
     pub images: Vec<ThreadImage>,
     /// What each task had at each of its host calls, in order of time; empty unless the runner was told to observe.
     pub observations: Vec<Observation>,
-}
-
-/// A part of a scenario that a kernel cannot be made to do. The rest of the scenario runs all the same.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NotApplicable {
-    /// Index into the scenario's events.
-    pub event: u16,
-    /// What cannot be done, and why.
-    pub what: &'static str,
-}
-
-impl std::fmt::Display for NotApplicable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "event {}: {}", self.event, self.what)
-    }
+    /// Whether it did what the scenario asked for.
+    pub effects: Effects,
 }

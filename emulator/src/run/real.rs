@@ -1,13 +1,19 @@
 //! Makes a real kernel's snapshot ready to run.
 
-use super::agent::{Agent, MAGIC, PAGE};
+use ctxfuzz_scenario::effect::Effect;
+use ctxfuzz_scenario::event::{Event, Interrupt, Pending};
+use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};
+
+use super::agent::{self, Agent, CopiedPages, MAGIC, PAGE};
+use super::effects;
 use super::host::RunHost;
 use super::outcome::Endian;
 use super::{Imitation, Runner, RunnerError};
-use crate::kernel::agent;
+use crate::kernel::agent::text;
 use crate::kernel::name::KernelName;
 use crate::kernel::offsets;
 use crate::kernel::snapshot::{Snapshot, SymbolKind};
+use crate::kernel::symbols::Symbols;
 use crate::machine::address::KERNEL;
 use crate::machine::pseries::Boot;
 use crate::machine::{Guest, Machine, Options, Program};
@@ -68,7 +74,7 @@ pub fn runner(
     {
         return Err(wrong("the snapshot was made with another agent".into()));
     }
-    Ok(Runner {
+    let mut runner = Runner {
         name: name.clone(),
         endian,
         hash: snapshot.kernel_hash,
@@ -78,7 +84,43 @@ pub fn runner(
         dirt: None,
         imitates: Imitation::default(),
         runs: 0,
-    })
+    };
+    find_copied_pages(&mut runner);
+    Ok(runner)
+}
+
+/// Finds out which pages this kernel copies with VMX when a task first stores to them: Linux does not say.
+fn find_copied_pages(runner: &mut Runner) {
+    let scenario = Scenario {
+        stage: Stage {
+            tasks: vec![TaskStage::default()],
+            ..Stage::default()
+        },
+        events: vec![Event::Interrupt {
+            vector: Interrupt::DataStorage,
+            pending: Pending::NONE,
+        }],
+        ..Scenario::default()
+    };
+    let field = runner.machine.map().physical(agent::DEVICE_PAGES);
+    let device_pages = field.map_or(0, |pa| runner.machine.memory().read_u64(pa));
+    let choices = match device_pages {
+        0 => [CopiedPages::File, CopiedPages::None],
+        _ => [CopiedPages::File, CopiedPages::Device],
+    };
+    for pages in choices {
+        if let Some(agent) = &mut runner.machine.host().agent {
+            agent.copy_pages_of(pages);
+        }
+        if runner
+            .run(&scenario)
+            .effects
+            .seen
+            .contains(&Effect::PageCopy)
+        {
+            break;
+        }
+    }
 }
 
 /// What the machine loads and starts with.
@@ -98,7 +140,8 @@ fn program(snapshot: &Snapshot) -> Result<Program, String> {
         endian: snapshot.endian,
         segments: segments(snapshot),
         kernel_text: vec![(start, end - start)],
-        user_text: agent::text(snapshot.endian),
+        user_text: text(snapshot.endian),
+        watched: effects::addresses(&Symbols::from_snapshot(snapshot)),
         guest: Guest::Pseries(Box::new(Boot {
             guest_size: snapshot.memory_size,
             process_table,

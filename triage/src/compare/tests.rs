@@ -1,3 +1,4 @@
+use ctxfuzz_emulator::run::effects::Effects;
 use ctxfuzz_emulator::run::outcome::{
     End, LogEntry, Outcome, Read, RegisterFile, SignalFrame, ThreadImage,
 };
@@ -65,6 +66,7 @@ fn outcome(tasks: u8) -> Outcome {
         reads: Vec::new(),
         images: Vec::new(),
         observations: Vec::new(),
+        effects: Effects::default(),
     }
 }
 

@@ -171,8 +171,8 @@ fn replay(
         true => writeln!(out, "{}", RunReport::new(&subject, &comparison).to_line())?,
         false => write!(out, "{}", report::text(&subject, &comparison))?,
     }
-    for (kernel, parts) in [a, b].into_iter().zip(&paired.not_applicable) {
-        for part in parts {
+    for (kernel, outcome) in [a, b].into_iter().zip([&paired.a, &paired.b]) {
+        for part in &outcome.effects.not_applicable {
             eprintln!(
                 "ctxfuzz: {scenario} ({}): not applicable to {kernel}: {part}",
                 endian.name()

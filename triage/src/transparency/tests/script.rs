@@ -1,5 +1,6 @@
 //! A run as it is told to a test, step by step.
 
+use ctxfuzz_emulator::run::effects::Effects;
 use ctxfuzz_emulator::run::observe::{Observation, Point};
 use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, Read, RegisterFile, SignalFrame};
 use ctxfuzz_emulator::run::ownership::{Breach, Rule};
@@ -99,6 +100,7 @@ impl Script {
                 reads: Vec::new(),
                 images: Vec::new(),
                 observations: Vec::new(),
+                effects: Effects::default(),
             },
             facilities: ALL_FACILITIES,
         }
