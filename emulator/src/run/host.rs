@@ -207,6 +207,7 @@ impl RunHost {
                 self.outcome.log.push(LogEntry::SignalDelivered {
                     task,
                     frame: self.outcome.frames.len() as u16,
+                    at_entry: images::at_entry(view, &self.layout),
                 });
                 self.outcome.frames.push(frame);
             }
