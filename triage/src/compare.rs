@@ -246,7 +246,7 @@ fn schedule_difference(a: &Outcome, b: &Outcome) -> Option<String> {
 fn lone_fp_exception(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Option<Difference> {
     let at = a.log.iter().zip(&b.log).position(|(x, y)| x != y)?;
     let code = |outcome: &Outcome| match outcome.log[at] {
-        LogEntry::SignalDelivered { task, frame } => {
+        LogEntry::SignalDelivered { task, frame, .. } => {
             let frame = outcome.frames.get(usize::from(frame))?;
             (frame.signal == SIGFPE).then_some((task, frame.code))
         }

@@ -6,6 +6,7 @@
 
 mod exceptions;
 mod mask;
+mod task;
 #[cfg(test)]
 mod tests;
 
@@ -13,15 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ctxfuzz_emulator::kernel::defects::{Defect, Severity};
 use ctxfuzz_emulator::run::outcome::LogEntry;
-use ctxfuzz_scenario::access::{self, AccessOp};
-use ctxfuzz_scenario::event::{ComputeOp, Event, Facility, FrameEdit, RegisterValues, Syscall};
-use ctxfuzz_scenario::ptrace::SetRegset;
-use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::event::{Event, Syscall};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
+use exceptions::enables_exceptions;
 pub use exceptions::fp_exception;
-use exceptions::{enables_exceptions, is_arithmetic, knows_operands};
 pub use mask::{FPSCR_CONTROL, Mask, VSCR_CONTROL};
+use task::Task;
 
 /// What user code may expect of a system call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -96,37 +95,6 @@ pub fn definedness(scenario: &Scenario, log: &[LogEntry], policy: Abi) -> Define
     walk.found
 }
 
-/// One task while the log is followed.
-#[derive(Clone, Debug)]
-struct Task {
-    now: Mask,
-    /// Masks that `rt_sigreturn` brings back, innermost handler last.
-    interrupted: Vec<Mask>,
-    /// What a child of each of its forks starts with.
-    forks: Vec<Heritage>,
-    /// Facilities that it has used for certain, VSX as all three.
-    used: BTreeSet<Facility>,
-}
-
-impl Task {
-    fn new(now: Mask, interrupted: Vec<Mask>, used: BTreeSet<Facility>) -> Self {
-        Task {
-            now,
-            interrupted,
-            forks: Vec::new(),
-            used,
-        }
-    }
-}
-
-/// What a fork hands to the child.
-#[derive(Clone, Debug)]
-struct Heritage {
-    mask: Mask,
-    interrupted: Vec<Mask>,
-    used: BTreeSet<Facility>,
-}
-
 /// Follows a log step by step, for those who look at registers on the way.
 pub struct Walk<'a> {
     scenario: &'a Scenario,
@@ -160,8 +128,13 @@ impl<'a> Walk<'a> {
     pub fn interrupted(&self, task: u8) -> Mask {
         let task = self.tasks.get(&task);
         task.and_then(|task| task.interrupted.last())
-            .copied()
-            .unwrap_or(Mask::NOTHING)
+            .map_or(Mask::NOTHING, |interrupted| interrupted.mask)
+    }
+
+    /// What the code may rely on that a signal interrupts which is delivered now: that of the task, or, `at_entry`, the start of a handler.
+    pub fn interruptible(&self, task: u8, at_entry: bool) -> Mask {
+        let task = self.tasks.get(&task);
+        task.map_or(Mask::NOTHING, |task| task.interruptible(at_entry))
     }
 
     /// Takes the next entry of the log.
@@ -180,17 +153,15 @@ impl<'a> Walk<'a> {
                     self.task(task).does(event, policy, traps);
                 }
             }
-            LogEntry::SignalDelivered { task, frame } => {
-                let state = self.task(task);
-                let interrupted = state.now;
-                state.interrupted.push(interrupted);
-                state.now = interrupted.in_handler();
-                self.found.frames.insert(frame, interrupted);
+            LogEntry::SignalDelivered {
+                task,
+                frame,
+                at_entry,
+            } => {
+                let mask = self.task(task).is_interrupted(at_entry);
+                self.found.frames.insert(frame, mask);
             }
-            LogEntry::SigReturned { task } => {
-                let state = self.task(task);
-                state.now = state.interrupted.pop().unwrap_or(Mask::NOTHING);
-            }
+            LogEntry::SigReturned { task } => self.task(task).returns(),
             LogEntry::Traced { task, event, view } => {
                 let state = self.task(task);
                 let now = state.now;
@@ -204,12 +175,7 @@ impl<'a> Walk<'a> {
                     self.task(task).loads_again(*op, *register, &now);
                 }
             }
-            LogEntry::Execed { task } => {
-                let state = self.task(task);
-                state.now = Mask::EVERYTHING;
-                state.interrupted.clear();
-                state.used.clear();
-            }
+            LogEntry::Execed { task } => self.task(task).becomes_another(),
             LogEntry::CoreDumped { task, core } => {
                 let now = self.task(task).now;
                 self.found.cores.insert(core, now);
@@ -319,169 +285,4 @@ fn makes_a_child(event: &Event) -> bool {
             ..
         }
     )
-}
-
-impl Task {
-    fn uses(&mut self, facility: Facility) {
-        self.used.insert(facility);
-        if facility == Facility::Vsx {
-            self.used.extend([Facility::Fp, Facility::Vmx]);
-        }
-    }
-
-    /// A tracer writes. What it writes of a facility that the task has not used yet is in no signal frame: it may be lost on the way back from a handler,
-    /// or outlive the handler that it was meant for.
-    fn is_written(&mut self, set: &SetRegset) {
-        let known = set.regset == Facility::Fp || self.used.contains(&set.regset);
-        for register in set.registers() {
-            self.now.put(register, known);
-            for interrupted in self.interrupted.iter_mut().filter(|_| !known) {
-                interrupted.put(register, false);
-            }
-            // A fork that a signal or the tracer itself interrupted is made again later: its child may be born before or after this.
-            for fork in &mut self.forks {
-                fork.mask.put(register, false);
-            }
-        }
-    }
-
-    /// User code loads again what an access has stored before the tracer came.
-    fn loads_again(&mut self, op: AccessOp, register: u8, stored: &Mask) {
-        let registers = access::vsr(register).into_iter();
-        for register in registers.filter(|register| !op.is_load() && stored.lacks(*register)) {
-            self.now.put(register, false);
-        }
-    }
-
-    fn does(&mut self, event: &Event, policy: Abi, traps: bool) {
-        if let Some(facility) = used_by(event) {
-            self.uses(facility);
-        }
-        match event {
-            Event::Set(values) => set(&mut self.now, values),
-            Event::Fill { facility, .. } => fill(&mut self.now, *facility),
-            Event::Compute { op, register } => {
-                compute(&mut self.now, *op, *register);
-                if traps && is_arithmetic(*op) {
-                    lose_result(&mut self.now, *register % 32);
-                }
-            }
-            // A store changes nothing that was defined, and defines nothing: what it leaves out may keep its value or lose it.
-            Event::Access { op, register, .. } => {
-                for (register, defined) in op.defines(*register) {
-                    self.now.put(register, defined);
-                }
-            }
-            Event::Touch(_) | Event::Interrupt { .. } => {}
-            // What is left out of a frame is zero after the return, but for VSCR: whether it is depends on whether the kernel holds that VMX was used.
-            Event::EditFrame(edit) => {
-                if let (FrameEdit::DropVmx, Some(interrupted)) = (edit, self.interrupted.last_mut())
-                {
-                    interrupted.put(Register::Vscr, false);
-                }
-            }
-            Event::Syscall { call, .. } => {
-                // `rt_sigreturn` acts when the log says `SigReturned`; `exit` comes after the registers were dumped.
-                let returns = !matches!(call, Syscall::RtSigreturn | Syscall::Exit);
-                if returns && policy == Abi::Elf {
-                    self.now.lose_volatile();
-                }
-                if makes_a_child(event) {
-                    let interrupted = self.interrupted.clone();
-                    self.forks.push(Heritage {
-                        mask: self.now,
-                        interrupted,
-                        used: self.used.clone(),
-                    });
-                }
-            }
-        }
-    }
-}
-
-/// The facility whose instructions an event runs for certain. `set` is left out: which ones it runs depends on the registers, and to know less is safe.
-fn used_by(event: &Event) -> Option<Facility> {
-    match event {
-        Event::Fill { facility, .. } | Event::Touch(facility) => Some(*facility),
-        Event::Access { op, .. } if op.is_load() => Some(op.facility()),
-        Event::Compute { op, .. } => Some(match op {
-            ComputeOp::Fadd | ComputeOp::Fmul | ComputeOp::Fdiv | ComputeOp::Fmr => Facility::Fp,
-            ComputeOp::Xxlor | ComputeOp::Xvadddp => Facility::Vsx,
-            ComputeOp::Vaddubs | ComputeOp::Vor => Facility::Vmx,
-        }),
-        _ => None,
-    }
-}
-
-/// Writing defines. `lfd` also writes doubleword 1 of its VSR: zero as ISA 3.1 says.
-fn set(mask: &mut Mask, values: &RegisterValues) {
-    for &register in values.keys() {
-        mask.put(register, true);
-        if let Register::F(n) = register {
-            mask.put(Register::Vs(n), true);
-        }
-    }
-}
-
-/// A fill writes the data registers of a facility; FPSCR, VSCR and VRSAVE stay.
-fn fill(mask: &mut Mask, facility: Facility) {
-    for n in 0..32 {
-        if facility != Facility::Vmx {
-            mask.put(Register::F(n), true);
-            mask.put(Register::Vs(n), true);
-        }
-        if facility != Facility::Fp {
-            mask.put(Register::V(n), true);
-        }
-    }
-}
-
-/// Computing on something undefined gives something undefined.
-fn compute(mask: &mut Mask, op: ComputeOp, register: u8) {
-    let target = register % 32;
-    let other = (target + 1) % 32;
-    match op {
-        ComputeOp::Fadd | ComputeOp::Fmul | ComputeOp::Fdiv => arithmetic(mask, op, target),
-        ComputeOp::Xvadddp => arithmetic(mask, op, target),
-        ComputeOp::Fmr => {
-            let known = !mask.lacks(Register::F(other));
-            mask.put(Register::F(target), known);
-            mask.put(Register::Vs(target), true);
-        }
-        ComputeOp::Xxlor => {
-            spread(mask, Register::F(target), Register::F(other));
-            spread(mask, Register::Vs(target), Register::Vs(other));
-        }
-        ComputeOp::Vor => {
-            spread(mask, Register::V(target), Register::V(other));
-        }
-        ComputeOp::Vaddubs => {
-            if spread(mask, Register::V(target), Register::V(other)) {
-                mask.lose_saturation();
-            }
-        }
-    }
-}
-
-/// FP arithmetic. An enabled exception suppresses the whole result, so anything unknown among the inputs (FPSCR's control bits are
-/// inputs) makes both doublewords unknown; and a known result still leaves doubleword 1 as it was, because it may not have been written.
-fn arithmetic(mask: &mut Mask, op: ComputeOp, target: u8) {
-    if !knows_operands(mask, op, target) {
-        lose_result(mask, target);
-    }
-}
-
-fn lose_result(mask: &mut Mask, target: u8) {
-    mask.put(Register::F(target), false);
-    mask.put(Register::Vs(target), false);
-    mask.lose_fp_status();
-}
-
-/// `target <- target op other`, bit by bit; tells whether the target is undefined now.
-fn spread(mask: &mut Mask, target: Register, other: Register) -> bool {
-    let unknown = mask.lacks(target) || mask.lacks(other);
-    if unknown {
-        mask.put(target, false);
-    }
-    unknown
 }

@@ -96,11 +96,19 @@ pub enum AddressMap {
 }
 
 impl AddressMap {
-    /// The physical address behind a kernel or user address, whatever the mode and the permissions.
+    /// The physical address behind a kernel or user address, whatever the mode and the permissions. All of user data has one, whether the process that runs has touched the page or not.
     pub fn physical(&self, ea: u64) -> Option<u64> {
         match self {
             AddressMap::Model(map) => map.translate(ea, false).map(|(pa, _)| pa),
             AddressMap::Radix(map) => map.physical(ea),
+        }
+    }
+
+    /// A page of user data that the process which runs has elsewhere than the others: what the host reads and writes there is not what user code does.
+    pub fn moved_user_data(&self) -> Option<u64> {
+        match self {
+            AddressMap::Model(_) => None,
+            AddressMap::Radix(map) => map.moved_user_data(),
         }
     }
 

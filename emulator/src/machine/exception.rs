@@ -144,6 +144,15 @@ impl Vector {
         )
     }
 
+    /// Whether user code takes it because it wants the kernel to do something, by a system call, or by a load or store that the kernel does instead; and not on its way there, as for a
+    /// page that is not there yet.
+    pub fn is_request(self) -> bool {
+        matches!(
+            self,
+            Vector::SystemCall | Vector::SystemCallVectored | Vector::Alignment
+        )
+    }
+
     /// Whether DAR and DSISR come with it.
     pub fn has_data(self) -> bool {
         matches!(self, Vector::DataStorage | Vector::Alignment)

@@ -34,8 +34,9 @@ const REFRESH: u64 = 16;
 pub enum Timer {
     /// At the first instruction with MSR\[EE\] set.
     Soon,
-    /// At a block of the kernel with MSR\[EE\] set: the first, once so many have been passed since the kernel was entered; or, if the kernel returns to
-    /// user mode earlier, there.
+    /// At a block of the kernel with MSR\[EE\] set: the first, once so many have been passed since user code made the kernel do something
+    /// ([`Vector::is_request`]); or, if the kernel returns to user mode earlier, there. What user code does before that may enter the kernel too, for a page that
+    /// is not there or a facility that is not on; the timer does not expire then.
     InKernel {
         /// How many are passed.
         after: u16,
@@ -54,8 +55,8 @@ pub(super) struct Pseries {
     time: u64,
     at_start: u64,
     timer: Option<Timer>,
-    /// The kernel has been entered since the timer was set.
-    entered: bool,
+    /// User code has made its request of the kernel since the timer was set.
+    requested: bool,
     /// Events whose timer expired in user mode, as the kernel had no place left for it.
     unreached: Vec<u16>,
     console: Vec<u8>,
@@ -70,7 +71,7 @@ impl Pseries {
             time: at_start,
             at_start,
             timer: None,
-            entered: false,
+            requested: false,
             unreached: Vec::new(),
             console: Vec::new(),
             random: 0,
@@ -114,10 +115,15 @@ impl Pseries {
 
     pub(super) fn set_timer(&mut self, timer: Option<Timer>) {
         self.timer = timer;
-        self.entered = false;
+        self.requested = false;
         if timer.is_some() {
             self.time += LEAP;
         }
+    }
+
+    /// User code enters the kernel.
+    pub(super) fn enters(&mut self, vector: Vector) {
+        self.requested |= vector.is_request();
     }
 
     pub(super) fn timer_pending(&self) -> bool {
@@ -128,14 +134,14 @@ impl Pseries {
     pub(super) fn due(&mut self, user: bool) -> bool {
         let due = match &mut self.timer {
             Some(Timer::Soon) => true,
-            Some(Timer::InKernel { event, .. }) if user => {
-                if self.entered {
+            Some(Timer::InKernel { event, .. }) if user || !self.requested => {
+                let missed = user && self.requested;
+                if missed {
                     self.unreached.push(*event);
                 }
-                self.entered
+                missed
             }
             Some(Timer::InKernel { after, .. }) => {
-                self.entered = true;
                 let now = *after == 0;
                 *after = after.saturating_sub(1);
                 now
@@ -194,10 +200,19 @@ mod tests {
 
     #[test]
     fn a_timer_of_the_kernel_waits_for_it_and_then_for_so_many_blocks() {
-        let mut now = with_timer(Timer::InKernel { after: 0, event: 3 });
-        assert!(!now.due(USER) && now.due(KERNEL) && !now.due(KERNEL));
+        for request in [
+            Vector::SystemCall,
+            Vector::SystemCallVectored,
+            Vector::Alignment,
+        ] {
+            let mut now = with_timer(Timer::InKernel { after: 0, event: 3 });
+            assert!(!now.due(USER));
+            now.enters(request);
+            assert!(now.due(KERNEL) && !now.due(KERNEL));
+        }
         let mut late = with_timer(Timer::InKernel { after: 2, event: 3 });
-        assert!(!late.due(USER) && !late.due(KERNEL) && !late.due(KERNEL));
+        late.enters(Vector::SystemCall);
+        assert!(!late.due(KERNEL) && !late.due(KERNEL));
         assert!(late.due(KERNEL) && !late.due(KERNEL));
     }
 
@@ -207,9 +222,29 @@ mod tests {
             after: 100,
             event: 3,
         });
-        assert!(!late.due(USER) && !late.due(KERNEL) && late.due(USER) && !late.due(USER));
+        late.enters(Vector::SystemCall);
+        assert!(!late.due(KERNEL) && late.due(USER) && !late.due(USER));
         assert_eq!(late.take_unreached(), [3], "its place was not reached");
         late.set_timer(Some(Timer::InKernel { after: 1, event: 3 }));
         assert!(!late.due(USER), "the kernel has not been entered since");
+    }
+
+    /// User code stores to a page that is not there, or uses a facility that is not on, on its way to the call that the timer is for.
+    #[test]
+    fn it_does_not_come_where_the_kernel_is_entered_for_something_else() {
+        for vector in [
+            Vector::DataStorage,
+            Vector::InstructionStorage,
+            Vector::FpUnavailable,
+            Vector::VmxUnavailable,
+            Vector::VsxUnavailable,
+        ] {
+            let mut timer = with_timer(Timer::InKernel { after: 1, event: 3 });
+            timer.enters(vector);
+            let passed = [KERNEL, KERNEL, USER].map(|mode| timer.due(mode));
+            assert_eq!(passed, [false; 3], "{vector:?}");
+            timer.enters(Vector::SystemCall);
+            assert!(!timer.due(KERNEL) && timer.due(KERNEL), "{vector:?}");
+        }
     }
 }

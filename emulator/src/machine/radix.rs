@@ -4,10 +4,12 @@
 //! Not modelled: storage keys (AMR, IAMR), so a kernel that forgets to open its own access to user memory (KUAP) is not noticed; and reference and change, which
 //! stay as the kernel wrote them, because only reclaim looks at them.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::address::{Area, MACHINE_PAGE, OwnPages, PAGE, USER_TRAMPOLINES};
+use super::address::{
+    Area, MACHINE_PAGE, OwnPages, PAGE, USER_DATA, USER_DATA_SIZE, USER_TRAMPOLINES,
+};
 use super::memory::Memory;
 
 /// Bytes behind the guest's memory that hold the machine's own pages.
@@ -70,7 +72,7 @@ struct Leaf {
     pa: u64,
 }
 
-/// Translation by the tables in guest memory. Clones share PIDR.
+/// Translation by the tables in guest memory. Clones share PIDR, and where user data is.
 #[derive(Clone)]
 pub struct RadixMap {
     memory: Memory,
@@ -78,6 +80,8 @@ pub struct RadixMap {
     guest_size: u64,
     process_table: u64,
     pid: Rc<Cell<u64>>,
+    /// Physical addresses of the pages of user data, once they are known ([`RadixMap::keep_user_data`]).
+    user_data: Rc<RefCell<Vec<u64>>>,
 }
 
 impl RadixMap {
@@ -88,6 +92,7 @@ impl RadixMap {
             guest_size,
             process_table,
             pid: Rc::new(Cell::new(pid)),
+            user_data: Rc::default(),
         }
     }
 
@@ -128,13 +133,41 @@ impl RadixMap {
         }
     }
 
-    /// The physical address behind an effective one with relocation on, whatever its permissions.
+    /// The physical address behind an effective one with relocation on, whatever its permissions. All processes share user data: it is where it was when
+    /// [`RadixMap::keep_user_data`] looked, also for a process whose tables do not have the page yet, as a child's, which get it when the child first touches it.
     pub fn physical(&self, ea: u64) -> Option<u64> {
         if let Some((pa, _)) = self.own().translate(ea) {
             return Some(pa);
         }
+        self.in_user_data(ea).or_else(|| self.walked(ea))
+    }
+
+    fn walked(&self, ea: u64) -> Option<u64> {
         let leaf = self.walk(ea)?;
         (leaf.pa < self.guest_size).then_some(leaf.pa)
+    }
+
+    fn in_user_data(&self, ea: u64) -> Option<u64> {
+        let offset = ea.checked_sub(USER_DATA)?;
+        let pages = self.user_data.borrow();
+        let page = pages.get(usize::try_from(offset / PAGE).ok()?)?;
+        Some(page | offset % PAGE)
+    }
+
+    /// Finds the pages of user data in the tables of the process that runs. `Err` is one that is not there.
+    pub fn keep_user_data(&self) -> Result<(), u64> {
+        let pages = (USER_DATA..USER_DATA + USER_DATA_SIZE).step_by(PAGE as usize);
+        let found: Result<Vec<u64>, u64> = pages.map(|ea| self.walked(ea).ok_or(ea)).collect();
+        *self.user_data.borrow_mut() = found?;
+        Ok(())
+    }
+
+    /// A page of user data that the process which runs has elsewhere than the one that [`RadixMap::keep_user_data`] looked at: the kernel has moved it.
+    pub fn moved_user_data(&self) -> Option<u64> {
+        let pages = self.user_data.borrow();
+        let mut places = (USER_DATA..).step_by(PAGE as usize).zip(pages.iter());
+        let moved = places.find(|(ea, pa)| self.walked(*ea).is_some_and(|found| found != **pa));
+        moved.map(|(ea, _)| ea)
     }
 
     /// Translates an access.
@@ -227,7 +260,7 @@ mod tests {
     use super::*;
     use crate::run::outcome::Endian;
 
-    const SIZE: u64 = 1 << 20;
+    const SIZE: u64 = 1 << 23;
 
     /// Process 0 has one leaf of 2 MiB at the start of quadrant 3, process 5 one page of 4 KiB at 0x1000_0000.
     fn map(pid: u64) -> RadixMap {
@@ -268,6 +301,49 @@ mod tests {
         map.set_pid(6);
         assert_eq!(map.physical(0x1000_0010), None);
         assert_eq!(map.physical(0x4000_0000_0000_0000), None);
+    }
+
+    /// Process 5 has user data, process 6 has none of it yet, and process 7 has its first page elsewhere.
+    #[test]
+    fn user_data_is_the_same_for_all_processes_and_a_page_elsewhere_is_noticed() {
+        const LEAF: u64 = pte::VALID | pte::LEAF | pte::READ | pte::WRITE;
+        const LAST: u64 = USER_DATA + USER_DATA_SIZE - PAGE;
+        let map = map(5);
+        let put = |pa: u64, value: u64| map.memory.write(pa, &value.to_be_bytes());
+        let pages = USER_DATA_SIZE / PAGE;
+        for (pid, first) in [(5, 0x40_0000), (7, 0x50_0000)] {
+            let tables = 0x4_0000 + 0x2_0000 * pid;
+            let directory = |at: u64, bits: u64| pte::VALID | at | bits;
+            put(0x1000 + 16 * pid, directory(tables, 13));
+            put(tables, directory(tables + 0x1_0000, 9));
+            put(tables + 0x1_0000, directory(tables + 0x1_1000, 9));
+            let third = tables + 0x1_1000 + 8 * (USER_DATA >> 21 & 511);
+            put(third, directory(tables + 0x1_2000, 9));
+            for page in 0..pages {
+                put(tables + 0x1_2000 + 8 * page, LEAF | (first + PAGE * page));
+            }
+        }
+        map.set_pid(6);
+        assert_eq!(map.keep_user_data(), Err(USER_DATA));
+        assert_eq!(map.physical(USER_DATA + 8), None);
+        map.set_pid(5);
+        assert_eq!(map.keep_user_data(), Ok(()));
+        for pid in [5, 6] {
+            map.set_pid(pid);
+            assert_eq!(map.physical(USER_DATA + 8), Some(0x40_0008));
+            assert_eq!(map.physical(LAST), Some(0x40_0000 + LAST - USER_DATA));
+            assert_eq!(map.physical(USER_DATA + USER_DATA_SIZE), None);
+            assert_eq!(map.moved_user_data(), None);
+        }
+        map.set_pid(7);
+        assert_eq!(map.moved_user_data(), Some(USER_DATA));
+        let refused = map
+            .access(USER_DATA, Access::Read, true)
+            .map(|page| page.pa);
+        assert_eq!(refused, Ok(0x50_0000), "guests go by their tables");
+        map.set_pid(6);
+        let refused = map.access(USER_DATA, Access::Read, true);
+        assert_eq!(refused, Err(Refusal::NoTranslation));
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl Ledger {
                 self.rings.retain(|owner| *owner != task);
                 (task, TaskState::Ready)
             }
-            LogEntry::SignalDelivered { task, frame } => {
+            LogEntry::SignalDelivered { task, frame, .. } => {
                 let signal = frames
                     .get(usize::from(frame))
                     .map_or(0, |frame| frame.signal);

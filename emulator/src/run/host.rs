@@ -2,6 +2,8 @@
 //!
 //! How work is made pending is up to the kernel: `remote_work` for the model, `agent` for a real one.
 
+mod end;
+
 use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::Pending;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
@@ -18,22 +20,13 @@ use super::{images, ptrace, remote_work, user};
 use crate::kernel::image::Layout;
 use crate::machine::{Host, Reply, Vector, View};
 
+pub use end::GuestEnd;
+
 /// `thread_struct`'s `load_fp` and `load_vec`, where a scenario says so.
 #[derive(Clone, Copy)]
 struct Counters {
     load_fp: Option<u8>,
     load_vec: Option<u8>,
-}
-
-/// Why the guest itself ended the run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GuestEnd {
-    /// Nothing is left to run.
-    AllDone,
-    /// The kernel panicked.
-    Panic(String),
-    /// A host call that does not exist: the interpreter or the kernel has lost its way.
-    Lost(String),
 }
 
 /// Receives what happens in a traced run, instruction by instruction.
@@ -187,11 +180,20 @@ impl RunHost {
                     address: view.gpr(27),
                 };
             }
+            // What is not there reads as zero, and would look like a frame.
+            call::SIGNAL_HANDLER | call::CONTEXT if view.map.physical(view.gpr(5)).is_none() => {
+                let what = format!("there is no memory at the context {:#x}", view.gpr(5));
+                return self.end(GuestEnd::Lost(what));
+            }
             call::SIGNAL_HANDLER => {
                 let frame = images::signal_frame(view, &self.layout, task);
                 let index = self.outcome.frames.len() as u16;
                 self.outcome.frames.push(frame);
-                self.log(LogEntry::SignalDelivered { task, frame: index });
+                self.log(LogEntry::SignalDelivered {
+                    task,
+                    frame: index,
+                    at_entry: images::at_entry(view, &self.layout),
+                });
             }
             call::CONTEXT => {
                 let frame = images::context(view, &self.layout, task, view.gpr(5));
@@ -233,6 +235,10 @@ impl RunHost {
 
     fn dumped(&mut self, view: &View<'_>, task: u8) -> Reply {
         let index = usize::from(task);
+        if let Some(page) = view.map.moved_user_data() {
+            let what = format!("the kernel has moved the page of user data at {page:#x}");
+            return self.end(GuestEnd::Misled(what));
+        }
         if self.outcome.tasks.len() <= index {
             self.outcome.tasks.resize(index + 1, None);
         }
@@ -276,7 +282,8 @@ impl RunHost {
 
     fn event(&mut self, view: &View<'_>, task: u8) -> Reply {
         let Some(operation) = view.map.physical(view.gpr(29)) else {
-            return Reply::Continue;
+            let what = format!("user code came back with r29 = {:#x}", view.gpr(29));
+            return self.end(GuestEnd::Lost(what));
         };
         let (kind, event) = user::operation_head(view.memory, operation);
         if user::is_end(kind) {

@@ -1,6 +1,7 @@
 //! Reads what the kernel keeps of tasks in memory: `thread_struct` images and signal frames.
 
 use super::outcome::{Endian, RED_ZONE, RegisterFile, SIGFPE, SignalFrame, ThreadImage};
+use super::user;
 use ctxfuzz_scenario::register::Register;
 
 use crate::kernel::image::{Layout, ModelLayout, ThreadLayout};
@@ -14,6 +15,8 @@ const FREE_SLOT: u64 = 0x1000;
 const SIGINFO_SIZE: u64 = 128;
 /// Index of MSR in `gp_regs` (PT_MSR).
 const PT_MSR: u64 = 33;
+/// Index of CTR (PT_CTR).
+const PT_CTR: u64 = 35;
 /// Quadword index of VSCR in the frame's VR area.
 const FRAME_VSCR: u64 = 32;
 /// Quadword index of VRSAVE.
@@ -177,6 +180,12 @@ pub fn context(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> SignalFra
         }
     }
     frame(registers)
+}
+
+/// Whether the frame of a handler that has just been entered interrupted another handler before its first instruction: only there it still has its own address in CTR.
+pub fn at_entry(view: &View<'_>, layout: &Layout) -> bool {
+    let ctr = layout.frame.gp_regs + 8 * PT_CTR;
+    view.load(view.gpr(5).wrapping_add(ctr)) == user::SIGNAL_HANDLER
 }
 
 /// The frame of a handler that has just been entered: r3 is the signal, r4 its `siginfo`, the last thing in the frame, and r5 the `ucontext`.

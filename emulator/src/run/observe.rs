@@ -16,9 +16,6 @@ use crate::machine::{View, msr};
 /// A facility bit of MSR and VSX, which no kernel turns on without both others: registers of that facility are in the processor.
 const FP_LIVE: u64 = msr::FP | msr::VSX;
 const VMX_LIVE: u64 = msr::VEC | msr::VSX;
-/// Index of CTR in `gp_regs` (PT_CTR).
-const PT_CTR: u64 = 35;
-
 /// One look at one task.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observation {
@@ -58,7 +55,7 @@ pub enum Point {
     },
     /// At the start of a signal handler.
     Handler {
-        /// Whether its frame interrupted another handler that had not begun yet: two signals were delivered at once.
+        /// As in [`super::outcome::LogEntry::SignalDelivered`].
         at_entry: bool,
     },
     /// The final registers are in the dump area; these are the ones here.
@@ -95,13 +92,9 @@ pub(super) fn look(
                 child: user::is_fork(kind).then(|| view.load(user::BLOCKS_USED) as u8),
             }
         }
-        call::SIGNAL_HANDLER => {
-            let ctr = layout.frame.gp_regs + 8 * PT_CTR;
-            Point::Handler {
-                // Only before its first instruction a handler still has its own address in CTR.
-                at_entry: view.load(view.gpr(5).wrapping_add(ctr)) == user::SIGNAL_HANDLER,
-            }
-        }
+        call::SIGNAL_HANDLER => Point::Handler {
+            at_entry: images::at_entry(view, layout),
+        },
         call::DUMPED => Point::Dumped,
         // The kernel has not run since EVENT.
         _ => return None,

@@ -137,6 +137,8 @@ pub enum LogEntry {
         task: u8,
         /// Which frame.
         frame: u16,
+        /// Whether the frame interrupted another handler that had not begun yet: two signals were delivered at once.
+        at_entry: bool,
     },
     /// `task` has become a new program.
     Execed {

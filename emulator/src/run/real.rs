@@ -14,7 +14,7 @@ use crate::kernel::name::KernelName;
 use crate::kernel::offsets;
 use crate::kernel::snapshot::{Snapshot, SymbolKind};
 use crate::kernel::symbols::Symbols;
-use crate::machine::address::KERNEL;
+use crate::machine::address::{AddressMap, KERNEL};
 use crate::machine::pseries::Boot;
 use crate::machine::{Guest, Machine, Options, Program};
 
@@ -73,6 +73,12 @@ pub fn runner(
         != Some(MAGIC)
     {
         return Err(wrong("the snapshot was made with another agent".into()));
+    }
+    if let AddressMap::Radix(map) = machine.map()
+        && let Err(page) = map.keep_user_data()
+    {
+        let what = format!("the agent's first task has no page at {page:#x}, of user data");
+        return Err(wrong(what));
     }
     let mut runner = Runner {
         name: name.clone(),

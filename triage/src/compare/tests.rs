@@ -231,9 +231,14 @@ fn different_schedules_are_no_divergence() {
 
 fn framed(msr: u64, registers: RegisterFile) -> Outcome {
     let mut outcome = outcome(1);
-    outcome
-        .log
-        .insert(2, LogEntry::SignalDelivered { task: 0, frame: 0 });
+    outcome.log.insert(
+        2,
+        LogEntry::SignalDelivered {
+            task: 0,
+            frame: 0,
+            at_entry: false,
+        },
+    );
     outcome.frames.push(SignalFrame {
         task: 0,
         msr,
@@ -432,8 +437,11 @@ fn a_lone_fp_exception_is_as_visible_as_its_operands() {
             .log
             .extend((0..events).map(|index| LogEntry::Event { index, task: 0 }));
         let mut loud = silent.clone();
-        loud.log
-            .push(LogEntry::SignalDelivered { task: 0, frame: 0 });
+        loud.log.push(LogEntry::SignalDelivered {
+            task: 0,
+            frame: 0,
+            at_entry: false,
+        });
         loud.frames.push(SignalFrame {
             task: 0,
             msr: 0,

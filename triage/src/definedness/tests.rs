@@ -1,7 +1,9 @@
+mod signals;
+
 use ctxfuzz_emulator::run::outcome::LogEntry;
 use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
-    ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
+    ComputeOp, Event, Facility, FrameEdit, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
 use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register::{self, F, Fpscr, V, Vrsave, Vs, Vscr};
@@ -191,50 +193,6 @@ fn vsx_and_vmx_operations() {
     assert!(or.lacks(V(1)) && !or.lacks(Vscr));
 }
 
-#[test]
-fn handlers_rely_on_nothing_and_give_everything_back() {
-    let events = vec![
-        syscall(Syscall::Getppid),
-        set(&[V(3)]),
-        syscall(Syscall::RtSigreturn),
-    ];
-    let delivered = LogEntry::SignalDelivered { task: 0, frame: 0 };
-    let log = [START, delivered.clone(), event(1, 0)];
-    let inside = definedness(&scenario(events.clone()), &log, Abi::Linux);
-    assert_eq!(inside.frame(0), Mask::EVERYTHING);
-    let mask = inside.task(0);
-    assert!(mask.lacks(F(20)) && mask.lacks(V(2)) && !mask.lacks(V(3)));
-    assert!(!mask.lacks(Fpscr) && !mask.lacks(Vscr) && !mask.lacks(Vrsave));
-
-    let log = [
-        START,
-        delivered,
-        event(0, 0),
-        event(2, 0),
-        LogEntry::SigReturned { task: 0 },
-        DUMP,
-    ];
-    assert_eq!(
-        definedness(&scenario(events), &log, Abi::Elf).task(0),
-        Mask::EVERYTHING
-    );
-}
-
-#[test]
-fn a_signal_on_the_return_of_a_call_sees_what_the_call_left() {
-    let events = vec![syscall(Syscall::Kill { signal: 10 })];
-    let log = [
-        START,
-        event(0, 0),
-        LogEntry::SignalDelivered { task: 0, frame: 0 },
-        LogEntry::SigReturned { task: 0 },
-        DUMP,
-    ];
-    let found = definedness(&scenario(events), &log, Abi::Elf);
-    assert!(found.frame(0).lacks(F(0)) && !found.frame(0).lacks(F(14)));
-    assert_eq!(found.task(0), found.frame(0));
-}
-
 fn family(log: &[LogEntry], events: Vec<Event>, policy: Abi) -> Definedness {
     definedness(&scenario(events), log, policy)
 }
@@ -339,7 +297,13 @@ fn any_entry() -> impl Strategy<Value = LogEntry> {
         (0..25u16, task.clone()).prop_map(|(index, task)| event(index, task)),
         (0..25u16, task.clone()).prop_map(|(index, task)| event(index, task)),
         (0..25u16, task.clone()).prop_map(|(index, task)| event(index, task)),
-        (task.clone(), 0..4u16).prop_map(|(task, frame)| LogEntry::SignalDelivered { task, frame }),
+        (task.clone(), 0..4u16, proptest::bool::ANY).prop_map(|(task, frame, at_entry)| {
+            LogEntry::SignalDelivered {
+                task,
+                frame,
+                at_entry,
+            }
+        }),
         task.clone().prop_map(|task| LogEntry::SigReturned { task }),
         task.prop_map(|task| LogEntry::Dumped { task }),
     ]
@@ -381,6 +345,18 @@ fn results_are_undefined_where_exceptions_are_enabled() {
     assert!(!elf(vec![enabling(0x10), compute(ComputeOp::Fmr, 3)]).lacks(Register::F(3)));
 }
 
+/// An interrupt with a tracer on its way out.
+fn traced(set: Option<SetRegset>) -> Event {
+    let pending = Pending {
+        ptrace: Some(Ptrace { set }),
+        ..Pending::NONE
+    };
+    Event::Interrupt {
+        vector: Interrupt::Doorbell,
+        pending,
+    }
+}
+
 /// Task 0 of `uses` is stopped at each of the events, by a tracer that writes a VMX register set, and dumps.
 fn written(uses: Vec<Facility>, before: Vec<LogEntry>, after: Vec<LogEntry>) -> Definedness {
     let set = SetRegset {
@@ -388,15 +364,7 @@ fn written(uses: Vec<Facility>, before: Vec<LogEntry>, after: Vec<LogEntry>) -> 
         pattern: 1,
         bytes: Some(32),
     };
-    let pending = Pending {
-        ptrace: Some(Ptrace { set: Some(set) }),
-        ..Pending::NONE
-    };
-    let traced = Event::Interrupt {
-        vector: Interrupt::Doorbell,
-        pending,
-    };
-    let mut scenario = scenario(vec![traced, syscall(Syscall::Fork)]);
+    let mut scenario = scenario(vec![traced(Some(set)), syscall(Syscall::Fork)]);
     scenario.stage.tasks[0].uses = uses;
     let stop = LogEntry::Traced {
         task: 0,
@@ -431,15 +399,6 @@ fn what_a_tracer_writes_is_defined_if_the_task_has_used_the_facility() {
             .task(0)
             .lacks(V(0))
     );
-}
-
-#[test]
-fn what_is_written_unused_may_outlive_the_handler_it_was_for() {
-    let signal = || vec![LogEntry::SignalDelivered { task: 0, frame: 0 }];
-    let back = || vec![LogEntry::SigReturned { task: 0 }];
-    let lacks = |uses| written(uses, signal(), back()).task(0).lacks(V(0));
-    assert!(lacks(vec![]));
-    assert!(!lacks(vec![Facility::Vmx]));
 }
 
 #[test]

@@ -460,7 +460,10 @@ impl<'a> Walk<'a> {
         };
         let now = self.masks(task);
         if let Some(frame) = self.frame() {
-            let now = if at_entry { now.in_handler() } else { now };
+            let now = Masks {
+                elf: self.elf.interruptible(task, at_entry),
+                linux: self.linux.interruptible(task, at_entry),
+            };
             self.compare_frame(&interrupted, frame, &now);
             self.compare_beside(interrupted.when, frame);
             // What is wrong in a frame is a violation once: `rt_sigreturn` has to bring back what is in it.

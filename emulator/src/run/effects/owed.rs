@@ -210,7 +210,7 @@ impl Owed {
 
     fn delivered(&self, later: &[LogEntry], frames: &[SignalFrame]) -> bool {
         later.iter().any(|entry| match entry {
-            LogEntry::SignalDelivered { task, frame } if *task == self.task => {
+            LogEntry::SignalDelivered { task, frame, .. } if *task == self.task => {
                 let signal = frames.get(usize::from(*frame)).map(|frame| frame.signal);
                 signal.map(Detail::Signal) == Some(self.detail)
             }

@@ -58,7 +58,11 @@ impl Run {
             red_zone: None,
             registers: RegisterFile::default(),
         });
-        self.log(LogEntry::SignalDelivered { task, frame });
+        self.log(LogEntry::SignalDelivered {
+            task,
+            frame,
+            at_entry: false,
+        });
     }
 
     fn hit(&mut self, watched: Watched, task: Option<u8>) {

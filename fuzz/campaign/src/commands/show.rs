@@ -147,7 +147,7 @@ fn timeline(text: &mut String, scenario: &Scenario, outcome: &Outcome) {
                     );
                 }
             }
-            LogEntry::SignalDelivered { task, frame } => {
+            LogEntry::SignalDelivered { task, frame, .. } => {
                 let fpe = outcome.frames[usize::from(frame)].signal == SIGFPE;
                 let handler = if fpe {
                     "SIGFPE's handler"

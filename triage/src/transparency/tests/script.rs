@@ -233,9 +233,11 @@ impl Script {
     pub fn handler_after_frame(&mut self, task: u8, at_entry: bool, start: &RegisterFile) {
         self.look(task, Point::Handler { at_entry }, start, &[]);
         let frame = self.outcome.frames.len() as u16 - 1;
-        self.outcome
-            .log
-            .push(LogEntry::SignalDelivered { task, frame });
+        self.outcome.log.push(LogEntry::SignalDelivered {
+            task,
+            frame,
+            at_entry,
+        });
     }
 
     /// A tracer stops the task at the event, and reads this.
