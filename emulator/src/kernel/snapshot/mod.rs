@@ -10,6 +10,7 @@ mod file;
 mod gdb;
 mod initramfs;
 mod mapped;
+mod package;
 mod pages;
 mod qemu;
 mod registers;
