@@ -92,6 +92,7 @@ impl Collected {
     pub fn into_outcome(self, end: super::outcome::End) -> Outcome {
         Outcome {
             end,
+            spent: None,
             log: self.log,
             tasks: self.tasks,
             gprs: self.gprs,

@@ -14,6 +14,7 @@ pub mod ptrace;
 pub mod reads;
 mod real;
 mod remote_work;
+mod spent;
 pub mod user;
 
 use std::collections::HashMap;
@@ -127,11 +128,9 @@ impl Runner {
             return real::runner(name, &*snapshot?, endian, options);
         }
         let image = KernelImage::load(name, endian)?;
-        let machine = Machine::new(
-            &image.program,
-            options,
-            RunHost::new(image.layout.clone(), None),
-        )?;
+        let host = RunHost::new(image.layout.clone(), None);
+        let mut machine = Machine::new(&image.program, options, host)?;
+        machine.tell_who(spent::who(&image.layout));
         let pristine = image.layout.model.as_ref().map_or_else(Vec::new, |model| {
             let (start, size) = model.data;
             machine.memory().to_vec(start - KERNEL, size as usize)
@@ -225,7 +224,10 @@ impl Runner {
         let host = self.machine.host();
         let end = end(stop, host.guest_end.take());
         let collected = std::mem::take(&mut host.outcome);
-        collected.into_outcome(self.with_last_words(end))
+        Outcome {
+            spent: spent::spent(self, &end),
+            ..collected.into_outcome(self.with_last_words(end))
+        }
     }
 
     /// What a dying kernel said last is what its developer wants to read first.

@@ -55,6 +55,7 @@ fn outcome(tasks: u8) -> Outcome {
     log.extend((0..tasks).map(|task| LogEntry::Dumped { task }));
     Outcome {
         end: End::Completed,
+        spent: None,
         log,
         tasks: (0..tasks).map(|_| Some(RegisterFile::default())).collect(),
         gprs: (0..tasks).map(|_| Some([0; 12])).collect(),
