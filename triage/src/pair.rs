@@ -6,6 +6,7 @@ use ctxfuzz_emulator::run::{Runner, RunnerError, user};
 use ctxfuzz_scenario::scenario::Scenario;
 
 use crate::compare::{Comparison, compare};
+use crate::inconclusive::Inconclusive;
 
 /// Two kernels of one byte order, each on a machine of its own.
 pub struct Pair {
@@ -46,7 +47,7 @@ impl Pair {
         let not_applicable = [self.a.not_applicable(), self.b.not_applicable()];
         if not_applicable[0] != not_applicable[1] {
             // One of them did more than the other.
-            comparison = comparison.inconclusive("the scenario does not apply to both kernels");
+            comparison = comparison.inconclusive(Inconclusive::NotApplicable);
         }
         Paired {
             a,
