@@ -10,6 +10,7 @@ pub mod compare;
 pub mod definedness;
 pub mod expect;
 pub mod findings;
+pub mod inconclusive;
 pub mod index;
 pub mod json_file;
 pub mod known;

@@ -6,6 +6,7 @@ use ctxfuzz_emulator::run::{Runner, RunnerError, user};
 use ctxfuzz_scenario::scenario::Scenario;
 
 use crate::compare::{Comparison, compare};
+use crate::inconclusive::Inconclusive;
 
 /// Two kernels of one byte order, each on a machine of its own.
 pub struct Pair {
@@ -43,7 +44,7 @@ impl Pair {
         let mut comparison = compare(scenario, &a, &b);
         if a.effects.not_applicable != b.effects.not_applicable {
             // One of them did more than the other.
-            comparison = comparison.inconclusive("the scenario does not apply to both kernels");
+            comparison = comparison.inconclusive(Inconclusive::NotApplicable);
         }
         Paired { a, b, comparison }
     }

@@ -12,13 +12,14 @@ pub(crate) mod uri;
 
 use std::fmt::Write;
 
-use ctxfuzz_emulator::run::outcome::{End, Endian};
+use ctxfuzz_emulator::run::outcome::{End, Endian, Spent};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Verdict;
 use serde::Serialize;
 
 use crate::compare::{Comparison, Difference, What};
 use crate::definedness::Abi;
+use crate::inconclusive::{Inconclusive, SpentReport, most};
 use crate::names;
 use crate::untrusted;
 
@@ -85,6 +86,9 @@ pub struct RunReport {
     /// Why the runs could not be compared; absent if they could.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_comparable: Option<String>,
+    /// The same as the short name that summaries have for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inconclusive_reason: Option<&'static str>,
 }
 
 /// A reviewed signature in JSON.
@@ -120,15 +124,20 @@ pub struct SideReport {
     pub kernel: String,
     /// How its run ended.
     pub end: &'static str,
+    /// What took most of a run that did not come to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spent: Option<SpentReport>,
 }
 
 impl RunReport {
     /// Makes the report of a comparison.
     pub fn new(subject: &Subject<'_>, comparison: &Comparison) -> RunReport {
-        let side = |kernel: &str, end: &End| SideReport {
+        let side = |kernel: &str, end: &End, spent: &Option<Spent>| SideReport {
             kernel: kernel.to_owned(),
             end: names::end(end),
+            spent: spent.as_ref().map(SpentReport::new),
         };
+        let [spent_a, spent_b] = &comparison.spent;
         RunReport {
             scenario: subject.scenario.to_owned(),
             endian: subject.endian.name(),
@@ -148,9 +157,10 @@ impl RunReport {
                 .listed(comparison)
                 .map(DifferenceReport::new)
                 .collect(),
-            a: side(subject.kernel_a, &comparison.end_a),
-            b: side(subject.kernel_b, &comparison.end_b),
-            not_comparable: comparison.reason().map(str::to_owned),
+            a: side(subject.kernel_a, &comparison.end_a, spent_a),
+            b: side(subject.kernel_b, &comparison.end_b, spent_b),
+            not_comparable: comparison.reason().map(ToString::to_string),
+            inconclusive_reason: comparison.reason().map(Inconclusive::name),
         }
     }
 
@@ -204,16 +214,19 @@ pub fn text(subject: &Subject<'_>, comparison: &Comparison) -> String {
         ),
     );
     if let Some(reason) = comparison.reason() {
-        lines.wrapped("  ", reason);
+        lines.wrapped("  ", &reason.to_string());
     }
-    for (side, kernel, end) in [
-        ("a", subject.kernel_a, &comparison.end_a),
-        ("b", subject.kernel_b, &comparison.end_b),
+    let [spent_a, spent_b] = &comparison.spent;
+    for (side, kernel, end, spent) in [
+        ("a", subject.kernel_a, &comparison.end_a, spent_a),
+        ("b", subject.kernel_b, &comparison.end_b, spent_b),
     ] {
-        lines.wrapped(
-            "  ",
-            &format!("{side}: {kernel}, {}", names::end_with_detail(end)),
-        );
+        let end = names::end_with_detail(end);
+        lines.wrapped("  ", &format!("{side}: {kernel}, {end}"));
+        // Of a run that says nothing the reason has said it.
+        if let (Some(spent), None) = (spent, comparison.reason()) {
+            lines.wrapped("    ", &most(spent));
+        }
     }
     if !subject.signatures.is_empty() {
         lines.wrapped(

@@ -12,12 +12,12 @@ pub mod report;
 mod tests;
 mod walk;
 
-use ctxfuzz_emulator::run::outcome::{End, Outcome};
+use ctxfuzz_emulator::run::outcome::{End, Outcome, Spent};
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use crate::compare::What;
 use crate::definedness::Abi;
-use crate::names;
+use crate::inconclusive::Inconclusive;
 
 pub use key::{Key, keys};
 
@@ -55,13 +55,15 @@ pub struct Violation {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Judgement {
     /// Why the run says nothing about its kernel. There are no violations then.
-    pub inconclusive: Option<String>,
+    pub inconclusive: Option<Inconclusive>,
     /// In order of time, dead ones too.
     pub violations: Vec<Violation>,
     /// The greatest verdict among them; does not depend on the ABI policy.
     pub verdict: Verdict,
     /// How the run ended.
     pub end: End,
+    /// What took most of it, if it did not come to its end.
+    pub spent: Option<Spent>,
 }
 
 impl Judgement {
@@ -71,28 +73,21 @@ impl Judgement {
     }
 
     /// The same run, taken back.
-    pub fn withdrawn(self, reason: &str) -> Judgement {
+    pub fn withdrawn(self, why: Inconclusive) -> Judgement {
         Judgement {
-            inconclusive: Some(reason.to_owned()),
+            inconclusive: Some(why),
             violations: Vec::new(),
             verdict: Verdict::None,
-            end: self.end,
+            ..self
         }
     }
 }
 
 /// Judges a run that was observed.
 pub fn judge(scenario: &Scenario, outcome: &Outcome) -> Judgement {
-    let inconclusive = match &outcome.end {
-        End::EmulatorFault(_) | End::Budget => Some(format!(
-            "the run ended with {}",
-            names::end_with_detail(&outcome.end)
-        )),
-        _ if outcome.observations.is_empty() && !outcome.log.is_empty() => {
-            Some("the run was not observed".to_owned())
-        }
-        _ => None,
-    };
+    let unseen = outcome.observations.is_empty() && !outcome.log.is_empty();
+    let inconclusive =
+        Inconclusive::of_end(None, outcome).or_else(|| unseen.then_some(Inconclusive::NotObserved));
     let violations = match inconclusive {
         None => walk::violations(scenario, outcome),
         Some(_) => Vec::new(),
@@ -106,5 +101,6 @@ pub fn judge(scenario: &Scenario, outcome: &Outcome) -> Judgement {
             .unwrap_or_default(),
         violations,
         end: outcome.end.clone(),
+        spent: outcome.spent.clone(),
     }
 }

@@ -17,6 +17,7 @@ pub mod pages;
 pub mod pseries;
 pub mod radix;
 mod registers;
+pub mod samples;
 mod state;
 
 use std::collections::HashMap;
@@ -308,7 +309,7 @@ impl<H: Host> Machine<H> {
             })?;
         if let AddressMap::Radix(radix) = &machine.map {
             machine.pristine = Some(Pristine {
-                bytes: copy_written(&machine.memory),
+                bytes: machine.memory.copy_written(),
                 pid: radix.pid(),
             });
             machine.uc.get_data_mut().start_here();
@@ -457,20 +458,12 @@ impl<H: Host> Machine<H> {
     pub fn gpr(&self, n: u8) -> u64 {
         engine::gpr(&self.uc, n)
     }
-}
 
-/// A copy of memory. Pages that were never written are zero, and take no room here either.
-fn copy_written(memory: &Memory) -> Vec<u8> {
-    let mut bytes = vec![0; memory.size()];
-    if let Some(written) = memory.written() {
-        for pa in written.borrow().iter() {
-            let at = pa as usize;
-            if let Some(page) = bytes.get_mut(at..at + PageSet::PAGE) {
-                memory.read(pa, page);
-            }
-        }
+    /// The instruction that the machine stands at, or the one that its trampoline replaces.
+    fn site(&self) -> u64 {
+        let pc = self.uc.reg_read(RegisterPPC::PC).unwrap_or(0);
+        self.uc.get_data().site(pc)
     }
-    bytes
 }
 
 /// Memory and translation for a program.

@@ -24,6 +24,7 @@ impl Collected {
     pub fn into_outcome(self, end: End, effects: Effects) -> Outcome {
         Outcome {
             end,
+            spent: None,
             log: self.log,
             tasks: self.tasks,
             gprs: self.gprs,

@@ -16,6 +16,7 @@ pub mod ptrace;
 pub mod reads;
 mod real;
 mod remote_work;
+mod spent;
 pub mod user;
 
 use std::collections::HashMap;
@@ -131,11 +132,9 @@ impl Runner {
             return real::runner(name, &*snapshot?, endian, options);
         }
         let image = KernelImage::load(name, endian)?;
-        let machine = Machine::new(
-            &image.program,
-            options,
-            RunHost::new(image.layout.clone(), None),
-        )?;
+        let host = RunHost::new(image.layout.clone(), None);
+        let mut machine = Machine::new(&image.program, options, host)?;
+        machine.tell_who(spent::who(&image.layout));
         let pristine = image.layout.model.as_ref().map_or_else(Vec::new, |model| {
             let (start, size) = model.data;
             machine.memory().to_vec(start - KERNEL, size as usize)
@@ -229,9 +228,13 @@ impl Runner {
         let host = self.machine.host();
         let end = end(stop, host.guest_end.take());
         let collected = std::mem::take(&mut host.outcome);
+        let spent = spent::spent(self, &end);
         let end = self.with_last_words(end);
         let effects = self.effects(&collected, end == End::Completed);
-        collected.into_outcome(end, effects)
+        Outcome {
+            spent,
+            ..collected.into_outcome(end, effects)
+        }
     }
 
     fn effects(&mut self, collected: &Collected, completed: bool) -> Effects {

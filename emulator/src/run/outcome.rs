@@ -247,11 +247,28 @@ impl Outcome {
     }
 }
 
+/// What took most of a run that was cut off, or that would never end. Of a run that the emulator could not go on with: where it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Spent {
+    /// Basic blocks of the run.
+    pub blocks: u64,
+    /// The task: `task 1` of the scenario, `director`, or the name that a real kernel has for it (`comm`).
+    pub task: String,
+    /// How much of what was looked at was in this task, in percent.
+    pub in_task: u8,
+    /// The function of the kernel, or `user code`.
+    pub function: String,
+    /// How much was in this function and in this task, in percent.
+    pub in_function: u8,
+}
+
 /// What one kernel did with one scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outcome {
     /// How it ended.
     pub end: End,
+    /// Who spent it, if it was cut off, would never end, or was more than the emulator can do.
+    pub spent: Option<Spent>,
     /// The schedule.
     pub log: Vec<LogEntry>,
     /// Final registers by task index, as user code sees them; `None` for a task that never dumped.

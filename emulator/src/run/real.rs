@@ -8,8 +8,9 @@ use super::agent::{self, Agent, CopiedPages, MAGIC, PAGE};
 use super::effects;
 use super::host::RunHost;
 use super::outcome::Endian;
-use super::{Imitation, Runner, RunnerError};
+use super::{Imitation, Runner, RunnerError, spent};
 use crate::kernel::agent::text;
+use crate::kernel::image::{Layout, RealLayout};
 use crate::kernel::name::KernelName;
 use crate::kernel::offsets;
 use crate::kernel::snapshot::{Snapshot, SymbolKind};
@@ -22,6 +23,8 @@ use crate::machine::{Guest, Machine, Options, Program};
 const SPRG1: u16 = 273;
 /// Functions that a kernel enters when it dies.
 const FATAL: [&str; 2] = ["panic", "oops_enter"];
+/// The task that a kernel starts with.
+const INIT_TASK: &str = "init_task";
 /// A run on a real kernel takes more blocks than one on the model.
 const BUDGET_FACTOR: u64 = 10;
 /// Pages that are loaded at once.
@@ -57,15 +60,17 @@ pub fn runner(
             Endian::Big => u32::from_be_bytes(bytes),
         }
     };
-    let layout = offsets::read(|name| snapshot.address(name), word, paca)
+    let mut layout = offsets::read(|name| snapshot.address(name), word, paca)
         .map_err(|error| wrong(error.to_string()))?;
+    layout.real = Some(real_layout(snapshot, &layout));
     let program = program(snapshot).map_err(wrong)?;
     let options = Options {
         budget: options.budget.saturating_mul(BUDGET_FACTOR),
         ..options
     };
     let host = RunHost::new(layout.clone(), Some(Agent::new()));
-    let machine = Machine::new(&program, options, host)?;
+    let mut machine = Machine::new(&program, options, host)?;
+    machine.tell_who(spent::who(&layout));
     if machine
         .map()
         .physical(PAGE)
@@ -129,6 +134,20 @@ fn find_copied_pages(runner: &mut Runner) {
     }
 }
 
+/// Who is who, in a snapshot: the agent's director has just reached its mark.
+fn real_layout(snapshot: &Snapshot, layout: &Layout) -> RealLayout {
+    let init_task = snapshot.symbols.iter().find(|s| s.name == INIT_TASK);
+    let mut first = vec![0; init_task.map_or(0, |task| task.size as usize)];
+    let address = init_task.map_or(0, |task| task.address);
+    snapshot
+        .pages
+        .read(address.wrapping_sub(KERNEL), &mut first);
+    RealLayout {
+        comm: offsets::comm(&first),
+        director: doubleword(snapshot, layout.current),
+    }
+}
+
 /// What the machine loads and starts with.
 fn program(snapshot: &Snapshot) -> Result<Program, String> {
     let need = |name: &str| {
@@ -169,15 +188,18 @@ fn fatal(snapshot: &Snapshot) -> Vec<(u64, String)> {
 
 /// The physical address that the variable `process_tb` points at.
 fn process_table(snapshot: &Snapshot, variable: u64) -> u64 {
+    doubleword(snapshot, variable) & !KERNEL
+}
+
+/// What a variable of the kernel holds.
+fn doubleword(snapshot: &Snapshot, variable: u64) -> u64 {
     let mut bytes = [0; 8];
-    snapshot
-        .pages
-        .read(variable.wrapping_sub(KERNEL), &mut bytes);
-    let pointer = match snapshot.endian {
+    let at = variable.wrapping_sub(KERNEL);
+    snapshot.pages.read(at, &mut bytes);
+    match snapshot.endian {
         Endian::Little => u64::from_le_bytes(bytes),
         Endian::Big => u64::from_be_bytes(bytes),
-    };
-    pointer & !KERNEL
+    }
 }
 
 /// Memory in a few large pieces.

@@ -5,6 +5,7 @@ use ctxfuzz_scenario::scenario::{Place, Verdict};
 use super::{RunReport, Subject, hex, text};
 use crate::compare::{Comparison, Difference, Standing, What};
 use crate::definedness::Abi;
+use crate::inconclusive::{Inconclusive, Side};
 
 fn difference(
     task: Option<u8>,
@@ -45,6 +46,7 @@ fn comparison() -> Comparison {
         verdict: Verdict::Live,
         end_a: End::Completed,
         end_b: End::Completed,
+        spent: [None, None],
     }
 }
 
@@ -143,7 +145,11 @@ fn long_reasons_are_wrapped() {
     let fault = "an FP instruction at save_fpu+0x30 with MSR[FP] off ".repeat(5);
     let mut faulted = comparison();
     faulted.end_a = End::EmulatorFault(fault.clone());
-    faulted.standing = Standing::Inconclusive(format!("run A ended with emulator-fault: {fault}"));
+    faulted.standing = Standing::Inconclusive(Inconclusive::EmulatorFault {
+        side: Some(Side::A),
+        what: fault,
+        spent: None,
+    });
     faulted.differences.clear();
     faulted.verdict = Verdict::None;
     let report = text(&subject(&[], false), &faulted);

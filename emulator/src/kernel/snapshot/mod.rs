@@ -98,6 +98,14 @@ impl Snapshot {
         hash.digest()
     }
 
+    /// The function that an address lies in.
+    pub fn function_at(&self, address: u64) -> Option<&Symbol> {
+        let behind = self.symbols.partition_point(|s| s.address <= address);
+        let mut before = self.symbols[..behind].iter().rev();
+        let last = before.find(|s| s.kind == SymbolKind::Function)?;
+        (address < last.address + last.size).then_some(last)
+    }
+
     /// The address of a symbol.
     pub fn address(&self, name: &str) -> Option<u64> {
         let named = || self.symbols.iter().filter(|s| s.name == name);

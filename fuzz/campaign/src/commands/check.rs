@@ -132,6 +132,7 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             true => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
             false => write!(out, "{summary}")?,
         }
+        summary.warn();
         summary.record(&mut checked);
         status.add(summary.status());
     }
@@ -216,6 +217,7 @@ fn meaning(judgement: &Judgement, abi: Abi) -> Status {
 mod tests {
     use ctxfuzz_emulator::run::outcome::End;
     use ctxfuzz_scenario::scenario::Verdict;
+    use ctxfuzz_triage::inconclusive::Inconclusive;
 
     use super::*;
 
@@ -226,6 +228,7 @@ mod tests {
             violations: Vec::new(),
             verdict,
             end: End::Completed,
+            spent: None,
         };
         for (verdict, elf, linux) in [
             (Verdict::None, Status::Nothing, Status::Nothing),
@@ -235,7 +238,7 @@ mod tests {
         ] {
             assert_eq!(meaning(&judgement(verdict), Abi::Elf), elf);
             assert_eq!(meaning(&judgement(verdict), Abi::Linux), linux);
-            let withdrawn = judgement(verdict).withdrawn("not seen again");
+            let withdrawn = judgement(verdict).withdrawn(Inconclusive::NotSeenAgain);
             assert_eq!(meaning(&withdrawn, Abi::Linux), Status::Trouble);
         }
     }

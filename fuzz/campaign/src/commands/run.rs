@@ -115,7 +115,7 @@ impl Replays {
         comparison: &Comparison,
     ) -> anyhow::Result<Causes> {
         if let Some(reason) = comparison.reason() {
-            self.index.skip(&input.path, reason);
+            self.index.skip(&input.path, &reason.to_string());
         }
         if !comparison.comparable() || comparison.verdict <= Verdict::Dead {
             return Ok(Causes::default());

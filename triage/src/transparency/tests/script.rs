@@ -90,6 +90,7 @@ impl Script {
             },
             outcome: Outcome {
                 end: End::Completed,
+                spent: None,
                 log: Vec::new(),
                 tasks: Vec::new(),
                 gprs: Vec::new(),
