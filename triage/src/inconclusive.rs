@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::compare::Parting;
 use crate::names;
+use crate::shortfall::Shortfall;
 
 pub use tally::Tally;
 
@@ -54,6 +55,13 @@ pub enum Inconclusive {
     },
     /// Fresh machines did not show it.
     NotSeenAgain,
+    /// A run lacks what an event owes, or what the scenario needs.
+    DidNotHappen {
+        /// Which; `None` if there is one only.
+        side: Option<Side>,
+        /// What it lacks.
+        shortfall: Shortfall,
+    },
     /// One kernel cannot be made to do a part of the scenario that the other one did.
     NotApplicable,
     /// Nobody looked at the tasks while they ran.
@@ -86,6 +94,7 @@ impl Inconclusive {
             Inconclusive::Schedules(_) => "other schedules",
             Inconclusive::NoCommonEnd { .. } => "no common end",
             Inconclusive::NotSeenAgain => "not seen again",
+            Inconclusive::DidNotHappen { .. } => "did not happen",
             Inconclusive::NotApplicable => "not applicable",
             Inconclusive::NotObserved => "not observed",
         }
@@ -98,6 +107,7 @@ impl Inconclusive {
                 let spent = spent.as_ref()?;
                 Some(format!("{}, {}", spent.function, spent.task))
             }
+            Inconclusive::DidNotHappen { shortfall, .. } => Some(shortfall.kinds()),
             _ => None,
         }
     }
@@ -129,6 +139,9 @@ impl fmt::Display for Inconclusive {
                 write!(f, "neither run completed (A: {a}, B: {b})")
             }
             Inconclusive::NotSeenAgain => f.write_str("not seen again on a fresh machine"),
+            Inconclusive::DidNotHappen { side, shortfall } => {
+                write!(f, "in {} did not happen: {shortfall}", run(*side))
+            }
             Inconclusive::NotApplicable => {
                 f.write_str("the scenario does not apply to both kernels")
             }

@@ -21,5 +21,6 @@ pub mod pair;
 pub mod pattern;
 pub mod prove;
 pub mod report;
+pub mod shortfall;
 pub mod transparency;
 pub mod untrusted;

@@ -18,6 +18,7 @@ use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use crate::compare::What;
 use crate::definedness::Abi;
 use crate::inconclusive::Inconclusive;
+use crate::shortfall::{EffectsReport, Shortfall};
 
 pub use key::{Key, keys};
 
@@ -64,6 +65,8 @@ pub struct Judgement {
     pub end: End,
     /// What took most of it, if it did not come to its end.
     pub spent: Option<Spent>,
+    /// What it did of what it was asked to.
+    pub effects: EffectsReport,
 }
 
 impl Judgement {
@@ -92,15 +95,23 @@ pub fn judge(scenario: &Scenario, outcome: &Outcome) -> Judgement {
         None => walk::violations(scenario, outcome),
         Some(_) => Vec::new(),
     };
-    Judgement {
+    let verdicts = violations.iter().map(|v| v.verdict);
+    let judgement = Judgement {
         inconclusive,
-        verdict: violations
-            .iter()
-            .map(|v| v.verdict)
-            .max()
-            .unwrap_or_default(),
+        verdict: verdicts.max().unwrap_or_default(),
         violations,
         end: outcome.end.clone(),
         spent: outcome.spent.clone(),
+        effects: EffectsReport::new(scenario, &outcome.effects),
+    };
+    // What somebody could notice is a fact, whatever else did not happen.
+    match Shortfall::of(scenario, &outcome.effects) {
+        Some(shortfall)
+            if judgement.verdict <= Verdict::Dead && judgement.inconclusive.is_none() =>
+        {
+            let side = None;
+            judgement.withdrawn(Inconclusive::DidNotHappen { side, shortfall })
+        }
+        _ => judgement,
     }
 }

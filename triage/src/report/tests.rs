@@ -6,6 +6,7 @@ use super::{RunReport, Subject, hex, text};
 use crate::compare::{Comparison, Difference, Standing, What};
 use crate::definedness::Abi;
 use crate::inconclusive::{Inconclusive, Side};
+use crate::shortfall::NOTHING_LACKS;
 
 fn difference(
     task: Option<u8>,
@@ -61,6 +62,7 @@ fn subject<'a>(signatures: &'a [String], all: bool) -> Subject<'a> {
         excused: false,
         abi: Abi::Elf,
         all,
+        effects: &NOTHING_LACKS,
     }
 }
 

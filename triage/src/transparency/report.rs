@@ -12,6 +12,7 @@ use crate::definedness::Abi;
 use crate::inconclusive::{Inconclusive, SpentReport, most};
 use crate::names;
 use crate::report::{Lines, hex};
+use crate::shortfall::EffectsReport;
 
 /// What a report says beside the judgement.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +64,9 @@ pub struct CheckReport {
     /// What took most of a run that did not come to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spent: Option<SpentReport>,
+    /// What it left out or lacks.
+    #[serde(flatten)]
+    pub effects: EffectsReport,
 }
 
 /// One violation in JSON.
@@ -99,6 +103,7 @@ impl CheckReport {
             inconclusive: judgement.inconclusive.as_ref().map(ToString::to_string),
             inconclusive_reason: judgement.inconclusive.as_ref().map(Inconclusive::name),
             spent: judgement.spent.as_ref().map(SpentReport::new),
+            effects: judgement.effects.clone(),
         }
     }
 
@@ -142,6 +147,10 @@ pub fn text(subject: &Subject<'_>, judgement: &Judgement) -> String {
         (Some(why), _) => lines.wrapped("  ", &why.to_string()),
         (None, Some(spent)) => lines.wrapped("  ", &most(spent)),
         (None, None) => {}
+    }
+    let told = judgement.inconclusive.is_some();
+    for line in judgement.effects.lines(told) {
+        lines.wrapped("  ", &line);
     }
     let listed = subject.listed(judgement);
     for event in events(&listed) {

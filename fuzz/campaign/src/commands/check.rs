@@ -207,6 +207,8 @@ fn print(
 /// What a judgement means for the exit status.
 fn meaning(judgement: &Judgement, abi: Abi) -> Status {
     match (&judgement.inconclusive, judgement.reported(abi)) {
+        // A violation stands, and so does it that something else did not happen.
+        _ if !judgement.effects.did_not_happen.is_empty() => Status::Trouble,
         (Some(_), _) => Status::Trouble,
         (None, true) => Status::Found,
         (None, false) => Status::Nothing,
@@ -218,6 +220,7 @@ mod tests {
     use ctxfuzz_emulator::run::outcome::End;
     use ctxfuzz_scenario::scenario::Verdict;
     use ctxfuzz_triage::inconclusive::Inconclusive;
+    use ctxfuzz_triage::shortfall::EffectsReport;
 
     use super::*;
 
@@ -229,6 +232,7 @@ mod tests {
             verdict,
             end: End::Completed,
             spent: None,
+            effects: EffectsReport::default(),
         };
         for (verdict, elf, linux) in [
             (Verdict::None, Status::Nothing, Status::Nothing),

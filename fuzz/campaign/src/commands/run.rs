@@ -13,6 +13,7 @@ use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::index::{Index, Run};
 use ctxfuzz_triage::known::Known;
 use ctxfuzz_triage::report::{self, RunReport, Subject};
+use ctxfuzz_triage::shortfall::EffectsReport;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::input::{Input, check_output};
@@ -156,6 +157,8 @@ fn replay(
     let comparison = paired.comparison;
     let causes = replays.causes(args, input, endian, hashes, &comparison)?;
     let (scenario, kernel_a, kernel_b) = (input.name(), a.to_string(), b.to_string());
+    let effects =
+        [&paired.a, &paired.b].map(|outcome| EffectsReport::new(&input.scenario, &outcome.effects));
     let subject = Subject {
         scenario: &scenario,
         endian,
@@ -166,6 +169,7 @@ fn replay(
         excused: causes.excused,
         abi: args.abi.into(),
         all: args.all,
+        effects: &effects,
     };
     match args.json {
         true => writeln!(out, "{}", RunReport::new(&subject, &comparison).to_line())?,
@@ -179,10 +183,19 @@ fn replay(
             );
         }
     }
-    Ok(match causes.excused {
+    let mut meaning = match causes.excused {
         true => Status::Nothing,
         false => status(&comparison, args.abi.into()),
-    })
+    };
+    // A finding stands, and so does it that something else did not happen.
+    if subject
+        .effects
+        .iter()
+        .any(|side| !side.did_not_happen.is_empty())
+    {
+        meaning.add(Status::Trouble);
+    }
+    Ok(meaning)
 }
 
 /// What a comparison means for the exit status.

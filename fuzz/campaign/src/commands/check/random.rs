@@ -296,6 +296,7 @@ impl fmt::Display for Summary {
 mod tests {
     use ctxfuzz_emulator::run::outcome::End;
     use ctxfuzz_scenario::scenario::Place;
+    use ctxfuzz_triage::shortfall::EffectsReport;
     use ctxfuzz_triage::transparency::{Violation, When};
 
     use super::*;
@@ -326,6 +327,7 @@ mod tests {
             verdict,
             end: End::Hang,
             spent: None,
+            effects: EffectsReport::default(),
         }
     }
 
