@@ -136,6 +136,8 @@ pub struct Ledger {
     rings: Vec<u8>,
     tasks: [TaskState; MAX_TASKS],
     handlers: [Handlers; MAX_TASKS],
+    /// A worker's creation may have failed, and wait for the time when no task can run.
+    worker_waits: bool,
     owed: Vec<Owed>,
     hits: Vec<Hit>,
     seen: BTreeSet<Effect>,
@@ -152,6 +154,7 @@ impl Ledger {
         let staged = scenario.stage.tasks.len().min(MAX_TASKS);
         self.tasks[..staged].fill(TaskState::Ready);
         self.handlers = Default::default();
+        self.worker_waits = false;
         self.owed.clear();
         self.hits.clear();
         self.seen.clear();
@@ -221,7 +224,13 @@ impl Ledger {
             || asked.returns_from_handler() && handlers.entered.is_empty();
         if !does_nothing {
             let ready = self.ready_beside(task);
-            let ring = self.rings.iter().any(|owner| self.alive(*owner));
+            let ring = !self.worker_waits && self.rings.iter().any(|owner| self.alive(*owner));
+            self.worker_waits |= ring && asked.delays_worker();
+            if asked.ends_program() && !handlers.entered.is_empty() {
+                // Two signals that came at once are handled one after the other, and the second handler ends here.
+                let signal = |owed: &Owed| (owed.task, owed.effect) == (task, Effect::Signal);
+                self.owed.retain(|owed| !signal(owed));
+            }
             let owed = asked.owes(&ready, ring).into_iter();
             let owed = owed.filter(|(_, detail)| !handlers.may_hold_back(*detail));
             self.owed.extend(owed.map(|(effect, detail)| Owed {

@@ -70,14 +70,22 @@ impl Asked {
     }
 
     /// Whether the task does not come back from it as it was.
-    fn ends_program(&self) -> bool {
+    pub(super) fn ends_program(&self) -> bool {
         matches!(
             self.call,
             Some(Syscall::Exit | Syscall::Abort | Syscall::Execve)
         )
     }
 
-    /// Whether the task may sleep or yield in it, so that nobody knows when it is in user code again.
+    /// Whether the creation of a worker may fail for a signal: it is tried again when no task can run, and requests that come before that
+    /// are one with it.
+    pub(super) fn delays_worker(&self) -> bool {
+        let signal =
+            self.pending.signal.is_some() || matches!(self.call, Some(Syscall::Kill { .. }));
+        self.pending.io_worker && signal
+    }
+
+    /// Whether the task may sleep or yield in it, or wait for a child, so that nobody knows when it is in user code again.
     pub(super) fn may_sleep(&self) -> bool {
         let sleeps = matches!(
             self.call,
@@ -85,11 +93,10 @@ impl Asked {
                 Syscall::Read { .. }
                     | Syscall::Write { .. }
                     | Syscall::FutexWait
-                    | Syscall::Vfork
                     | Syscall::SchedYield
             )
         );
-        sleeps || self.ends_program()
+        sleeps || self.makes_task() || self.ends_program()
     }
 
     /// What it owes. `ready`: other tasks that can run; `ring`: whether a ring is there whose owner lives.

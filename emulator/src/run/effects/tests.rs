@@ -321,3 +321,38 @@ fn a_sleep_is_that_of_a_task_in_such_a_call() {
         assert_eq!(run.settle().seen.contains(&Effect::Sleep), expected);
     }
 }
+
+/// A worker is not created while a signal is pending; what is asked for until it is tried again is one request with that.
+#[test]
+fn a_worker_that_waits_for_a_signal_takes_the_next_requests_with_it() {
+    let with_signal =
+        r#"{"interrupt": {"vector": "doorbell", "pending": {"io_worker": true, "signal": 10}}}"#;
+    for (first, expected) in [(with_signal, vec![]), (WORKER, vec![(1, Effect::IoWorker)])] {
+        let mut run = Run::of(&scenario(1, &format!("{first}, {WORKER}")));
+        run.event(0, 0);
+        run.hit(Watched::CreateIoThread, Some(0));
+        run.signal(0, 10);
+        run.event(1, 0);
+        run.dumped(0);
+        assert_eq!(run.missing(), expected);
+    }
+}
+
+/// Of two signals that come at once the first one's handler runs second, if at all.
+#[test]
+fn a_task_that_ends_in_a_handler_owes_no_other_signal() {
+    let scenario = scenario(
+        1,
+        r#"{"syscall": {"call": "kill", "signal": 12, "pending": {"signal": 10}}}, {"syscall": {"call": "exit"}}"#,
+    );
+    for (exits, expected) in [(true, vec![]), (false, vec![(0, Effect::Signal)])] {
+        let mut run = Run::of(&scenario);
+        run.event(0, 0);
+        run.signal(0, 12);
+        if exits {
+            run.event(1, 0);
+        }
+        run.dumped(0);
+        assert_eq!(run.missing(), expected);
+    }
+}
