@@ -7,6 +7,7 @@ mod probes;
 
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::{End, Outcome};
+use ctxfuzz_emulator::run::quiet::Quiet;
 use ctxfuzz_scenario::effect::Effect;
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +51,45 @@ pub struct Proof {
     pub reason: String,
 }
 
+/// What is known of a kernel before any campaign.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    /// Of a real kernel: whether it was done with its boot.
+    pub quiet: Option<Quiet>,
+    /// Of one that was not: what an idle run spends most of its time in.
+    pub busiest: Option<String>,
+    /// Every event and effect.
+    pub proofs: Vec<Proof>,
+}
+
+impl Proven {
+    /// The events to which this was the answer.
+    pub fn answered(&self, answer: Answer) -> Vec<&str> {
+        let proofs = self.proofs.iter();
+        let answered = proofs.filter(|proof| proof.answer == answer);
+        answered.map(|proof| proof.event.as_str()).collect()
+    }
+}
+
 /// Tries everything.
-pub fn prove(runner: &mut Runner) -> Vec<Proof> {
-    PROBES.iter().map(|probe| one(runner, probe)).collect()
+pub fn prove(runner: &mut Runner) -> Proven {
+    let quiet = runner.quiet();
+    let busiest = match &quiet {
+        Some(quiet) if !quiet.quiet => busiest(runner),
+        _ => None,
+    };
+    Proven {
+        quiet,
+        busiest,
+        proofs: PROBES.iter().map(|probe| one(runner, probe)).collect(),
+    }
+}
+
+/// What takes the processor while the only task sleeps.
+fn busiest(runner: &mut Runner) -> Option<String> {
+    let spent = runner.run(&probes::idle()).spent?;
+    let (function, task) = (&spent.function, &spent.task);
+    Some(format!("{function} of {task}"))
 }
 
 fn one(runner: &mut Runner, probe: &Probe) -> Proof {
@@ -106,7 +143,7 @@ mod tests {
         let fixed = "fixed".parse().expect("it is a name");
         for endian in Endian::BOTH {
             let mut runner = Runner::new(&fixed, endian).expect("the model starts");
-            for proof in prove(&mut runner) {
+            for proof in prove(&mut runner).proofs {
                 assert_eq!(proof.answer, Answer::Seen, "{proof:?} ({endian:?})");
             }
         }

@@ -13,6 +13,7 @@ pub mod observe;
 pub mod outcome;
 pub mod ownership;
 pub mod ptrace;
+pub mod quiet;
 pub mod reads;
 mod real;
 mod remote_work;
@@ -29,6 +30,7 @@ use self::effects::Effects;
 use self::host::{GuestEnd, Observer, RunHost};
 use self::images::KnownTask;
 use self::outcome::{End, Endian, Outcome, RegisterFile};
+use self::quiet::Quiet;
 use self::user::Compiled;
 use crate::kernel::code::CodeError;
 use crate::kernel::image::{self, ImageError, KernelImage, Layout};
@@ -357,6 +359,12 @@ impl Runner {
     /// The kernel's symbols.
     pub fn symbols(&self) -> Result<Symbols, RunnerError> {
         kernel_symbols(&self.name, self.endian)
+    }
+
+    /// Whether a real kernel was done with its boot when its snapshot was taken.
+    pub fn quiet(&self) -> Option<Quiet> {
+        let real = self.layout.model.is_none();
+        real.then(|| quiet::read(self.machine.memory(), self.machine.map()))?
     }
 
     /// The tasks whose `thread_struct` was looked at in the last run of a real kernel.

@@ -30,6 +30,12 @@ impl Probe {
     }
 }
 
+/// A task that sleeps, so that whoever else has something to do can do it.
+pub(super) fn idle() -> Scenario {
+    let futex_wait = r#"{"syscall": {"call": "futex_wait"}}"#;
+    probe("idle", None, futex_wait).scenario()
+}
+
 const fn probe(event: &'static str, effect: Option<Effect>, events: &'static str) -> Probe {
     Probe {
         event,

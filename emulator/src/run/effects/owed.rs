@@ -122,7 +122,9 @@ impl Asked {
             _ => None,
         };
         let can_switch = next.map_or(!ready.is_empty(), |task| ready.contains(&task));
-        if pending.switch.is_some() && can_switch && !self.may_sleep() {
+        let yields = self.call == Some(Syscall::SchedYield) && pending.is_none();
+        let asked = pending.switch.is_some() && !self.may_sleep();
+        if can_switch && (yields || asked) {
             owed.push((Effect::Switch, Detail::Next(next)));
         }
         owed

@@ -356,3 +356,14 @@ fn a_task_that_ends_in_a_handler_owes_no_other_signal() {
         assert_eq!(run.missing(), expected);
     }
 }
+
+#[test]
+fn a_task_that_yields_lets_another_run_if_there_is_one() {
+    let call = r#"{"syscall": {"call": "sched_yield"}}"#;
+    for (tasks, expected) in [(1, vec![]), (2, vec![(0, Effect::Switch)])] {
+        let mut run = Run::of(&scenario(tasks, call));
+        run.event(0, 0);
+        run.dumped(0);
+        assert_eq!(run.missing(), expected);
+    }
+}

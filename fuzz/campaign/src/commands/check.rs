@@ -18,10 +18,10 @@ use ctxfuzz_triage::transparency::Judgement;
 use ctxfuzz_triage::transparency::report::{self, CheckReport, Subject};
 
 pub use self::checker::Checker;
-use super::Status;
 use super::arguments::{AbiArgument, EndianArgument, endians_of, parse_kernel};
 use super::expect::{self, Rows};
 use super::input::{self, Input, check_output, write_whole};
+use super::{Status, proof};
 
 /// The kernel that scenarios are run on if none is named: nothing is known to be wrong with it.
 const SOUND: &str = "repaired";
@@ -109,6 +109,7 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let kernel = args.kernel()?;
     let endians = args.endians(&kernel)?;
+    proof::tell(&[&kernel])?;
     let mut checker = Checker::new(&kernel);
     let mut checked = Checked::default();
     let mut status = Status::Nothing;

@@ -21,7 +21,7 @@ use serde_json::json;
 use self::features::{Features, processors};
 use super::arguments::{EndianArgument, KernelArguments};
 use super::input::{not_a_file, write_whole};
-use super::{Status, complain, warn_of_silence};
+use super::{Status, complain, proof, warn_of_silence};
 use crate::campaign::corpus;
 
 /// Arguments of `ctxfuzz cmin`.
@@ -64,6 +64,7 @@ pub fn cmin(args: &CminArgs) -> anyhow::Result<ExitCode> {
     let &[endian] = endians.as_slice() else {
         bail!("coverage is that of one byte order: expected --endian le or be");
     };
+    proof::tell(&[&args.kernels.a, &args.kernels.b])?;
     let (files, unread) = read(args)?;
     let scenarios: Vec<&Scenario> = files.iter().map(|file| &file.scenario).collect();
     let pair = [&args.kernels.a, &args.kernels.b];

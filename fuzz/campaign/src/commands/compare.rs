@@ -16,7 +16,7 @@ use ctxfuzz_triage::untrusted;
 use serde::Serialize;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments, parse_kernel};
-use super::{Status, fuzz, triage, warn_of_silence};
+use super::{Status, fuzz, proof, triage, warn_of_silence};
 use crate::campaign::exchange::Alone;
 use crate::campaign::progress::on_stderr;
 use crate::campaign::summary::Summary;
@@ -87,6 +87,7 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     if !args.corpus.is_dir() {
         bail!("{}: no such directory", args.corpus.display());
     }
+    proof::tell(&[&args.a, &args.b])?;
     let initial = corpus::initial(Some(&args.corpus), args.seed)?;
     let scenarios = initial.scenarios.len() as u64;
     if args.runs < scenarios {

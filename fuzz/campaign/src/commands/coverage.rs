@@ -18,11 +18,12 @@ use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
+use ctxfuzz_triage::shortfall::Shortfall;
 use serde::Serialize;
 
 use super::arguments::{EndianArgument, endians_of, parse_kernel};
 use super::input::{self, Input};
-use super::{Status, warn_of_silence};
+use super::{Status, proof, warn_of_silence};
 
 /// Arguments of `ctxfuzz coverage`.
 #[derive(Debug, Args)]
@@ -66,6 +67,9 @@ struct Coverage {
     /// Runs that did not come to their end, by reason: they reach less, or more, than they would.
     #[serde(flatten)]
     inconclusive: Tally,
+    /// Whether some scenario did not do what it is about.
+    #[serde(skip)]
+    lacks_effects: bool,
     /// Only if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     unreached: Option<Vec<Unreached>>,
@@ -122,7 +126,9 @@ pub fn coverage(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
         0 => random_scenario(seed),
         _ => rare_scenario(seed),
     }));
+    proof::tell(&[&args.kernel])?;
     let mut out = io::stdout().lock();
+    let mut status = Status::Nothing;
     for endian in endians {
         let (mut coverage, lines, symbols) = measure(&args.kernel, endian, &scenarios)?;
         if args.unreached {
@@ -140,9 +146,13 @@ pub fn coverage(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
             false => print(&coverage, &mut out)?,
         }
         warn_of_silence(&coverage.inconclusive, coverage.scenarios as u64);
+        // A function that nothing reaches may be one of what did not happen.
+        if coverage.lacks_effects {
+            status.add(Status::Trouble);
+        }
     }
     out.flush()?;
-    Ok(Status::Nothing.into())
+    Ok(status.into())
 }
 
 fn unreached(lines: &Lines) -> Vec<Unreached> {
@@ -170,8 +180,16 @@ fn measure(
     let mut executed = Executed::default();
     executed.add(runner.kernel_blocks());
     let mut inconclusive = Tally::default();
+    let mut lacks_effects = false;
     for scenario in scenarios {
-        let why = Inconclusive::of_end(None, &runner.run(scenario));
+        let outcome = runner.run(scenario);
+        let shortfall = Shortfall::of(scenario, &outcome.effects);
+        lacks_effects |= shortfall.is_some();
+        let lacks = |shortfall| Inconclusive::DidNotHappen {
+            side: None,
+            shortfall,
+        };
+        let why = Inconclusive::of_end(None, &outcome).or(shortfall.map(lacks));
         why.iter().for_each(|why| inconclusive.add(why));
         let mut here = BTreeSet::new();
         executed.add(runner.kernel_blocks());
@@ -197,6 +215,7 @@ fn measure(
         kernel: kernel.to_string(),
         endian: endian.name(),
         scenarios: scenarios.len(),
+        lacks_effects,
         functions: functions.collect(),
         lines: all,
         lines_reached,

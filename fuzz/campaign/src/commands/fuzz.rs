@@ -14,7 +14,7 @@ use ctxfuzz_emulator::run::kernel_hash;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::input::check_output;
-use super::{Status, triage, warn_of_silence};
+use super::{Status, proof, triage, warn_of_silence};
 use crate::broker::client::{self, Orders};
 use crate::broker::cores::Cores;
 use crate::broker::{self, Fleet};
@@ -118,6 +118,7 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         check_output(file)?;
     }
     warn_of_equal_kernels(&config)?;
+    proof::tell(&[&args.kernels.a, &args.kernels.b])?;
     let mut on_stderr = on_stderr();
     let mut monitor = Monitor::new(files, &config, &mut *on_stderr);
     let summary = match fleet(args) {

@@ -1,5 +1,7 @@
 //! `ctxfuzz kernels`: what can be named with `--a` and `--b`.
 
+mod prove;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -10,9 +12,19 @@ use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::outcome::Endian;
 use serde::Serialize;
 
+use super::arguments::{EndianArgument, parse_kernel};
+
 /// Arguments of `ctxfuzz kernels`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 0 done, 2 trouble; with --prove also if an event that this kernel can do did not happen.")]
 pub struct KernelsArgs {
+    /// Try every event and effect of the scenario language on this kernel, and say of each whether it happens.
+    #[arg(long, value_name = "KERNEL", value_parser = parse_kernel)]
+    prove: Option<KernelName>,
+    /// Byte order of a model that is tried; a vmlinux has its own.
+    #[arg(long, value_enum, requires = "prove", default_value = "le")]
+    endian: EndianArgument,
     /// One object in JSON.
     #[arg(long)]
     json: bool,
@@ -34,8 +46,11 @@ struct Hashes {
     be: String,
 }
 
-/// Lists the models, and in JSON every defect that can be put into them.
+/// Lists the models, and in JSON every defect that can be put into them; or tries what happens on a kernel.
 pub fn kernels(args: &KernelsArgs) -> anyhow::Result<ExitCode> {
+    if let Some(kernel) = &args.prove {
+        return prove::prove(kernel, args.endian, args.json);
+    }
     let models = [
         listed(
             "fixed",

@@ -17,6 +17,7 @@ mod input;
 mod kernels;
 mod minimize;
 mod pairs;
+mod proof;
 mod run;
 mod selftest;
 mod show;
