@@ -109,7 +109,7 @@ fn the_kernel_of_a_package_is_unpacked_once() {
         let package = deb(how, &[("./boot/vmlinux-7.2", &whole)]);
         let found = place.kernel(&package).expect("there is one");
         assert_eq!(fs::read(&found).ok(), Some(whole.clone()), "{how}");
-        assert_eq!(place.kept(), [found.clone()]);
+        assert_eq!(place.kept(), std::slice::from_ref(&found));
         // The second time it is there: what was never asked for is not missed either.
         let before = fs::metadata(&found).expect("it is there").len();
         assert_eq!(place.kernel(&package).ok(), Some(found.clone()));
