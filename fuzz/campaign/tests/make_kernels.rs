@@ -416,7 +416,13 @@ fn a_build_that_fails_says_why() {
         2,
         &["LINUX_SOURCE is Linux 7.2, and fixed-le is 6.1: there are fixed-7.2-le"],
     );
-    let none = Path::new("corpus").display().to_string();
-    let told = place.script("build", &[], &[("LINUX_SOURCE", &none)]);
-    told.is(2, &["corpus is no source of Linux"]);
+    let given = |path: &Path| {
+        let path = path.display().to_string();
+        place.script("build", &[], &[("LINUX_SOURCE", &path)])
+    };
+    given(&place.path("none")).is(2, &["LINUX_SOURCE: there is no "]);
+    let other = given(&common::project().join("corpus"));
+    other.is(2, &["corpus is no source of Linux: "]);
+    let text = given(&place.write("text.tar.xz", "text"));
+    text.is(2, &["text.tar.xz cannot be unpacked"]);
 }

@@ -28,7 +28,7 @@ const KEPT: usize = 8;
 /// No kernel is larger, with all its debug information.
 const LARGEST: u64 = 4 << 30;
 
-/// Where a package may have a kernel, best first: whether a file of that name, in parts, is one.
+/// Where a package may have a kernel: whether a file of that name, in parts, may be one.
 const PLACES: &[fn(&[&str]) -> bool] = &[
     |path| matches!(path, ["boot", name] if name.starts_with("vmlinux-")),
     |path| matches!(path, ["usr", "lib", "modules", _, "vmlinuz"]),
@@ -129,12 +129,12 @@ impl Trouble {
     }
 }
 
-/// The best kernel of a package, in a file of the folder that goes away if nobody keeps it.
+/// The first kernel of a package, in a file of the folder that goes away if nobody keeps it.
 fn unpack(package: &[u8], folder: &Path) -> Result<NamedTempFile, Trouble> {
     let mut search = Search {
         folder,
-        best: None,
-        worse: None,
+        kernel: None,
+        problem: None,
     };
     let (mut version, mut data, mut depends) = (false, false, Vec::new());
     let mut archive = ar::Archive::new(package);
@@ -168,9 +168,9 @@ fn unpack(package: &[u8], folder: &Path) -> Result<NamedTempFile, Trouble> {
     if !data {
         return Err(Trouble::damaged("it has no data.tar"));
     }
-    match (search.best, search.worse) {
-        (Some((_, file)), _) => Ok(file),
-        (None, Some((_, problem))) => Err(Trouble::Package(problem)),
+    match (search.kernel, search.problem) {
+        (Some(file), _) => Ok(file),
+        (None, Some(problem)) => Err(Trouble::Package(problem)),
         (None, None) => {
             let others = match depends.is_empty() {
                 true => String::new(),
@@ -227,10 +227,9 @@ fn stands_for(mut archive: Tar<'_>) -> std::io::Result<Vec<String>> {
 /// What was found so far.
 struct Search<'a> {
     folder: &'a Path,
-    /// Number in `PLACES`, and the kernel.
-    best: Option<(usize, NamedTempFile)>,
-    /// What was in one of the places, and what is wrong with it.
-    worse: Option<(usize, String)>,
+    kernel: Option<NamedTempFile>,
+    /// What is wrong with the first thing that is in one of the places.
+    problem: Option<String>,
 }
 
 impl Search<'_> {
@@ -243,22 +242,22 @@ impl Search<'_> {
             let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let path = path.trim_start_matches("./");
             let parts: Vec<&str> = path.split('/').collect();
-            let Some(place) = PLACES.iter().position(|is_here| is_here(&parts)) else {
-                continue;
-            };
-            if self.best.as_ref().is_some_and(|&(best, _)| best <= place) {
+            if !PLACES.iter().any(|is_here| is_here(&parts)) {
                 continue;
             }
             let size = entry.size();
             let file = self.copy(path, size, entry)?;
             let mapped = Mapped::open(file.path()).map_err(Trouble::new)?;
             match Vmlinux::parse(mapped.bytes()) {
-                Ok(_) => self.best = Some((place, file)),
-                Err(_) if self.worse.as_ref().is_some_and(|&(w, _)| w <= place) => {}
-                Err(problem) => self.worse = Some((place, format!("its {path} {problem}"))),
-            }
-            if place == 0 && self.best.is_some() {
-                break;
+                Ok(_) => {
+                    // With its modules and their debug information the rest can be gigabytes.
+                    self.kernel = Some(file);
+                    break;
+                }
+                Err(problem) => {
+                    let problem = format!("its {path} {problem}");
+                    self.problem.get_or_insert(problem);
+                }
             }
         }
         Ok(())

@@ -109,7 +109,7 @@ fn the_kernel_of_a_package_is_unpacked_once() {
         let package = deb(how, &[("./boot/vmlinux-7.2", &whole)]);
         let found = place.kernel(&package).expect("there is one");
         assert_eq!(fs::read(&found).ok(), Some(whole.clone()), "{how}");
-        assert_eq!(place.kept(), [found.clone()]);
+        assert_eq!(place.kept(), std::slice::from_ref(&found));
         // The second time it is there: what was never asked for is not missed either.
         let before = fs::metadata(&found).expect("it is there").len();
         assert_eq!(place.kernel(&package).ok(), Some(found.clone()));
@@ -128,10 +128,8 @@ fn a_damaged_copy_is_made_again() {
 }
 
 #[test]
-fn each_place_is_looked_at_and_the_best_is_taken() {
+fn each_place_is_looked_at() {
     let whole = passable();
-    let mut other = passable();
-    other.push(0);
     for path in [
         "boot/vmlinux-6.1",
         "usr/lib/modules/7.2.13/vmlinuz",
@@ -146,17 +144,6 @@ fn each_place_is_looked_at_and_the_best_is_taken() {
         );
         assert!(place.kernel(&package).is_ok(), "{path}");
     }
-    let place = Place::new();
-    let package = deb(
-        "",
-        &[
-            ("boot/vmlinuz-6.1", &other),
-            ("usr/lib/modules/6.1/vmlinuz", &whole),
-            ("usr/lib/debug/boot/vmlinux-6.1", &other),
-        ],
-    );
-    let found = place.kernel(&package).expect("there is one");
-    assert_eq!(fs::read(found).ok(), Some(whole.clone()));
     // What is there and no kernel does not stand in the way of one that is.
     let place = Place::new();
     let package = deb(
