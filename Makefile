@@ -6,7 +6,7 @@ FUZZ_FLAGS ?=
 FINDINGS ?= findings
 # A corpus of its own, empty at first: the campaign finds everything by itself.
 FUZZ_CORPUS ?= target/make-fuzz/corpus
-# Empty: all of them.
+# Empty: all of them. Names are in emulator/linux/README.md; a version ("7.2") stands for all of its own.
 KERNELS ?=
 # The libFuzzer targets as a fuzzing service builds them: where, with which sanitizer (none or address), and how many runs they are tried with.
 TARGETS ?= target/fuzz-targets
@@ -35,7 +35,8 @@ help:
 	@echo "make fuzz     build ctxfuzz, fuzz the clobbering kernel against the fixed one for $(FUZZ_SECONDS) seconds, print findings"
 	@echo "make test     format, lints, documentation, all tests, the corpus, the self-test"
 	@echo "make build    build ctxfuzz (target/release/ctxfuzz)"
-	@echo "make kernels  build real kernels, and fetch Debian's, into target/kernels (emulator/linux/README.md)"
+	@echo "make kernels  build real kernels of 6.1, 6.12 and 7.2, and fetch Debian's, into target/kernels (emulator/linux/README.md);"
+	@echo "              KERNELS=\"debian-7.2 fixed-7.2-le\" some, KERNELS=7.2 all of a version"
 	@echo "make fuzz-targets  build the libFuzzer targets with cargo-fuzz as a fuzzing service does, and try them (docs/cargo-fuzz.md)"
 	@echo "make setup    install what the build needs, or say what to install"
 	@echo

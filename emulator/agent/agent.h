@@ -11,7 +11,7 @@
 #endif
 
 #define AGENT_PAGE 0x2000b000
-#define AGENT_MAGIC 0x637478667a616736 /* "ctxfzag6" */
+#define AGENT_MAGIC 0x637478667a616737 /* "ctxfzag7" */
 
 /* Made before the snapshot: as many as a scenario can have at its start. */
 #define STAGED_TASKS 8
@@ -24,6 +24,17 @@
 #define LAZY_AREA 0x30000000
 #define LAZY_STRIDE 0x10000
 #define LAZY_PAGES 64
+
+/*
+ * A private mapping of physical memory that is not the kernel's (mem= on its command line): a store to one of its pages makes the kernel
+ * copy the page as a user copy does, with VMX. Since Linux 6.2 it copies a page of a file with copy_mc_generic, without VMX.
+ */
+#define DEVICE_AREA 0x32000000
+#define DEVICE_PAGES 64
+
+/* Threads that kept the kernel busy before it was quiet. */
+#define BUSY_THREADS 8
+#define COMM_SIZE 16
 
 /* Real-time priorities, highest first. What stands for other CPUs and devices goes before the tasks. */
 #define PRIO_DIRECTOR 50
@@ -43,6 +54,11 @@
 #define IDLE_DRAIN_PIPE 3
 
 #ifndef __ASSEMBLER__
+struct busy_thread {
+	char comm[COMM_SIZE];
+	u64 samples; /* at which it could run */
+};
+
 /* At AGENT_PAGE. */
 struct agent_page {
 	u64 magic;
@@ -56,12 +72,17 @@ struct agent_page {
 	u64 probed_pid;	  /* tasks up to here have been looked at */
 	u64 tasks;	  /* of the scenario at its start; the host writes it before the first one runs */
 	u64 lazy_pages;	  /* at LAZY_AREA, LAZY_STRIDE apart: nobody has touched them */
-	u64 reserved[5];
+	u64 device_pages; /* at DEVICE_AREA, page_size apart: nobody has touched them; 0 without /dev/mem */
+	u64 page_size;
+	u64 quiet;  /* 1 if the system became quiet before the stage was set */
+	u64 waited; /* nanoseconds of virtual time, for that */
+	u64 reserved;
 	u64 pids[STAGED_TASKS];
 	u64 triggers[STAGED_TASKS][WORKER_TRIGGERS]; /* file descriptors of the director */
 	u32 start[STAGED_TASKS];		     /* futex words: 1 once a task may start */
 	u32 park;				     /* futex word that nobody wakes */
 	u32 reaper;				     /* futex word: 1 once the reaper may start */
+	struct busy_thread busy[BUSY_THREADS];	     /* the first ones that were met; empty names last */
 };
 
 #define agent ((volatile struct agent_page *)AGENT_PAGE)
@@ -78,10 +99,17 @@ void host_traced(void);
 /* The first program ends here: the kernel panics, and its console says why. */
 void give_up(const char *what, long error) __noreturn;
 
+void must_set_priority(u64 pid, u64 policy, u64 priority);
 long set_priority(u64 pid, u64 policy, u64 priority);
+/// The start of a file as text, cut off where there is no more room; false if there is no such file.
+bool read_text(const char *path, char *text, u64 size);
+u64 number_at(const char *at);
+void map_device_memory(void);
 void make_triggers(void);
 bool make_ring(u64 index);
 void hurry_io_workers(void);
+void wait_until_quiet(void);
+void pause_for(u64 nanoseconds);
 void trace(u64 pid);
 void direct(void) __noreturn;
 void reap(u64 argument);

@@ -63,7 +63,7 @@ static long must(long result, const char *what)
 	return result;
 }
 
-static void must_set_priority(u64 pid, u64 policy, u64 priority)
+void must_set_priority(u64 pid, u64 policy, u64 priority)
 {
 	must(set_priority(pid, policy, priority), "set a scheduling policy");
 }
@@ -141,8 +141,11 @@ static u64 stack_of(u64 index)
 /// A task of the stage: readies its ring, gives up its privileges, and waits. A task that the scenario does not have waits for ever.
 static void staged_task(u64 index)
 {
+	/* Its worker inherits the priority, so that nothing else comes first and it is blocked when the ring is ready. */
+	must_set_priority(0, SCHED_FIFO, PRIO_TASK);
 	if (make_ring(index))
 		agent->rings |= 1ul << index;
+	must_set_priority(0, SCHED_OTHER, 0);
 	must(syscall(NR_SETPGID, 0, 0, 0, 0, 0), "make a process group");
 	must(syscall(NR_SETRESUID, UNPRIVILEGED, UNPRIVILEGED, UNPRIVILEGED, 0, 0), "give up privileges");
 	agent->start[index] = 1;
@@ -153,7 +156,7 @@ static void staged_task(u64 index)
 	become_task(index, stack_of(index));
 }
 
-static void pause_for(u64 nanoseconds)
+void pause_for(u64 nanoseconds)
 {
 	u64 time[2] = { 0, nanoseconds };
 
@@ -185,18 +188,35 @@ static void release_tasks(void)
 	syscall(NR_FUTEX, &agent->reaper, FUTEX_WAKE, 1, 0, 0);
 }
 
-__noreturn void agent_main(void)
+/// The page size, from the auxiliary vector, which lies behind the arguments and the environment.
+static u64 page_size_of(const u64 *stack)
+{
+	const u64 *at = stack + 1 + *stack + 1;
+
+	while (*at++)
+		;
+	for (; *at; at += 2)
+		if (*at == AT_PAGESZ)
+			return at[1];
+	return 4096;
+}
+
+/// `stack`: what the kernel has left there for a new program.
+__noreturn void agent_main(const u64 *stack)
 {
 	long reaper;
 
 	open_console();
 	lift_rt_limit();
 	map_user_data();
+	agent->page_size = page_size_of(stack);
+	wait_until_quiet();
 	make_pipe();
 	handle_signals();
 	make_triggers();
 	must(syscall(NR_MLOCKALL, MCL_CURRENT, 0, 0, 0, 0), "keep its memory");
 	map_lazily();
+	map_device_memory();
 	make_tasks();
 	reaper = must(spawn(CLONE_VM, (u64)reaper_stack + sizeof(reaper_stack), reap, 0), "make the reaper");
 	must_set_priority((u64)reaper, SCHED_IDLE, 0);

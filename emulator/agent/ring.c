@@ -9,16 +9,27 @@
 
 #define ENTRIES 32
 
-/* Files that a task keeps: the empty pipe, because a splice looks its source up when it starts, and the ring. */
-#define DEAD_FD 2
-#define RING_FD 3
+/* The file that a task keeps beside the two ends of the pipe. */
+#define RING_FD 2
+
+/*
+ * Files of a ring's own table. Since Linux 6.5 a request that goes to a worker looks its file up when it starts (before, when it was
+ * submitted), and the task has closed all its files by then.
+ */
+#define FIXED_OUT 0
+#define FIXED_DEAD 1
+#define FIXED_FIRST 2
+#define FIXED_FILES 3
 
 #define IORING_OFF_SQ_RING 0ul
 #define IORING_OFF_SQES 0x10000000ul
 #define IORING_OP_POLL_ADD 6
 #define IORING_OP_SPLICE 30
+#define IOSQE_FIXED_FILE (1 << 0)
 #define IOSQE_IO_LINK (1 << 2)
 #define IOSQE_ASYNC (1 << 4)
+#define SPLICE_F_FD_IN_FIXED (1u << 31)
+#define IORING_REGISTER_FILES 2
 #define IORING_REGISTER_IOWQ_MAX_WORKERS 19
 
 #define POLLIN 1
@@ -32,7 +43,7 @@ struct sqe {
 	u64 off;
 	u64 splice_off_in;
 	u32 len;
-	u32 events;
+	u32 op_flags; /* poll32_events, splice_flags */
 	u64 user_data;
 	unsigned short buf_index;
 	unsigned short personality;
@@ -75,8 +86,6 @@ static void pipe_or_give_up(int ends[2])
 void make_triggers(void)
 {
 	pipe_or_give_up(dead);
-	if (dead[0] != DEAD_FD)
-		give_up("have the empty pipe as file descriptor 2", dead[0]);
 	pipe_or_give_up(out);
 	for (u64 i = 0; i < STAGED_TASKS; i++) {
 		pipe_or_give_up(first[i]);
@@ -109,14 +118,16 @@ static struct sqe *next_sqe(struct ring *ring)
 	return sqe;
 }
 
+/// `from` is FIXED_DEAD or FIXED_FIRST.
 static void add_splice(struct ring *ring, int from)
 {
 	struct sqe *sqe = next_sqe(ring);
 
 	sqe->opcode = IORING_OP_SPLICE;
-	sqe->flags = IOSQE_ASYNC;
-	sqe->fd = out[1];
+	sqe->flags = IOSQE_ASYNC | IOSQE_FIXED_FILE;
+	sqe->fd = FIXED_OUT;
 	sqe->splice_fd_in = from;
+	sqe->op_flags = SPLICE_F_FD_IN_FIXED;
 	sqe->off = (u64)-1;
 	sqe->splice_off_in = (u64)-1;
 	sqe->len = 1;
@@ -131,9 +142,9 @@ static void add_poll(struct ring *ring, int fd)
 	sqe->fd = fd;
 	/* The kernel reads two 16-bit halves, swapped on big endian. */
 #ifdef __LITTLE_ENDIAN__
-	sqe->events = POLLIN;
+	sqe->op_flags = POLLIN;
 #else
-	sqe->events = POLLIN << 16;
+	sqe->op_flags = POLLIN << 16;
 #endif
 }
 
@@ -141,6 +152,13 @@ static long submit(struct ring *ring, u32 count)
 {
 	*(volatile u32 *)(ring->queue + ring->params.sq_tail) = ring->tail;
 	return syscall(NR_IO_URING_ENTER, ring->fd, count, 0, 0, 0);
+}
+
+static bool register_files(struct ring *ring, u64 index)
+{
+	int files[FIXED_FILES] = { out[1], dead[0], first[index][0] };
+
+	return syscall(NR_IO_URING_REGISTER, ring->fd, IORING_REGISTER_FILES, files, FIXED_FILES, 0) >= 0;
 }
 
 static bool limit_workers(struct ring *ring, u32 workers)
@@ -164,20 +182,22 @@ static bool fill_ring(struct ring *ring, u64 index)
 {
 	u64 nap[2] = { 0, 5000000 };
 
-	add_splice(ring, first[index][0]);
+	if (!register_files(ring, index))
+		return false;
+	add_splice(ring, FIXED_FIRST);
 	if (submit(ring, 1) != 1)
 		return false;
 	/* Until the worker exists and is blocked. */
 	syscall(NR_NANOSLEEP, nap, 0, 0, 0, 0);
 	if (!limit_workers(ring, 1))
 		return false;
-	add_splice(ring, dead[0]);
-	add_splice(ring, dead[0]);
+	add_splice(ring, FIXED_DEAD);
+	add_splice(ring, FIXED_DEAD);
 	if (submit(ring, 2) != 2 || !limit_workers(ring, 4 * WORKER_TRIGGERS))
 		return false;
 	for (u64 n = 1; n < WORKER_TRIGGERS; n++) {
 		add_poll(ring, polled[index][n]);
-		add_splice(ring, dead[0]);
+		add_splice(ring, FIXED_DEAD);
 	}
 	return submit(ring, 2 * (WORKER_TRIGGERS - 1)) == 2 * (WORKER_TRIGGERS - 1);
 }
@@ -196,6 +216,6 @@ bool make_ring(u64 index)
 		syscall(NR_MUNMAP, ring.sqes, ENTRIES * sizeof(struct sqe), 0, 0, 0);
 		syscall(NR_DUP2, ring.fd, RING_FD, 0, 0, 0);
 	}
-	syscall(NR_CLOSE_RANGE, ring.fd >= 0 ? RING_FD + 1 : DEAD_FD, ~0u, 0, 0, 0);
+	syscall(NR_CLOSE_RANGE, ring.fd >= 0 ? RING_FD + 1 : RING_FD, ~0u, 0, 0, 0);
 	return ready;
 }

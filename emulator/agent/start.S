@@ -8,6 +8,7 @@
 	.text
 
 _GLOBAL _start
+	mr	3,1
 	lis	2,.TOC.@ha
 	addi	2,2,.TOC.@l
 	clrrdi	1,1,4

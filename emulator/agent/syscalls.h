@@ -7,6 +7,7 @@
 #define NR_READ 3
 #define NR_WRITE 4
 #define NR_CLOSE 6
+#define NR_MKNOD 14
 #define NR_MOUNT 21
 #define NR_PTRACE 26
 #define NR_FCNTL 55
@@ -24,6 +25,7 @@
 #define NR_KILL 37
 #define NR_PWRITE64 180
 #define NR_FUTEX 221
+#define NR_CLOCK_GETTIME 246
 #define NR_TGKILL 250
 #define NR_OPENAT 286
 #define NR_EVENTFD2 314
@@ -37,6 +39,9 @@
 #define MCL_CURRENT 0x2000
 
 #define AT_FDCWD (-100L)
+/* Of the auxiliary vector. */
+#define AT_PAGESZ 6
+#define S_IFCHR 0020000
 #define O_RDONLY 0
 #define O_WRONLY 1
 #define O_RDWR 2
@@ -55,6 +60,9 @@
 
 #define CLONE_VM 0x100
 
+#define CLOCK_MONOTONIC 1
+
+#define SCHED_OTHER 0
 #define SCHED_FIFO 1
 #define SCHED_RR 2
 #define SCHED_IDLE 5

@@ -35,6 +35,7 @@ fn machine(
         segments: vec![(CODE, bytes(&kernel)), (0x20_0000, bytes(user))],
         kernel_text: vec![(KERNEL + CODE, 4 * kernel.len() as u64)],
         user_text: vec![(USER_TEXT, 4 * user.len() as u64)],
+        watched: Vec::new(),
         guest: Guest::Model {
             kernel_read_only_end: 0x1_0000,
             entry: KERNEL + CODE,

@@ -336,6 +336,7 @@ mod tests {
             verdict,
             end_a: End::Completed,
             end_b: End::Completed,
+            spent: [None, None],
         }
     }
 

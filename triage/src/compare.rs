@@ -4,6 +4,7 @@
 
 mod judge;
 mod reads;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -11,17 +12,20 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ctxfuzz_emulator::run::outcome::{
-    End, FIRST_GPR, Gprs, LogEntry, Outcome, RegisterFile, SIGFPE,
+    End, FIRST_GPR, Gprs, LogEntry, Outcome, RegisterFile, SIGFPE, Spent,
 };
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use self::judge::Judge;
 use self::reads::delivered;
+use self::schedule::parting;
 use crate::definedness::{Abi, Mask, definedness, fp_exception};
+use crate::inconclusive::{Inconclusive, Side};
 use crate::names;
 
 pub(crate) use self::reads::quadword;
+pub use self::schedule::Parting;
 
 pub(crate) const MSR_VEC: u64 = 0x0200_0000;
 pub(crate) const MSR_VSX: u64 = 0x0080_0000;
@@ -96,10 +100,8 @@ pub struct Difference {
 pub enum Standing {
     /// They were compared.
     Comparable,
-    /// The tasks did not do the same things in the same order, so their registers have no common meaning. Not a divergence.
-    DifferentSchedules(String),
-    /// A run says nothing about its kernel. Not a divergence either.
-    Inconclusive(String),
+    /// They could not, for this reason: a run says nothing about its kernel, or what the two say has no common meaning. Not a divergence.
+    Inconclusive(Inconclusive),
 }
 
 /// The result of comparing two outcomes.
@@ -115,6 +117,8 @@ pub struct Comparison {
     pub end_a: End,
     /// How B ended.
     pub end_b: End,
+    /// What took most of A and of B, if that run did not come to its end.
+    pub spent: [Option<Spent>; 2],
 }
 
 impl Comparison {
@@ -124,9 +128,9 @@ impl Comparison {
     }
 
     /// The same, except that nothing can be concluded from it.
-    pub fn inconclusive(self, reason: &str) -> Self {
+    pub fn inconclusive(self, why: Inconclusive) -> Self {
         Comparison {
-            standing: Standing::Inconclusive(reason.to_owned()),
+            standing: Standing::Inconclusive(why),
             differences: Vec::new(),
             verdict: Verdict::None,
             ..self
@@ -134,10 +138,10 @@ impl Comparison {
     }
 
     /// Why they could not.
-    pub fn reason(&self) -> Option<&str> {
+    pub fn reason(&self) -> Option<&Inconclusive> {
         match &self.standing {
             Standing::Comparable => None,
-            Standing::DifferentSchedules(reason) | Standing::Inconclusive(reason) => Some(reason),
+            Standing::Inconclusive(why) => Some(why),
         }
     }
 
@@ -163,7 +167,7 @@ impl Comparison {
 pub fn compare(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Comparison {
     let lone = lone_fp_exception(scenario, a, b);
     let (standing, mut differences) = match standing(a, b) {
-        Standing::DifferentSchedules(_) if lone.is_some() => {
+        Standing::Inconclusive(Inconclusive::Schedules(_)) if lone.is_some() => {
             (Standing::Comparable, lone.into_iter().collect())
         }
         Standing::Comparable if a == b => (Standing::Comparable, Vec::new()),
@@ -187,19 +191,19 @@ pub fn compare(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Comparison {
         verdict,
         end_a: a.end.clone(),
         end_b: b.end.clone(),
+        spent: [a.spent.clone(), b.spent.clone()],
     }
 }
 
 fn standing(a: &Outcome, b: &Outcome) -> Standing {
-    for (side, end) in [("A", &a.end), ("B", &b.end)] {
-        if matches!(end, End::EmulatorFault(_) | End::Budget) {
-            let end = names::end_with_detail(end);
-            return Standing::Inconclusive(format!("run {side} ended with {end}"));
+    for (side, outcome) in [(Side::A, a), (Side::B, b)] {
+        if let Some(why) = Inconclusive::of_end(Some(side), outcome) {
+            return Standing::Inconclusive(why);
         }
     }
     match (&a.end, &b.end) {
-        (End::Completed, End::Completed) => match schedule_difference(a, b) {
-            Some(reason) => Standing::DifferentSchedules(reason),
+        (End::Completed, End::Completed) => match parting(a, b) {
+            Some(parting) => Standing::Inconclusive(Inconclusive::Schedules(parting)),
             None => Standing::Comparable,
         },
         // Half a run has no final registers, but that the other side got to its end is a difference in itself.
@@ -207,38 +211,11 @@ fn standing(a: &Outcome, b: &Outcome) -> Standing {
         (End::KernelFault(x), End::KernelFault(y)) if x == y && a.log == b.log => {
             Standing::Comparable
         }
-        (a, b) => Standing::Inconclusive(format!(
-            "neither run completed (A: {}, B: {})",
-            names::end_with_detail(a),
-            names::end_with_detail(b)
-        )),
+        (a, b) => Standing::Inconclusive(Inconclusive::NoCommonEnd {
+            a: names::end_with_detail(a),
+            b: names::end_with_detail(b),
+        }),
     }
-}
-
-/// Where the schedules part, in words.
-fn schedule_difference(a: &Outcome, b: &Outcome) -> Option<String> {
-    if a.log != b.log {
-        let mut left = a.log.iter().filter(|entry| is_schedule(entry));
-        let mut right = b.log.iter().filter(|entry| is_schedule(entry));
-        loop {
-            match (left.next(), right.next()) {
-                (None, None) => break,
-                (x, y) if x == y => {}
-                (x, y) => {
-                    let (x, y) = (describe(x), describe(y));
-                    return Some(format!("schedules differ: on A {x}, on B {y}"));
-                }
-            }
-        }
-    }
-    let dumped = |outcome: &Outcome| -> Vec<usize> {
-        let tasks = outcome.tasks.iter().enumerate();
-        tasks
-            .filter(|(_, file)| file.is_some())
-            .map(|(index, _)| index)
-            .collect()
-    };
-    (dumped(a) != dumped(b)).then(|| "not the same tasks reached their end".to_owned())
 }
 
 /// The schedules part where one kernel delivers a SIGFPE and the other does not. What raises it is what the task computes, so that is no accident of scheduling; who
@@ -264,36 +241,6 @@ fn lone_fp_exception(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Option<Di
         b: value(y),
         frame: None,
     })
-}
-
-fn is_schedule(entry: &LogEntry) -> bool {
-    matches!(
-        entry,
-        LogEntry::Event { .. }
-            | LogEntry::TaskStarted { .. }
-            | LogEntry::SignalDelivered { .. }
-            | LogEntry::Traced { .. }
-            | LogEntry::Execed { .. }
-            | LogEntry::CoreDumped { .. }
-            | LogEntry::ContextSaved { .. }
-            | LogEntry::GuestLeft { .. }
-    )
-}
-
-fn describe(entry: Option<&LogEntry>) -> String {
-    match entry {
-        None => "nothing more happened".to_owned(),
-        Some(LogEntry::TaskStarted { task, .. }) => format!("task {task} started"),
-        Some(LogEntry::Event { index, task }) => format!("task {task} did event {index}"),
-        Some(LogEntry::SignalDelivered { task, .. }) => format!("task {task} got a signal"),
-        Some(LogEntry::Traced { task, .. }) => format!("task {task} was stopped by a tracer"),
-        Some(LogEntry::Execed { task }) => format!("task {task} became a new program"),
-        Some(LogEntry::CoreDumped { task, .. }) => format!("task {task} dumped core"),
-        Some(LogEntry::ContextSaved { task, .. }) => format!("task {task} swapped its context"),
-        Some(LogEntry::GuestLeft { task, .. }) => format!("task {task} left a guest"),
-        Some(LogEntry::SigReturned { task }) => format!("task {task} left its handler"),
-        Some(LogEntry::Dumped { task }) => format!("task {task} reached its end"),
-    }
 }
 
 fn ends(a: &Outcome, b: &Outcome) -> Difference {

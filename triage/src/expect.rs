@@ -110,6 +110,7 @@ mod tests {
 
     use super::*;
     use crate::compare::{Difference, Standing, What};
+    use crate::inconclusive::{Inconclusive, Side};
 
     fn difference(register: Register, verdict: Verdict) -> Difference {
         let (place, what) = (Place::Register, What::Register(register));
@@ -137,6 +138,7 @@ mod tests {
             verdict,
             end_a: End::Completed,
             end_b: End::Completed,
+            spent: [None, None],
         }
     }
 
@@ -223,7 +225,10 @@ mod tests {
     #[test]
     fn what_cannot_be_compared_never_passes() {
         let mut actual = comparison(Vec::new());
-        actual.standing = Standing::Inconclusive("run A ended with budget".to_owned());
+        actual.standing = Standing::Inconclusive(Inconclusive::Budget {
+            side: Some(Side::A),
+            spent: None,
+        });
         let violations = check_row(&row(Verdict::None, Abis::Both, false, &[]), &actual);
         assert_eq!(
             violations,

@@ -67,6 +67,7 @@ pub fn minimize(
     // What people wrote about the scenario is not about what will be left of it.
     let start = Scenario {
         about: None,
+        needs: Vec::new(),
         expect: Vec::new(),
         ..scenario.clone()
     };

@@ -1,11 +1,14 @@
 //! Two kernels side by side: one scenario, two runs, one comparison.
 
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::{Endian, NotApplicable, Outcome};
+use ctxfuzz_emulator::run::outcome::{Endian, Outcome};
 use ctxfuzz_emulator::run::{Runner, RunnerError, user};
-use ctxfuzz_scenario::scenario::Scenario;
+use ctxfuzz_scenario::effect::Effect;
+use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
 use crate::compare::{Comparison, compare};
+use crate::inconclusive::{Inconclusive, Side};
+use crate::shortfall::Shortfall;
 
 /// Two kernels of one byte order, each on a machine of its own.
 pub struct Pair {
@@ -24,8 +27,6 @@ pub struct Paired {
     pub b: Outcome,
     /// How they differ.
     pub comparison: Comparison,
-    /// What A, then what B, could not be made to do.
-    pub not_applicable: [Vec<NotApplicable>; 2],
 }
 
 impl Pair {
@@ -43,16 +44,28 @@ impl Pair {
         let a = self.a.run_compiled(scenario, &compiled);
         let b = self.b.run_compiled(scenario, &compiled);
         let mut comparison = compare(scenario, &a, &b);
-        let not_applicable = [self.a.not_applicable(), self.b.not_applicable()];
-        if not_applicable[0] != not_applicable[1] {
+        if left_out(&a) != left_out(&b) {
             // One of them did more than the other.
-            comparison = comparison.inconclusive("the scenario does not apply to both kernels");
+            comparison = comparison.inconclusive(Inconclusive::NotApplicable);
         }
-        Paired {
-            a,
-            b,
-            comparison,
-            not_applicable,
+        let sides = [(Side::A, &a), (Side::B, &b)];
+        let shortfall = sides.into_iter().find_map(|(side, outcome)| {
+            let shortfall = Shortfall::of(scenario, &outcome.effects)?;
+            Some((Some(side), shortfall))
+        });
+        // What somebody could notice is a fact, whatever else did not happen.
+        if let Some((side, shortfall)) = shortfall
+            && comparison.comparable()
+            && comparison.verdict <= Verdict::Dead
+        {
+            comparison = comparison.inconclusive(Inconclusive::DidNotHappen { side, shortfall });
         }
+        Paired { a, b, comparison }
     }
+}
+
+/// The parts that a kernel could not be made to do. Why is each kernel's own.
+fn left_out(outcome: &Outcome) -> Vec<(u16, Effect)> {
+    let parts = outcome.effects.not_applicable.iter();
+    parts.map(|part| (part.event, part.effect)).collect()
 }

@@ -12,14 +12,16 @@ pub(crate) mod uri;
 
 use std::fmt::Write;
 
-use ctxfuzz_emulator::run::outcome::{End, Endian};
+use ctxfuzz_emulator::run::outcome::{End, Endian, Spent};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Verdict;
 use serde::Serialize;
 
 use crate::compare::{Comparison, Difference, What};
 use crate::definedness::Abi;
+use crate::inconclusive::{Inconclusive, SpentReport, most};
 use crate::names;
+use crate::shortfall::EffectsReport;
 use crate::untrusted;
 
 /// Text is wrapped here: it must survive a quoted mail.
@@ -46,6 +48,8 @@ pub struct Subject<'a> {
     pub abi: Abi,
     /// Whether dead differences are listed too.
     pub all: bool,
+    /// What A's run, and B's, left out or lack.
+    pub effects: &'a [EffectsReport; 2],
 }
 
 impl Subject<'_> {
@@ -85,6 +89,9 @@ pub struct RunReport {
     /// Why the runs could not be compared; absent if they could.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_comparable: Option<String>,
+    /// The same as the short name that summaries have for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inconclusive_reason: Option<&'static str>,
 }
 
 /// A reviewed signature in JSON.
@@ -120,15 +127,25 @@ pub struct SideReport {
     pub kernel: String,
     /// How its run ended.
     pub end: &'static str,
+    /// What took most of a run that did not come to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spent: Option<SpentReport>,
+    /// What it left out or lacks.
+    #[serde(flatten)]
+    pub effects: EffectsReport,
 }
 
 impl RunReport {
     /// Makes the report of a comparison.
     pub fn new(subject: &Subject<'_>, comparison: &Comparison) -> RunReport {
-        let side = |kernel: &str, end: &End| SideReport {
-            kernel: kernel.to_owned(),
-            end: names::end(end),
-        };
+        let side =
+            |kernel: &str, end: &End, spent: &Option<Spent>, effects: &EffectsReport| SideReport {
+                kernel: kernel.to_owned(),
+                end: names::end(end),
+                spent: spent.as_ref().map(SpentReport::new),
+                effects: effects.clone(),
+            };
+        let [spent_a, spent_b] = &comparison.spent;
         RunReport {
             scenario: subject.scenario.to_owned(),
             endian: subject.endian.name(),
@@ -148,9 +165,20 @@ impl RunReport {
                 .listed(comparison)
                 .map(DifferenceReport::new)
                 .collect(),
-            a: side(subject.kernel_a, &comparison.end_a),
-            b: side(subject.kernel_b, &comparison.end_b),
-            not_comparable: comparison.reason().map(str::to_owned),
+            a: side(
+                subject.kernel_a,
+                &comparison.end_a,
+                spent_a,
+                &subject.effects[0],
+            ),
+            b: side(
+                subject.kernel_b,
+                &comparison.end_b,
+                spent_b,
+                &subject.effects[1],
+            ),
+            not_comparable: comparison.reason().map(ToString::to_string),
+            inconclusive_reason: comparison.reason().map(Inconclusive::name),
         }
     }
 
@@ -204,16 +232,23 @@ pub fn text(subject: &Subject<'_>, comparison: &Comparison) -> String {
         ),
     );
     if let Some(reason) = comparison.reason() {
-        lines.wrapped("  ", reason);
+        lines.wrapped("  ", &reason.to_string());
     }
-    for (side, kernel, end) in [
-        ("a", subject.kernel_a, &comparison.end_a),
-        ("b", subject.kernel_b, &comparison.end_b),
+    let [spent_a, spent_b] = &comparison.spent;
+    let [effects_a, effects_b] = subject.effects;
+    for (side, kernel, end, spent, effects) in [
+        ("a", subject.kernel_a, &comparison.end_a, spent_a, effects_a),
+        ("b", subject.kernel_b, &comparison.end_b, spent_b, effects_b),
     ] {
-        lines.wrapped(
-            "  ",
-            &format!("{side}: {kernel}, {}", names::end_with_detail(end)),
-        );
+        let end = names::end_with_detail(end);
+        lines.wrapped("  ", &format!("{side}: {kernel}, {end}"));
+        // Of a run that says nothing the reason has said it.
+        if let (Some(spent), None) = (spent, comparison.reason()) {
+            lines.wrapped("    ", &most(spent));
+        }
+        for line in effects.lines(comparison.reason().is_some()) {
+            lines.wrapped("    ", &line);
+        }
     }
     if !subject.signatures.is_empty() {
         lines.wrapped(

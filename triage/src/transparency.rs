@@ -12,12 +12,13 @@ pub mod report;
 mod tests;
 mod walk;
 
-use ctxfuzz_emulator::run::outcome::{End, Outcome};
+use ctxfuzz_emulator::run::outcome::{End, Outcome, Spent};
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use crate::compare::What;
 use crate::definedness::Abi;
-use crate::names;
+use crate::inconclusive::Inconclusive;
+use crate::shortfall::{EffectsReport, Shortfall};
 
 pub use key::{Key, keys};
 
@@ -70,13 +71,17 @@ pub enum Look {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Judgement {
     /// Why the run says nothing about its kernel. There are no violations then.
-    pub inconclusive: Option<String>,
+    pub inconclusive: Option<Inconclusive>,
     /// In order of time, dead ones too.
     pub violations: Vec<Violation>,
     /// The greatest verdict among them; does not depend on the ABI policy.
     pub verdict: Verdict,
     /// How the run ended.
     pub end: End,
+    /// What took most of it, if it did not come to its end.
+    pub spent: Option<Spent>,
+    /// What it did of what it was asked to.
+    pub effects: EffectsReport,
 }
 
 impl Judgement {
@@ -86,12 +91,12 @@ impl Judgement {
     }
 
     /// The same run, taken back.
-    pub fn withdrawn(self, reason: &str) -> Judgement {
+    pub fn withdrawn(self, why: Inconclusive) -> Judgement {
         Judgement {
-            inconclusive: Some(reason.to_owned()),
+            inconclusive: Some(why),
             violations: Vec::new(),
             verdict: Verdict::None,
-            end: self.end,
+            ..self
         }
     }
 }
@@ -103,29 +108,31 @@ pub fn looks(scenario: &Scenario, outcome: &Outcome) -> Vec<(Look, Violation)> {
 
 /// Judges a run that was observed.
 pub fn judge(scenario: &Scenario, outcome: &Outcome) -> Judgement {
-    let inconclusive = match &outcome.end {
-        End::EmulatorFault(_) | End::Budget => Some(format!(
-            "the run ended with {}",
-            names::end_with_detail(&outcome.end)
-        )),
-        _ if outcome.observations.is_empty() && !outcome.log.is_empty() => {
-            Some("the run was not observed".to_owned())
-        }
-        _ => None,
-    };
+    let unseen = outcome.observations.is_empty() && !outcome.log.is_empty();
+    let inconclusive =
+        Inconclusive::of_end(None, outcome).or_else(|| unseen.then_some(Inconclusive::NotObserved));
     let violations = match inconclusive {
         None => looks(scenario, outcome).into_iter(),
         Some(_) => Vec::new().into_iter(),
     };
     let violations: Vec<Violation> = violations.map(|(_, violation)| violation).collect();
-    Judgement {
+    let verdicts = violations.iter().map(|v| v.verdict);
+    let judgement = Judgement {
         inconclusive,
-        verdict: violations
-            .iter()
-            .map(|v| v.verdict)
-            .max()
-            .unwrap_or_default(),
+        verdict: verdicts.max().unwrap_or_default(),
         violations,
         end: outcome.end.clone(),
+        spent: outcome.spent.clone(),
+        effects: EffectsReport::new(scenario, &outcome.effects),
+    };
+    // What somebody could notice is a fact, whatever else did not happen.
+    match Shortfall::of(scenario, &outcome.effects) {
+        Some(shortfall)
+            if judgement.verdict <= Verdict::Dead && judgement.inconclusive.is_none() =>
+        {
+            let side = None;
+            judgement.withdrawn(Inconclusive::DidNotHappen { side, shortfall })
+        }
+        _ => judgement,
     }
 }

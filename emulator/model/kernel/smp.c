@@ -15,6 +15,7 @@ struct remote_work {
 	u64 next;
 	u64 signal;
 	u64 after;
+	u64 missed; /* set if the work came when no place was left, and not where it was to come */
 };
 
 volatile struct remote_work remote_work;
@@ -151,6 +152,7 @@ bool last_irq_point(void)
 	if (!remote_work.after)
 		return false;
 	remote_work.after = 0;
+	remote_work.missed = true;
 	ipi_demux_for(late_for);
 	return true;
 }

@@ -78,6 +78,7 @@ fn decode(u: &mut Unstructured<'_>) -> Scenario {
     Scenario {
         name: None,
         about: None,
+        needs: Vec::new(),
         stage: Stage { tasks, io_uring },
         events,
         expect: Vec::new(),

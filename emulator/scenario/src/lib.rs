@@ -5,6 +5,7 @@
 pub mod access;
 pub mod decode;
 pub mod describe;
+pub mod effect;
 pub mod error;
 pub mod event;
 mod json;
@@ -17,6 +18,7 @@ mod validate;
 
 pub use access::AccessOp;
 pub use describe::describe;
+pub use effect::Effect;
 pub use error::{LoadError, ScenarioError};
 pub use event::{
     ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, MAX_PLACES, Pending,

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::effect::Effect;
 use crate::event::{Event, Facility, RegisterValues};
 use crate::json::number::U64;
 use crate::json::{object, optional, registers};
@@ -24,6 +25,8 @@ pub struct Scenario {
     pub name: Option<String>,
     /// One or two sentences for people.
     pub about: Option<String>,
+    /// Effects without which the scenario is not about anything: a run in which one of them does not happen is inconclusive.
+    pub needs: Vec<Effect>,
     /// What exists before the first event.
     pub stage: Stage,
     /// What happens, in order.

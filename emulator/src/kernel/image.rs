@@ -9,6 +9,7 @@ use super::symbols::Symbols;
 use crate::machine::address::{KERNEL, PAGE, USER_TEXT};
 use crate::machine::instruction;
 use crate::machine::{Guest, Program};
+use crate::run::effects;
 use crate::run::outcome::Endian;
 
 const KERNEL_LE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernel-le.elf"));
@@ -53,6 +54,17 @@ pub struct Layout {
     pub frame: FrameLayout,
     /// What only the model has.
     pub model: Option<ModelLayout>,
+    /// What only a real kernel has.
+    pub real: Option<RealLayout>,
+}
+
+/// What tells tasks of a real kernel apart.
+#[derive(Clone, Debug)]
+pub struct RealLayout {
+    /// `task_struct.comm`, its name, if it was found.
+    pub comm: Option<u64>,
+    /// Address of the `task_struct` of the agent's director.
+    pub director: u64,
 }
 
 /// Addresses in the model.
@@ -191,6 +203,7 @@ impl KernelImage {
             segments,
             kernel_text: text(&kernel),
             user_text: text(&user),
+            watched: effects::addresses(&symbols),
             guest: Guest::Model {
                 kernel_read_only_end: address(&symbols, "__ro_end")? - KERNEL,
                 entry: address(&symbols, "_start")?,
@@ -324,6 +337,7 @@ impl Layout {
                 task_state: get("layout_task_state")?,
                 task_user_index: get("layout_task_user_index")?,
             }),
+            real: None,
             task_thread: get("layout_task_thread")?,
             thread: ThreadLayout {
                 regs: get("layout_thread_regs")?,

@@ -122,7 +122,17 @@ pub fn read(
         current: paca + current.displacement,
         frame: FRAME,
         model: None,
+        real: None,
     })
+}
+
+/// What `comm` of the first task begins with: `swapper`, or `swapper/0` on a kernel for several processors.
+const SWAPPER: &[u8] = b"swapper";
+
+/// Where a task has its name: `init_task`'s is known, so it is looked for in its bytes. Nothing but reports needs it.
+pub fn comm(init_task: &[u8]) -> Option<u64> {
+    let mut found = (0u64..).zip(init_task.windows(SWAPPER.len()));
+    found.find(|(_, bytes)| *bytes == SWAPPER).map(|(at, _)| at)
 }
 
 #[cfg(test)]
@@ -189,6 +199,14 @@ mod tests {
         assert_eq!((layout.thread.vr, layout.thread.vscr), (624, 1136));
         assert_eq!(layout.thread.vrsave, 1160);
         assert_eq!((layout.thread.load_fp, layout.thread.load_vec), (617, 618));
+    }
+
+    #[test]
+    fn the_name_of_the_first_task_says_where_names_are() {
+        let mut task = vec![0xa5; 100];
+        assert_eq!(comm(&task), None);
+        task[70..80].copy_from_slice(b"swapper/0\0");
+        assert_eq!(comm(&task), Some(70));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::memory::Memory;
 use super::pages::PageSet;
 use super::pseries::Pseries;
 use super::registers::Registers;
+use super::samples::Samples;
 use super::state::{SavedState, StateLayout};
 use super::{Guest, Host, MachineError, Options, Program, Stop};
 use crate::run::outcome::Endian;
@@ -56,6 +57,7 @@ pub(super) struct Inner<H> {
     pub(super) coverage: EdgeMap,
     pub(super) kernel_blocks: HashMap<Block, u64>,
     pub(super) blocks: u64,
+    pub(super) samples: Samples,
     probe: Option<Probe>,
     pub(super) stop: Option<Stop>,
     /// MSR to go back to when a loan of VSX ends.
@@ -122,6 +124,7 @@ impl<H: Host> Inner<H> {
             }),
             kernel_blocks: HashMap::new(),
             blocks: 0,
+            samples: Samples::new(options.budget),
             probe: None,
             stop: None,
             lent_from: None,
@@ -151,6 +154,7 @@ impl<H: Host> Inner<H> {
         self.coverage.clear();
         self.kernel_blocks.clear();
         self.blocks = 0;
+        self.samples.reset();
         self.probe = None;
         self.stop = None;
         self.lent_from = None;
@@ -178,6 +182,11 @@ impl<H: Host> Inner<H> {
             .map_or_else(String::new, Pseries::console)
     }
 
+    pub(super) fn take_unreached(&mut self) -> Vec<u16> {
+        let pseries = self.pseries.as_mut();
+        pseries.map_or_else(Vec::new, Pseries::take_unreached)
+    }
+
     /// Whether the page of this physical address has been executed.
     pub(super) fn holds_code(&self, pa: u64) -> bool {
         self.code_pages.contains(pa)
@@ -198,7 +207,7 @@ impl<H: Host> Inner<H> {
     }
 
     /// The instruction that `pc` stands for: itself, or the one its trampoline replaces.
-    fn site(&self, pc: u64) -> u64 {
+    pub(super) fn site(&self, pc: u64) -> u64 {
         self.trampolines(pc)
             .site_of(pc)
             .map_or(pc, |(site, _)| site)
@@ -247,7 +256,10 @@ fn failed(what: &'static str) -> impl Fn(uc_error) -> MachineError {
 }
 
 /// Makes an engine with memory mapped and all hooks in place.
-pub(super) fn start<H: Host>(inner: Inner<H>) -> Result<Engine<'static, H>, MachineError> {
+pub(super) fn start<H: Host>(
+    inner: Inner<H>,
+    watched: &[Option<u64>],
+) -> Result<Engine<'static, H>, MachineError> {
     let memory = inner.memory.clone();
     let trace = inner.options.trace;
     let real = inner.pseries.is_some();
@@ -269,6 +281,7 @@ pub(super) fn start<H: Host>(inner: Inner<H>) -> Result<Engine<'static, H>, Mach
         uc.add_block_hook(1, 0, on_block)
     }
     .map_err(failed("add the block hook"))?;
+    calls::watch(&mut uc, watched)?;
     if trace {
         uc.add_code_hook(1, 0, |uc, pc, _| on_instruction(uc, pc))
             .map_err(failed("add the instruction hook"))?;
@@ -409,9 +422,20 @@ fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64, size: u32) {
             *inner.kernel_blocks.entry((pc, size)).or_default() += 1;
         }
     }
-    if inner.blocks >= inner.options.budget {
-        over_budget(uc, pc);
+    if inner.blocks >= inner.samples.next {
+        look(uc, pc);
     }
+}
+
+/// What there is to do at few blocks: to note where the run is, or to end it.
+#[cold]
+fn look<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
+    let inner = uc.get_data_mut();
+    if inner.blocks >= inner.options.budget {
+        return over_budget(uc, pc);
+    }
+    let (block, site) = (inner.blocks, inner.site(pc));
+    inner.samples.take(block, site, &inner.memory, &inner.map);
 }
 
 /// As [`on_block`], with time going on and timers expiring. Some hundred million of these are a campaign's minute: it does nothing that can wait.

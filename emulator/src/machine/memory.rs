@@ -74,6 +74,20 @@ impl Memory {
         self.written.as_deref()
     }
 
+    /// A copy of all of it. Pages that were never written are zero, and take no room here either.
+    pub fn copy_written(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.size()];
+        if let Some(written) = self.written() {
+            for pa in written.borrow().iter() {
+                let at = pa as usize;
+                if let Some(page) = bytes.get_mut(at..at + PageSet::PAGE) {
+                    self.read(pa, page);
+                }
+            }
+        }
+        bytes
+    }
+
     /// Start of the bytes, for Unicorn to map.
     pub fn as_ptr(&self) -> *mut u8 {
         self.allocation.start.as_ptr()

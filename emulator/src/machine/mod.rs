@@ -17,6 +17,7 @@ pub mod pages;
 pub mod pseries;
 pub mod radix;
 mod registers;
+pub mod samples;
 mod state;
 
 use std::collections::HashMap;
@@ -46,6 +47,8 @@ pub struct Program {
     pub kernel_text: Vec<(u64, u64)>,
     /// User text to repair.
     pub user_text: Vec<(u64, u64)>,
+    /// Instructions that the host is told of when they run ([`Host::executed`]): effective addresses. `None` is one that is not there.
+    pub watched: Vec<Option<u64>>,
     /// What kind of guest it is.
     pub guest: Guest,
 }
@@ -222,6 +225,11 @@ pub trait Host: 'static {
     /// The guest executed a host call.
     fn host_call(&mut self, view: &View<'_>) -> Reply;
 
+    /// The instruction at an address of [`Program::watched`] is about to run; `index` says which.
+    fn executed(&mut self, view: &View<'_>, index: usize) {
+        let _ = (view, index);
+    }
+
     /// An exception is delivered; `at` is what SRR0 (for `scv`, LR) becomes.
     fn exception(&mut self, vector: Vector, at: u64) {
         let _ = (vector, at);
@@ -268,7 +276,7 @@ impl<H: Host> Machine<H> {
         }
         exception::install_stubs(&memory, &map.own());
         let inner = Inner::new(memory.clone(), map.clone(), layout, options, program, host)?;
-        let mut uc = engine::start(inner)?;
+        let mut uc = engine::start(inner, &program.watched)?;
         let failed = |error| MachineError::Engine {
             what: "save state",
             error,
@@ -301,7 +309,7 @@ impl<H: Host> Machine<H> {
             })?;
         if let AddressMap::Radix(radix) = &machine.map {
             machine.pristine = Some(Pristine {
-                bytes: copy_written(&machine.memory),
+                bytes: machine.memory.copy_written(),
                 pid: radix.pid(),
             });
             machine.uc.get_data_mut().start_here();
@@ -404,6 +412,11 @@ impl<H: Host> Machine<H> {
         self.layout.spr(&self.snapshot, number)
     }
 
+    /// Events of the last run whose timer was to expire in the kernel and expired in user mode. Told once.
+    pub fn take_unreached(&mut self) -> Vec<u16> {
+        self.uc.get_data_mut().take_unreached()
+    }
+
     /// Guest memory.
     pub fn memory(&self) -> &Memory {
         &self.memory
@@ -445,20 +458,12 @@ impl<H: Host> Machine<H> {
     pub fn gpr(&self, n: u8) -> u64 {
         engine::gpr(&self.uc, n)
     }
-}
 
-/// A copy of memory. Pages that were never written are zero, and take no room here either.
-fn copy_written(memory: &Memory) -> Vec<u8> {
-    let mut bytes = vec![0; memory.size()];
-    if let Some(written) = memory.written() {
-        for pa in written.borrow().iter() {
-            let at = pa as usize;
-            if let Some(page) = bytes.get_mut(at..at + PageSet::PAGE) {
-                memory.read(pa, page);
-            }
-        }
+    /// The instruction that the machine stands at, or the one that its trampoline replaces.
+    fn site(&self) -> u64 {
+        let pc = self.uc.reg_read(RegisterPPC::PC).unwrap_or(0);
+        self.uc.get_data().site(pc)
     }
-    bytes
 }
 
 /// Memory and translation for a program.

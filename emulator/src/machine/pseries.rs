@@ -40,6 +40,8 @@ pub enum Timer {
     InKernel {
         /// How many are passed.
         after: u16,
+        /// The event of the scenario whose work it is.
+        event: u16,
     },
 }
 
@@ -55,6 +57,8 @@ pub(super) struct Pseries {
     timer: Option<Timer>,
     /// User code has made its request of the kernel since the timer was set.
     requested: bool,
+    /// Events whose timer expired in user mode, as the kernel had no place left for it.
+    unreached: Vec<u16>,
     console: Vec<u8>,
     random: u64,
 }
@@ -68,6 +72,7 @@ impl Pseries {
             at_start,
             timer: None,
             requested: false,
+            unreached: Vec::new(),
             console: Vec::new(),
             random: 0,
         }
@@ -76,6 +81,7 @@ impl Pseries {
     pub(super) fn reset(&mut self) {
         self.time = self.at_start;
         self.timer = None;
+        self.unreached.clear();
         self.console.clear();
         self.random = 0;
     }
@@ -128,8 +134,14 @@ impl Pseries {
     pub(super) fn due(&mut self, user: bool) -> bool {
         let due = match &mut self.timer {
             Some(Timer::Soon) => true,
-            Some(Timer::InKernel { .. }) if user || !self.requested => user && self.requested,
-            Some(Timer::InKernel { after }) => {
+            Some(Timer::InKernel { event, .. }) if user || !self.requested => {
+                let missed = user && self.requested;
+                if missed {
+                    self.unreached.push(*event);
+                }
+                missed
+            }
+            Some(Timer::InKernel { after, .. }) => {
                 let now = *after == 0;
                 *after = after.saturating_sub(1);
                 now
@@ -140,6 +152,11 @@ impl Pseries {
             self.timer = None;
         }
         due
+    }
+
+    /// Events whose timer expired later than it was to. Told once.
+    pub(super) fn take_unreached(&mut self) -> Vec<u16> {
+        std::mem::take(&mut self.unreached)
     }
 
     /// Shows the guest the time after so many blocks.
@@ -188,12 +205,12 @@ mod tests {
             Vector::SystemCallVectored,
             Vector::Alignment,
         ] {
-            let mut now = with_timer(Timer::InKernel { after: 0 });
+            let mut now = with_timer(Timer::InKernel { after: 0, event: 3 });
             assert!(!now.due(USER));
             now.enters(request);
             assert!(now.due(KERNEL) && !now.due(KERNEL));
         }
-        let mut late = with_timer(Timer::InKernel { after: 2 });
+        let mut late = with_timer(Timer::InKernel { after: 2, event: 3 });
         late.enters(Vector::SystemCall);
         assert!(!late.due(KERNEL) && !late.due(KERNEL));
         assert!(late.due(KERNEL) && !late.due(KERNEL));
@@ -201,10 +218,14 @@ mod tests {
 
     #[test]
     fn it_comes_at_the_latest_when_the_kernel_has_returned() {
-        let mut late = with_timer(Timer::InKernel { after: 100 });
+        let mut late = with_timer(Timer::InKernel {
+            after: 100,
+            event: 3,
+        });
         late.enters(Vector::SystemCall);
         assert!(!late.due(KERNEL) && late.due(USER) && !late.due(USER));
-        late.set_timer(Some(Timer::InKernel { after: 1 }));
+        assert_eq!(late.take_unreached(), [3], "its place was not reached");
+        late.set_timer(Some(Timer::InKernel { after: 1, event: 3 }));
         assert!(!late.due(USER), "the kernel has not been entered since");
     }
 
@@ -218,7 +239,7 @@ mod tests {
             Vector::VmxUnavailable,
             Vector::VsxUnavailable,
         ] {
-            let mut timer = with_timer(Timer::InKernel { after: 1 });
+            let mut timer = with_timer(Timer::InKernel { after: 1, event: 3 });
             timer.enters(vector);
             let passed = [KERNEL, KERNEL, USER].map(|mode| timer.due(mode));
             assert_eq!(passed, [false; 3], "{vector:?}");

@@ -24,7 +24,6 @@ mod pte {
     pub const VALID: u64 = 1 << 63;
     pub const LEAF: u64 = 1 << 62;
     pub const ADDRESS: u64 = 0x01ff_ffff_ffff_f000;
-    pub const NO_CACHE: u64 = 0x20;
     pub const PRIVILEGED: u64 = 0x8;
     pub const READ: u64 = 0x4;
     pub const WRITE: u64 = 0x2;
@@ -152,7 +151,7 @@ impl RadixMap {
         let offset = ea.checked_sub(USER_DATA)?;
         let pages = self.user_data.borrow();
         let page = pages.get(usize::try_from(offset / PAGE).ok()?)?;
-        Some(page | offset % PAGE)
+        Some(page + offset % PAGE)
     }
 
     /// Finds the pages of user data in the tables of the process that runs. `Err` is one that is not there.
@@ -182,7 +181,8 @@ impl RadixMap {
         if !permitted || problem_state && leaf.entry & pte::PRIVILEGED != 0 {
             return Err(Refusal::Protection);
         }
-        if leaf.pa >= self.guest_size || leaf.entry & pte::NO_CACHE != 0 {
+        // Memory that is mapped as a device is (not cached, as what the agent maps through /dev/mem) is memory here.
+        if leaf.pa >= self.guest_size {
             return Err(Refusal::Device);
         }
         Ok(Page {

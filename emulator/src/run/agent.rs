@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 
+use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::{Event, Pending, Switch, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 use super::call;
+use super::effects::{self, NotApplicable};
 use super::images::KnownTask;
-use super::outcome::NotApplicable;
 use super::user;
 use crate::machine::pseries::Timer;
 use crate::machine::{Reply, View};
@@ -17,9 +18,12 @@ use crate::machine::{Reply, View};
 /// Where the agent's page is.
 pub const PAGE: u64 = 0x2000_b000;
 /// First doubleword of the page once the agent is ready.
-pub const MAGIC: u64 = 0x6374_7866_7a61_6736;
+pub const MAGIC: u64 = 0x6374_7866_7a61_6737;
 /// Times that one ring can be made to create a worker in a run.
 pub const WORKER_TRIGGERS: usize = 8;
+
+/// Where the number of pages in the second area is.
+pub const DEVICE_PAGES: u64 = PAGE + at::DEVICE_PAGES;
 
 /// Where the number of tasks at a scenario's start has to be before the first of them runs.
 pub const TASKS: u64 = PAGE + at::TASKS;
@@ -28,6 +32,8 @@ pub const TASKS: u64 = PAGE + at::TASKS;
 const LAZY_AREA: u64 = 0x3000_0000;
 /// The largest page there is.
 const LAZY_STRIDE: u64 = 0x1_0000;
+/// Where it maps physical memory that is not the kernel's, privately.
+const DEVICE_AREA: u64 = 0x3200_0000;
 
 /// Offsets in the page.
 mod at {
@@ -40,6 +46,8 @@ mod at {
     pub const IDLE_ACTION: u64 = 56;
     pub const TASKS: u64 = 72;
     pub const LAZY_PAGES: u64 = 80;
+    pub const DEVICE_PAGES: u64 = 88;
+    pub const PAGE_SIZE: u64 = 96;
     pub const PIDS: u64 = 128;
     pub const TRIGGERS: u64 = 192;
 }
@@ -90,6 +98,17 @@ struct Task {
     gone: bool,
 }
 
+/// Pages that the kernel copies at the first store to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopiedPages {
+    /// Of a file: with VMX up to Linux 6.1.
+    File,
+    /// Of memory that is not the kernel's: with VMX as well, where there is /dev/mem.
+    Device,
+    /// There are none that this kernel copies with VMX.
+    None,
+}
+
 /// The host's side of the agent.
 #[derive(Clone, Debug)]
 pub struct Agent {
@@ -103,8 +122,10 @@ pub struct Agent {
     request: u64,
     clock: u64,
     fruitless: u32,
-    /// Pages of the lazily mapped area that have been touched.
+    /// Pages of that area that have been touched.
     touched: u64,
+    /// Where stores go whose page the kernel is to copy with VMX.
+    pages: CopiedPages,
     /// What the kernel could not be made to do in this run.
     not_applicable: BTreeSet<NotApplicable>,
 }
@@ -129,6 +150,7 @@ impl Agent {
             clock: 0,
             fruitless: 0,
             touched: 0,
+            pages: CopiedPages::File,
             not_applicable: BTreeSet::new(),
         }
     }
@@ -213,6 +235,15 @@ impl Agent {
             .collect()
     }
 
+    /// The task with this `task_struct`.
+    pub fn task_at(&self, address: u64) -> Option<u8> {
+        let at = self
+            .tasks
+            .iter()
+            .position(|task| task.address == Some(address));
+        at.map(|at| at as u8)
+    }
+
     /// Whether the director has something to do.
     pub fn has_request(&self) -> bool {
         self.request != 0
@@ -289,9 +320,8 @@ impl Agent {
             Some(Syscall::Abort) => Some("the agent keeps no core dumps"),
             _ => None,
         };
-        if let Some(what) = missing {
-            let event = event as u16;
-            self.not_applicable.insert(NotApplicable { event, what });
+        if let Some((what, effect)) = missing.zip(call.and_then(effects::of_call)) {
+            self.cannot(event as u16, effect, what);
         }
         if matches!(call, Some(Syscall::Execve | Syscall::Abort)) {
             user::make_harmless(view.memory, operation);
@@ -310,8 +340,10 @@ impl Agent {
         self.request(view, index, event as u16, pending);
         Self::put(view, at::REQUEST, self.request);
         let after = pending.after;
-        let timer =
-            (self.request != 0 && !user::is_interrupt(kind)).then_some(Timer::InKernel { after });
+        let timer = (self.request != 0 && !user::is_interrupt(kind)).then_some(Timer::InKernel {
+            after,
+            event: event as u16,
+        });
         Reply::Timer(timer)
     }
 
@@ -319,7 +351,7 @@ impl Agent {
     pub fn system_reset(&mut self, view: &View<'_>) -> Reply {
         let event = Self::event_of(view);
         let what = "the machine takes no interrupt in real mode, as a system reset is taken";
-        self.not_applicable.insert(NotApplicable { event, what });
+        self.cannot(event, Effect::SystemReset, what);
         Reply::Continue
     }
 
@@ -329,16 +361,32 @@ impl Agent {
         operation.map_or(0, |pa| user::operation_head(view.memory, pa).1) as u16
     }
 
+    /// From now on stores go to these pages.
+    pub fn copy_pages_of(&mut self, pages: CopiedPages) {
+        self.pages = pages;
+    }
+
     /// The task whose operation r29 points at stores to a page that has not been touched in this run.
     pub fn store_fault(&mut self, view: &View<'_>) -> Reply {
         let timer = self.has_request();
-        if self.touched >= view.load(PAGE + at::LAZY_PAGES) {
-            let event = Self::event_of(view);
+        let (area, stride, pages) = match self.pages {
+            CopiedPages::File | CopiedPages::None => (LAZY_AREA, LAZY_STRIDE, at::LAZY_PAGES),
+            CopiedPages::Device => {
+                let stride = view.load(PAGE + at::PAGE_SIZE);
+                (DEVICE_AREA, stride, at::DEVICE_PAGES)
+            }
+        };
+        let event = Self::event_of(view);
+        if self.pages == CopiedPages::None {
+            let what = "this kernel copies the page of a file without VMX, and has no /dev/mem to map other memory";
+            self.cannot(event, Effect::PageCopy, what);
+        }
+        if self.touched >= view.load(PAGE + pages) {
             let what = "the agent's pages that are not there yet are used up: there are 64 a run";
-            self.not_applicable.insert(NotApplicable { event, what });
+            self.cannot(event, Effect::PageCopy, what);
             return Reply::Timer(timer.then_some(Timer::Soon));
         }
-        let address = LAZY_AREA + self.touched * LAZY_STRIDE;
+        let address = area + self.touched * stride;
         self.touched += 1;
         Reply::StoreFault { address, timer }
     }
@@ -346,7 +394,15 @@ impl Agent {
     /// A task was to be traced while another one is.
     pub fn tracer_is_busy(&mut self, event: u16) {
         let what = "the agent has one tracer, which still waits for another task to stop";
-        self.not_applicable.insert(NotApplicable { event, what });
+        self.cannot(event, Effect::Ptrace, what);
+    }
+
+    fn cannot(&mut self, event: u16, effect: Effect, what: &'static str) {
+        self.not_applicable.insert(NotApplicable {
+            event,
+            effect,
+            what,
+        });
     }
 
     fn note_sleep(&mut self, task: usize, call: Option<Syscall>) {
@@ -368,7 +424,7 @@ impl Agent {
         Self::put(view, at::RUNNING_PID, pid);
         if pending.softirq {
             let what = "the machine has no device whose softirq uses VMX";
-            self.not_applicable.insert(NotApplicable { event, what });
+            self.cannot(event, Effect::Softirq, what);
         }
         if pending.io_worker && self.trigger(view, task, event) {
             self.request |= request::IO_WORKER;
@@ -405,7 +461,7 @@ impl Agent {
             } else {
                 "this kernel has no io_uring that the agent can use"
             };
-            self.not_applicable.insert(NotApplicable { event, what });
+            self.cannot(event, Effect::IoWorker, what);
             return false;
         }
         let slot = (task * WORKER_TRIGGERS + *triggered) as u64;

@@ -4,14 +4,17 @@
 
 mod end;
 
+use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::Pending;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 use super::agent::Agent;
 use super::call;
+use super::collected::Collected;
+use super::effects::{Ledger, WATCHED};
 use super::images::KnownTask;
-use super::observe::{self, Observation};
-use super::outcome::{FIRST_GPR, Gprs, LogEntry, Outcome, Read, RegisterFile, SignalFrame};
+use super::observe;
+use super::outcome::{FIRST_GPR, Gprs, LogEntry};
 use super::reads::Reads;
 use super::{images, ptrace, remote_work, user};
 use crate::kernel::image::Layout;
@@ -50,6 +53,10 @@ pub struct RunHost {
     /// Who is to be stopped by a tracer, at which event.
     tracee: Option<(u8, u16)>,
     reads: Reads,
+    /// What was owed, and what was seen of it.
+    pub ledger: Ledger,
+    /// The event whose work the model was told to do late.
+    late: Option<u16>,
     parents: [Option<u8>; MAX_TASKS],
     started: [bool; MAX_TASKS],
     images_taken: bool,
@@ -65,40 +72,6 @@ pub struct RunHost {
     pub director: bool,
 }
 
-/// The parts of an [`Outcome`] that are collected while the run goes on.
-#[derive(Clone, Debug, Default)]
-pub struct Collected {
-    log: Vec<LogEntry>,
-    tasks: Vec<Option<RegisterFile>>,
-    gprs: Vec<Option<Gprs>>,
-    cores: Vec<RegisterFile>,
-    vcpus: Vec<RegisterFile>,
-    frames: Vec<SignalFrame>,
-    traced: Vec<RegisterFile>,
-    reads: Vec<Read>,
-    images: Vec<super::outcome::ThreadImage>,
-    observations: Vec<Observation>,
-}
-
-impl Collected {
-    /// Completes it.
-    pub fn into_outcome(self, end: super::outcome::End) -> Outcome {
-        Outcome {
-            end,
-            log: self.log,
-            tasks: self.tasks,
-            gprs: self.gprs,
-            cores: self.cores,
-            vcpus: self.vcpus,
-            frames: self.frames,
-            traced: self.traced,
-            reads: self.reads,
-            images: self.images,
-            observations: self.observations,
-        }
-    }
-}
-
 impl RunHost {
     /// A host for kernels of this layout; with an agent if it is a real one.
     pub fn new(layout: Layout, agent: Option<Agent>) -> Self {
@@ -110,6 +83,8 @@ impl RunHost {
             last_event: None,
             tracee: None,
             reads: Reads::default(),
+            ledger: Ledger::default(),
+            late: None,
             parents: [None; MAX_TASKS],
             started: [false; MAX_TASKS],
             images_taken: false,
@@ -137,6 +112,8 @@ impl RunHost {
         self.last_event = None;
         self.tracee = None;
         self.reads = Reads::default();
+        self.ledger.prepare(scenario);
+        self.late = None;
         self.parents = [None; MAX_TASKS];
         self.started = [false; MAX_TASKS];
         self.images_taken = false;
@@ -147,11 +124,16 @@ impl RunHost {
             agent.prepare(scenario);
             // Runs start where the first task has just made this host call.
             self.started[0] = true;
-            self.outcome.log.push(LogEntry::TaskStarted {
+            self.log(LogEntry::TaskStarted {
                 task: 0,
                 parent: None,
             });
         }
+    }
+
+    fn log(&mut self, entry: LogEntry) {
+        self.ledger.logged(&entry, &self.outcome.frames);
+        self.outcome.log.push(entry);
     }
 
     fn end(&mut self, end: GuestEnd) -> Reply {
@@ -183,6 +165,7 @@ impl RunHost {
             let seen = observe::look(view, &self.layout, task, number, log, &tasks, again);
             self.outcome.observations.extend(seen);
         }
+        self.note_missed_place(view);
         let read = self.reads.is_back(view, task, self.outcome.log.len());
         self.outcome.reads.extend(read);
         match number {
@@ -204,31 +187,30 @@ impl RunHost {
             }
             call::SIGNAL_HANDLER => {
                 let frame = images::signal_frame(view, &self.layout, task);
-                self.outcome.log.push(LogEntry::SignalDelivered {
+                let index = self.outcome.frames.len() as u16;
+                self.outcome.frames.push(frame);
+                self.log(LogEntry::SignalDelivered {
                     task,
-                    frame: self.outcome.frames.len() as u16,
+                    frame: index,
                     at_entry: images::at_entry(view, &self.layout),
                 });
-                self.outcome.frames.push(frame);
             }
             call::CONTEXT => {
                 let frame = images::context(view, &self.layout, task, view.gpr(5));
-                self.outcome.log.push(LogEntry::ContextSaved {
+                self.log(LogEntry::ContextSaved {
                     task,
                     frame: self.outcome.frames.len() as u16,
                 });
                 self.outcome.frames.push(frame);
             }
             call::TASK_STARTED if std::mem::replace(&mut self.started[usize::from(task)], true) => {
-                self.outcome.log.push(LogEntry::Execed { task });
+                self.log(LogEntry::Execed { task });
             }
             call::TASK_STARTED => {
                 let parent = self.parents[usize::from(task)];
-                self.outcome
-                    .log
-                    .push(LogEntry::TaskStarted { task, parent });
+                self.log(LogEntry::TaskStarted { task, parent });
             }
-            call::SIGRETURN => self.outcome.log.push(LogEntry::SigReturned { task }),
+            call::SIGRETURN => self.log(LogEntry::SigReturned { task }),
             call::DUMPED => return self.dumped(view, task),
             other => return self.end(GuestEnd::Lost(format!("user code made host call {other}"))),
         }
@@ -264,7 +246,7 @@ impl RunHost {
         self.outcome.tasks[index] = Some(file);
         self.outcome.gprs.resize(self.outcome.tasks.len(), None);
         self.outcome.gprs[index] = Some(gprs(view));
-        self.outcome.log.push(LogEntry::Dumped { task });
+        self.log(LogEntry::Dumped { task });
         if let Some(agent) = &mut self.agent {
             agent.gone(task);
         }
@@ -287,7 +269,11 @@ impl RunHost {
         if agent.as_ref().is_some_and(|agent| agent.all_gone()) {
             return self.end(GuestEnd::AllDone);
         }
-        match agent.map(|agent| agent.wake_somebody(view)) {
+        let woken = agent.map(|agent| agent.wake_somebody(view));
+        if matches!(woken, Some(Ok(Reply::Timer(None)))) {
+            self.ledger.saw(Effect::Sleep);
+        }
+        match woken {
             Some(Ok(reply)) => reply,
             Some(Err(what)) => self.end(GuestEnd::Lost(what)),
             None => self.end(GuestEnd::Lost("the model made host call 7".into())),
@@ -310,7 +296,7 @@ impl RunHost {
         }
         if self.last_event != Some(event) {
             self.last_event = Some(event);
-            self.outcome.log.push(LogEntry::Event {
+            self.log(LogEntry::Event {
                 index: event as u16,
                 task,
             });
@@ -330,7 +316,32 @@ impl RunHost {
                 }
             }
         }
-        self.make_pending(view, task, operation, event as usize)
+        let reply = self.make_pending(view, task, operation, event as usize);
+        let (log, blocks) = (
+            self.outcome.log.len(),
+            view.load(user::BLOCKS_USED) as usize,
+        );
+        self.ledger.begins(event as u16, task, log, blocks);
+        reply
+    }
+
+    /// The model says so when work that was to come late came at the end of its system call (docs/internals.md, section 4).
+    fn note_missed_place(&mut self, view: &View<'_>) {
+        let Some(model) = self.layout.model.as_ref().filter(|_| self.late.is_some()) else {
+            return;
+        };
+        if remote_work::take_missed(view, model) {
+            self.late.take().map(|event| self.ledger.not_reached(event));
+        }
+    }
+
+    /// The task whose `task_struct` is the current one.
+    fn current_task(&self, view: &View<'_>) -> Option<u8> {
+        let current = view.load(self.layout.current);
+        match (&self.layout.model, &self.agent) {
+            (Some(model), _) => images::user_index(view, model, current),
+            (None, agent) => agent.as_ref()?.task_at(current),
+        }
     }
 
     fn take_images(&mut self, view: &View<'_>) {
@@ -375,6 +386,7 @@ impl RunHost {
         }
         if let Some(model) = &self.layout.model {
             remote_work::write(view, model, &pending, self.director);
+            self.late = (pending.after != 0).then_some(event as u16);
         }
         Reply::Continue
     }
@@ -423,7 +435,7 @@ impl RunHost {
     /// A tracer has read the registers of the task that it was to stop.
     fn traced(&mut self, view: &View<'_>) -> Reply {
         if let Some((task, event)) = self.tracee.take() {
-            self.outcome.log.push(LogEntry::Traced {
+            self.log(LogEntry::Traced {
                 task,
                 event,
                 view: self.outcome.traced.len() as u16,
@@ -439,13 +451,13 @@ impl RunHost {
             call::TRACED => self.traced(view),
             call::CORE => {
                 let (task, core) = (view.gpr(4) as u8, self.outcome.cores.len() as u16);
-                self.outcome.log.push(LogEntry::CoreDumped { task, core });
+                self.log(LogEntry::CoreDumped { task, core });
                 self.outcome.cores.push(ptrace::read(view));
                 Reply::Continue
             }
             call::GUEST_LEFT => {
                 let (task, vcpu) = (view.gpr(4) as u8, self.outcome.vcpus.len() as u16);
-                self.outcome.log.push(LogEntry::GuestLeft { task, vcpu });
+                self.log(LogEntry::GuestLeft { task, vcpu });
                 self.outcome.vcpus.push(ptrace::read(view));
                 Reply::Continue
             }
@@ -473,6 +485,12 @@ impl Host for RunHost {
         } else {
             self.kernel_call(view)
         }
+    }
+
+    fn executed(&mut self, view: &View<'_>, index: usize) {
+        let task = self.current_task(view);
+        self.ledger
+            .executed(WATCHED[index].0, task, self.outcome.log.len());
     }
 
     fn exception(&mut self, vector: Vector, at: u64) {

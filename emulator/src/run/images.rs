@@ -61,6 +61,12 @@ pub fn model_tasks(memory: &Memory, map: &AddressMap, layout: &ModelLayout) -> V
         .collect()
 }
 
+/// The user index of the model's task at this address.
+pub fn user_index(view: &View<'_>, layout: &ModelLayout, task: u64) -> Option<u8> {
+    let index = view.load(task.wrapping_add(layout.task_user_index));
+    u8::try_from(index).ok()
+}
+
 /// The `thread_struct` image of a task.
 pub fn thread(
     memory: &Memory,

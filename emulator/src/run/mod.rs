@@ -4,6 +4,8 @@
 
 mod agent;
 mod call;
+mod collected;
+pub mod effects;
 pub mod guest;
 pub mod host;
 pub(crate) mod images;
@@ -14,6 +16,7 @@ pub mod ptrace;
 pub mod reads;
 mod real;
 mod remote_work;
+mod spent;
 pub mod user;
 
 use std::collections::HashMap;
@@ -21,9 +24,11 @@ use std::ops::Range;
 
 use ctxfuzz_scenario::scenario::Scenario;
 
+use self::collected::Collected;
+use self::effects::Effects;
 use self::host::{GuestEnd, Observer, RunHost};
 use self::images::KnownTask;
-use self::outcome::{End, Endian, NotApplicable, Outcome, RegisterFile};
+use self::outcome::{End, Endian, Outcome, RegisterFile};
 use self::user::Compiled;
 use crate::kernel::code::CodeError;
 use crate::kernel::image::{self, ImageError, KernelImage, Layout};
@@ -127,11 +132,9 @@ impl Runner {
             return real::runner(name, &*snapshot?, endian, options);
         }
         let image = KernelImage::load(name, endian)?;
-        let machine = Machine::new(
-            &image.program,
-            options,
-            RunHost::new(image.layout.clone(), None),
-        )?;
+        let host = RunHost::new(image.layout.clone(), None);
+        let mut machine = Machine::new(&image.program, options, host)?;
+        machine.tell_who(spent::who(&image.layout));
         let pristine = image.layout.model.as_ref().map_or_else(Vec::new, |model| {
             let (start, size) = model.data;
             machine.memory().to_vec(start - KERNEL, size as usize)
@@ -225,7 +228,25 @@ impl Runner {
         let host = self.machine.host();
         let end = end(stop, host.guest_end.take());
         let collected = std::mem::take(&mut host.outcome);
-        collected.into_outcome(self.with_last_words(end))
+        let spent = spent::spent(self, &end);
+        let end = self.with_last_words(end);
+        let effects = self.effects(&collected, end == End::Completed);
+        Outcome {
+            spent,
+            ..collected.into_outcome(end, effects)
+        }
+    }
+
+    fn effects(&mut self, collected: &Collected, completed: bool) -> Effects {
+        let unreached = self.machine.take_unreached();
+        let host = self.machine.host();
+        for event in unreached {
+            host.ledger.not_reached(event);
+        }
+        let agent = host.agent.iter().flat_map(agent::Agent::not_applicable);
+        let not_applicable = agent.cloned().collect();
+        let ledger = &mut host.ledger;
+        ledger.settle(completed, &collected.log, &collected.frames, not_applicable)
     }
 
     /// What a dying kernel said last is what its developer wants to read first.
@@ -336,12 +357,6 @@ impl Runner {
     /// The kernel's symbols.
     pub fn symbols(&self) -> Result<Symbols, RunnerError> {
         kernel_symbols(&self.name, self.endian)
-    }
-
-    /// What the kernel could not be made to do in the last run. Nothing, for a model.
-    pub fn not_applicable(&mut self) -> Vec<NotApplicable> {
-        let agent = self.machine.host().agent.as_ref();
-        agent.map_or_else(Vec::new, |agent| agent.not_applicable().cloned().collect())
     }
 
     /// The tasks whose `thread_struct` was looked at in the last run of a real kernel.

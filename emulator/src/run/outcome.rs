@@ -4,6 +4,8 @@
 
 use ctxfuzz_scenario::register::Register;
 
+use super::collected::Collected;
+use super::effects::Effects;
 use super::observe::Observation;
 
 /// Byte order of the emulated machine and its kernel.
@@ -238,11 +240,35 @@ pub struct ThreadImage {
     pub registers: RegisterFile,
 }
 
+impl Outcome {
+    /// A run that ended so before anything was seen of it.
+    pub fn empty(end: End) -> Self {
+        Collected::default().into_outcome(end, Effects::default())
+    }
+}
+
+/// What took most of a run that was cut off, or that would never end. Of a run that the emulator could not go on with: where it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Spent {
+    /// Basic blocks of the run.
+    pub blocks: u64,
+    /// The task: `task 1` of the scenario, `director`, or the name that a real kernel has for it (`comm`).
+    pub task: String,
+    /// How much of what was looked at was in this task, in percent.
+    pub in_task: u8,
+    /// The function of the kernel, or `user code`.
+    pub function: String,
+    /// How much was in this function and in this task, in percent.
+    pub in_function: u8,
+}
+
 /// What one kernel did with one scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outcome {
     /// How it ended.
     pub end: End,
+    /// Who spent it, if it was cut off, would never end, or was more than the emulator can do.
+    pub spent: Option<Spent>,
     /// The schedule.
     pub log: Vec<LogEntry>,
     /// Final registers by task index, as user code sees them; `None` for a task that never dumped.
@@ -263,19 +289,6 @@ pub struct Outcome {
     pub images: Vec<ThreadImage>,
     /// What each task had at each of its host calls, in order of time; empty unless the runner was told to observe.
     pub observations: Vec<Observation>,
-}
-
-/// A part of a scenario that a kernel cannot be made to do. The rest of the scenario runs all the same.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NotApplicable {
-    /// Index into the scenario's events.
-    pub event: u16,
-    /// What cannot be done, and why.
-    pub what: &'static str,
-}
-
-impl std::fmt::Display for NotApplicable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "event {}: {}", self.event, self.what)
-    }
+    /// Whether it did what the scenario asked for.
+    pub effects: Effects,
 }

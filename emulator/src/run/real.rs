@@ -1,13 +1,20 @@
 //! Makes a real kernel's snapshot ready to run.
 
-use super::agent::{Agent, MAGIC, PAGE};
+use ctxfuzz_scenario::effect::Effect;
+use ctxfuzz_scenario::event::{Event, Interrupt, Pending};
+use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};
+
+use super::agent::{self, Agent, CopiedPages, MAGIC, PAGE};
+use super::effects;
 use super::host::RunHost;
 use super::outcome::Endian;
-use super::{Imitation, Runner, RunnerError};
-use crate::kernel::agent;
+use super::{Imitation, Runner, RunnerError, spent};
+use crate::kernel::agent::text;
+use crate::kernel::image::{Layout, RealLayout};
 use crate::kernel::name::KernelName;
 use crate::kernel::offsets;
 use crate::kernel::snapshot::{Snapshot, SymbolKind};
+use crate::kernel::symbols::Symbols;
 use crate::machine::address::{AddressMap, KERNEL};
 use crate::machine::pseries::Boot;
 use crate::machine::{Guest, Machine, Options, Program};
@@ -16,6 +23,8 @@ use crate::machine::{Guest, Machine, Options, Program};
 const SPRG1: u16 = 273;
 /// Functions that a kernel enters when it dies.
 const FATAL: [&str; 2] = ["panic", "oops_enter"];
+/// The task that a kernel starts with.
+const INIT_TASK: &str = "init_task";
 /// A run on a real kernel takes more blocks than one on the model.
 const BUDGET_FACTOR: u64 = 10;
 /// Pages that are loaded at once.
@@ -51,15 +60,17 @@ pub fn runner(
             Endian::Big => u32::from_be_bytes(bytes),
         }
     };
-    let layout = offsets::read(|name| snapshot.address(name), word, paca)
+    let mut layout = offsets::read(|name| snapshot.address(name), word, paca)
         .map_err(|error| wrong(error.to_string()))?;
+    layout.real = Some(real_layout(snapshot, &layout));
     let program = program(snapshot).map_err(wrong)?;
     let options = Options {
         budget: options.budget.saturating_mul(BUDGET_FACTOR),
         ..options
     };
     let host = RunHost::new(layout.clone(), Some(Agent::new()));
-    let machine = Machine::new(&program, options, host)?;
+    let mut machine = Machine::new(&program, options, host)?;
+    machine.tell_who(spent::who(&layout));
     if machine
         .map()
         .physical(PAGE)
@@ -74,7 +85,7 @@ pub fn runner(
         let what = format!("the agent's first task has no page at {page:#x}, of user data");
         return Err(wrong(what));
     }
-    Ok(Runner {
+    let mut runner = Runner {
         name: name.clone(),
         endian,
         hash: snapshot.kernel_hash,
@@ -84,7 +95,57 @@ pub fn runner(
         dirt: None,
         imitates: Imitation::default(),
         runs: 0,
-    })
+    };
+    find_copied_pages(&mut runner);
+    Ok(runner)
+}
+
+/// Finds out which pages this kernel copies with VMX when a task first stores to them: Linux does not say.
+fn find_copied_pages(runner: &mut Runner) {
+    let scenario = Scenario {
+        stage: Stage {
+            tasks: vec![TaskStage::default()],
+            ..Stage::default()
+        },
+        events: vec![Event::Interrupt {
+            vector: Interrupt::DataStorage,
+            pending: Pending::NONE,
+        }],
+        ..Scenario::default()
+    };
+    let field = runner.machine.map().physical(agent::DEVICE_PAGES);
+    let device_pages = field.map_or(0, |pa| runner.machine.memory().read_u64(pa));
+    let choices = match device_pages {
+        0 => [CopiedPages::File, CopiedPages::None],
+        _ => [CopiedPages::File, CopiedPages::Device],
+    };
+    for pages in choices {
+        if let Some(agent) = &mut runner.machine.host().agent {
+            agent.copy_pages_of(pages);
+        }
+        if runner
+            .run(&scenario)
+            .effects
+            .seen
+            .contains(&Effect::PageCopy)
+        {
+            break;
+        }
+    }
+}
+
+/// Who is who, in a snapshot: the agent's director has just reached its mark.
+fn real_layout(snapshot: &Snapshot, layout: &Layout) -> RealLayout {
+    let init_task = snapshot.symbols.iter().find(|s| s.name == INIT_TASK);
+    let mut first = vec![0; init_task.map_or(0, |task| task.size as usize)];
+    let address = init_task.map_or(0, |task| task.address);
+    snapshot
+        .pages
+        .read(address.wrapping_sub(KERNEL), &mut first);
+    RealLayout {
+        comm: offsets::comm(&first),
+        director: doubleword(snapshot, layout.current),
+    }
 }
 
 /// What the machine loads and starts with.
@@ -104,7 +165,8 @@ fn program(snapshot: &Snapshot) -> Result<Program, String> {
         endian: snapshot.endian,
         segments: segments(snapshot),
         kernel_text: vec![(start, end - start)],
-        user_text: agent::text(snapshot.endian),
+        user_text: text(snapshot.endian),
+        watched: effects::addresses(&Symbols::from_snapshot(snapshot)),
         guest: Guest::Pseries(Box::new(Boot {
             guest_size: snapshot.memory_size,
             process_table,
@@ -126,15 +188,18 @@ fn fatal(snapshot: &Snapshot) -> Vec<(u64, String)> {
 
 /// The physical address that the variable `process_tb` points at.
 fn process_table(snapshot: &Snapshot, variable: u64) -> u64 {
+    doubleword(snapshot, variable) & !KERNEL
+}
+
+/// What a variable of the kernel holds.
+fn doubleword(snapshot: &Snapshot, variable: u64) -> u64 {
     let mut bytes = [0; 8];
-    snapshot
-        .pages
-        .read(variable.wrapping_sub(KERNEL), &mut bytes);
-    let pointer = match snapshot.endian {
+    let at = variable.wrapping_sub(KERNEL);
+    snapshot.pages.read(at, &mut bytes);
+    match snapshot.endian {
         Endian::Little => u64::from_le_bytes(bytes),
         Endian::Big => u64::from_be_bytes(bytes),
-    };
-    pointer & !KERNEL
+    }
 }
 
 /// Memory in a few large pieces.

@@ -25,4 +25,17 @@ pub fn write(view: &View<'_>, layout: &ModelLayout, pending: &Pending, director:
     view.memory
         .write_u64(at + 16, pending.signal.unwrap_or(0).into());
     view.memory.write_u64(at + 24, pending.after.into());
+    view.memory.write_u64(at + 32, 0);
+}
+
+/// Whether the last work came at the end of its system call and not at the place that it was to come at. Told once.
+pub fn take_missed(view: &View<'_>, layout: &ModelLayout) -> bool {
+    let Some(at) = view.map.physical(layout.remote_work) else {
+        return false;
+    };
+    let missed = view.memory.read_u64(at + 32) != 0;
+    if missed {
+        view.memory.write_u64(at + 32, 0);
+    }
+    missed
 }

@@ -469,3 +469,29 @@ fn a_cache_that_cannot_be_used_is_named() {
         "{under_a_file}"
     );
 }
+
+/// A package, or what is called one, wherever a kernel is named.
+#[test]
+fn packages_without_a_kernel_are_named_with_what_is_wrong() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cases: [(&str, &[u8], &str); 4] = [
+        ("empty.deb", b"", "empty.deb: is no Debian package"),
+        ("text.deb", b"text", "text.deb: is no Debian package"),
+        ("library.deb", b"!<arch>\n", "but no Debian package"),
+        (
+            "cut.deb",
+            b"!<arch>\ndebian-binary   0           0     0     100644  4         `\n2.0\n",
+            "cut.deb: is cut off or damaged",
+        ),
+    ];
+    for (name, bytes, expected) in cases {
+        let path = folder.path().join(name).display().to_string();
+        fs::write(&path, bytes).expect("a file is written");
+        let kernel = format!("vmlinux:{path}");
+        let scenario = "corpus/getppid.json";
+        refused(&["snapshot", "--vmlinux", &path], expected);
+        refused(&["check", "--kernel", &kernel, scenario], expected);
+        refused(&["run", "--a", &kernel, "--b", &kernel, scenario], expected);
+        refused(&["coverage", "--kernel", &kernel, scenario], expected);
+    }
+}

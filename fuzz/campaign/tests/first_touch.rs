@@ -131,7 +131,9 @@ fn checked(kernel: &str, folder: &Path) -> Vec<(String, String)> {
     let reports = json_lines(&called.stdout);
     let text = |report: &Value, key: &str| report[key].as_str().map(str::to_owned);
     let said = reports.iter().map(|report| {
-        let said = text(report, "inconclusive").or_else(|| text(report, "verdict"));
+        let why = &report["inconclusive"];
+        let said = (!why.is_null()).then(|| why.to_string());
+        let said = said.or_else(|| text(report, "verdict"));
         (
             text(report, "scenario").unwrap_or_default(),
             said.unwrap_or_default(),

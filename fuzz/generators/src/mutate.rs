@@ -110,6 +110,7 @@ fn shrink(candidates: &mut Candidates<'_>, scenario: &mut Scenario) -> Result<()
 pub(crate) fn bound(scenario: &mut Scenario) {
     scenario.name = None;
     scenario.about = None;
+    scenario.needs.clear();
     scenario.expect.clear();
     scenario.events.truncate(MAX_EVENTS);
     let (mut operations, mut fills) = (0, 0);

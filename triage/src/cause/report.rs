@@ -331,7 +331,7 @@ pub fn json(explanation: &Explanation) -> Value {
         "a": e.kernel_a.to_string(),
         "b": e.kernel_b.to_string(),
         "verdict": e.comparison.verdict,
-        "not_comparable": e.comparison.reason(),
+        "not_comparable": e.comparison.reason().map(ToString::to_string),
         "causes": e.causes.iter().map(cause_json).collect::<Vec<_>>(),
     })
 }

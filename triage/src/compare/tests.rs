@@ -1,3 +1,4 @@
+use ctxfuzz_emulator::run::effects::Effects;
 use ctxfuzz_emulator::run::outcome::{
     End, LogEntry, Outcome, Read, RegisterFile, SignalFrame, ThreadImage,
 };
@@ -7,6 +8,7 @@ use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage, Verdict};
 
 use super::{Comparison, MSR_FP, MSR_VEC, MSR_VSX, Standing, What, compare};
 use crate::definedness::Abi;
+use crate::inconclusive::Inconclusive;
 
 fn interrupt() -> Event {
     let pending = Pending {
@@ -55,6 +57,7 @@ fn outcome(tasks: u8) -> Outcome {
     log.extend((0..tasks).map(|task| LogEntry::Dumped { task }));
     Outcome {
         end: End::Completed,
+        spent: None,
         log,
         tasks: (0..tasks).map(|_| Some(RegisterFile::default())).collect(),
         gprs: (0..tasks).map(|_| Some([0; 12])).collect(),
@@ -65,6 +68,7 @@ fn outcome(tasks: u8) -> Outcome {
         reads: Vec::new(),
         images: Vec::new(),
         observations: Vec::new(),
+        effects: Effects::default(),
     }
 }
 
@@ -202,6 +206,11 @@ fn ends() {
     }
 }
 
+fn reason(comparison: &Comparison) -> String {
+    let reason = comparison.reason();
+    reason.map_or_else(String::new, ToString::to_string)
+}
+
 #[test]
 fn different_schedules_are_no_divergence() {
     let scenario = scenario(fork());
@@ -211,16 +220,28 @@ fn different_schedules_are_no_divergence() {
     poke(&mut other, 0, Register::F(20), 7);
     let found = compare(&scenario, &other, &good);
     assert_eq!(
-        found.reason(),
-        Some("schedules differ: on A task 1 started, on B task 0 did event 0")
+        reason(&found),
+        "schedules differ: on A task 1 started, on B task 0 did event 0"
     );
     assert!(found.differences.is_empty() && found.verdict == Verdict::None);
     let mut lost = good.clone();
     lost.tasks[1] = None;
-    assert!(matches!(
-        compare(&scenario, &lost, &good).standing,
-        Standing::DifferentSchedules(_)
-    ));
+    assert_eq!(
+        reason(&compare(&scenario, &lost, &good)),
+        "not the same tasks reached their end: on A 0, on B 0 1"
+    );
+    let mut longer = good.clone();
+    longer.log.insert(2, LogEntry::Execed { task: 1 });
+    assert_eq!(
+        reason(&compare(&scenario, &longer, &good)),
+        "schedules differ after event 0 of task 0: on A task 1 became a new program, on B task 1 started"
+    );
+    let mut shorter = good.clone();
+    shorter.log.truncate(2);
+    assert_eq!(
+        reason(&compare(&scenario, &good, &shorter)),
+        "schedules differ after event 0 of task 0: on A task 1 started, on B nothing more happened"
+    );
     // The order of dumps alone is not a schedule.
     let mut dumps = good.clone();
     dumps.log.swap(3, 4);
@@ -385,9 +406,9 @@ fn nothing_is_concluded_from_what_says_nothing() {
     let found = compare(&scenario(interrupt()), &a, &b);
     assert!(found.reported(Abi::Elf) && !found.differences.is_empty());
 
-    let found = found.inconclusive("it does not apply");
+    let found = found.inconclusive(Inconclusive::NotApplicable);
     assert!(!found.comparable() && !found.divergent() && !found.reported(Abi::Linux));
-    assert_eq!(found.reason(), Some("it does not apply"));
+    assert_eq!(found.reason(), Some(&Inconclusive::NotApplicable));
     assert_eq!((found.differences.len(), found.verdict), (0, Verdict::None));
     assert_eq!(found.end_a, End::Completed, "how they ended is still known");
 }

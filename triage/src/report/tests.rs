@@ -5,6 +5,8 @@ use ctxfuzz_scenario::scenario::{Place, Verdict};
 use super::{RunReport, Subject, hex, text};
 use crate::compare::{Comparison, Difference, Standing, What};
 use crate::definedness::Abi;
+use crate::inconclusive::{Inconclusive, Side};
+use crate::shortfall::NOTHING_LACKS;
 
 fn difference(
     task: Option<u8>,
@@ -45,6 +47,7 @@ fn comparison() -> Comparison {
         verdict: Verdict::Live,
         end_a: End::Completed,
         end_b: End::Completed,
+        spent: [None, None],
     }
 }
 
@@ -59,6 +62,7 @@ fn subject<'a>(signatures: &'a [String], all: bool) -> Subject<'a> {
         excused: false,
         abi: Abi::Elf,
         all,
+        effects: &NOTHING_LACKS,
     }
 }
 
@@ -143,7 +147,11 @@ fn long_reasons_are_wrapped() {
     let fault = "an FP instruction at save_fpu+0x30 with MSR[FP] off ".repeat(5);
     let mut faulted = comparison();
     faulted.end_a = End::EmulatorFault(fault.clone());
-    faulted.standing = Standing::Inconclusive(format!("run A ended with emulator-fault: {fault}"));
+    faulted.standing = Standing::Inconclusive(Inconclusive::EmulatorFault {
+        side: Some(Side::A),
+        what: fault,
+        spent: None,
+    });
     faulted.differences.clear();
     faulted.verdict = Verdict::None;
     let report = text(&subject(&[], false), &faulted);

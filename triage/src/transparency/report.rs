@@ -9,8 +9,10 @@ use serde::Serialize;
 use super::{Judgement, Violation, When};
 use crate::compare::What;
 use crate::definedness::Abi;
+use crate::inconclusive::{Inconclusive, SpentReport, most};
 use crate::names;
 use crate::report::{Lines, hex};
+use crate::shortfall::EffectsReport;
 
 /// What a report says beside the judgement.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,15 @@ pub struct CheckReport {
     /// Why the run says nothing about the kernel; absent if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inconclusive: Option<String>,
+    /// The same as the short name that summaries have for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inconclusive_reason: Option<&'static str>,
+    /// What took most of a run that did not come to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spent: Option<SpentReport>,
+    /// What it left out or lacks.
+    #[serde(flatten)]
+    pub effects: EffectsReport,
 }
 
 /// One violation in JSON.
@@ -89,7 +100,10 @@ impl CheckReport {
             reported: judgement.reported(subject.abi),
             verdict: judgement.verdict,
             violations: listed.into_iter().map(ViolationReport::new).collect(),
-            inconclusive: judgement.inconclusive.clone(),
+            inconclusive: judgement.inconclusive.as_ref().map(ToString::to_string),
+            inconclusive_reason: judgement.inconclusive.as_ref().map(Inconclusive::name),
+            spent: judgement.spent.as_ref().map(SpentReport::new),
+            effects: judgement.effects.clone(),
         }
     }
 
@@ -129,6 +143,15 @@ pub fn text(subject: &Subject<'_>, judgement: &Judgement) -> String {
     lines.wrapped("", &format!("{name} ({endian}): {headline}"));
     let end = names::end_with_detail(&judgement.end);
     lines.wrapped("  ", &format!("kernel: {}, {end}", subject.kernel));
+    match (&judgement.inconclusive, &judgement.spent) {
+        (Some(why), _) => lines.wrapped("  ", &why.to_string()),
+        (None, Some(spent)) => lines.wrapped("  ", &most(spent)),
+        (None, None) => {}
+    }
+    let told = judgement.inconclusive.is_some();
+    for line in judgement.effects.lines(told) {
+        lines.wrapped("  ", &line);
+    }
     let listed = subject.listed(judgement);
     for event in events(&listed) {
         if let Some(event_itself) = subject.scenario.events.get(usize::from(event)) {

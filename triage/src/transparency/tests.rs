@@ -12,6 +12,8 @@ use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register::{self, F, Fpscr, V, Vrsave, Vs, Vscr};
 use ctxfuzz_scenario::scenario::Verdict;
 
+use crate::inconclusive::Inconclusive;
+
 use self::script::{Script, file, interrupt, poked, set, syscall, touch};
 use super::{When, judge, keys};
 
@@ -422,10 +424,7 @@ fn silence_of_a_run_that_nobody_watched_is_not_silence() {
     script.event(0, 0, &file());
     script.outcome.observations.clear();
     let judgement = judge(&script.scenario, &script.outcome);
-    assert_eq!(
-        judgement.inconclusive.as_deref(),
-        Some("the run was not observed")
-    );
+    assert_eq!(judgement.inconclusive, Some(Inconclusive::NotObserved));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, Unexpected};
 use serde::{Deserialize, Serialize};
 
+use crate::effect::Effect;
 use crate::event::Event;
 use crate::json::{VERSION, object, optional};
 use crate::scenario::{Expect, Scenario, Stage};
@@ -31,6 +32,9 @@ pub(crate) struct Document {
     )]
     #[schemars(with = "String")]
     about: Option<String>,
+    /// Effects that the scenario is about: a run in which one of them does not happen says nothing, and a kernel that cannot do it is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    needs: Vec<Effect>,
     /// What exists before the first event.
     #[serde(deserialize_with = "object::one")]
     stage: Stage,
@@ -51,6 +55,7 @@ impl From<&Scenario> for Document {
         let Scenario {
             name,
             about,
+            needs,
             stage,
             events,
             expect,
@@ -59,6 +64,7 @@ impl From<&Scenario> for Document {
             ctxfuzz: Version,
             name,
             about,
+            needs,
             stage,
             events,
             expect,
@@ -72,6 +78,7 @@ impl From<Document> for Scenario {
             ctxfuzz: Version,
             name,
             about,
+            needs,
             stage,
             events,
             expect,
@@ -79,6 +86,7 @@ impl From<Document> for Scenario {
         Scenario {
             name,
             about,
+            needs,
             stage,
             events,
             expect,

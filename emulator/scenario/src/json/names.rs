@@ -4,6 +4,7 @@
 //! reader (serde's derive also takes `{"fp": null}` for `"fp"`).
 
 use crate::access::AccessOp;
+use crate::effect::Effect;
 use crate::event::{ComputeOp, Facility, FpExceptions, FrameEdit, Interrupt, Via};
 use crate::register::Register;
 use crate::scenario::{Abis, Endians, Place, Verdict};
@@ -120,6 +121,24 @@ where
     deserializer.deserialize_str(Word(what, names, std::marker::PhantomData))
 }
 
+named!(Effect, "effect", {
+    IoWorker = "io_worker",
+    PageCopy = "page_copy",
+    VmxCopy = "vmx_copy",
+    Signal = "signal",
+    Switch = "switch",
+    Ptrace = "ptrace",
+    Sleep = "sleep",
+    Child = "child",
+    Exec = "exec",
+    CoreDump = "core_dump",
+    Guest = "guest",
+    Alignment = "alignment",
+    KernelUse = "kernel_use",
+    Softirq = "softirq",
+    SystemReset = "system_reset",
+    Hibernation = "hibernation",
+});
 named!(Facility, "facility", { Fp = "fp", Vmx = "vmx", Vsx = "vsx" });
 named!(ComputeOp, "compute operation", {
     Fadd = "fadd", Fmul = "fmul", Fdiv = "fdiv", Fmr = "fmr", Xxlor = "xxlor", Xvadddp = "xvadddp", Vaddubs = "vaddubs", Vor = "vor",

@@ -12,7 +12,7 @@ use super::qemu::{self, Failure, Qemu};
 use super::registers::{DEC, SPRS, TB, TBU};
 use super::target::{self, Target};
 use super::vmlinux::Vmlinux;
-use super::{Snapshot, initramfs};
+use super::{Snapshot, cache, initramfs, package};
 use crate::kernel::agent;
 
 /// MSR.PR: user mode.
@@ -46,9 +46,10 @@ impl Default for BootOptions {
 }
 
 impl Snapshot {
-    /// Boots a vmlinux to the agent's mark.
+    /// Boots a vmlinux, or the one in a package, to the agent's mark.
     pub fn boot(vmlinux: &Path, options: &BootOptions) -> Result<Snapshot, SnapshotError> {
-        let kernel = Vmlinux::read(vmlinux)?;
+        let file = package::kernel(vmlinux, cache::folder)?;
+        let kernel = Vmlinux::read(&file).map_err(|error| error.of(vmlinux))?;
         let elf = agent::elf(kernel.endian);
         let initramfs = initramfs::build(elf).map_err(|error| SnapshotError::Scratch {
             folder: "an initramfs".into(),

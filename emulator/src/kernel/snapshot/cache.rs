@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use super::error::SnapshotError;
 use super::mapped::Mapped;
-use super::{BootOptions, Snapshot, file, qemu};
+use super::{BootOptions, Snapshot, file, package, qemu};
 use crate::kernel::agent;
 use crate::run::outcome::Endian;
 
@@ -39,7 +39,8 @@ impl Cached {
     }
 
     fn get_in(folder: &Path, vmlinux: &Path) -> Result<Cached, SnapshotError> {
-        let kernel = Mapped::open(vmlinux)?;
+        let file = package::kernel(vmlinux, || Ok(folder.to_owned()))?;
+        let kernel = Mapped::open(&file)?;
         let path = folder.join(name(kernel.hash()));
         // One that cannot be read is as good as none: it is made again.
         if let Ok(mut snapshot) = Snapshot::read(&path) {
@@ -56,9 +57,10 @@ impl Cached {
             path: folder.to_owned(),
             error,
         })?;
-        let snapshot = Snapshot::boot(vmlinux, &BootOptions::default())?;
+        let snapshot = Snapshot::boot(&file, &BootOptions::default());
+        let snapshot = snapshot.map_err(|error| error.of(vmlinux))?;
         snapshot.write(&path)?;
-        prune(folder);
+        prune(folder, EXTENSION, KEPT);
         Ok(Cached {
             snapshot,
             path,
@@ -67,8 +69,8 @@ impl Cached {
     }
 }
 
-/// Says that a snapshot is in use. Where that cannot be done, snapshots go by the order in which they were made.
-fn touch(path: &Path) {
+/// Says that a file is in use. Where that cannot be done, files go by the order in which they were made.
+pub(super) fn touch(path: &Path) {
     let now = std::time::SystemTime::now();
     let _ = fs::File::options()
         .append(true)
@@ -76,22 +78,22 @@ fn touch(path: &Path) {
         .and_then(|file| file.set_modified(now));
 }
 
-/// Removes the snapshots that have not been used for longest. Kernels get rebuilt; nobody comes back to the ones before.
-fn prune(folder: &Path) {
+/// Removes the files of a kind that have not been used for longest. Kernels get rebuilt; nobody comes back to the ones before.
+pub(super) fn prune(folder: &Path, extension: &str, keep: usize) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
-    let mut snapshots: Vec<_> = entries
+    let mut files: Vec<_> = entries
         .filter_map(|entry| {
             let path = entry.ok()?.path();
-            let ours = path.extension().is_some_and(|e| e == EXTENSION);
+            let ours = path.extension().is_some_and(|e| e == extension);
             let used = ours.then(|| fs::metadata(&path)?.modified())?.ok()?;
             Some((used, path))
         })
         .collect();
-    snapshots.sort();
-    let surplus = snapshots.len().saturating_sub(KEPT);
-    for (_, path) in &snapshots[..surplus] {
+    files.sort();
+    let surplus = files.len().saturating_sub(keep);
+    for (_, path) in &files[..surplus] {
         // Somebody else may have been faster.
         let _ = fs::remove_file(path);
     }
@@ -113,7 +115,8 @@ fn name(kernel: u64) -> String {
     format!("{kernel:016x}-{:016x}.{EXTENSION}", recipe.digest())
 }
 
-fn folder() -> Result<PathBuf, SnapshotError> {
+/// Where snapshots, and kernels out of packages, are kept.
+pub(super) fn folder() -> Result<PathBuf, SnapshotError> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let own = || variable("CTXFUZZ_CACHE").map(PathBuf::from);
     let standard = || Some(PathBuf::from(variable("XDG_CACHE_HOME")?).join("ctxfuzz"));
@@ -142,7 +145,7 @@ mod tests {
         }
         fs::write(folder.path().join("notes"), "mine").expect("it is written");
         touch(&path(0));
-        prune(folder.path());
+        prune(folder.path(), EXTENSION, KEPT);
         let left: Vec<usize> = (0..KEPT + 3).filter(|&n| path(n).exists()).collect();
         let expected: Vec<usize> = std::iter::once(0).chain(4..KEPT + 3).collect();
         assert_eq!(left, expected);

@@ -1,7 +1,7 @@
 //! Why there is no snapshot.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::gdb::GdbError;
 
@@ -67,6 +67,16 @@ pub enum SnapshotError {
     /// No place for the cache.
     #[error("no folder to keep snapshots in: set CTXFUZZ_CACHE, XDG_CACHE_HOME or HOME")]
     NoCache,
+}
+
+impl SnapshotError {
+    /// The same of the file that the user named, where it is about the kernel in that.
+    pub(super) fn of(mut self, named: &Path) -> Self {
+        if let SnapshotError::Kernel { path, .. } | SnapshotError::Boot { path, .. } = &mut self {
+            *path = named.to_owned();
+        }
+        self
+    }
 }
 
 /// What is wrong with a snapshot file.

@@ -10,6 +10,7 @@ mod file;
 mod gdb;
 mod initramfs;
 mod mapped;
+mod package;
 mod pages;
 mod qemu;
 mod registers;
@@ -95,6 +96,14 @@ impl Snapshot {
         hash.update(self.pages.bytes());
         self.registers.hash(&mut hash);
         hash.digest()
+    }
+
+    /// The function that an address lies in.
+    pub fn function_at(&self, address: u64) -> Option<&Symbol> {
+        let behind = self.symbols.partition_point(|s| s.address <= address);
+        let mut before = self.symbols[..behind].iter().rev();
+        let last = before.find(|s| s.kind == SymbolKind::Function)?;
+        (address < last.address + last.size).then_some(last)
     }
 
     /// The address of a symbol.

@@ -54,6 +54,10 @@ pub const MACHINE: &[&str] = &[
 pub const COMMAND_LINE: &str =
     "console=hvc0 disable_radix=no norandmaps mitigations=off panic=-1 loglevel=7";
 
+/// Bytes at the end of memory that the kernel is told to leave alone: what the agent maps through /dev/mem (emulator/agent/device.c), 64
+/// pages of the largest size.
+const NOT_THE_KERNELS: u64 = 4 << 20;
+
 /// A running QEMU.
 pub struct Qemu {
     child: Child,
@@ -292,7 +296,11 @@ fn command(vmlinux: &Path, options: &BootOptions) -> Command {
     ));
     command.arg("-kernel").arg(vmlinux);
     command.args(["-initrd", "initramfs", "-append"]);
-    command.arg(format!("{COMMAND_LINE} {}", options.append));
+    let kernel_memory = size.saturating_sub(NOT_THE_KERNELS) >> 20;
+    command.arg(format!(
+        "{COMMAND_LINE} mem={kernel_memory}M {}",
+        options.append
+    ));
     command
 }
 

@@ -163,7 +163,7 @@ fn names_can_be_read(elf: &Elf<'_>, bytes: &[u8]) -> bool {
     elf.sections().count() <= MOST_SECTIONS && size.is_some_and(|size| size <= LARGEST_TABLE)
 }
 
-const COMPRESSED: &str = "is a compressed kernel image: expected the vmlinux it was made from";
+const COMPRESSED: &str = "is a compressed kernel image: expected the vmlinux it was made from, as the build has it, or the distribution's package or debug package";
 
 /// What else a file that is taken for a vmlinux may be.
 fn other_format(bytes: &[u8]) -> Option<&'static str> {
@@ -172,6 +172,9 @@ fn other_format(bytes: &[u8]) -> Option<&'static str> {
     }
     if bytes.get(0x202..0x206) == Some(b"HdrS") {
         return Some("is an x86 bzImage: expected a vmlinux for ppc64");
+    }
+    if bytes.starts_with(b"\xed\xab\xee\xdb") {
+        return Some("is an RPM package: unpack it first, and use the vmlinux in it");
     }
     const PACKED: &[&[u8]] = &[b"\x1f\x8b", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"BZh"];
     if PACKED.iter().any(|magic| bytes.starts_with(magic)) {

@@ -8,10 +8,10 @@ use super::super::errata::{FI, Request};
 use super::super::exception::{Reason, Vector, msr};
 use super::super::instruction::{HOST_CALL, inexact_after};
 use super::super::state::SavedState;
-use super::super::{Host, Processor, Reply, Stop, View};
+use super::super::{Host, MachineError, Processor, Reply, Stop, View};
 use super::interrupts::{take, take_with};
 use super::paging::{NO_TRANSLATION, STORE};
-use super::{AddressMap, Engine, gpr, set, stop};
+use super::{AddressMap, Engine, failed, gpr, set, stop};
 use crate::run::outcome::RegisterFile;
 
 struct Live<'a, 'b, 'u, H: Host>(&'a RefCell<&'b mut Engine<'u, H>>);
@@ -42,6 +42,23 @@ impl<H: Host> Processor for Live<'_, '_, '_, H> {
         uc.get_data_mut().scratch = Some(state);
         file
     }
+}
+
+/// Tells the host when these instructions run. A hook on one address is translated into that instruction alone: no other is slower.
+pub(super) fn watch<H: Host>(
+    uc: &mut Engine<'_, H>,
+    addresses: &[Option<u64>],
+) -> Result<(), MachineError> {
+    for (index, address) in addresses.iter().enumerate() {
+        let Some(address) = *address else { continue };
+        uc.add_code_hook(address, address, move |uc, pc, _| {
+            let word = uc.get_data().word(pc);
+            let msr = uc.reg_read(RegisterPPC::MSR).unwrap_or(0);
+            with_host(uc, pc, word, msr, |host, view| host.executed(view, index));
+        })
+        .map_err(failed("watch an instruction"))?;
+    }
+    Ok(())
 }
 
 /// Calls the host with a view of the processor.

@@ -176,6 +176,7 @@ impl Progress for ToBroker {
         say(&FromClient::Status(ClientStatus {
             executions: status.executions,
             counts: status.counts,
+            inconclusive: status.inconclusive.clone(),
             covered: self.newly_covered(status.covered),
             resources: status.resources,
         }));

@@ -6,6 +6,8 @@
 
 use std::time::Instant;
 
+use ctxfuzz_triage::inconclusive::Tally;
+
 use crate::campaign::progress::{Progress, Status};
 use crate::campaign::resources::Resources;
 use crate::campaign::summary::{
@@ -20,6 +22,7 @@ pub struct Merged {
     /// Of clients that have ended, one way or the other.
     executions: u64,
     counts: Counts,
+    inconclusive: Tally,
     covered: Vec<u8>,
     findings: Vec<FindingSummary>,
     known: Vec<KnownSummary>,
@@ -93,12 +96,14 @@ impl Merged {
     pub fn bury(&mut self, status: &ClientStatus) {
         self.executions += status.executions;
         self.counts = sum(self.counts, &status.counts);
+        self.inconclusive.merge(&status.inconclusive);
     }
 
     /// Takes over from a client that is done.
     pub fn finish(&mut self, summary: Summary, seconds: f64) {
         self.executions += summary.executions;
         self.counts = sum(self.counts, &summary.counts);
+        self.inconclusive.merge(&summary.inconclusive);
         for finding in &summary.findings {
             self.found(finding, self.executions, seconds);
         }
@@ -136,6 +141,10 @@ impl Merged {
         let counts = running
             .clone()
             .fold(self.counts, |all, status| sum(all, &status.counts));
+        let mut inconclusive = self.inconclusive.clone();
+        running
+            .clone()
+            .for_each(|status| inconclusive.merge(&status.inconclusive));
         let resources = running
             .clone()
             .fold(Resources::now(), |all, status| all + status.resources);
@@ -146,6 +155,7 @@ impl Merged {
                 seconds: started.elapsed().as_secs_f64(),
                 corpus,
                 counts: self.with_edges(counts),
+                inconclusive: &inconclusive,
                 findings: &self.findings,
                 covered: &self.covered,
                 resources,
@@ -169,6 +179,7 @@ impl Merged {
             scenarios_per_second: self.executions as f64 / seconds.max(f64::EPSILON),
             corpus,
             counts: self.with_edges(self.counts),
+            inconclusive: self.inconclusive,
             findings: self.findings,
             known: self.known,
             trouble: self.trouble,

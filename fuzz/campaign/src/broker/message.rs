@@ -5,6 +5,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
+use ctxfuzz_triage::inconclusive::Tally;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ pub struct ClientStatus {
     pub executions: u64,
     /// What came of them.
     pub counts: Counts,
+    /// Those that say nothing, by reason.
+    pub inconclusive: Tally,
     /// Places of its coverage map that were hit for the first time since it said so last.
     pub covered: Vec<u32>,
     /// What its process uses.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ctxfuzz_scenario::scenario::Verdict;
+use ctxfuzz_triage::inconclusive::Tally;
 use serde_json::{Map, Value, json};
 
 use super::Config;
@@ -111,6 +112,7 @@ struct Values {
     running: bool,
     /// Name, whether it only ever grows, meaning, value.
     numbers: Vec<(&'static str, bool, &'static str, f64)>,
+    inconclusive: Tally,
     findings: Vec<(&'static str, usize)>,
 }
 
@@ -211,6 +213,7 @@ impl Values {
         Values {
             running,
             numbers,
+            inconclusive: status.inconclusive.clone(),
             findings: [Verdict::Live, Verdict::Abi].map(of).to_vec(),
         }
     }
@@ -231,6 +234,10 @@ impl Values {
                 false => json!(value),
             };
             object.insert((*name).to_owned(), value);
+        }
+        // Maps of numbers have no way to fail.
+        if let Ok(Value::Object(reasons)) = serde_json::to_value(&self.inconclusive) {
+            object.extend(reasons);
         }
         let findings: Map<String, Value> = self
             .findings
@@ -270,6 +277,12 @@ impl Values {
             help,
             &[(labels.clone(), running)],
         );
+        let reasons = self.inconclusive.inconclusive_by_reason.iter();
+        let samples: Vec<_> = reasons
+            .map(|(reason, count)| (format!("{labels},reason=\"{reason}\""), *count as f64))
+            .collect();
+        let help = "Pairs of runs that say nothing, by reason.";
+        add("ctxfuzz_inconclusive_total", "counter", help, &samples);
         let findings = self
             .findings
             .iter()
@@ -295,9 +308,17 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ctxfuzz_triage::inconclusive::Inconclusive;
+
     use super::super::resources::Resources;
     use super::super::summary::Counts;
     use super::*;
+
+    fn tally() -> Tally {
+        let mut tally = Tally::default();
+        tally.add_times(&Inconclusive::NotSeenAgain, 2);
+        tally
+    }
 
     fn values() -> Values {
         Values::new(
@@ -306,6 +327,7 @@ mod tests {
                 seconds: 0.5,
                 corpus: 7,
                 counts: Counts::default(),
+                inconclusive: &tally(),
                 findings: &[],
                 covered: &[],
                 resources: Resources::now(),
@@ -322,6 +344,9 @@ mod tests {
         let metric = r#"ctxfuzz_executions_total{a="vmlinux:a\"\\b\nc"} 100"#;
         assert!(lines.contains(&metric), "{text}");
         assert!(text.contains(r#"c",verdict="live"} 0"#), "{text}");
+        let reason =
+            r#"ctxfuzz_inconclusive_total{a="vmlinux:a\"\\b\nc",reason="not seen again"} 2"#;
+        assert!(text.lines().any(|line| line == reason), "{text}");
         let mut described = "";
         for line in lines {
             match line
@@ -340,6 +365,7 @@ mod tests {
         assert!(text.ends_with("}\n") && text.contains(r#""seed":"3","running":true"#));
         assert!(text.contains(r#""seconds":0.5,"executions":100,"scenarios_per_second":200,"#));
         assert!(text.contains(r#""findings":{"live":0,"abi":0}"#), "{text}");
+        assert!(text.contains(r#""inconclusive_by_reason":{"not seen again":2}"#));
         #[cfg(target_os = "linux")]
         assert!(text.contains(r#""resident_bytes":"#) && text.contains(r#""open_descriptors":"#));
     }

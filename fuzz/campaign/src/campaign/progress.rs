@@ -5,6 +5,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use ctxfuzz_triage::inconclusive::Tally;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::resources::Resources;
@@ -25,6 +26,8 @@ pub struct Status<'a> {
     pub corpus: u64,
     /// What came of the executions.
     pub counts: Counts,
+    /// Those that say nothing, by reason.
+    pub inconclusive: &'a Tally,
     /// What was found.
     pub findings: &'a [FindingSummary],
     /// The coverage map: not zero where it was ever hit.

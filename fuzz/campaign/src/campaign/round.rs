@@ -7,6 +7,7 @@ use std::time::Instant;
 use ctxfuzz_emulator::run::outcome::End;
 use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use ctxfuzz_triage::pair::{Pair, Paired};
 
 use super::desk::Desk;
@@ -42,6 +43,7 @@ pub struct Round<'c> {
     executions: u64,
     corpus: u64,
     counts: Counts,
+    inconclusive: Tally,
     covered: Vec<u8>,
     trouble: Option<CampaignError>,
 }
@@ -71,6 +73,7 @@ impl<'c> Round<'c> {
             executions: 0,
             corpus: 0,
             counts: Counts::default(),
+            inconclusive: Tally::default(),
             covered,
             trouble: None,
         })
@@ -93,6 +96,7 @@ impl<'c> Round<'c> {
             return Err(error);
         }
         let seconds = self.started.elapsed().as_secs_f64();
+        let inconclusive = self.all_inconclusive();
         let (findings, known) = self.desk.into_findings();
         Ok(Summary {
             executions: self.executions,
@@ -104,6 +108,7 @@ impl<'c> Round<'c> {
             trouble: self.troubles.into_kept(),
             clients: None,
             counts: self.counts,
+            inconclusive,
         })
     }
 
@@ -140,7 +145,17 @@ impl<'c> Round<'c> {
         counts.kernel_fault += any(|end| matches!(end, End::KernelFault(_) | End::Hang));
         counts.budget += any(|end| matches!(end, End::Budget));
         counts.emulator_fault += any(|end| matches!(end, End::EmulatorFault(_)));
-        counts.not_comparable += u64::from(!paired.comparison.comparable());
+        if let Some(why) = paired.comparison.reason() {
+            counts.not_comparable += 1;
+            self.inconclusive.add(why);
+        }
+    }
+
+    /// By reason: pairs that could not be compared, and divergences that were taken back.
+    fn all_inconclusive(&self) -> Tally {
+        let mut tally = self.inconclusive.clone();
+        tally.add_times(&Inconclusive::NotSeenAgain, self.counts.not_reproduced);
+        tally
     }
 
     /// What becomes of a run; `claimed` if somebody else says that there is a finding in it. Breaks when something stops the campaign.
@@ -221,11 +236,13 @@ impl<'c> Round<'c> {
 
     fn with_status(&mut self, tell: impl FnOnce(&mut dyn Progress, &Status<'_>)) {
         self.count_all();
+        let inconclusive = self.all_inconclusive();
         let status = Status {
             executions: self.executions,
             seconds: self.started.elapsed().as_secs_f64(),
             corpus: self.corpus,
             counts: self.counts,
+            inconclusive: &inconclusive,
             findings: self.desk.findings(),
             covered: &self.covered,
             resources: Resources::now(),

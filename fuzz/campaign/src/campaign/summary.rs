@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use ctxfuzz_scenario::scenario::{Place, Verdict};
+use ctxfuzz_triage::inconclusive::Tally;
 use ctxfuzz_triage::untrusted;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub struct Summary {
     pub clients: Option<Clients>,
     /// What else there is to count: silence is worth what these say of it.
     pub counts: Counts,
+    /// Executions that say nothing, by reason.
+    #[serde(flatten)]
+    pub inconclusive: Tally,
 }
 
 /// The processes of a campaign that has more than one.
@@ -84,6 +88,9 @@ pub struct TroubleSummary {
     pub kernel: String,
     /// How the run ended.
     pub end: String,
+    /// The function and the task that took most of it, or in which it ended; absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// The execution, counted from 1.
     pub execution: u64,
     /// Whether fresh machines ended so too.
@@ -165,16 +172,18 @@ impl fmt::Display for Summary {
                 counts.waiting,
                 "of these kinds not looked into: nothing in them was new",
             ),
-            (counts.budget, "cut off by the budget"),
-            (counts.emulator_fault, "beyond the emulator"),
-            (counts.not_reproduced, "not seen again on fresh machines"),
         ];
         for (count, what) in trouble.into_iter().filter(|&(count, _)| count > 0) {
             writeln!(f, "{count} {what}")?;
         }
+        if let Some(line) = self.inconclusive.line(self.executions) {
+            writeln!(f, "{line}")?;
+        }
         for trouble in &self.trouble {
             let (kernel, end) = (&trouble.kernel, untrusted::shown(&trouble.end));
-            writeln!(f, "  {kernel}: {end}: {}", trouble.path)?;
+            let place = trouble.place.as_ref();
+            let place = place.map_or_else(String::new, |place| format!(" ({place})"));
+            writeln!(f, "  {kernel}: {end}{place}: {}", trouble.path)?;
         }
         for known in &self.known {
             let (signature, reason) = (&known.signature, untrusted::shown(&known.reason));
@@ -259,6 +268,7 @@ mod tests {
             trouble: Vec::new(),
             clients: None,
             counts: Counts::default(),
+            inconclusive: Tally::default(),
         };
         assert_eq!(
             serde_json::to_string(&summary).unwrap(),
@@ -268,7 +278,8 @@ mod tests {
                 r#""first_seen_seconds":0.25,"path":"findings/save_fpu.f0-is-fpscr","sightings":[{"where":"register","#,
                 r#""registers":["f0"],"verdict":"live","first_seen_execution":2,"first_seen_seconds":0.25}]}],"#,
                 r#""counts":{"edges":0,"reported":0,"not_comparable":0,"kernel_fault":0,"budget":0,"emulator_fault":0,"#,
-                r#""buckets":0,"waiting":0,"not_reproduced":0,"run_twice":0,"stable":0}}"#
+                r#""buckets":0,"waiting":0,"not_reproduced":0,"run_twice":0,"stable":0},"#,
+                r#""inconclusive_by_reason":{}}"#
             )
         );
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ctxfuzz_emulator::run::outcome::End;
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::inconclusive::Inconclusive;
 use ctxfuzz_triage::pair::Paired;
 use ctxfuzz_triage::{command, names};
 use xxhash_rust::xxh3::xxh3_64;
@@ -50,14 +50,13 @@ impl<'c> Troubles<'c> {
         paired: &Paired,
         execution: u64,
     ) -> Result<(), CampaignError> {
-        let ends = [
-            (&self.config.a, &paired.a.end),
-            (&self.config.b, &paired.b.end),
-        ];
-        let Some((kernel, end)) = ends.into_iter().find(|(_, end)| is_trouble(end)) else {
+        let sides = [(&self.config.a, &paired.a), (&self.config.b, &paired.b)];
+        let trouble =
+            |(kernel, outcome)| Some((kernel, outcome, Inconclusive::of_end(None, outcome)?));
+        let Some((kernel, outcome, why)) = sides.into_iter().find_map(trouble) else {
             return Ok(());
         };
-        let what = names::end_with_detail(end);
+        let what = names::end_with_detail(&outcome.end);
         let kept = self
             .kinds
             .entry(format!("{kernel} {}", kind(&what)))
@@ -73,11 +72,12 @@ impl<'c> Troubles<'c> {
             false => " Fresh machines did not end so.",
         };
         let word = what.split(':').next().unwrap_or(&what);
-        let about = format!("{side} ended with {what}.{once}");
+        let about = format!("On {side} {why}.{once}");
         if let Some(path) = keep(self.config, dir, scenario, word, &about)? {
             self.kept.push(TroubleSummary {
                 kernel: side,
                 end: what,
+                place: why.place(),
                 execution,
                 seen_again: again,
                 path: path.display().to_string(),
@@ -85,10 +85,6 @@ impl<'c> Troubles<'c> {
         }
         Ok(())
     }
-}
-
-fn is_trouble(end: &End) -> bool {
-    matches!(end, End::EmulatorFault(_) | End::Budget)
 }
 
 /// What happened, without the addresses and values, which are different every time.
@@ -121,6 +117,7 @@ pub fn died(
     Ok(kept.map(|path| TroubleSummary {
         kernel: "ctxfuzz".to_owned(),
         end: how.to_owned(),
+        place: None,
         execution,
         seen_again: false,
         path: path.display().to_string(),
@@ -158,6 +155,7 @@ fn keep(
 
 #[cfg(test)]
 mod tests {
+    use ctxfuzz_emulator::run::outcome::End;
     use ctxfuzz_generators::random_scenario;
 
     use super::super::tests::config;

@@ -132,6 +132,7 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             true => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
             false => write!(out, "{summary}")?,
         }
+        summary.warn();
         summary.record(&mut checked);
         status.add(summary.status());
     }
@@ -206,6 +207,8 @@ fn print(
 /// What a judgement means for the exit status.
 fn meaning(judgement: &Judgement, abi: Abi) -> Status {
     match (&judgement.inconclusive, judgement.reported(abi)) {
+        // A violation stands, and so does it that something else did not happen.
+        _ if !judgement.effects.did_not_happen.is_empty() => Status::Trouble,
         (Some(_), _) => Status::Trouble,
         (None, true) => Status::Found,
         (None, false) => Status::Nothing,
@@ -216,6 +219,8 @@ fn meaning(judgement: &Judgement, abi: Abi) -> Status {
 mod tests {
     use ctxfuzz_emulator::run::outcome::End;
     use ctxfuzz_scenario::scenario::Verdict;
+    use ctxfuzz_triage::inconclusive::Inconclusive;
+    use ctxfuzz_triage::shortfall::EffectsReport;
 
     use super::*;
 
@@ -226,6 +231,8 @@ mod tests {
             violations: Vec::new(),
             verdict,
             end: End::Completed,
+            spent: None,
+            effects: EffectsReport::default(),
         };
         for (verdict, elf, linux) in [
             (Verdict::None, Status::Nothing, Status::Nothing),
@@ -235,7 +242,7 @@ mod tests {
         ] {
             assert_eq!(meaning(&judgement(verdict), Abi::Elf), elf);
             assert_eq!(meaning(&judgement(verdict), Abi::Linux), linux);
-            let withdrawn = judgement(verdict).withdrawn("not seen again");
+            let withdrawn = judgement(verdict).withdrawn(Inconclusive::NotSeenAgain);
             assert_eq!(meaning(&withdrawn, Abi::Linux), Status::Trouble);
         }
     }

@@ -21,7 +21,7 @@ use serde_json::json;
 use self::features::{Features, processors};
 use super::arguments::{EndianArgument, KernelArguments};
 use super::input::{not_a_file, write_whole};
-use super::{Status, complain};
+use super::{Status, complain, warn_of_silence};
 use crate::campaign::corpus;
 
 /// Arguments of `ctxfuzz cmin`.
@@ -217,10 +217,14 @@ fn tell(
         .count();
     let gone = files.len() - stay;
     let Features {
-        edges, signatures, ..
+        edges,
+        signatures,
+        inconclusive,
+        ..
     } = features;
     if args.json {
-        let whole = json!({"files": files.len(), "stay": stay, "pinned": pinned, "gone": gone, "unread": unread, "edges": edges, "signatures": signatures, "dry_run": args.dry_run});
+        let reasons = &inconclusive.inconclusive_by_reason;
+        let whole = json!({"inconclusive_by_reason": reasons, "files": files.len(), "stay": stay, "pinned": pinned, "gone": gone, "unread": unread, "edges": edges, "signatures": signatures, "dry_run": args.dry_run});
         writeln!(out, "{whole}")?;
     } else {
         writeln!(
@@ -234,7 +238,11 @@ fn tell(
                 ""
             }
         )?;
+        if let Some(line) = inconclusive.line(files.len() as u64) {
+            writeln!(out, "{line}")?;
+        }
     }
     out.flush()?;
+    warn_of_silence(inconclusive, files.len() as u64);
     Ok(())
 }

@@ -16,7 +16,7 @@ use ctxfuzz_triage::untrusted;
 use serde::Serialize;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments, parse_kernel};
-use super::{Status, fuzz, triage};
+use super::{Status, fuzz, triage, warn_of_silence};
 use crate::campaign::exchange::Alone;
 use crate::campaign::progress::on_stderr;
 use crate::campaign::summary::Summary;
@@ -147,6 +147,7 @@ fn say(
     let holes = counts.budget + counts.emulator_fault + counts.not_reproduced;
     let short = args.runs.saturating_sub(summary.executions);
     let compared = summary.executions.saturating_sub(counts.not_comparable);
+    warn_of_silence(&summary.inconclusive, summary.executions);
     let said = Compared {
         a: config.a.to_string(),
         b: config.b.to_string(),
@@ -198,17 +199,26 @@ impl Compared<'_> {
             writeln!(out, "  expected and not seen: {signature}")?;
         }
         let executions = self.summary.executions;
-        let not_comparable = self.summary.counts.not_comparable;
+        let counts = &self.summary.counts;
+        // Those that were cut off are among the ones that say nothing.
+        let cut_off = counts.budget + counts.emulator_fault;
+        let other = counts.not_comparable.saturating_sub(cut_off);
         writeln!(
             out,
-            "  {executions} executions, {not_comparable} with other schedules, {holes} that say nothing"
-        )
+            "  {executions} executions, {other} with other schedules, {holes} that say nothing"
+        )?;
+        match self.summary.inconclusive.line(executions) {
+            Some(line) => writeln!(out, "  {line}"),
+            None => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+
+    use ctxfuzz_triage::inconclusive::Tally;
 
     use super::*;
     use crate::campaign::summary::Counts;
@@ -232,6 +242,7 @@ mod tests {
             clients: None,
             trouble: Vec::new(),
             counts,
+            inconclusive: Tally::default(),
         };
         let mut out = Vec::new();
         let config = config(&args, Endian::Big)?;
@@ -251,11 +262,13 @@ mod tests {
         let (status, text) = said(not_comparable(6))?;
         assert_eq!(status, Status::Nothing);
         assert!(text.contains("no outcome changes"), "{text}");
-        let (status, _) = said(Counts {
+        let (status, text) = said(Counts {
             budget: 1,
-            ..not_comparable(1)
+            ..not_comparable(3)
         })?;
         assert_eq!(status, Status::Trouble);
+        let told = "7 executions, 2 with other schedules, 1 that say nothing";
+        assert!(text.contains(told), "{text}");
         Ok(())
     }
 }

@@ -17,11 +17,12 @@ use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use serde::Serialize;
 
-use super::Status;
 use super::arguments::{EndianArgument, endians_of, parse_kernel};
 use super::input::{self, Input};
+use super::{Status, warn_of_silence};
 
 /// Arguments of `ctxfuzz coverage`.
 #[derive(Debug, Args)]
@@ -62,6 +63,9 @@ struct Coverage {
     /// Lines of source that the kernel has and that were reached, without what runs before the first event.
     lines: usize,
     lines_reached: usize,
+    /// Runs that did not come to their end, by reason: they reach less, or more, than they would.
+    #[serde(flatten)]
+    inconclusive: Tally,
     /// Only if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     unreached: Option<Vec<Unreached>>,
@@ -135,6 +139,7 @@ pub fn coverage(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
             true => writeln!(out, "{}", serde_json::to_string(&coverage)?)?,
             false => print(&coverage, &mut out)?,
         }
+        warn_of_silence(&coverage.inconclusive, coverage.scenarios as u64);
     }
     out.flush()?;
     Ok(Status::Nothing.into())
@@ -164,8 +169,10 @@ fn measure(
     // What only the boot runs is reached, though by no scenario.
     let mut executed = Executed::default();
     executed.add(runner.kernel_blocks());
+    let mut inconclusive = Tally::default();
     for scenario in scenarios {
-        runner.run(scenario);
+        let why = Inconclusive::of_end(None, &runner.run(scenario));
+        why.iter().for_each(|why| inconclusive.add(why));
         let mut here = BTreeSet::new();
         executed.add(runner.kernel_blocks());
         for (&block, times) in runner.kernel_blocks() {
@@ -193,6 +200,7 @@ fn measure(
         functions: functions.collect(),
         lines: all,
         lines_reached,
+        inconclusive,
         unreached: None,
     };
     Ok((coverage, lines, symbols))
@@ -208,6 +216,9 @@ fn print(coverage: &Coverage, out: &mut impl Write) -> io::Result<()> {
         coverage.scenarios,
         coverage.functions.len()
     )?;
+    if let Some(line) = coverage.inconclusive.line(coverage.scenarios as u64) {
+        writeln!(out, "{line}")?;
+    }
     if coverage.lines > 0 {
         let part = 100.0 * coverage.lines_reached as f64 / coverage.lines as f64;
         let (reached, all) = (coverage.lines_reached, coverage.lines);

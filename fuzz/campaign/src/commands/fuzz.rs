@@ -14,7 +14,7 @@ use ctxfuzz_emulator::run::kernel_hash;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::input::check_output;
-use super::{Status, triage};
+use super::{Status, triage, warn_of_silence};
 use crate::broker::client::{self, Orders};
 use crate::broker::cores::Cores;
 use crate::broker::{self, Fleet};
@@ -130,6 +130,7 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         false => write!(out, "{summary}")?,
     }
     out.flush()?;
+    warn_of_silence(&summary.inconclusive, summary.executions);
     let status = match summary.findings.is_empty() {
         true => Status::Nothing,
         false => Status::Found,

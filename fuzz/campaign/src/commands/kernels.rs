@@ -112,5 +112,8 @@ fn table(out: &mut impl Write, listed: &[Listed]) -> io::Result<()> {
         "    a model in another build: for size, functions in another order"
     )?;
     writeln!(out, "vmlinux:FILE")?;
-    writeln!(out, "    a real kernel: docs/real-kernels.md")
+    writeln!(
+        out,
+        "    a real kernel, or a Debian package that has one: docs/real-kernels.md"
+    )
 }

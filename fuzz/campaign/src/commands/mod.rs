@@ -28,6 +28,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use ctxfuzz_triage::inconclusive::Tally;
 
 /// Exit status of a command that found something to report.
 pub const FOUND: u8 = 1;
@@ -139,6 +140,13 @@ impl From<Status> for ExitCode {
 pub fn complain(message: &str) {
     // If nobody listens on stderr there is nobody left to tell.
     let _ = writeln!(io::stderr(), "ctxfuzz: {message}");
+}
+
+/// Says so on stderr if too many of so many runs say nothing.
+pub fn warn_of_silence(inconclusive: &Tally, of: u64) {
+    if let Some(warning) = inconclusive.warning(of) {
+        complain(&warning);
+    }
 }
 
 /// An error and its causes on one line. Causes that the line says already are left out.

@@ -13,6 +13,7 @@ use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::index::{Index, Run};
 use ctxfuzz_triage::known::Known;
 use ctxfuzz_triage::report::{self, RunReport, Subject};
+use ctxfuzz_triage::shortfall::EffectsReport;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::input::{Input, check_output};
@@ -115,7 +116,7 @@ impl Replays {
         comparison: &Comparison,
     ) -> anyhow::Result<Causes> {
         if let Some(reason) = comparison.reason() {
-            self.index.skip(&input.path, reason);
+            self.index.skip(&input.path, &reason.to_string());
         }
         if !comparison.comparable() || comparison.verdict <= Verdict::Dead {
             return Ok(Causes::default());
@@ -156,6 +157,8 @@ fn replay(
     let comparison = paired.comparison;
     let causes = replays.causes(args, input, endian, hashes, &comparison)?;
     let (scenario, kernel_a, kernel_b) = (input.name(), a.to_string(), b.to_string());
+    let effects =
+        [&paired.a, &paired.b].map(|outcome| EffectsReport::new(&input.scenario, &outcome.effects));
     let subject = Subject {
         scenario: &scenario,
         endian,
@@ -166,23 +169,33 @@ fn replay(
         excused: causes.excused,
         abi: args.abi.into(),
         all: args.all,
+        effects: &effects,
     };
     match args.json {
         true => writeln!(out, "{}", RunReport::new(&subject, &comparison).to_line())?,
         false => write!(out, "{}", report::text(&subject, &comparison))?,
     }
-    for (kernel, parts) in [a, b].into_iter().zip(&paired.not_applicable) {
-        for part in parts {
+    for (kernel, outcome) in [a, b].into_iter().zip([&paired.a, &paired.b]) {
+        for part in &outcome.effects.not_applicable {
             eprintln!(
                 "ctxfuzz: {scenario} ({}): not applicable to {kernel}: {part}",
                 endian.name()
             );
         }
     }
-    Ok(match causes.excused {
+    let mut meaning = match causes.excused {
         true => Status::Nothing,
         false => status(&comparison, args.abi.into()),
-    })
+    };
+    // A finding stands, and so does it that something else did not happen.
+    if subject
+        .effects
+        .iter()
+        .any(|side| !side.did_not_happen.is_empty())
+    {
+        meaning.add(Status::Trouble);
+    }
+    Ok(meaning)
 }
 
 /// What a comparison means for the exit status.

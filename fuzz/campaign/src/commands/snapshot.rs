@@ -15,7 +15,7 @@ use super::input::check_output;
 /// Arguments of `ctxfuzz snapshot`.
 #[derive(Debug, Args)]
 pub struct SnapshotArgs {
-    /// The kernel: an uncompressed ppc64 vmlinux with its symbols.
+    /// The kernel: an uncompressed ppc64 vmlinux with its symbols, or a Debian package that has one.
     #[arg(long, value_name = "FILE")]
     vmlinux: PathBuf,
     /// Boot the kernel whatever the cache has, and write the snapshot to this file.

@@ -1,5 +1,6 @@
 //! A run as it is told to a test, step by step.
 
+use ctxfuzz_emulator::run::effects::Effects;
 use ctxfuzz_emulator::run::observe::{Observation, Point};
 use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, Read, RegisterFile, SignalFrame};
 use ctxfuzz_emulator::run::ownership::{Breach, Rule};
@@ -89,6 +90,7 @@ impl Script {
             },
             outcome: Outcome {
                 end: End::Completed,
+                spent: None,
                 log: Vec::new(),
                 tasks: Vec::new(),
                 gprs: Vec::new(),
@@ -99,6 +101,7 @@ impl Script {
                 reads: Vec::new(),
                 images: Vec::new(),
                 observations: Vec::new(),
+                effects: Effects::default(),
             },
             facilities: ALL_FACILITIES,
         }

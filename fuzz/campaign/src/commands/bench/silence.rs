@@ -21,11 +21,12 @@ use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::compare::{Comparison, Standing, compare};
+use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::commands::Status;
 use crate::commands::arguments::EndianArgument;
+use crate::commands::{Status, warn_of_silence};
 
 /// Arguments of `ctxfuzz bench silence`.
 #[derive(Debug, Args)]
@@ -73,6 +74,9 @@ struct Row {
     died: u64,
     /// Runs out of budget, and faults of the emulator.
     trouble: u64,
+    /// Scenarios of these three kinds, by reason.
+    #[serde(flatten)]
+    inconclusive: Tally,
 }
 
 /// Does it.
@@ -86,15 +90,22 @@ pub fn silence(args: &SilenceArgs) -> anyhow::Result<ExitCode> {
         )?;
     }
     let (mut alarms, mut trouble) = (0, 0);
+    let (mut inconclusive, mut scenarios) = (Tally::default(), 0);
     for group in &groups {
         for endian in args.endian.endians() {
             for row in listen(args, group, *endian)? {
                 alarms += row.alarms;
                 trouble += row.trouble;
+                scenarios += row.scenarios;
+                inconclusive.merge(&row.inconclusive);
                 print(&mut out, &row, args.json)?;
             }
         }
     }
+    if let Some(line) = inconclusive.line(scenarios).filter(|_| !args.json) {
+        writeln!(out, "{line}")?;
+    }
+    warn_of_silence(&inconclusive, scenarios);
     Ok(match (alarms, trouble) {
         (1.., _) => Status::Found.into(),
         (_, 1..) => Status::Trouble.into(),
@@ -216,6 +227,7 @@ fn listen(args: &SilenceArgs, group: &Group, endian: Endian) -> anyhow::Result<V
             schedules: 0,
             died: 0,
             trouble: 0,
+            inconclusive: Tally::default(),
         };
         heard.push((Runner::new(&control.parse()?, endian)?, row));
     }
@@ -231,7 +243,10 @@ fn listen(args: &SilenceArgs, group: &Group, endian: Endian) -> anyhow::Result<V
         for (control, row) in &mut heard {
             for (case, outcome) in cases.iter().zip(&outcomes) {
                 let other = control.run_compiled(&case.scenario, &case.compiled);
-                match kind(&compare(&case.scenario, &other, outcome)) {
+                let comparison = compare(&case.scenario, &other, outcome);
+                let why = comparison.reason();
+                why.iter().for_each(|why| row.inconclusive.add(why));
+                match kind(&comparison) {
                     Kind::Silent => {}
                     Kind::Schedules => row.schedules += 1,
                     Kind::Died => row.died += 1,
@@ -264,7 +279,7 @@ fn kind(comparison: &Comparison) -> Kind {
     match &comparison.standing {
         Standing::Comparable if comparison.verdict > Verdict::Dead => Kind::Alarm,
         Standing::Comparable => Kind::Silent,
-        Standing::DifferentSchedules(_) => Kind::Schedules,
+        Standing::Inconclusive(Inconclusive::Schedules(_)) => Kind::Schedules,
         Standing::Inconclusive(_) if died(&comparison.end_a) && died(&comparison.end_b) => {
             Kind::Died
         }

@@ -8,6 +8,7 @@ use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_emulator::run::{Runner, RunnerError};
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::inconclusive::Inconclusive;
 use ctxfuzz_triage::transparency::{Judgement, judge};
 
 /// See the module.
@@ -63,7 +64,7 @@ impl Checker {
         let again = judge(scenario, &observed(&self.kernel, endian)?.run(scenario));
         Ok(match again == judgement {
             true => judgement,
-            false => judgement.withdrawn("not seen again on a fresh machine"),
+            false => judgement.withdrawn(Inconclusive::NotSeenAgain),
         })
     }
 }

@@ -12,6 +12,7 @@ use ctxfuzz_generators::any_scenario;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::compare::What;
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use ctxfuzz_triage::report::checked::{Case, CaseResult, Checked, Problem};
 use ctxfuzz_triage::transparency::{Judgement, Key, keys};
 use serde::Serialize;
@@ -19,7 +20,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::CheckArgs;
 use super::checker::Checker;
-use crate::commands::{Status, complain, input};
+use crate::commands::{Status, complain, input, warn_of_silence};
 
 /// Inconclusive runs that are named; the others are counted.
 const NAMED: u64 = 10;
@@ -39,6 +40,9 @@ pub struct Summary {
     executions_per_second: f64,
     /// Runs that say nothing about the kernel.
     inconclusive: u64,
+    /// The same by reason.
+    #[serde(flatten)]
+    reasons: Tally,
     findings: Vec<Finding>,
 }
 
@@ -59,6 +63,11 @@ struct Finding {
 }
 
 impl Summary {
+    /// Says so on stderr if too many runs say nothing.
+    pub fn warn(&self) {
+        warn_of_silence(&self.reasons, self.executions);
+    }
+
     /// What it means for the exit status.
     pub fn status(&self) -> Status {
         match (self.inconclusive, self.findings.is_empty()) {
@@ -94,7 +103,7 @@ impl Summary {
                 .push(case(&finding.key, finding.path.as_ref(), wrong));
         }
         if self.inconclusive > 0 {
-            let reason = format!("{} runs say nothing about the kernel", self.inconclusive);
+            let reason = self.reasons.line(self.executions).unwrap_or_default();
             let trouble = CaseResult::Trouble(reason);
             checked.cases.push(case("inconclusive runs", None, trouble));
         } else if self.findings.is_empty() {
@@ -121,7 +130,7 @@ pub fn check(
         dir: args.findings.as_deref(),
         findings: BTreeMap::new(),
         executions: 0,
-        inconclusive: 0,
+        inconclusive: Tally::default(),
     };
     for first in (0..runs).step_by(BATCH) {
         let batch = first..runs.min(first + BATCH as u64);
@@ -147,7 +156,8 @@ pub fn check(
         executions: search.executions,
         seconds,
         executions_per_second: search.executions as f64 / seconds,
-        inconclusive: search.inconclusive,
+        inconclusive: search.inconclusive.all(),
+        reasons: search.inconclusive,
         findings,
     })
 }
@@ -165,7 +175,7 @@ struct Search<'a> {
     dir: Option<&'a Path>,
     findings: BTreeMap<Key, Finding>,
     executions: u64,
-    inconclusive: u64,
+    inconclusive: Tally,
 }
 
 impl Search<'_> {
@@ -209,9 +219,9 @@ impl Search<'_> {
         keys
     }
 
-    fn name(&mut self, scenario: &Scenario, endian: Endian, reason: &str) {
-        self.inconclusive += 1;
-        if self.inconclusive <= NAMED {
+    fn name(&mut self, scenario: &Scenario, endian: Endian, reason: &Inconclusive) {
+        self.inconclusive.add(reason);
+        if self.inconclusive.all() <= NAMED {
             let name = scenario.name.as_deref().unwrap_or_default();
             complain(&format!("{name} ({}): {reason}", endian.name()));
         }
@@ -254,6 +264,9 @@ impl fmt::Display for Summary {
             self.executions_per_second,
             self.inconclusive
         )?;
+        if let Some(line) = self.reasons.line(self.executions) {
+            writeln!(f, "{line}")?;
+        }
         if self.findings.is_empty() {
             return writeln!(f, "no findings");
         }
@@ -283,6 +296,7 @@ impl fmt::Display for Summary {
 mod tests {
     use ctxfuzz_emulator::run::outcome::End;
     use ctxfuzz_scenario::scenario::Place;
+    use ctxfuzz_triage::shortfall::EffectsReport;
     use ctxfuzz_triage::transparency::{Violation, When};
 
     use super::*;
@@ -293,7 +307,7 @@ mod tests {
             dir: None,
             findings: BTreeMap::new(),
             executions: 0,
-            inconclusive: 0,
+            inconclusive: Tally::default(),
         }
     }
 
@@ -312,6 +326,8 @@ mod tests {
             violations: vec![violation],
             verdict,
             end: End::Hang,
+            spent: None,
+            effects: EffectsReport::default(),
         }
     }
 
@@ -347,9 +363,16 @@ mod tests {
             1,
         )?;
         assert_eq!(summary.status(), Status::Nothing);
-        search.name(&scenario(1, 1), Endian::Little, "a test says so");
-        summary.inconclusive = search.inconclusive;
+        let why = Inconclusive::NotSeenAgain;
+        search.name(&scenario(1, 1), Endian::Little, &why);
+        summary.inconclusive = search.inconclusive.all();
+        summary.reasons = search.inconclusive;
         assert_eq!(summary.status(), Status::Trouble);
+        let line = "inconclusive 1 of 2 (50.0 %): 1 not seen again";
+        assert!(summary.to_string().contains(line), "{summary}");
+        let json = serde_json::to_value(&summary)?;
+        assert_eq!(json["inconclusive"], 1);
+        assert_eq!(json["inconclusive_by_reason"]["not seen again"], 1);
         Ok(())
     }
 

@@ -15,7 +15,7 @@ const ROW: &str = "expectation";
 /// A scenario on one kernel. Each kind of violation that is reported is a problem.
 pub fn judgement(checked: &mut Checked, file: &Path, subject: &Subject<'_>, judgement: &Judgement) {
     let result = match &judgement.inconclusive {
-        Some(reason) => CaseResult::Trouble(reason.clone()),
+        Some(reason) => CaseResult::Trouble(reason.to_string()),
         None if judgement.reported(subject.abi) => CaseResult::Wrong {
             problems: problems(subject, judgement),
             report: text(subject, judgement),

@@ -12,6 +12,7 @@ use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::cause::Explainer;
+use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use ctxfuzz_triage::pair::{Pair, Paired};
 
 use crate::campaign::round::{edges, map_size};
@@ -30,6 +31,8 @@ pub struct Features {
     pub edges: usize,
     /// Names of those that are no coverage.
     pub signatures: Vec<String>,
+    /// Scenarios that could not be compared, by reason.
+    pub inconclusive: Tally,
 }
 
 impl Features {
@@ -74,11 +77,13 @@ pub fn processors(scenarios: usize) -> usize {
 fn number(reached: impl Iterator<Item = Reached>, size: usize) -> Features {
     let mut seen = BitSet::new();
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
+    let mut inconclusive = Tally::default();
     let of = reached
-        .map(|Reached { edges, names }| {
-            seen.union_with(&edges);
-            let mut features = edges;
-            for name in names {
+        .map(|reached| {
+            reached.why.iter().for_each(|why| inconclusive.add(why));
+            seen.union_with(&reached.edges);
+            let mut features = reached.edges;
+            for name in reached.names {
                 let next = size + named.len();
                 features.insert(*named.entry(name).or_insert(next));
             }
@@ -89,6 +94,7 @@ fn number(reached: impl Iterator<Item = Reached>, size: usize) -> Features {
         of,
         edges: seen.len(),
         signatures: named.into_keys().collect(),
+        inconclusive,
     }
 }
 
@@ -97,6 +103,8 @@ struct Reached {
     edges: BitSet,
     /// How the runs ended, if not well, and the causes of what differs.
     names: Vec<String>,
+    /// Why they could not be compared.
+    why: Option<Inconclusive>,
 }
 
 /// What some of the scenarios reach, by their index.
@@ -143,6 +151,7 @@ impl Machines {
         Reached {
             edges,
             names: self.names(scenario, &paired),
+            why: paired.comparison.reason().cloned(),
         }
     }
 
@@ -150,8 +159,7 @@ impl Machines {
         let comparison = &paired.comparison;
         if let Some(reason) = comparison.reason() {
             // The kind, not the place: schedules differ in many.
-            let kind = reason.split(':').next().unwrap_or_default();
-            return vec![format!("({kind})")];
+            return vec![format!("({})", reason.name())];
         }
         if comparison.verdict <= Verdict::Dead {
             return Vec::new();

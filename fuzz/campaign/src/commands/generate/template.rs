@@ -89,6 +89,7 @@ impl Template {
             Scenario::from_json(&filled, "").map_err(|error| self.own(error, &origins))?;
         // What was to come of the template need not come of this.
         scenario.expect.clear();
+        scenario.needs.clear();
         Ok(scenario)
     }
 

@@ -67,7 +67,7 @@ fn shown(judgement: &Judgement) -> String {
         .find(|violation| violation.verdict > Verdict::Dead);
     match (first, &judgement.inconclusive) {
         (Some(first), _) => format!("task {} {} {}", first.task, first.what, first.verdict),
-        (None, Some(reason)) => reason.clone(),
+        (None, Some(reason)) => reason.to_string(),
         (None, None) => String::new(),
     }
 }

@@ -1,0 +1,358 @@
+//! Each rule: a run that had the effect is silent, one that had not is told.
+
+use ctxfuzz_scenario::scenario::Scenario;
+
+use super::super::outcome::RegisterFile;
+use super::*;
+
+/// A scenario of so many tasks, one ring of task 0, and these events.
+fn scenario(tasks: usize, events: &str) -> Scenario {
+    let tasks = vec!["{}"; tasks].join(", ");
+    let text = format!(
+        r#"{{"ctxfuzz": 1, "stage": {{"tasks": [{tasks}], "io_uring": [0]}}, "events": [{events}]}}"#
+    );
+    Scenario::from_json(&text, "inline").expect("it is a scenario")
+}
+
+/// A run that is told step by step.
+struct Run {
+    ledger: Ledger,
+    log: Vec<LogEntry>,
+    frames: Vec<SignalFrame>,
+}
+
+impl Run {
+    fn of(scenario: &Scenario) -> Run {
+        let mut ledger = Ledger::default();
+        ledger.prepare(scenario);
+        let mut run = Run {
+            ledger,
+            log: Vec::new(),
+            frames: Vec::new(),
+        };
+        run.log(LogEntry::TaskStarted {
+            task: 0,
+            parent: None,
+        });
+        run
+    }
+
+    fn log(&mut self, entry: LogEntry) {
+        self.ledger.logged(&entry, &self.frames);
+        self.log.push(entry);
+    }
+
+    fn event(&mut self, index: u16, task: u8) {
+        self.log(LogEntry::Event { index, task });
+        let log = self.log.len();
+        self.ledger.begins(index, task, log, 2);
+    }
+
+    fn signal(&mut self, task: u8, signal: u8) {
+        let frame = self.frames.len() as u16;
+        self.frames.push(SignalFrame {
+            task,
+            msr: 0,
+            signal,
+            code: 0,
+            red_zone: None,
+            registers: RegisterFile::default(),
+        });
+        self.log(LogEntry::SignalDelivered {
+            task,
+            frame,
+            at_entry: false,
+        });
+    }
+
+    fn hit(&mut self, watched: Watched, task: Option<u8>) {
+        self.ledger.executed(watched, task, self.log.len());
+    }
+
+    fn dumped(&mut self, task: u8) {
+        self.log(LogEntry::Dumped { task });
+    }
+
+    fn settle(mut self) -> Effects {
+        self.ledger
+            .settle(true, &self.log, &self.frames, Vec::new())
+    }
+
+    fn missing(self) -> Vec<(u16, Effect)> {
+        let missing = self.settle().did_not_happen.into_iter();
+        missing.map(|one| (one.event, one.effect)).collect()
+    }
+}
+
+const WORKER: &str = r#"{"interrupt": {"vector": "doorbell", "pending": {"io_worker": true}}}"#;
+
+#[test]
+fn a_worker_is_made_after_it_was_asked_for() {
+    let scenario = scenario(1, &format!("{WORKER}, {WORKER}"));
+    let mut one_of_two = Run::of(&scenario);
+    one_of_two.event(0, 0);
+    one_of_two.hit(Watched::CreateIoThread, Some(0));
+    one_of_two.event(1, 0);
+    one_of_two.dumped(0);
+    assert_eq!(one_of_two.missing(), [(1, Effect::IoWorker)]);
+
+    let mut both = Run::of(&scenario);
+    for event in 0..2 {
+        both.event(event, 0);
+        both.hit(Watched::CreateIoThread, Some(0));
+    }
+    both.dumped(0);
+    assert_eq!(both.missing(), []);
+}
+
+#[test]
+fn a_worker_is_owed_by_a_ring_whose_owner_lives() {
+    let two = scenario(2, WORKER);
+    let mut without_owner = Run::of(&two);
+    without_owner.dumped(0);
+    without_owner.event(0, 1);
+    without_owner.dumped(1);
+    assert_eq!(without_owner.missing(), []);
+    let mut with_owner = Run::of(&two);
+    with_owner.event(0, 1);
+    with_owner.dumped(0);
+    assert_eq!(with_owner.missing(), [(0, Effect::IoWorker)]);
+}
+
+#[test]
+fn a_page_is_copied_by_the_task_and_before_it_goes_on() {
+    let scenario = scenario(
+        2,
+        r#"{"interrupt": {"vector": "data_storage"}}, {"touch": "fp"}"#,
+    );
+    let run = |by: u8, late: bool| {
+        let mut run = Run::of(&scenario);
+        run.event(0, 0);
+        if late {
+            run.event(1, 0);
+        }
+        run.hit(Watched::CopyPage, Some(by));
+        run.dumped(0);
+        run.missing()
+    };
+    assert_eq!(run(0, false), []);
+    assert_eq!(run(1, false), [(0, Effect::PageCopy)]);
+    assert_eq!(run(0, true), [(0, Effect::PageCopy)]);
+}
+
+#[test]
+fn the_signal_that_was_sent_is_delivered_to_whom_it_was_sent() {
+    let scenario = scenario(2, r#"{"syscall": {"call": "kill", "signal": 12}}"#);
+    let run = |task: u8, signal: u8| {
+        let mut run = Run::of(&scenario);
+        run.event(0, 0);
+        run.signal(task, signal);
+        run.dumped(0);
+        run.missing()
+    };
+    assert_eq!(run(0, 12), []);
+    assert_eq!(run(0, 10), [(0, Effect::Signal)]);
+    assert_eq!(run(1, 12), [(0, Effect::Signal)]);
+}
+
+#[test]
+fn the_next_task_runs_before_the_interrupted_one() {
+    let to_1 = r#"{"interrupt": {"vector": "decrementer", "pending": {"switch": 1}}}"#;
+    let any = r#"{"interrupt": {"vector": "decrementer", "pending": {"switch": "any"}}}"#;
+    for (event, expected) in [(to_1, vec![(0, Effect::Switch)]), (any, vec![])] {
+        let mut third_runs = Run::of(&scenario(3, event));
+        third_runs.event(0, 0);
+        third_runs.log(LogEntry::TaskStarted {
+            task: 2,
+            parent: None,
+        });
+        third_runs.dumped(0);
+        assert_eq!(third_runs.missing(), expected);
+
+        let mut nobody_does = Run::of(&scenario(3, event));
+        nobody_does.event(0, 0);
+        nobody_does.dumped(0);
+        assert_eq!(nobody_does.missing(), [(0, Effect::Switch)]);
+    }
+}
+
+/// A task that sleeps, or does not exist, cannot run next.
+#[test]
+fn a_switch_is_owed_by_those_who_can_run() {
+    let scenario = scenario(
+        2,
+        r#"{"syscall": {"call": "futex_wait"}},
+           {"interrupt": {"vector": "decrementer", "pending": {"switch": "any"}}}"#,
+    );
+    let mut run = Run::of(&scenario);
+    run.event(0, 0);
+    run.log(LogEntry::TaskStarted {
+        task: 1,
+        parent: None,
+    });
+    run.event(1, 1);
+    run.dumped(1);
+    run.dumped(0);
+    assert_eq!(run.missing(), []);
+}
+
+#[test]
+fn a_child_runs_unless_the_call_is_to_fail_or_there_is_no_room() {
+    let fork = r#"{"syscall": {"call": "fork"}}"#;
+    let fails = r#"{"syscall": {"call": "clone", "fail": true}}"#;
+    for (call, blocks, expected) in [
+        (fork, 1, vec![(0, Effect::Child)]),
+        (fork, MAX_TASKS, vec![]),
+        (fails, 1, vec![]),
+    ] {
+        let mut run = Run::of(&scenario(1, call));
+        run.log(LogEntry::Event { index: 0, task: 0 });
+        run.ledger.begins(0, 0, 2, blocks);
+        run.dumped(0);
+        assert_eq!(run.missing(), expected, "{call} with {blocks} tasks");
+    }
+}
+
+#[test]
+fn what_is_not_applicable_did_not_fail_to_happen() {
+    let part = |event| NotApplicable {
+        event,
+        effect: Effect::IoWorker,
+        what: "a test says so",
+    };
+    for (event, expected) in [(0, 0), (1, 1)] {
+        let mut run = Run::of(&scenario(1, WORKER));
+        run.event(0, 0);
+        run.dumped(0);
+        let effects = run
+            .ledger
+            .settle(true, &run.log, &run.frames, vec![part(event)]);
+        assert_eq!(effects.did_not_happen.len(), expected);
+    }
+}
+
+/// The mask of a handler is inherited, its frame is not: nothing ever unblocks the signal in the child.
+#[test]
+fn a_child_of_a_handler_never_gets_the_handlers_signal() {
+    let scenario = scenario(
+        1,
+        r#"{"syscall": {"call": "kill", "signal": 10}}, {"syscall": {"call": "fork"}},
+           {"syscall": {"call": "kill", "signal": 10}}, {"syscall": {"call": "kill", "signal": 12}}"#,
+    );
+    let mut run = Run::of(&scenario);
+    run.event(0, 0);
+    run.signal(0, 10);
+    run.log(LogEntry::Event { index: 1, task: 0 });
+    run.ledger.begins(1, 0, run.log.len(), 1);
+    run.log(LogEntry::TaskStarted {
+        task: 1,
+        parent: Some(0),
+    });
+    run.event(2, 1);
+    run.event(3, 1);
+    run.dumped(1);
+    run.dumped(0);
+    assert_eq!(run.missing(), [(3, Effect::Signal)]);
+}
+
+/// A fork, or a write that waits, may be given up for a signal.
+#[test]
+fn an_interrupted_call_owes_nothing_more() {
+    for call in [
+        r#"{"syscall": {"call": "fork"}}"#,
+        r#"{"syscall": {"call": "write", "bytes": 8192}}"#,
+    ] {
+        let mut run = Run::of(&scenario(1, call));
+        run.event(0, 0);
+        run.signal(0, 10);
+        run.dumped(0);
+        assert_eq!(run.missing(), []);
+        let mut alone = Run::of(&scenario(1, call));
+        alone.event(0, 0);
+        alone.dumped(0);
+        assert_eq!(alone.missing().len(), 1, "{call}");
+    }
+}
+
+/// A run that was cut off has not had its effects yet.
+#[test]
+fn a_run_that_was_cut_off_owes_nothing() {
+    let mut run = Run::of(&scenario(1, WORKER));
+    run.event(0, 0);
+    let effects = run.ledger.settle(false, &run.log, &run.frames, Vec::new());
+    assert_eq!(effects.did_not_happen, []);
+}
+
+#[test]
+fn needs_are_met_by_what_was_seen_or_is_not_applicable() {
+    let mut scenario = scenario(1, WORKER);
+    scenario.needs = vec![Effect::IoWorker, Effect::Sleep];
+    let mut run = Run::of(&scenario);
+    run.event(0, 0);
+    run.hit(Watched::CreateIoThread, Some(0));
+    run.dumped(0);
+    let mut effects = run.settle();
+    let unmet: Vec<Effect> = effects.unmet(&scenario).collect();
+    assert_eq!(unmet, [Effect::Sleep]);
+    assert!(!effects.are_complete(&scenario));
+    effects.not_applicable.push(NotApplicable {
+        event: 0,
+        effect: Effect::Sleep,
+        what: "a test says so",
+    });
+    assert!(effects.are_complete(&scenario));
+}
+
+/// Only a task that is in a call that sleeps shows a sleep: the kernel's own threads sleep all the time.
+#[test]
+fn a_sleep_is_that_of_a_task_in_such_a_call() {
+    let scenario = scenario(
+        1,
+        r#"{"syscall": {"call": "getppid"}}, {"syscall": {"call": "futex_wait"}}"#,
+    );
+    for (events, expected) in [(1, false), (2, true)] {
+        let mut run = Run::of(&scenario);
+        for event in 0..events {
+            run.event(event, 0);
+        }
+        run.hit(Watched::Sleeps, Some(0));
+        run.hit(Watched::Sleeps, None);
+        run.dumped(0);
+        assert_eq!(run.settle().seen.contains(&Effect::Sleep), expected);
+    }
+}
+
+/// A worker is not created while a signal is pending; what is asked for until it is tried again is one request with that.
+#[test]
+fn a_worker_that_waits_for_a_signal_takes_the_next_requests_with_it() {
+    let with_signal =
+        r#"{"interrupt": {"vector": "doorbell", "pending": {"io_worker": true, "signal": 10}}}"#;
+    for (first, expected) in [(with_signal, vec![]), (WORKER, vec![(1, Effect::IoWorker)])] {
+        let mut run = Run::of(&scenario(1, &format!("{first}, {WORKER}")));
+        run.event(0, 0);
+        run.hit(Watched::CreateIoThread, Some(0));
+        run.signal(0, 10);
+        run.event(1, 0);
+        run.dumped(0);
+        assert_eq!(run.missing(), expected);
+    }
+}
+
+/// Of two signals that come at once the first one's handler runs second, if at all.
+#[test]
+fn a_task_that_ends_in_a_handler_owes_no_other_signal() {
+    let scenario = scenario(
+        1,
+        r#"{"syscall": {"call": "kill", "signal": 12, "pending": {"signal": 10}}}, {"syscall": {"call": "exit"}}"#,
+    );
+    for (exits, expected) in [(true, vec![]), (false, vec![(0, Effect::Signal)])] {
+        let mut run = Run::of(&scenario);
+        run.event(0, 0);
+        run.signal(0, 12);
+        if exits {
+            run.event(1, 0);
+        }
+        run.dumped(0);
+        assert_eq!(run.missing(), expected);
+    }
+}
