@@ -52,6 +52,21 @@ pub struct Violation {
     pub after: u128,
 }
 
+/// Where a violation was seen: the looks that the differential oracle takes too, and all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Look {
+    /// In a signal frame or a context, or at the start of its handler, by the frame's index in the outcome.
+    Frame(u16),
+    /// By a tracer, by the index of what it read.
+    View(u16),
+    /// In a core dump, by its index.
+    Core(u16),
+    /// In a task's last registers.
+    Last,
+    /// Anywhere else.
+    Between,
+}
+
 /// What the oracle says of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Judgement {
@@ -86,15 +101,21 @@ impl Judgement {
     }
 }
 
+/// The violations of a run that was observed, in order of time, each with where it was seen.
+pub fn looks(scenario: &Scenario, outcome: &Outcome) -> Vec<(Look, Violation)> {
+    walk::violations(scenario, outcome)
+}
+
 /// Judges a run that was observed.
 pub fn judge(scenario: &Scenario, outcome: &Outcome) -> Judgement {
     let unseen = outcome.observations.is_empty() && !outcome.log.is_empty();
     let inconclusive =
         Inconclusive::of_end(None, outcome).or_else(|| unseen.then_some(Inconclusive::NotObserved));
     let violations = match inconclusive {
-        None => walk::violations(scenario, outcome),
-        Some(_) => Vec::new(),
+        None => looks(scenario, outcome).into_iter(),
+        Some(_) => Vec::new().into_iter(),
     };
+    let violations: Vec<Violation> = violations.map(|(_, violation)| violation).collect();
     let verdicts = violations.iter().map(|v| v.verdict);
     let judgement = Judgement {
         inconclusive,

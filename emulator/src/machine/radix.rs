@@ -151,7 +151,7 @@ impl RadixMap {
         let offset = ea.checked_sub(USER_DATA)?;
         let pages = self.user_data.borrow();
         let page = pages.get(usize::try_from(offset / PAGE).ok()?)?;
-        Some(page | offset % PAGE)
+        Some(page + offset % PAGE)
     }
 
     /// Finds the pages of user data in the tables of the process that runs. `Err` is one that is not there.

@@ -457,27 +457,38 @@ fn keys_tell_who_where_how_and_which() {
 }
 
 /// A tracer reads what the task left; what it writes is what the task has to find.
-#[test]
-fn a_tracer_reads_what_is_there_and_its_writes_arrive() {
+/// Task 0 is stopped at an event by a tracer that reads `read` and writes f0, which is `after` afterwards.
+fn stopped(mut event: Event, read: RegisterFile, after: Option<u128>) -> Vec<String> {
     let set = SetRegset {
         regset: Facility::Fp,
         pattern: 1,
         bytes: Some(8),
     };
-    let value = values(&set).get(F(0));
-    let run = |read: RegisterFile, after: u128| {
-        let mut traced = interrupt();
-        if let Event::Interrupt { pending, .. } = &mut traced {
-            pending.ptrace = Some(Ptrace { set: Some(set) });
-        }
-        let mut script = Script::new(vec![traced]);
-        script.event(0, 0, &file());
-        script.traced(0, 0, &read);
-        script.dump(0, &poked(F(0), after));
-        script.found()
-    };
-    assert_eq!(run(file(), value), [""; 0]);
-    assert_eq!(run(poked(F(5), 1), value), ["0: 0 ptrace f5 live"]);
+    if let Event::Interrupt { pending, .. } | Event::Syscall { pending, .. } = &mut event {
+        pending.ptrace = Some(Ptrace { set: Some(set) });
+    }
+    let mut script = Script::new(vec![event]);
+    script.event(0, 0, &file());
+    script.traced(0, 0, &read);
+    let written = values(&set).get(F(0));
+    script.dump(0, &poked(F(0), after.unwrap_or(written)));
+    script.found()
+}
+
+#[test]
+fn a_tracer_reads_what_is_there_and_its_writes_arrive() {
+    let run = |read, after| stopped(interrupt(), read, after);
+    assert_eq!(run(file(), None), [""; 0]);
+    assert_eq!(run(poked(F(5), 1), None), ["0: 0 ptrace f5 live"]);
     let old = file().get(F(0));
-    assert_eq!(run(file(), old), ["0: 0 register f0 live"]);
+    assert_eq!(run(file(), Some(old)), ["0: 0 register f0 live"]);
+}
+
+/// It reads before it writes.
+#[test]
+fn what_a_tracer_writes_is_not_yet_defined_where_it_reads() {
+    let found = stopped(syscall(Getppid), poked(F(0), 1), None);
+    assert_eq!(found, ["0: 0 ptrace f0 abi"]);
+    let found = stopped(interrupt(), poked(F(0), 1), None);
+    assert_eq!(found, ["0: 0 ptrace f0 live"]);
 }

@@ -5,32 +5,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use ctxfuzz_emulator::run::observe::{Observation, Point};
 use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, RegisterFile, SIGFPE, SignalFrame};
 use ctxfuzz_emulator::run::ownership::Breach;
-use ctxfuzz_emulator::run::{guest, ptrace};
+use ctxfuzz_emulator::run::ptrace;
 use ctxfuzz_scenario::event::{Event, FrameEdit, Syscall};
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use super::context::{Context, Masks};
-use super::{Violation, When, exceptions};
-use crate::compare::{What, end_code, unequal};
+use super::{Look, Violation, When, exceptions};
+use crate::compare::{What, end_code};
 use crate::definedness::{self, Abi};
 use compare::excuse_vrsave;
 
 mod compare;
 
-/// Everything that a run did not leave alone, in order of time.
-pub fn violations(scenario: &Scenario, outcome: &Outcome) -> Vec<Violation> {
+/// Everything that a run did not leave alone, in order of time, and where each was seen.
+pub fn violations(scenario: &Scenario, outcome: &Outcome) -> Vec<(Look, Violation)> {
     let mut walk = Walk::new(scenario, outcome);
     for observation in &outcome.observations {
         walk.follow(observation.log);
         walk.read(observation.log);
         walk.take(observation);
+        walk.seen(walk.look_of(observation));
     }
     walk.follow(outcome.log.len());
     walk.read(outcome.log.len());
     if matches!(outcome.end, End::KernelFault(_) | End::Hang) {
         walk.found.push(died(outcome));
     }
-    walk.found
+    walk.seen(Look::Between);
+    walk.looks.into_iter().zip(walk.found).collect()
 }
 
 fn died(outcome: &Outcome) -> Violation {
@@ -95,6 +97,8 @@ struct Walk<'a> {
     /// Rules of ownership that did not hold at the last look: each is told once.
     breaches: Vec<Breach>,
     found: Vec<Violation>,
+    /// Where the first ones of these were seen.
+    looks: Vec<Look>,
 }
 
 impl<'a> Walk<'a> {
@@ -110,6 +114,22 @@ impl<'a> Walk<'a> {
             forks: BTreeMap::new(),
             breaches: Vec::new(),
             found: Vec::new(),
+            looks: Vec::new(),
+        }
+    }
+
+    /// What was found since this was last said was seen there.
+    fn seen(&mut self, look: Look) {
+        self.looks.resize(self.found.len(), look);
+    }
+
+    /// What the other oracle looks at too when this look is taken.
+    fn look_of(&self, observation: &Observation) -> Look {
+        match (observation.point, self.outcome.log.get(observation.log)) {
+            (Point::Dumped, _) => Look::Last,
+            (Point::Handler { .. }, Some(LogEntry::SignalDelivered { frame, .. }))
+            | (Point::Context, Some(LogEntry::ContextSaved { frame, .. })) => Look::Frame(*frame),
+            _ => Look::Between,
         }
     }
 
@@ -137,6 +157,9 @@ impl<'a> Walk<'a> {
             .filter(|_| self.followed < entries)
         {
             self.followed += 1;
+            if let LogEntry::Traced { task, view, .. } = *entry {
+                self.traced(task, view);
+            }
             self.elf.step(entry);
             self.linux.step(entry);
             match *entry {
@@ -144,82 +167,55 @@ impl<'a> Walk<'a> {
                 LogEntry::Event { index, task } => self.begins(index, task),
                 LogEntry::CoreDumped { task, core } => self.cored(task, core),
                 LogEntry::GuestLeft { task, vcpu } => self.guest_left(task, vcpu),
-                LogEntry::Traced { task, event, view } => self.traced(task, event, view),
+                LogEntry::Traced { task, event, .. } => self.written(task, event),
                 _ => {}
             }
+            self.seen(match *entry {
+                LogEntry::Traced { view, .. } => Look::View(view),
+                LogEntry::CoreDumped { core, .. } => Look::Core(core),
+                _ => Look::Between,
+            });
         }
     }
 
-    /// A tracer reads what the task left, and changes some of it.
-    fn traced(&mut self, task: u8, event: u16, view: u16) {
+    /// A tracer reads what the task left. It writes afterwards: what is defined by that was not yet.
+    fn traced(&mut self, task: u8, view: u16) {
         let now = self.masks(task);
         let state = self.tasks.entry(task).or_default();
-        let (Some(before), Some(read)) = (
-            &mut state.before,
-            self.outcome.traced.get(usize::from(view)),
-        ) else {
+        let (Some(before), Some(read)) =
+            (&state.before, self.outcome.traced.get(usize::from(view)))
+        else {
             return;
         };
-        let wrong: Vec<_> = before.violated(read, &now).collect();
-        let when = before.when;
-        let event = self.scenario.events.get(usize::from(event));
-        let ptrace = event.and_then(Event::pending).and_then(|p| p.ptrace);
-        if let Some(set) = ptrace.and_then(|ptrace| ptrace.set) {
-            let values = ptrace::values(&set);
-            for register in set.registers() {
-                before.registers.set(register, values.get(register));
-            }
-            before.masks = now;
-            state.vrsaves.insert(before.registers.vrsave);
-        }
-        let violations = wrong
-            .into_iter()
-            .map(|(register, (before, after), verdict)| Violation {
-                when,
-                task,
-                place: Place::Ptrace,
-                what: What::Register(register),
-                verdict,
-                before,
-                after,
-            });
+        let wrong = before.violated(read, &now);
+        let violations = wrong.map(|(register, (from, to), verdict)| Violation {
+            when: before.when,
+            task,
+            place: Place::Ptrace,
+            what: What::Register(register),
+            verdict,
+            before: from,
+            after: to,
+        });
         self.found.extend(violations);
     }
 
-    /// A guest has what it has computed, whoever used the processor meanwhile.
-    fn guest_left(&mut self, task: u8, vcpu: u16) {
-        let Some(found) = self.outcome.vcpus.get(usize::from(vcpu)) else {
-            return;
-        };
-        let state = self.tasks.get(&task);
-        let when = state.and_then(|state| state.before.as_ref());
-        let when = when.map_or(When::Start, |before| before.when);
-        let expected = guest::registers();
-        let wrong = unequal(&expected, found).map(|(register, before, after)| Violation {
-            when,
-            task,
-            place: Place::Vcpu,
-            what: What::Register(register),
-            verdict: Verdict::Live,
-            before,
-            after,
-        });
-        self.found.extend(wrong);
-    }
-
-    /// A core dump has what the task had.
-    fn cored(&mut self, task: u8, core: u16) {
+    /// The tracer has changed some of it, if it does.
+    fn written(&mut self, task: u8, event: u16) {
         let now = self.masks(task);
-        let Some(state) = self.tasks.remove(&task) else {
+        let event = self.scenario.events.get(usize::from(event));
+        let ptrace = event.and_then(Event::pending).and_then(|p| p.ptrace);
+        let state = self.tasks.entry(task).or_default();
+        let (Some(before), Some(set)) = (&mut state.before, ptrace.and_then(|ptrace| ptrace.set))
+        else {
             return;
         };
-        if let (Some(before), Some(found)) =
-            (state.before, self.outcome.cores.get(usize::from(core)))
-        {
-            let first = self.found.len();
-            self.compare(task, Place::Core, &before, found, &now);
-            excuse_vrsave(&mut self.found[first..], &state.vrsaves);
+        let values = ptrace::values(&set);
+        for register in set.registers() {
+            before.registers.set(register, values.get(register));
         }
+        before.masks = now;
+        state.vrsaves.insert(before.registers.vrsave);
     }
 
     /// What an event means for later: a handler changes what it will return to, or a task how FP exceptions are delivered.
@@ -363,28 +359,6 @@ impl<'a> Walk<'a> {
             let (task, now) = (observation.task, self.masks(observation.task));
             self.compare(task, Place::Register, before, &observation.registers, &now);
             self.missed_exception(before, observation);
-        }
-    }
-
-    /// A task that is to hear of FP exceptions has caused one, and has not heard of it.
-    fn missed_exception(&mut self, before: &Context, observation: &Observation) {
-        let When::Event(index) = before.when else {
-            return;
-        };
-        let (fpscr, task) = (observation.registers.fpscr, observation.task);
-        let event = self.scenario.events.get(usize::from(index));
-        let raised =
-            event.is_some_and(|event| exceptions::raised(event, before.registers.fpscr, fpscr));
-        if raised && self.tasks.get(&task).is_some_and(|task| task.exceptions) {
-            self.found.push(Violation {
-                when: before.when,
-                task,
-                place: Place::Siginfo,
-                what: What::SiCode,
-                verdict: Verdict::Live,
-                before: exceptions::code(fpscr) as u128,
-                after: 0,
-            });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ctxfuzz_emulator::run::guest;
 use ctxfuzz_emulator::run::observe::Observation;
 use ctxfuzz_emulator::run::outcome::{FIRST_GPR, RED_ZONE, RegisterFile, SIGFPE, SignalFrame};
 use ctxfuzz_emulator::run::reads::{beginnings, unwritten};
@@ -9,7 +10,7 @@ use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Verdict};
 
 use super::{Heritage, Walk};
-use crate::compare::{MSR_VEC, MSR_VSX, What, area_bit, quadword};
+use crate::compare::{MSR_VEC, MSR_VSX, What, area_bit, quadword, unequal};
 use crate::transparency::context::{Context, Masks};
 use crate::transparency::{Violation, When, exceptions};
 
@@ -174,6 +175,64 @@ impl Walk<'_> {
                 (there | missing).into(),
                 there.into(),
             ));
+        }
+    }
+
+    /// A guest has what it has computed, whoever used the processor meanwhile.
+    pub(super) fn guest_left(&mut self, task: u8, vcpu: u16) {
+        let Some(found) = self.outcome.vcpus.get(usize::from(vcpu)) else {
+            return;
+        };
+        let state = self.tasks.get(&task);
+        let when = state.and_then(|state| state.before.as_ref());
+        let when = when.map_or(When::Start, |before| before.when);
+        let expected = guest::registers();
+        let wrong = unequal(&expected, found).map(|(register, before, after)| Violation {
+            when,
+            task,
+            place: Place::Vcpu,
+            what: What::Register(register),
+            verdict: Verdict::Live,
+            before,
+            after,
+        });
+        self.found.extend(wrong);
+    }
+
+    /// A core dump has what the task had.
+    pub(super) fn cored(&mut self, task: u8, core: u16) {
+        let now = self.masks(task);
+        let Some(state) = self.tasks.remove(&task) else {
+            return;
+        };
+        if let (Some(before), Some(found)) =
+            (state.before, self.outcome.cores.get(usize::from(core)))
+        {
+            let first = self.found.len();
+            self.compare(task, Place::Core, &before, found, &now);
+            excuse_vrsave(&mut self.found[first..], &state.vrsaves);
+        }
+    }
+
+    /// A task that is to hear of FP exceptions has caused one, and has not heard of it.
+    pub(super) fn missed_exception(&mut self, before: &Context, observation: &Observation) {
+        let When::Event(index) = before.when else {
+            return;
+        };
+        let (fpscr, task) = (observation.registers.fpscr, observation.task);
+        let event = self.scenario.events.get(usize::from(index));
+        let raised =
+            event.is_some_and(|event| exceptions::raised(event, before.registers.fpscr, fpscr));
+        if raised && self.tasks.get(&task).is_some_and(|task| task.exceptions) {
+            self.found.push(Violation {
+                when: before.when,
+                task,
+                place: Place::Siginfo,
+                what: What::SiCode,
+                verdict: Verdict::Live,
+                before: exceptions::code(fpscr) as u128,
+                after: 0,
+            });
         }
     }
 }
