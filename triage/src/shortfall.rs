@@ -161,6 +161,7 @@ mod tests {
                 sign: "no worker",
             }],
             not_reached: [1].into(),
+            completed: true,
             ..Effects::default()
         }
     }

@@ -23,6 +23,8 @@ pub use watch::{WATCHED, Watched, addresses};
 /// What a run did of what it was asked to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Effects {
+    /// All tasks reached their end: what has not been seen by then does not come any more.
+    pub completed: bool,
     /// Effects that were seen, owed or not.
     pub seen: BTreeSet<Effect>,
     /// Effects that were owed and not seen, in order of the events.
@@ -71,6 +73,7 @@ impl Effects {
     /// What a scenario needs (`needs`) and this run has not had: neither seen, nor known not to be applicable.
     pub fn unmet<'a>(&'a self, scenario: &'a Scenario) -> impl Iterator<Item = Effect> + 'a {
         let needs = scenario.needs.iter().copied();
+        let needs = needs.filter(|_| self.completed);
         needs.filter(|need| !self.seen.contains(need) && !self.is_not_applicable(*need))
     }
 
@@ -294,6 +297,7 @@ impl Ledger {
         did_not_happen.sort();
         did_not_happen.dedup();
         Effects {
+            completed,
             seen,
             did_not_happen,
             not_applicable,

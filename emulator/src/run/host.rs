@@ -330,8 +330,10 @@ impl RunHost {
         let Some(model) = self.layout.model.as_ref().filter(|_| self.late.is_some()) else {
             return;
         };
-        if remote_work::take_missed(view, model) {
-            self.late.take().map(|event| self.ledger.not_reached(event));
+        if remote_work::take_missed(view, model)
+            && let Some(event) = self.late.take()
+        {
+            self.ledger.not_reached(event);
         }
     }
 

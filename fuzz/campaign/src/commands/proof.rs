@@ -18,7 +18,7 @@ use super::input::write_whole;
 /// What is known of a kernel; found out now if it has not been before.
 pub fn proven(kernel: &KernelName, endian: Endian) -> anyhow::Result<Proven> {
     let kept = kept_at(kernel)?;
-    if let Some(proven) = kept.as_ref().and_then(|path| read(path)) {
+    if let Some(proven) = kept.as_ref().and_then(read) {
         return Ok(proven);
     }
     let proven = prove(&mut Runner::new(kernel, endian)?);

@@ -64,7 +64,7 @@ fn table(out: &mut impl Write, name: &str, proven: &Proven) -> io::Result<()> {
             quiet.waited_ms
         )?;
     }
-    writeln!(out, "\n{:<26} {:<12} {}", "event", "effect", "answer")?;
+    writeln!(out, "\n{:<26} {:<12} answer", "event", "effect")?;
     for proof in &proven.proofs {
         line(out, proof)?;
     }
