@@ -76,7 +76,7 @@ struct agent_page {
 	u64 page_size;
 	u64 quiet;  /* 1 if the system became quiet before the stage was set */
 	u64 waited; /* nanoseconds of virtual time, for that */
-	u64 reserved;
+	u64 no_io_uring; /* error of io_uring_setup: the kernel has none, or forbids it */
 	u64 pids[STAGED_TASKS];
 	u64 triggers[STAGED_TASKS][WORKER_TRIGGERS]; /* file descriptors of the director */
 	u32 start[STAGED_TASKS];		     /* futex words: 1 once a task may start */

@@ -211,6 +211,8 @@ bool make_ring(u64 index)
 
 	ring.fd = syscall(NR_IO_URING_SETUP, ENTRIES, &ring.params, 0, 0, 0);
 	ready = ring.fd >= 0 && map_ring(&ring) && fill_ring(&ring, index);
+	if (ring.fd < 0)
+		agent->no_io_uring = (u64)-ring.fd;
 	if (ring.fd >= 0) {
 		syscall(NR_MUNMAP, ring.queue, ring.params.sq_array + 4 * ENTRIES, 0, 0, 0);
 		syscall(NR_MUNMAP, ring.sqes, ENTRIES * sizeof(struct sqe), 0, 0, 0);

@@ -2,6 +2,8 @@
 //!
 //! The page that both share is docs/internals.md, section 6.
 
+mod copied_pages;
+
 use std::collections::BTreeSet;
 
 use ctxfuzz_scenario::effect::Effect;
@@ -14,6 +16,8 @@ use super::images::KnownTask;
 use super::user;
 use crate::machine::pseries::Timer;
 use crate::machine::{Reply, View};
+
+pub use copied_pages::CopiedPages;
 
 /// Where the agent's page is.
 pub const PAGE: u64 = 0x2000_b000;
@@ -28,13 +32,6 @@ pub const DEVICE_PAGES: u64 = PAGE + at::DEVICE_PAGES;
 /// Where the number of tasks at a scenario's start has to be before the first of them runs.
 pub const TASKS: u64 = PAGE + at::TASKS;
 
-/// Where the agent maps a file privately, one page after the other.
-const LAZY_AREA: u64 = 0x3000_0000;
-/// The largest page there is.
-const LAZY_STRIDE: u64 = 0x1_0000;
-/// Where it maps physical memory that is not the kernel's, privately.
-const DEVICE_AREA: u64 = 0x3200_0000;
-
 /// Offsets in the page.
 mod at {
     pub const RINGS: u64 = 8;
@@ -48,6 +45,7 @@ mod at {
     pub const LAZY_PAGES: u64 = 80;
     pub const DEVICE_PAGES: u64 = 88;
     pub const PAGE_SIZE: u64 = 96;
+    pub const NO_IO_URING: u64 = 120;
     pub const PIDS: u64 = 128;
     pub const TRIGGERS: u64 = 192;
 }
@@ -96,17 +94,6 @@ struct Task {
     forking: Vec<(usize, usize)>,
     /// It has dumped its registers.
     gone: bool,
-}
-
-/// Pages that the kernel copies at the first store to them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CopiedPages {
-    /// Of a file: with VMX up to Linux 6.1.
-    File,
-    /// Of memory that is not the kernel's: with VMX as well, where there is /dev/mem.
-    Device,
-    /// There are none that this kernel copies with VMX.
-    None,
 }
 
 /// The host's side of the agent.
@@ -361,36 +348,6 @@ impl Agent {
         operation.map_or(0, |pa| user::operation_head(view.memory, pa).1) as u16
     }
 
-    /// From now on stores go to these pages.
-    pub fn copy_pages_of(&mut self, pages: CopiedPages) {
-        self.pages = pages;
-    }
-
-    /// The task whose operation r29 points at stores to a page that has not been touched in this run.
-    pub fn store_fault(&mut self, view: &View<'_>) -> Reply {
-        let timer = self.has_request();
-        let (area, stride, pages) = match self.pages {
-            CopiedPages::File | CopiedPages::None => (LAZY_AREA, LAZY_STRIDE, at::LAZY_PAGES),
-            CopiedPages::Device => {
-                let stride = view.load(PAGE + at::PAGE_SIZE);
-                (DEVICE_AREA, stride, at::DEVICE_PAGES)
-            }
-        };
-        let event = Self::event_of(view);
-        if self.pages == CopiedPages::None {
-            let what = "this kernel copies the page of a file without VMX, and has no /dev/mem to map other memory";
-            self.cannot(event, Effect::PageCopy, what);
-        }
-        if self.touched >= view.load(PAGE + pages) {
-            let what = "the agent's pages that are not there yet are used up: there are 64 a run";
-            self.cannot(event, Effect::PageCopy, what);
-            return Reply::Timer(timer.then_some(Timer::Soon));
-        }
-        let address = area + self.touched * stride;
-        self.touched += 1;
-        Reply::StoreFault { address, timer }
-    }
-
     /// A task was to be traced while another one is.
     pub fn tracer_is_busy(&mut self, event: u16) {
         let what = "the agent has one tracer, which still waits for another task to stop";
@@ -455,12 +412,16 @@ impl Agent {
         };
         let ready = view.load(PAGE + at::RINGS) >> task & 1 == 1;
         let triggered = &mut self.tasks[task].triggered;
-        if !ready || *triggered >= WORKER_TRIGGERS {
-            let what = if ready {
-                "one ring creates no more than 8 workers in a run"
-            } else {
-                "this kernel has no io_uring that the agent can use"
-            };
+        if !ready {
+            // A kernel that has it, and a ring that the agent could not get ready: the worker will not happen, and that is told.
+            if view.load(PAGE + at::NO_IO_URING) != 0 {
+                let what = "this kernel has no io_uring, or forbids it";
+                self.cannot(event, Effect::IoWorker, what);
+            }
+            return false;
+        }
+        if *triggered >= WORKER_TRIGGERS {
+            let what = "one ring creates no more than 8 workers in a run";
             self.cannot(event, Effect::IoWorker, what);
             return false;
         }

@@ -3,6 +3,7 @@
 //! How work is made pending is up to the kernel: `remote_work` for the model, `agent` for a real one.
 
 mod end;
+mod tracer;
 
 use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::Pending;
@@ -416,35 +417,6 @@ impl RunHost {
             Some(agent) if agent.has_request() => Reply::InterruptAndTimer(vector),
             _ => Reply::Interrupt(vector),
         }
-    }
-
-    /// There is one tracer. A task that it waits for may still be on its way, in a page fault that had to sleep; nobody else is traced meanwhile.
-    fn send_tracer(&mut self, view: &View<'_>, task: u8, event: u16, pending: &mut Pending) {
-        if self.tracee.is_some_and(|(tracee, _)| tracee != task) {
-            if pending.ptrace.take().is_some()
-                && let Some(agent) = &mut self.agent
-            {
-                agent.tracer_is_busy(event);
-            }
-            return;
-        }
-        self.tracee = pending.ptrace.map(|_| (task, event));
-        if let Some(ptrace) = &pending.ptrace {
-            ptrace::write(view, ptrace);
-        }
-    }
-
-    /// A tracer has read the registers of the task that it was to stop.
-    fn traced(&mut self, view: &View<'_>) -> Reply {
-        if let Some((task, event)) = self.tracee.take() {
-            self.log(LogEntry::Traced {
-                task,
-                event,
-                view: self.outcome.traced.len() as u16,
-            });
-            self.outcome.traced.push(ptrace::read(view));
-        }
-        Reply::Continue
     }
 
     fn kernel_call(&mut self, view: &View<'_>) -> Reply {

@@ -33,6 +33,9 @@ impl Snapshot {
 }
 
 impl Cached {
+    /// Extension of the file beside a snapshot in which others keep what they have found out about it. It goes with the snapshot.
+    pub const PROOF: &str = "proof";
+
     /// The snapshot of a kernel, booted if it has not been before.
     pub fn get(vmlinux: &Path) -> Result<Cached, SnapshotError> {
         Cached::get_in(&folder()?, vmlinux)
@@ -96,6 +99,7 @@ pub(super) fn prune(folder: &Path, extension: &str, keep: usize) {
     for (_, path) in &files[..surplus] {
         // Somebody else may have been faster.
         let _ = fs::remove_file(path);
+        let _ = fs::remove_file(path.with_extension(Cached::PROOF));
     }
 }
 
@@ -112,6 +116,7 @@ fn name(kernel: u64) -> String {
         recipe.update(argument.as_bytes());
     }
     recipe.update(qemu::COMMAND_LINE.as_bytes());
+    recipe.update(&qemu::NOT_THE_KERNELS.to_le_bytes());
     format!("{kernel:016x}-{:016x}.{EXTENSION}", recipe.digest())
 }
 

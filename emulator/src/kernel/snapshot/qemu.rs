@@ -56,7 +56,7 @@ pub const COMMAND_LINE: &str =
 
 /// Bytes at the end of memory that the kernel is told to leave alone: what the agent maps through /dev/mem (emulator/agent/device.c), 64
 /// pages of the largest size.
-const NOT_THE_KERNELS: u64 = 4 << 20;
+pub const NOT_THE_KERNELS: u64 = 4 << 20;
 
 /// A running QEMU.
 pub struct Qemu {

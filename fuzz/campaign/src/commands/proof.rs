@@ -2,45 +2,68 @@
 //! kernel it is found out once and kept beside its snapshot.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::snapshot::Cached;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::Endian;
-use ctxfuzz_triage::prove::{Answer, PROBES, Proven, prove};
-use xxhash_rust::xxh3::xxh3_64;
+use ctxfuzz_triage::prove::{Answer, Proven, prove};
+use serde::{Deserialize, Serialize};
 
 use super::complain;
 use super::input::write_whole;
 
-/// What is known of a kernel; found out now if it has not been before.
+/// The file beside a snapshot. Another program may see more in the same run: it finds out for itself.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    found_by: String,
+    proven: Proven,
+}
+
+/// What is known of a kernel; found out now if this program has not found it out before.
 pub fn proven(kernel: &KernelName, endian: Endian) -> anyhow::Result<Proven> {
-    let kept = kept_at(kernel)?;
-    if let Some(proven) = kept.as_ref().and_then(read) {
-        return Ok(proven);
+    let kept_at = kept_at(kernel)?;
+    let found_by = this_program();
+    let kept = kept_at.as_deref().and_then(read);
+    if let Some(kept) = kept.filter(|kept| kept.found_by == found_by) {
+        return Ok(kept.proven);
     }
     let proven = prove(&mut Runner::new(kernel, endian)?);
-    if let Some(path) = kept {
+    if let Some(path) = kept_at {
+        let kept = Kept {
+            found_by,
+            proven: proven.clone(),
+        };
         // It is found out again where it cannot be kept.
-        let _ = write_whole(&path, &serde_json::to_string(&proven)?);
+        let _ = write_whole(&path, &serde_json::to_string(&kept)?);
     }
     Ok(proven)
 }
 
-/// Where it is kept: beside the snapshot, by what was tried and by this program.
+/// Beside the snapshot, and removed with it.
 fn kept_at(kernel: &KernelName) -> anyhow::Result<Option<PathBuf>> {
     let Some(vmlinux) = kernel.vmlinux() else {
         return Ok(None);
     };
     let snapshot = Cached::get(vmlinux).with_context(|| kernel.to_string())?;
-    let tried = format!("{PROBES:?}{}", env!("CARGO_PKG_VERSION"));
-    let extension = format!("{:016x}.proof", xxh3_64(tried.as_bytes()));
-    Ok(Some(snapshot.path.with_extension(extension)))
+    Ok(Some(snapshot.path.with_extension(Cached::PROOF)))
 }
 
-fn read(path: &PathBuf) -> Option<Proven> {
+/// Names the executable by size and time. Where it cannot be looked at, nothing that was kept is believed.
+fn this_program() -> String {
+    let metadata = std::env::current_exe().and_then(fs::metadata);
+    let modified = metadata.as_ref().ok().and_then(|m| m.modified().ok());
+    let since = modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    match (metadata, since) {
+        (Ok(metadata), Some(since)) => format!("{}-{}", metadata.len(), since.as_nanos()),
+        _ => format!("process {}", std::process::id()),
+    }
+}
+
+fn read(path: &Path) -> Option<Kept> {
     serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
 }
 

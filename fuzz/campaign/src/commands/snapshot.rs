@@ -10,7 +10,9 @@ use clap::Args;
 use ctxfuzz_emulator::kernel::snapshot::{BootOptions, Cached, Snapshot};
 use serde::Serialize;
 
+use super::arguments::parse_kernel;
 use super::input::check_output;
+use super::proof;
 
 /// Arguments of `ctxfuzz snapshot`.
 #[derive(Debug, Args)]
@@ -60,6 +62,11 @@ pub fn snapshot(args: &SnapshotArgs) -> anyhow::Result<ExitCode> {
         false => told.print(&mut out)?,
     }
     out.flush()?;
+    // What a new kernel does not do is said when it is made. A file of one's own choice is no kernel's that has a name.
+    if args.output.is_none() {
+        let written = format!("vmlinux:{}", args.vmlinux.display());
+        proof::tell(&[&parse_kernel(&written)?])?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

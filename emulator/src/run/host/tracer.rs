@@ -1,0 +1,45 @@
+//! The tracer of a run, from the host's side: when it is to stop a task, and what it has read.
+
+use ctxfuzz_scenario::event::Pending;
+
+use super::RunHost;
+use crate::machine::{Reply, View};
+use crate::run::outcome::LogEntry;
+use crate::run::ptrace;
+
+impl RunHost {
+    /// There is one tracer. A task that it waits for may still be on its way, in a page fault that had to sleep; nobody else is traced meanwhile.
+    pub(super) fn send_tracer(
+        &mut self,
+        view: &View<'_>,
+        task: u8,
+        event: u16,
+        pending: &mut Pending,
+    ) {
+        if self.tracee.is_some_and(|(tracee, _)| tracee != task) {
+            if pending.ptrace.take().is_some()
+                && let Some(agent) = &mut self.agent
+            {
+                agent.tracer_is_busy(event);
+            }
+            return;
+        }
+        self.tracee = pending.ptrace.map(|_| (task, event));
+        if let Some(ptrace) = &pending.ptrace {
+            ptrace::write(view, ptrace);
+        }
+    }
+
+    /// A tracer has read the registers of the task that it was to stop.
+    pub(super) fn traced(&mut self, view: &View<'_>) -> Reply {
+        if let Some((task, event)) = self.tracee.take() {
+            self.log(LogEntry::Traced {
+                task,
+                event,
+                view: self.outcome.traced.len() as u16,
+            });
+            self.outcome.traced.push(ptrace::read(view));
+        }
+        Reply::Continue
+    }
+}
