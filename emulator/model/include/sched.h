@@ -207,6 +207,8 @@ void regsets_get(struct task_struct *target, struct regsets *to);
 void regsets_tell(unsigned long number, const struct regsets *what);
 
 /* io-wq.c */
+extern bool io_wq_is_newer;
+
 bool io_workqueue_create(void);
 void io_wq_create(struct task_struct *owner);
 void io_uring_task_cancel(struct task_struct *tsk);

@@ -9,11 +9,18 @@ struct io_worker {
 	struct task_struct *wq_task; /* the submitter */
 	u64 retry;	     /* a creation that failed waits for the workqueue */
 	u64 init_retries;
+	u64 queued;	     /* requests that wait for a worker that has not run yet */
 };
 
 #define WORKER_INIT_LIMIT 3
 
 static struct io_worker blocked_workers[MAX_USER_TASKS];
+
+/*
+ * As Linux 6.12 and newer. A creation that failed is tried again after 5 ms, and not as soon as nobody can run: no run lasts so long. And a worker
+ * that has not run yet counts as free: who asks for one more gets that one, and it asks for another one when it blocks.
+ */
+bool io_wq_is_newer;
 
 /// Linux's io_wq_create, with the ring's first worker already at work.
 void io_wq_create(struct task_struct *owner)
@@ -23,13 +30,21 @@ void io_wq_create(struct task_struct *owner)
 	owner->owns_ring = true;
 	worker->create_state = 0;
 	worker->retry = false;
+	worker->queued = 0;
 	worker->wq_task = owner;
 }
 
-/// Linux's io_wqe_worker. There is no work for it: it sleeps for ever. Uninterruptible, so that no inherited flag can wake it.
+static void io_wqe_dec_running(struct io_worker *worker);
+
+/// Linux's io_wqe_worker. What work there is for it blocks: it sleeps for ever. Uninterruptible, so that no inherited flag can wake it.
 static int io_wqe_worker(void *data)
 {
-	(void)data;
+	struct io_worker *worker = data;
+
+	if (worker->queued) {
+		worker->queued--;
+		io_wqe_dec_running(worker);
+	}
 	for (;;) {
 		prepare_to_wait(NULL, TASK_UNINTERRUPTIBLE);
 		schedule();
@@ -43,7 +58,8 @@ static bool create_io_worker(struct io_worker *worker)
 	struct task_struct *tsk = create_io_thread(io_wqe_worker, worker);
 
 	if (IS_ERR(tsk)) {
-		worker->retry = worker->init_retries++ < WORKER_INIT_LIMIT;
+		worker->retry = !io_wq_is_newer && worker->init_retries++ < WORKER_INIT_LIMIT;
+		worker->queued = 0;
 		return false;
 	}
 	wake_up_new_task(tsk);
@@ -72,8 +88,10 @@ static void create_worker_cont(struct callback_head *cb)
 /// Linux's io_queue_worker_create.
 static bool io_queue_worker_create(struct io_worker *worker, void (*func)(struct callback_head *))
 {
-	if (worker->create_state)
+	if (worker->create_state) {
+		worker->queued += io_wq_is_newer;
 		return false;
+	}
 	worker->create_state = 1;
 	worker->create_work.func = func;
 	task_work_add(worker->wq_task, &worker->create_work);
@@ -101,6 +119,7 @@ void io_uring_task_cancel(struct task_struct *tsk)
 	tsk->task_works = NULL;
 	blocked_workers[tsk->user_index].create_state = 0;
 	blocked_workers[tsk->user_index].retry = false;
+	blocked_workers[tsk->user_index].queued = 0;
 }
 
 /// No counterpart in Linux: whether the task is the submitter of a ring and lives.

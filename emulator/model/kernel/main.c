@@ -9,6 +9,7 @@ struct stage {
 	u64 director;
 	u64 small_tasks;
 	u64 tracer;
+	u64 newer_io_wq;
 };
 
 volatile struct stage stage;
@@ -53,6 +54,7 @@ void rest_init(void)
 	u64 rings = stage.rings;
 
 	tasks_are_small = stage.small_tasks;
+	io_wq_is_newer = stage.newer_io_wq;
 	if (stage.director)
 		director_init();
 	else if (stage.tracer)

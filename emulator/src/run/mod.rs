@@ -100,6 +100,8 @@ struct Imitation {
     director: bool,
     /// A `task_struct` is copied without VMX.
     small_tasks: bool,
+    /// io_uring's workers are created as since 6.12.
+    newer_io_wq: bool,
 }
 
 /// One kernel on one machine.
@@ -165,12 +167,13 @@ impl Runner {
     }
 
     /// From now on the model does as this real kernel where that shows and nobody is wrong. What other CPUs and devices do is done by a task of
-    /// the one CPU there is, so that pending work comes with a context switch to that task and back; and a `task_struct` is copied as one of
-    /// that kernel's size.
+    /// the one CPU there is, so that pending work comes with a context switch to that task and back; a `task_struct` is copied as one of
+    /// that kernel's size; and io_uring's workers are created when that kernel does it.
     pub fn imitate(&mut self, kernel: &Snapshot) {
-        let task = kernel.symbols.iter().find(|s| s.name == "init_task");
+        let symbol = |name| kernel.symbols.iter().find(|symbol| symbol.name == name);
         self.direct();
-        self.imitates.small_tasks = task.is_some_and(|task| task.size <= VMX_COPY);
+        self.imitates.small_tasks = symbol("init_task").is_some_and(|task| task.size <= VMX_COPY);
+        self.imitates.newer_io_wq = symbol("queue_create_worker_retry").is_some();
     }
 
     /// From now on a task of the one CPU does what other CPUs and devices do, as on a real kernel.
@@ -351,6 +354,7 @@ impl Runner {
             memory.write_u64(stage + 16, self.imitates.director.into());
             memory.write_u64(stage + 24, self.imitates.small_tasks.into());
             memory.write_u64(stage + 32, compiled.traced.into());
+            memory.write_u64(stage + 40, self.imitates.newer_io_wq.into());
         } else if let Some(pa) = map.physical(agent::TASKS) {
             memory.write_u64(pa, compiled.tasks);
         }
