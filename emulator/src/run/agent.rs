@@ -113,10 +113,14 @@ pub struct Agent {
     touched: u64,
     /// Where stores go whose page the kernel is to copy with VMX.
     pages: CopiedPages,
+    /// Bytes that the writes of this run have asked to be written.
+    written: u64,
     /// What the kernel could not be made to do in this run.
     not_applicable: BTreeSet<NotApplicable>,
 }
 
+/// Bytes that the pipe holds where pages are small.
+const PIPE: u64 = 4 * 4096;
 /// Times that the reaper may find nothing to do, with a timer tick in between, before the run is given up.
 const PATIENCE: u32 = 8;
 /// Times that one task's sleep may be ended before it is back in user mode. Others that sleep in the same place may be first.
@@ -137,6 +141,7 @@ impl Agent {
             clock: 0,
             fruitless: 0,
             touched: 0,
+            written: 0,
             pages: CopiedPages::File,
             not_applicable: BTreeSet::new(),
         }
@@ -162,6 +167,7 @@ impl Agent {
         self.clock = 0;
         self.fruitless = 0;
         self.touched = 0;
+        self.written = 0;
         self.not_applicable.clear();
     }
 
@@ -295,6 +301,7 @@ impl Agent {
         let (kind, event) = user::operation_head(view.memory, operation);
         let call = self.syscalls.get(event as usize).copied().flatten();
         self.note_sleep(index, call);
+        self.note_write(view, event as u16, call);
         let missing = match call {
             Some(Syscall::EnableKernel { .. }) => {
                 Some("the agent has no call in which this kernel uses FP, VMX or VSX itself")
@@ -348,10 +355,20 @@ impl Agent {
         operation.map_or(0, |pa| user::operation_head(view.memory, pa).1) as u16
     }
 
-    /// A task was to be traced while another one is.
-    pub fn tracer_is_busy(&mut self, event: u16) {
-        let what = "the agent has one tracer, which still waits for another task to stop";
-        self.cannot(event, Effect::Ptrace, what);
+    /// Work is pending while the director, who is the tracer, waits for another task to stop: it does this work when that has stopped.
+    pub fn director_is_busy(&mut self, event: u16, pending: &Pending) {
+        let what =
+            "the agent's director is the tracer too, and still waits for another task to stop";
+        for (effect, asked) in [
+            (Effect::IoWorker, pending.io_worker),
+            (Effect::Signal, pending.signal.is_some()),
+            (Effect::Switch, pending.switch.is_some()),
+            (Effect::Ptrace, pending.ptrace.is_some()),
+        ] {
+            if asked {
+                self.cannot(event, effect, what);
+            }
+        }
     }
 
     fn cannot(&mut self, event: u16, effect: Effect, what: &'static str) {
@@ -360,6 +377,19 @@ impl Agent {
             effect,
             what,
         });
+    }
+
+    /// Where pages are small the pipe holds four of them, as in the model; else it holds one, which no scenario fills.
+    fn note_write(&mut self, view: &View<'_>, event: u16, call: Option<Syscall>) {
+        let Some(Syscall::Write { bytes }) = call else {
+            return;
+        };
+        self.written += u64::from(bytes);
+        if self.written > PIPE && view.load(PAGE + at::PAGE_SIZE) > PIPE {
+            let what =
+                "a pipe of this kernel holds a page of 64 KiB, so that nobody waits for room in it";
+            self.cannot(event, Effect::Sleep, what);
+        }
     }
 
     fn note_sleep(&mut self, task: usize, call: Option<Syscall>) {

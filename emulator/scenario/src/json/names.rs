@@ -121,7 +121,7 @@ where
     deserializer.deserialize_str(Word(what, names, std::marker::PhantomData))
 }
 
-named!(Effect, "effect", {
+named!(Effect, "kind of effect", {
     IoWorker = "io_worker",
     PageCopy = "page_copy",
     VmxCopy = "vmx_copy",

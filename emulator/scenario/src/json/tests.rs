@@ -310,7 +310,7 @@ fn errors_of_the_whole_have_exact_places() {
         ),
         (
             "{\"ctxfuzz\": 1,\n \"evnts\": []}",
-            "x.json:2:8: unknown field `evnts`, expected one of `ctxfuzz`, `name`, `about`, `stage`, `events`, `expect`",
+            "x.json:2:8: unknown field `evnts`, expected one of `ctxfuzz`, `name`, `about`, `needs`, `stage`, `events`, `expect`",
         ),
         (
             "{\"ctxfuzz\": 1, \"name\": 7}",

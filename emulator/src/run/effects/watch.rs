@@ -39,12 +39,12 @@ pub const WATCHED: [(Watched, &[&str]); 10] = [
     (Watched::NetRxAction, &["net_rx_action"]),
     (Watched::EnableKernel, &["sys_enable_kernel"]),
     (Watched::Hibernate, &["sys_hibernate"]),
-    // A pipe, and the model; a futex up to Linux 6.12 and in later ones.
+    // A pipe, and the model; a futex, whose word always has the value that is waited for.
     (
         Watched::Sleeps,
         &["prepare_to_wait_event", "prepare_to_wait"],
     ),
-    (Watched::Sleeps, &["futex_wait_queue", "futex_do_wait"]),
+    (Watched::Sleeps, &["__futex_wait", "futex_wait"]),
 ];
 
 impl Watched {

@@ -17,11 +17,10 @@ impl RunHost {
         pending: &mut Pending,
     ) {
         if self.tracee.is_some_and(|(tracee, _)| tracee != task) {
-            if pending.ptrace.take().is_some()
-                && let Some(agent) = &mut self.agent
-            {
-                agent.tracer_is_busy(event);
+            if let Some(agent) = &mut self.agent {
+                agent.director_is_busy(event, pending);
             }
+            pending.ptrace = None;
             return;
         }
         self.tracee = pending.ptrace.map(|_| (task, event));
