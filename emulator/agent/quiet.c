@@ -1,8 +1,9 @@
-// SPDX-License-Identifier: GPL-2.0-only
-// Waits until nothing of the boot is left to do: self-tests, asynchronous probes and deferred work take the processor from the tasks
-// whenever these sleep, and a run on such a kernel ends in its budget.
+// SPDX-License-Identifier: GPL-2.0-only Waits until nothing of the boot is left to do: self-tests,
+// asynchronous probes and deferred work take the processor from the tasks whenever these sleep, and
+// a run on such a kernel ends in its budget.
 //
-// /proc/loadavg has the number of tasks that can run; the reader is one. Who keeps the kernel busy is read from /proc/PID/stat.
+// /proc/loadavg has the number of tasks that can run; the reader is one. Who keeps the kernel busy
+// is read from /proc/PID/stat.
 #include "agent.h"
 #include "syscalls.h"
 
@@ -62,7 +63,8 @@ static void count(const char *name)
 	}
 }
 
-/// If the process can run, counts a sample for its name: "PID (comm) STATE ...", where a comm may have blanks and parentheses.
+/// If the process can run, counts a sample for its name: "PID (comm) STATE ...", where a comm may
+/// have blanks and parentheses.
 static void count_if_runnable(u64 pid)
 {
 	char path[] = "/proc/0000000/stat";

@@ -1,4 +1,5 @@
-//! The corpus says what it is about (`needs`): each file is held to what it causes in the model of Linux 6.1.
+//! The corpus says what it is about (`needs`): each file is held to what it causes in the model of
+//! Linux 6.1.
 
 use ctxfuzz_emulator::run::outcome::{End, Endian};
 use ctxfuzz_emulator::run::{Runner, effects};
@@ -19,7 +20,8 @@ fn corpus() -> Vec<(String, Scenario)> {
     paths.map(read).collect()
 }
 
-/// What is needed happens, and what the events owe is needed: a file about nothing would be silent about everything.
+/// What is needed happens, and what the events owe is needed: a file about nothing would be silent
+/// about everything.
 #[test]
 fn each_file_causes_what_it_needs_and_needs_what_it_owes() {
     let mut needed = std::collections::BTreeSet::new();

@@ -1,7 +1,7 @@
 //! Which events and effects happen on a kernel: each is tried by itself, in a scenario of its own.
 //!
-//! A kernel on which an event does nothing says "no violation" about it for ever. Not responsible for telling effects apart (that is
-//! the emulator's `run::effects`), nor for judging registers.
+//! A kernel on which an event does nothing says "no violation" about it for ever. Not responsible
+//! for telling effects apart (that is the emulator's `run::effects`), nor for judging registers.
 
 mod probes;
 

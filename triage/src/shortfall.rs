@@ -1,5 +1,5 @@
-//! What a run did not do of what it was asked to, for verdicts and reports. (What events owe, and whether it was seen, is the
-//! emulator's `run::effects`.)
+//! What a run did not do of what it was asked to, for verdicts and reports. (What events owe, and
+//! whether it was seen, is the emulator's `run::effects`.)
 
 use std::fmt;
 

@@ -1,14 +1,17 @@
 //! Effects: what an event, or the work pending at it, must cause in a kernel.
 //!
-//! A kernel that runs a scenario without them was not tested with it. Which event owes which effect, and how a run shows it, is the
-//! emulator's matter (`run::effects`); docs/oracles.md has the table.
+//! A kernel that runs a scenario without them was not tested with it. Which event owes which
+//! effect, and how a run shows it, is the emulator's matter (`run::effects`); docs/oracles.md has
+//! the table.
 
 /// What an event or its pending work causes in a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
-    /// A task creates an io_uring worker (Linux: `create_worker_cb` or `io_wq_enqueue`, then `create_io_thread`).
+    /// A task creates an io_uring worker (Linux: `create_worker_cb` or `io_wq_enqueue`, then
+    /// `create_io_thread`).
     IoWorker,
-    /// The kernel copies a page with VMX in a page fault (Linux: `copypage_power7`; since 6.2 a user copy of a page).
+    /// The kernel copies a page with VMX in a page fault (Linux: `copypage_power7`; since 6.2 a
+    /// user copy of a page).
     PageCopy,
     /// A copy from or to user memory with VMX (Linux: `enter_vmx_usercopy`).
     VmxCopy,

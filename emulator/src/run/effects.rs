@@ -1,9 +1,11 @@
-//! Whether a run did what it was about: which effects its events owe, and which of them a kernel was seen to have.
+//! Whether a run did what it was about: which effects its events owe, and which of them a kernel
+//! was seen to have.
 //!
-//! A kernel that survives a scenario says something only if the scenario happened. Each event and each kind of pending work owes
-//! effects (docs/oracles.md has the table); a run shows them in its log, or by functions of the kernel that it goes through. What was
-//! owed and not seen *did not happen*, and such a run says nothing. Not responsible for what a kernel cannot do at all: that is *not
-//! applicable*, and is found out where work is made pending (`agent`).
+//! A kernel that survives a scenario says something only if the scenario happened. Each event and
+//! each kind of pending work owes effects (docs/oracles.md has the table); a run shows them in its
+//! log, or by functions of the kernel that it goes through. What was owed and not seen *did not
+//! happen*, and such a run says nothing. Not responsible for what a kernel cannot do at all: that
+//! is *not applicable*, and is found out where work is made pending (`agent`).
 
 mod owed;
 #[cfg(test)]
@@ -31,7 +33,8 @@ pub struct Effects {
     pub did_not_happen: Vec<Missing>,
     /// What this kernel cannot do.
     pub not_applicable: Vec<NotApplicable>,
-    /// Events whose pending work was to come late, at a place that the kernel never came to: it came on the way back to user mode.
+    /// Events whose pending work was to come late, at a place that the kernel never came to: it
+    /// came on the way back to user mode.
     pub not_reached: BTreeSet<u16>,
 }
 
@@ -52,7 +55,8 @@ impl std::fmt::Display for Missing {
     }
 }
 
-/// A part of a scenario that a kernel cannot be made to do. The rest of the scenario runs all the same.
+/// A part of a scenario that a kernel cannot be made to do. The rest of the scenario runs all the
+/// same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotApplicable {
     /// Index into the scenario's events.
@@ -70,7 +74,8 @@ impl std::fmt::Display for NotApplicable {
 }
 
 impl Effects {
-    /// What a scenario needs (`needs`) and this run has not had: neither seen, nor known not to be applicable.
+    /// What a scenario needs (`needs`) and this run has not had: neither seen, nor known not to be
+    /// applicable.
     pub fn unmet<'a>(&'a self, scenario: &'a Scenario) -> impl Iterator<Item = Effect> + 'a {
         let needs = scenario.needs.iter().copied();
         let needs = needs.filter(|_| self.completed);
@@ -83,7 +88,8 @@ impl Effects {
         parts.any(|part| part.effect == effect)
     }
 
-    /// Whether everything happened that was owed, and that the scenario needs, as far as it is applicable.
+    /// Whether everything happened that was owed, and that the scenario needs, as far as it is
+    /// applicable.
     pub fn are_complete(&self, scenario: &Scenario) -> bool {
         self.did_not_happen.is_empty() && self.unmet(scenario).next().is_none()
     }
@@ -108,7 +114,8 @@ enum TaskState {
 struct Handlers {
     /// Those it will return from.
     entered: Vec<u8>,
-    /// Signals that are blocked for good: a child of a handler, and a new program started in one, inherit the mask and not the frame.
+    /// Signals that are blocked for good: a child of a handler, and a new program started in one,
+    /// inherit the mask and not the frame.
     blocked: Vec<u8>,
 }
 
@@ -117,7 +124,8 @@ impl Handlers {
         self.blocked.append(&mut self.entered);
     }
 
-    /// Whether nobody knows that the signal is delivered: it is blocked, and the task need not come back from the handler.
+    /// Whether nobody knows that the signal is delivered: it is blocked, and the task need not come
+    /// back from the handler.
     fn may_hold_back(&self, detail: Detail) -> bool {
         matches!(detail, Detail::Signal(signal)
             if self.blocked.contains(&signal) || self.entered.contains(&signal))
@@ -217,7 +225,8 @@ impl Ledger {
         &mut self.handlers[usize::from(task) % MAX_TASKS]
     }
 
-    /// `task` is about to do event `index`; the log has `log` entries. `blocks` is how many tasks there have been.
+    /// `task` is about to do event `index`; the log has `log` entries. `blocks` is how many tasks
+    /// there have been.
     pub fn begins(&mut self, index: u16, task: u8, log: usize, blocks: usize) {
         let Some(asked) = self.asked.get(usize::from(index)).copied() else {
             return;
@@ -230,7 +239,8 @@ impl Ledger {
             let ring = !self.worker_waits && self.rings.iter().any(|owner| self.alive(*owner));
             self.worker_waits |= ring && asked.delays_worker();
             if asked.ends_program() && !handlers.entered.is_empty() {
-                // Two signals that came at once are handled one after the other, and the second handler ends here.
+                // Two signals that came at once are handled one after the other, and the second
+                // handler ends here.
                 let signal = |owed: &Owed| (owed.task, owed.effect) == (task, Effect::Signal);
                 self.owed.retain(|owed| !signal(owed));
             }
@@ -267,7 +277,8 @@ impl Ledger {
         ready.map(|(other, _)| other).collect()
     }
 
-    /// What the run came to. `completed`: all tasks reached their end; of a run that was cut off nothing is owed.
+    /// What the run came to. `completed`: all tasks reached their end; of a run that was cut off
+    /// nothing is owed.
     pub fn settle(
         &mut self,
         completed: bool,

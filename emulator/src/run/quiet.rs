@@ -1,5 +1,5 @@
-//! Whether a real kernel had anything left to do of its boot when its snapshot was taken: what the agent found out
-//! (`emulator/agent/quiet.c`), in words of the host.
+//! Whether a real kernel had anything left to do of its boot when its snapshot was taken: what the
+//! agent found out (`emulator/agent/quiet.c`), in words of the host.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,8 @@ pub struct Quiet {
     pub quiet: bool,
     /// Virtual time until then, or until the agent gave up, in milliseconds.
     pub waited_ms: u64,
-    /// Threads that could run meanwhile, the one met most often first: name (`comm`) and at how many samples.
+    /// Threads that could run meanwhile, the one met most often first: name (`comm`) and at how
+    /// many samples.
     pub busy: Vec<(String, u64)>,
 }
 

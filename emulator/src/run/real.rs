@@ -1,5 +1,8 @@
 //! Makes a real kernel's snapshot ready to run.
 
+#[cfg(test)]
+mod tests;
+
 use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::{Event, Interrupt, Pending};
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};

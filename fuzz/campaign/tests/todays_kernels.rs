@@ -1,11 +1,13 @@
-//! Kernels that people run today are as truthful and as quiet as 6.1: every event happens on them, the corpus says what it is about, and
-//! random scenarios end. As far as the kernels of `make kernels` are there.
+//! Kernels that people run today are as truthful and as quiet as 6.1: every event happens on them,
+//! the corpus says what it is about, and random scenarios end. As far as the kernels of `make
+//! kernels` are there.
 
 mod common;
 
 use common::{call, json_lines, project};
 
-/// Versions and page sizes that differ in what the agent has to do; and one of our own builds for each version and byte order.
+/// Versions and page sizes that differ in what the agent has to do; and one of our own builds for
+/// each version and byte order.
 const KERNELS: [&str; 11] = [
     "debian",
     "debian-6.12",
@@ -20,7 +22,8 @@ const KERNELS: [&str; 11] = [
     "fixed-7.2-be",
 ];
 
-/// The agent has these of every kernel: that they are not applicable must never come to be for another reason.
+/// The agent has these of every kernel: that they are not applicable must never come to be for
+/// another reason.
 const NOT_APPLICABLE: [&str; 7] = [
     "interrupt system_reset",
     "execve",

@@ -44,7 +44,8 @@ const fn probe(event: &'static str, effect: Option<Effect>, events: &'static str
     }
 }
 
-/// Everything there is in the language: user instructions, interrupts, system calls, accesses, pending work.
+/// Everything there is in the language: user instructions, interrupts, system calls, accesses,
+/// pending work.
 pub const PROBES: &[Probe] = &[
     probe("set", None, r#"{"set": {"f1": "0x1", "v2": "0x2"}}"#),
     probe(

@@ -1,4 +1,5 @@
-//! Stores of tasks to pages that are not there yet: which pages the agent has for them, and which this kernel copies with VMX.
+//! Stores of tasks to pages that are not there yet: which pages the agent has for them, and which
+//! this kernel copies with VMX.
 
 use ctxfuzz_scenario::effect::Effect;
 
@@ -30,7 +31,8 @@ impl Agent {
         self.pages = pages;
     }
 
-    /// The task whose operation r29 points at stores to a page that has not been touched in this run.
+    /// The task whose operation r29 points at stores to a page that has not been touched in this
+    /// run.
     pub fn store_fault(&mut self, view: &View<'_>) -> Reply {
         let timer = self.has_request();
         let (area, stride, pages) = match self.pages {

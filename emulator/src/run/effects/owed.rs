@@ -1,6 +1,7 @@
 //! What an event owes, and how it shows that it was paid.
 //!
-//! The rules owe nothing in doubt: an effect counts as owed only where no kernel that is right could do without it.
+//! The rules owe nothing in doubt: an effect counts as owed only where no kernel that is right
+//! could do without it.
 
 use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::{Event, Interrupt, Pending, Switch, Syscall};
@@ -8,7 +9,8 @@ use ctxfuzz_scenario::event::{Event, Interrupt, Pending, Switch, Syscall};
 use super::super::outcome::{LogEntry, SignalFrame};
 use super::{Hit, Watched};
 
-/// The largest part of a page that is not copied with VMX, and a page: a write longer than both together has a piece that is.
+/// The largest part of a page that is not copied with VMX, and a page: a write longer than both
+/// together has a piece that is.
 const ALWAYS_VMX: u16 = 4095 + 3328;
 
 /// An event as far as it matters here.
@@ -77,15 +79,16 @@ impl Asked {
         )
     }
 
-    /// Whether the creation of a worker may fail for a signal: it is tried again when no task can run, and requests that come before that
-    /// are one with it.
+    /// Whether the creation of a worker may fail for a signal: it is tried again when no task can
+    /// run, and requests that come before that are one with it.
     pub(super) fn delays_worker(&self) -> bool {
         let signal =
             self.pending.signal.is_some() || matches!(self.call, Some(Syscall::Kill { .. }));
         self.pending.io_worker && signal
     }
 
-    /// Whether the task may sleep or yield in it, or wait for a child, so that nobody knows when it is in user code again.
+    /// Whether the task may sleep or yield in it, or wait for a child, so that nobody knows when it
+    /// is in user code again.
     pub(super) fn may_sleep(&self) -> bool {
         let sleeps = matches!(
             self.call,
@@ -99,7 +102,8 @@ impl Asked {
         sleeps || self.makes_task() || self.ends_program()
     }
 
-    /// What it owes. `ready`: other tasks that can run; `ring`: whether a ring is there whose owner lives.
+    /// What it owes. `ready`: other tasks that can run; `ring`: whether a ring is there whose owner
+    /// lives.
     pub(super) fn owes(&self, ready: &[u8], ring: bool) -> Vec<(Effect, Detail)> {
         let mut owed = Vec::new();
         self.own_effects(&mut owed);
@@ -116,7 +120,8 @@ impl Asked {
         if pending.ptrace.is_some() {
             owed.push((Effect::Ptrace, Detail::None));
         }
-        // In a call that sleeps by itself others run anyway, and who is next by then is not known here.
+        // In a call that sleeps by itself others run anyway, and who is next by then is not known
+        // here.
         let next = match pending.switch {
             Some(Switch::To(task)) => Some(task),
             _ => None,
@@ -165,7 +170,8 @@ impl Owed {
             })
         };
         match self.effect {
-            // A request that is made while another one waits is one with it, and the ring may be another task's.
+            // A request that is made while another one waits is one with it, and the ring may be
+            // another task's.
             Effect::IoWorker => hit(&[Watched::CreateIoThread], false) || self.execs(later),
             Effect::PageCopy => hit(&[Watched::CopyPage, Watched::EnterVmxUsercopy], true),
             // A signal interrupts a write that waits for room, with what it has written.
@@ -181,7 +187,8 @@ impl Owed {
                 matches!(entry, LogEntry::Traced { task, event, .. }
                     if (*task, *event) == (self.task, self.event))
             }),
-            // A fork that a signal interrupts is made after the handler, from which the task need not come back.
+            // A fork that a signal interrupts is made after the handler, from which the task need
+            // not come back.
             Effect::Child => {
                 let child = |entry: &LogEntry| matches!(entry, LogEntry::TaskStarted { parent, .. } if *parent == Some(self.task));
                 later.iter().any(child) || self.interrupted(log)

@@ -231,7 +231,8 @@ fn what_is_not_applicable_did_not_fail_to_happen() {
     }
 }
 
-/// The mask of a handler is inherited, its frame is not: nothing ever unblocks the signal in the child.
+/// The mask of a handler is inherited, its frame is not: nothing ever unblocks the signal in the
+/// child.
 #[test]
 fn a_child_of_a_handler_never_gets_the_handlers_signal() {
     let scenario = scenario(
@@ -303,7 +304,8 @@ fn needs_are_met_by_what_was_seen_or_is_not_applicable() {
     assert!(effects.are_complete(&scenario));
 }
 
-/// Only a task that is in a call that sleeps shows a sleep: the kernel's own threads sleep all the time.
+/// Only a task that is in a call that sleeps shows a sleep: the kernel's own threads sleep all the
+/// time.
 #[test]
 fn a_sleep_is_that_of_a_task_in_such_a_call() {
     let scenario = scenario(
@@ -322,7 +324,8 @@ fn a_sleep_is_that_of_a_task_in_such_a_call() {
     }
 }
 
-/// A worker is not created while a signal is pending; what is asked for until it is tried again is one request with that.
+/// A worker is not created while a signal is pending; what is asked for until it is tried again is
+/// one request with that.
 #[test]
 fn a_worker_that_waits_for_a_signal_takes_the_next_requests_with_it() {
     let with_signal =

@@ -27,8 +27,8 @@ pub enum Watched {
     Sleeps,
 }
 
-/// Every one, by its names: the first that a kernel has is watched. Where no other is given it has this name from Linux 6.1 to 7.2,
-/// and in the model.
+/// Every one, by its names: the first that a kernel has is watched. Where no other is given it has
+/// this name from Linux 6.1 to 7.2, and in the model.
 pub const WATCHED: [(Watched, &[&str]); 10] = [
     (Watched::CreateIoThread, &["create_io_thread"]),
     // The model has no processor without VMX, and one function.
@@ -48,7 +48,8 @@ pub const WATCHED: [(Watched, &[&str]); 10] = [
 ];
 
 impl Watched {
-    /// The effect that the function shows wherever it runs. A page copied in a page fault is told from other copies by its event.
+    /// The effect that the function shows wherever it runs. A page copied in a page fault is told
+    /// from other copies by its event.
     pub(super) fn shows(self) -> Option<Effect> {
         Some(match self {
             Watched::CreateIoThread => Effect::IoWorker,
@@ -64,8 +65,8 @@ impl Watched {
     }
 }
 
-/// Where a kernel enters them, in the order of [`WATCHED`]: past the code that finds the TOC, which callers inside the kernel skip. `None`
-/// for one that it does not have.
+/// Where a kernel enters them, in the order of [`WATCHED`]: past the code that finds the TOC, which
+/// callers inside the kernel skip. `None` for one that it does not have.
 pub fn addresses(symbols: &Symbols) -> Vec<Option<u64>> {
     let entry = |(_, names): &(Watched, &[&str])| {
         let address = names.iter().find_map(|name| symbols.address(name))?;

@@ -8,7 +8,8 @@ use crate::run::outcome::LogEntry;
 use crate::run::ptrace;
 
 impl RunHost {
-    /// There is one tracer. A task that it waits for may still be on its way, in a page fault that had to sleep; nobody else is traced meanwhile.
+    /// There is one tracer. A task that it waits for may still be on its way, in a page fault that
+    /// had to sleep; nobody else is traced meanwhile.
     pub(super) fn send_tracer(
         &mut self,
         view: &View<'_>,

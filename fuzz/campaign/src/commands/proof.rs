@@ -1,5 +1,5 @@
-//! What is known of a kernel before anything is run on it: which events happen there, and whether it was done with its boot. Of a real
-//! kernel it is found out once and kept beside its snapshot.
+//! What is known of a kernel before anything is run on it: which events happen there, and whether
+//! it was done with its boot. Of a real kernel it is found out once and kept beside its snapshot.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::complain;
 use super::input::write_whole;
 
-/// The file beside a snapshot. Another program may see more in the same run: it finds out for itself.
+/// The file beside a snapshot. Another program may see more in the same run: it finds out for
+/// itself.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     found_by: String,
@@ -52,7 +53,8 @@ fn kept_at(kernel: &KernelName) -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(snapshot.path.with_extension(Cached::PROOF)))
 }
 
-/// Names the executable by size and time. Where it cannot be looked at, nothing that was kept is believed.
+/// Names the executable by size and time. Where it cannot be looked at, nothing that was kept is
+/// believed.
 fn this_program() -> String {
     let metadata = std::env::current_exe().and_then(fs::metadata);
     let modified = metadata.as_ref().ok().and_then(|m| m.modified().ok());
@@ -67,7 +69,8 @@ fn read(path: &Path) -> Option<Kept> {
     serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
 }
 
-/// Tells, once, what does not happen on real kernels, so that nobody takes silence about it for an answer.
+/// Tells, once, what does not happen on real kernels, so that nobody takes silence about it for an
+/// answer.
 pub fn tell(kernels: &[&KernelName]) -> anyhow::Result<()> {
     for kernel in kernels {
         let Some(endian) = kernel.endian() else {
