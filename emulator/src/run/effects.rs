@@ -145,6 +145,9 @@ struct Hit {
 pub struct Ledger {
     asked: Vec<Asked>,
     rings: Vec<u8>,
+    /// Tasks that have begun to exit, to abort, or to become a new program, which has no ring
+    /// (Linux: `io_uring_task_cancel`).
+    left: Vec<u8>,
     tasks: [TaskState; MAX_TASKS],
     handlers: [Handlers; MAX_TASKS],
     /// A worker's creation may have failed, and wait for the time when no task can run.
@@ -161,6 +164,7 @@ impl Ledger {
         self.asked.clear();
         self.asked.extend(scenario.events.iter().map(Asked::of));
         self.rings.clone_from(&scenario.stage.io_uring);
+        self.left.clear();
         self.tasks = Default::default();
         let staged = scenario.stage.tasks.len().min(MAX_TASKS);
         self.tasks[..staged].fill(TaskState::Ready);
@@ -198,8 +202,6 @@ impl Ledger {
             LogEntry::TaskStarted { task, .. } => (task, TaskState::Ready),
             LogEntry::Execed { task } => {
                 self.handlers_of(task).leave_all();
-                // A new program has no ring (Linux: io_uring_task_cancel).
-                self.rings.retain(|owner| *owner != task);
                 (task, TaskState::Ready)
             }
             LogEntry::SignalDelivered { task, frame, .. } => {
@@ -236,7 +238,7 @@ impl Ledger {
             || asked.returns_from_handler() && handlers.entered.is_empty();
         if !does_nothing {
             let ready = self.ready_beside(task);
-            let ring = !self.worker_waits && self.rings.iter().any(|owner| self.alive(*owner));
+            let ring = !self.worker_waits && self.can_ask_a_ring(task);
             self.worker_waits |= ring && asked.delays_worker();
             if asked.ends_program() && !handlers.entered.is_empty() {
                 // Two signals that came at once are handled one after the other, and the second
@@ -253,6 +255,9 @@ impl Ledger {
                 detail,
                 log,
             }));
+            if asked.ends_program() {
+                self.left.push(task);
+            }
             if asked.makes_task()
                 && let Some(child) = self.handlers.get_mut(blocks)
             {
@@ -264,6 +269,15 @@ impl Ledger {
             true => TaskState::MaySleep,
             false => TaskState::Ready,
         };
+    }
+
+    /// Whether it is known that the worker of a ring can ask its owner: the task's own ring, or else
+    /// the first of all. If that one's owner has left, or is about to, whose turn it is depends on
+    /// how far it has come.
+    fn can_ask_a_ring(&self, task: u8) -> bool {
+        let lives = |owner: u8| self.alive(owner) && !self.left.contains(&owner);
+        let own = self.rings.contains(&task) && lives(task);
+        own || self.rings.iter().min().is_some_and(|first| lives(*first))
     }
 
     fn alive(&self, task: u8) -> bool {

@@ -107,7 +107,9 @@ impl Asked {
     pub(super) fn owes(&self, ready: &[u8], ring: bool) -> Vec<(Effect, Detail)> {
         let mut owed = Vec::new();
         self.own_effects(&mut owed);
-        if self.ends_program() {
+        // What comes late may find the task asleep, and somebody else interrupted.
+        let asleep = self.pending.after != 0 && self.may_sleep();
+        if self.ends_program() || asleep {
             return owed;
         }
         let pending = &self.pending;

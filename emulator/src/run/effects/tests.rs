@@ -370,3 +370,40 @@ fn a_task_that_yields_lets_another_run_if_there_is_one() {
         assert_eq!(run.missing(), expected);
     }
 }
+
+/// An owner that is preempted in `exit` has not shown its registers late: its ring is gone with it.
+#[test]
+fn a_ring_whose_owner_is_on_its_way_out_owes_nothing() {
+    let last = r#"{"syscall": {"call": "execve"}}"#;
+    let other = r#"{"syscall": {"call": "getppid"}}"#;
+    for (call, expected) in [(last, vec![]), (other, vec![(1, Effect::IoWorker)])] {
+        let mut run = Run::of(&scenario(2, &format!("{call}, {WORKER}")));
+        run.event(0, 0);
+        run.event(1, 1);
+        run.dumped(1);
+        run.log(LogEntry::Execed { task: 0 });
+        run.dumped(0);
+        let missing = run.missing();
+        let workers: Vec<_> = missing
+            .into_iter()
+            .filter(|m| m.1 == Effect::IoWorker)
+            .collect();
+        assert_eq!(workers, expected);
+    }
+}
+
+/// The task may be asleep by then.
+#[test]
+fn late_work_of_a_call_that_sleeps_is_not_owed() {
+    let read = |after: u16| {
+        format!(
+            r#"{{"syscall": {{"call": "read", "bytes": 16, "pending": {{"signal": 10, "after": {after}}}}}}}"#
+        )
+    };
+    for (after, expected) in [(0, vec![(0, Effect::Signal)]), (2, vec![])] {
+        let mut run = Run::of(&scenario(1, &read(after)));
+        run.event(0, 0);
+        run.dumped(0);
+        assert_eq!(run.missing(), expected);
+    }
+}
