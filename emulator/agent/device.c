@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0-only Memory whose pages the kernel copies with VMX when a task
-// stores to them: the end of physical memory, which the kernel's command line (mem=) says is not
-// the kernel's, mapped privately through /dev/mem. A store makes the kernel copy the page, and as
-// the kernel has no struct page for it, it copies as from user space (__wp_page_copy_user), with
-// VMX where a page is large enough for that.
+// SPDX-License-Identifier: GPL-2.0-only
+// Memory whose pages the kernel copies with VMX when a task stores to them: the end of physical
+// memory, which the kernel's command line (mem=) says is not the kernel's, mapped privately through
+// /dev/mem. A store makes the kernel copy the page, and as the kernel has no struct page for it, it
+// copies as from user space (__wp_page_copy_user), with VMX where a page is large enough for that.
 #include "agent.h"
 #include "syscalls.h"
 

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-only Waits until nothing of the boot is left to do: self-tests,
-// asynchronous probes and deferred work take the processor from the tasks whenever these sleep, and
-// a run on such a kernel ends in its budget.
+// SPDX-License-Identifier: GPL-2.0-only
+// Waits until nothing of the boot is left to do: self-tests, asynchronous probes and deferred work
+// take the processor from the tasks whenever these sleep, and a run on such a kernel ends in its
+// budget.
 //
 // /proc/loadavg has the number of tasks that can run; the reader is one. Who keeps the kernel busy
 // is read from /proc/PID/stat.
