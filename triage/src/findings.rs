@@ -14,9 +14,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::compare::Difference;
+use crate::json_file;
 use crate::lock::Lock;
 
 /// Longest directory name made from a signature.
@@ -79,6 +81,23 @@ pub enum FindingsError {
         /// Its answer.
         source: io::Error,
     },
+}
+
+/// What a finding on disk says of itself, as far as a campaign needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Kept {
+    /// Who can notice.
+    pub verdict: Verdict,
+    /// Names of the registers that are wrong.
+    pub registers: BTreeSet<String>,
+}
+
+/// The directories of findings in a findings directory, as far as it can be read. What is being
+/// written begins with a dot.
+pub fn in_dir(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let whole = entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+    whole.map(|entry| entry.path()).collect()
 }
 
 /// Held while a finding is made, which takes time that others need not spend as well.
@@ -195,6 +214,14 @@ impl FindingStore {
             // If nothing can be written there, the finding itself says so better.
             Err(_) => Some(Claim { _lock: None }),
         }
+    }
+
+    /// The finding with this signature as it is on disk now, whoever has made it.
+    pub fn kept(&self, signature: &str) -> Option<Kept> {
+        let report = self.path(signature).join("report.json");
+        json_file::plain(&report)
+            .and_then(|()| json_file::read(&report))
+            .ok()
     }
 
     /// How often a signature was added since the store was opened.

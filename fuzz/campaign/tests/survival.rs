@@ -4,10 +4,11 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use common::findings::call_in;
 use common::json_lines;
@@ -55,13 +56,16 @@ struct Acknowledged {
     corpus: BTreeMap<PathBuf, String>,
 }
 
-fn start(folder: &Path, seed: u64, kernel: &str) -> Child {
+/// Starts a campaign, in a process group of its own, with that of its workers.
+fn start(folder: &Path, seed: u64, kernel: &str, more: &[&str]) -> Child {
     let log = File::create(folder.join("log")).expect("a log is made");
     Command::new(env!("CARGO_BIN_EXE_ctxfuzz"))
         .current_dir(folder)
+        .process_group(0)
         .args(["fuzz", "--corpus", "corpus", "--findings", "findings"])
         .args(["--runs", "10000000", "--seed", &seed.to_string()])
         .args(["--b", "fixed", "--a", kernel])
+        .args(more)
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
@@ -78,8 +82,31 @@ fn names(dir: &Path) -> Vec<String> {
 
 /// How much was begun to be written and is not finished.
 fn begun(folder: &Path) -> usize {
-    let dirs = ["findings", "corpus", "corpus/found"];
-    dirs.iter().map(|dir| hidden(&folder.join(dir))).sum()
+    let dirs = ["findings", "corpus", "corpus/found"].map(|dir| folder.join(dir));
+    dirs.iter()
+        .chain(&shared(folder))
+        .map(|dir| hidden(dir))
+        .sum()
+}
+
+/// The folders that campaigns share in.
+fn shared(folder: &Path) -> Vec<PathBuf> {
+    let below = |dir: PathBuf| names(&dir).into_iter().map(move |name| dir.join(name));
+    let campaigns = below(folder.join("share")).flat_map(below);
+    let kinds = |own: PathBuf| ["corpus", "findings"].map(|kind| own.join(kind));
+    campaigns.flat_map(kinds).collect()
+}
+
+/// Sets the time of whatever was begun back to where nobody can be at it any more.
+fn age(folder: &Path) {
+    let dirs = ["findings", "corpus", "corpus/found"].map(|dir| folder.join(dir));
+    for dir in dirs {
+        for name in names(&dir).iter().filter(|name| name.starts_with('.')) {
+            let begun = File::open(dir.join(name)).expect("it is there");
+            let time = SystemTime::now() - Duration::from_secs(7200);
+            begun.set_modified(time).expect("it has a time");
+        }
+    }
 }
 
 fn hidden(dir: &Path) -> usize {
@@ -122,7 +149,9 @@ fn kill_at_random(
 ) -> bool {
     let before = begun(folder);
     live(folder, kernel, round, random);
-    child.kill().expect("it is killed");
+    let group = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process_group(group, rustix::process::Signal::KILL)
+        .expect("it is killed");
     let status = child.wait().expect("it is over");
     assert_eq!(status.code(), None, "it was still running: {}", log(folder));
     begun(folder) > before
@@ -157,7 +186,8 @@ impl Acknowledged {
         }
         self.check_findings(folder);
         let mut files = BTreeMap::new();
-        for dir in ["corpus", "corpus/found"].map(|dir| folder.join(dir)) {
+        let own = ["corpus", "corpus/found"].map(|dir| folder.join(dir));
+        for dir in own.into_iter().chain(shared(folder)) {
             for name in names(&dir).iter().filter(|name| name.ends_with(".json")) {
                 let path = dir.join(name);
                 if !name.starts_with('.') {
@@ -205,7 +235,7 @@ impl Acknowledged {
 const FIRST: usize = 16;
 
 /// Kills campaigns, checks after each, and lets one come to its end. On a busy machine all may have been killed too early: then some more are.
-fn kill(times: u32) {
+fn kill(times: u32, more: &[&str]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut random = Random::new();
     println!("random state {:#x}", random.0);
@@ -219,7 +249,7 @@ fn kill(times: u32) {
             0 => QUIET,
             _ => LOUD[(round / 2) as usize % LOUD.len()],
         };
-        let mut child = start(folder.path(), u64::from(round), kernel);
+        let mut child = start(folder.path(), u64::from(round), kernel, more);
         let was_writing = kill_at_random(folder.path(), kernel, round, &mut random, &mut child);
         writing += u32::from(was_writing);
         acknowledged.read(folder.path());
@@ -227,6 +257,8 @@ fn kill(times: u32) {
     }
     let before: BTreeSet<String> = names(&folder.path().join("findings")).into_iter().collect();
     let (files, said) = (acknowledged.corpus.len(), &acknowledged.findings);
+    let in_corpus = |path: &&PathBuf| path.starts_with(folder.path().join("corpus"));
+    let own = acknowledged.corpus.keys().filter(in_corpus).count();
     println!(
         "{rounds} kills, {writing} of them while something was written; corpus {files}, findings {said:?}"
     );
@@ -235,17 +267,16 @@ fn kill(times: u32) {
         "every campaign was killed before it found anything"
     );
 
-    let runs = (files + 100).to_string();
+    let runs = (own + 100).to_string();
     let mut arguments = vec!["fuzz", "--corpus", "corpus", "--findings", "findings"];
     arguments.extend(["--runs", &runs, "--json", "--a", LOUD[0]]);
+    arguments.extend(more);
+    age(folder.path());
     let called = call_in(folder.path(), &arguments);
     assert_eq!(called.status, Some(1), "{}", called.stderr);
     let summary = &json_lines(&called.stdout)[0];
     let corpus = summary["corpus"].as_u64().expect("a number");
-    assert!(
-        corpus >= files as u64,
-        "{corpus} of {files} were gone on from"
-    );
+    assert!(corpus >= own as u64, "{corpus} of {own} were gone on from");
     for finding in summary["findings"].as_array().expect("a list") {
         // Not the signature: not every one is safe as a name.
         let path = Path::new(finding["path"].as_str().expect("a text"));
@@ -258,6 +289,11 @@ fn kill(times: u32) {
         );
     }
     acknowledged.check(folder.path());
+    assert_eq!(
+        begun(folder.path()),
+        0,
+        "the next start clears away what was begun"
+    );
     let visible = |name: &&String| !name.starts_with('.');
     let listed = call_in(
         folder.path(),
@@ -275,14 +311,28 @@ fn kill(times: u32) {
 
 #[test]
 fn a_killed_campaign_loses_nothing_it_said_it_had() {
-    kill(5);
+    kill(5, &[]);
 }
 
 /// `cargo test --release -p ctxfuzz --test survival -- --ignored --nocapture`
 #[test]
 #[ignore = "takes minutes: the short form is above"]
 fn a_campaign_that_is_killed_fifty_times_loses_nothing_it_said_it_had() {
-    kill(50);
+    kill(50, &[]);
+}
+
+/// Several workers that share with others.
+const SHARED: [&str; 4] = ["--cores", "all", "--share", "share"];
+
+#[test]
+fn a_killed_campaign_that_shares_loses_nothing_either() {
+    kill(5, &SHARED);
+}
+
+#[test]
+#[ignore = "takes minutes: the short form is above"]
+fn a_campaign_that_shares_and_is_killed_fifty_times_loses_nothing_either() {
+    kill(50, &SHARED);
 }
 
 /// A shell that is given a folder and the program.

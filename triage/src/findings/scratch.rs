@@ -30,6 +30,16 @@ pub fn target(name: &str) -> Option<&str> {
     (!rest.is_empty()).then_some(rest)
 }
 
+/// Clears away all that was begun and not finished in a directory that nobody else writes to.
+pub fn clear(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().and_then(target).is_some() {
+            // What cannot be removed stays: it is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Clears away what an earlier campaign has begun and not finished. What cannot be removed stays: it is in nobody's way.
 pub fn sweep(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {

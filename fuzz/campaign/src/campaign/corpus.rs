@@ -89,6 +89,13 @@ pub fn prepare(dir: &Path, initial: &[Scenario]) -> Result<(), CampaignError> {
     written
 }
 
+/// The scenarios of a corpus directory, as far as it can be read.
+pub fn files(dir: &Path) -> Vec<PathBuf> {
+    let dirs = [dir.to_path_buf(), found(dir)];
+    let listed = dirs.map(|dir| files_in(&dir).unwrap_or_default().files);
+    listed.concat()
+}
+
 /// The scenario files of a directory.
 pub fn list(dir: &Path) -> Result<Listed, CampaignError> {
     files_in(dir).map_err(refused("list the corpus directory", dir))
@@ -110,7 +117,8 @@ fn sync_directory(dir: &Path) -> Result<(), CampaignError> {
         .map_err(refused("sync the directory", dir))
 }
 
-fn write_to(dir: &Path, scenario: &Scenario) -> Result<PathBuf, CampaignError> {
+/// Writes a scenario into a directory under a name made from its content, if it is not there.
+pub fn write_to(dir: &Path, scenario: &Scenario) -> Result<PathBuf, CampaignError> {
     let text = scenario.to_json();
     let name = format!("{:016x}.json", xxh3_64(text.as_bytes()));
     let path = dir.join(&name);

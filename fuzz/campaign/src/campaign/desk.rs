@@ -34,7 +34,10 @@ const FREE_CAUSES: u64 = 16;
 /// Executions that pay for one more. Finding one takes as long as a hundred executions, so they cost a tenth of a campaign at most.
 const EXECUTIONS_A_CAUSE: u64 = 1000;
 
-/// So many executions pass before a finding that another client makes is looked for.
+/// Root causes that what others say are findings may cost a campaign from the start.
+const FREE_CLAIMS: u64 = 64;
+
+/// So many executions pass before a finding that another process makes is looked for.
 const CLAIMS: u64 = 64;
 
 /// A divergence that is to be looked into.
@@ -60,11 +63,13 @@ pub struct Desk<'c> {
     /// What was reported so far, wherever it was: a bucket has several places and registers and does not say which goes with which.
     shapes: HashSet<(Place, What, Verdict)>,
     waiting: Waiting<Case>,
-    /// Findings that another client makes, with what this one has seen of them.
+    /// Findings that another process makes, with what this one has seen of them.
     elsewhere: Vec<(String, Case)>,
     findings: Vec<FindingSummary>,
     known: Vec<KnownSummary>,
     looked_into: u64,
+    /// How often that was because somebody else says that there is a finding.
+    claims: u64,
     not_reproduced: u64,
 }
 
@@ -87,6 +92,7 @@ impl<'c> Desk<'c> {
             findings: Vec::new(),
             known: Vec::new(),
             looked_into: 0,
+            claims: 0,
             not_reproduced: 0,
         })
     }
@@ -96,9 +102,14 @@ impl<'c> Desk<'c> {
         &self.findings
     }
 
-    /// The findings, and what was known, at the end.
-    pub fn into_findings(self) -> (Vec<FindingSummary>, Vec<KnownSummary>) {
-        (self.findings, self.known)
+    /// What was found and is known.
+    pub fn known(&self) -> &[KnownSummary] {
+        &self.known
+    }
+
+    /// Whether the executions so far pay for looking into what somebody else says is a finding.
+    pub fn has_time(&self, executions: u64) -> bool {
+        self.claims < FREE_CLAIMS + executions / EXECUTIONS_A_CAUSE
     }
 
     /// Fills in what is counted here.
@@ -132,6 +143,7 @@ impl<'c> Desk<'c> {
             execution,
             seconds,
         };
+        self.claims += u64::from(at_once);
         if new_shape || at_once {
             return self.look_into(&case);
         }
@@ -139,15 +151,21 @@ impl<'c> Desk<'c> {
         Ok(())
     }
 
-    /// Learns of a finding that another client has kept in the same directory: it is not minimized once more.
-    pub fn adopt(&mut self, finding: FindingSummary) {
-        if !self
-            .findings
-            .iter()
-            .any(|known| known.signature == finding.signature)
-        {
-            self.findings.push(finding);
-        }
+    /// Takes over the finding of a signature that another process has kept in the same directory:
+    /// it is not minimized once more. Where it is among the findings.
+    fn adopt(&mut self, signature: &str, case: &Case) -> Option<usize> {
+        let kept = self.store.kept(signature).filter(|_| self.config.shares)?;
+        self.findings.push(FindingSummary {
+            signature: signature.to_owned(),
+            verdict: kept.verdict,
+            registers: kept.registers,
+            first_seen_execution: case.execution,
+            first_seen_seconds: case.seconds,
+            path: self.store.path(signature).display().to_string(),
+            kept_earlier: true,
+            sightings: Vec::new(),
+        });
+        Some(self.findings.len() - 1)
     }
 
     /// Looks into what is waiting, as far as the executions so far pay for it.
@@ -167,7 +185,7 @@ impl<'c> Desk<'c> {
     /// Whether somebody else has made the findings that this campaign has left to others.
     fn see_elsewhere(&mut self) -> Result<(), CampaignError> {
         for (signature, case) in std::mem::take(&mut self.elsewhere) {
-            let made = self.findings.iter().any(|f| f.signature == signature);
+            let made = self.store.kept(&signature).is_some();
             if made || self.store.claim(&signature).is_some() {
                 // It may have been seen here in a new place; and if nobody makes it any more, it is made here.
                 self.look_into(&case)?;
@@ -201,9 +219,10 @@ impl<'c> Desk<'c> {
         let (explanation, mut blames) =
             evidence::blame(self.config, &case.scenario, &case.comparison, &case.bucket)?;
         blames.retain(|blame| !self.is_known(&blame.signature));
-        let known = |desk: &Self, blame: &Blame| {
+        let known = |desk: &mut Self, blame: &Blame| {
             let mut findings = desk.findings.iter();
-            findings.position(|finding| finding.signature == blame.signature)
+            let known = findings.position(|finding| finding.signature == blame.signature);
+            known.or_else(|| desk.adopt(&blame.signature, case))
         };
         // Replays are for what is to be kept. That a known cause is seen once more needs none: its analysis was one.
         let keeps = blames.iter().any(|blame| {

@@ -17,15 +17,15 @@ pub mod resources;
 pub mod round;
 pub mod summary;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 pub mod trouble;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::run::{RunnerError, kernel_hash};
 use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::{LoadError, Scenario};
 use ctxfuzz_triage::definedness::Abi;
@@ -70,8 +70,21 @@ pub struct Config {
     pub feedback: bool,
     /// Whether kernel B finds garbage in its machine, different every run.
     pub dirty: bool,
+    /// Whether other processes find the same at the same time: then a finding that is on disk is
+    /// not made again.
+    pub shares: bool,
     /// The command line, for reports.
     pub command: String,
+}
+
+impl Config {
+    /// Hashes of both kernels' images.
+    pub fn images(&self) -> Result<[u64; 2], RunnerError> {
+        Ok([
+            kernel_hash(&self.a, self.endian)?,
+            kernel_hash(&self.b, self.endian)?,
+        ])
+    }
 }
 
 /// Why a campaign could not begin or had to end.

@@ -311,7 +311,7 @@ mod tests {
     use ctxfuzz_triage::inconclusive::Inconclusive;
 
     use super::super::resources::Resources;
-    use super::super::summary::Counts;
+    use super::super::summary::Summary;
     use super::*;
 
     fn tally() -> Tally {
@@ -323,14 +323,14 @@ mod tests {
     fn values() -> Values {
         Values::new(
             &Status {
-                executions: 100,
-                seconds: 0.5,
-                corpus: 7,
-                counts: Counts::default(),
-                inconclusive: &tally(),
-                findings: &[],
-                covered: &[],
                 resources: Resources::now(),
+                ..Status::of(&Summary {
+                    executions: 100,
+                    seconds: 0.5,
+                    corpus: 7,
+                    inconclusive: tally(),
+                    ..Summary::default()
+                })
             },
             true,
         )

@@ -9,7 +9,7 @@ use ctxfuzz_triage::inconclusive::Tally;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::resources::Resources;
-use super::summary::{Counts, FindingSummary};
+use super::summary::{Counts, FindingSummary, KnownSummary, SharedCounts, Summary, TroubleSummary};
 
 /// Between two drawings on a terminal.
 const REDRAW: Duration = Duration::from_millis(500);
@@ -30,10 +30,52 @@ pub struct Status<'a> {
     pub inconclusive: &'a Tally,
     /// What was found.
     pub findings: &'a [FindingSummary],
+    /// What was found and is known.
+    pub known: &'a [KnownSummary],
+    /// What was kept to be looked at.
+    pub trouble: &'a [TroubleSummary],
+    /// What came from others, if there are any.
+    pub shared: Option<SharedCounts>,
     /// The coverage map: not zero where it was ever hit.
     pub covered: &'a [u8],
     /// What the campaign's processes use.
     pub resources: Resources,
+}
+
+impl<'a> Status<'a> {
+    /// Where a campaign was that has this summary; its coverage map and its processes are not in it.
+    pub fn of(summary: &'a Summary) -> Status<'a> {
+        Status {
+            executions: summary.executions,
+            seconds: summary.seconds,
+            corpus: summary.corpus,
+            counts: summary.counts,
+            inconclusive: &summary.inconclusive,
+            findings: &summary.findings,
+            known: &summary.known,
+            trouble: &summary.trouble,
+            shared: summary.shared,
+            covered: &[],
+            resources: Resources::default(),
+        }
+    }
+
+    /// What a campaign has to say that ends here.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            executions: self.executions,
+            seconds: self.seconds,
+            scenarios_per_second: self.executions as f64 / self.seconds.max(f64::EPSILON),
+            corpus: self.corpus,
+            findings: self.findings.to_vec(),
+            known: self.known.to_vec(),
+            trouble: self.trouble.to_vec(),
+            workers: None,
+            shared: self.shared,
+            counts: self.counts,
+            inconclusive: self.inconclusive.clone(),
+        }
+    }
 }
 
 /// Share of the scenarios run twice that covered the same, 1 if none was.

@@ -15,7 +15,7 @@ use super::engine::Harness;
 use super::exchange::{Exchange, Shared};
 use super::progress::{Progress, Status};
 use super::resources::Resources;
-use super::summary::{Counts, Summary};
+use super::summary::{Counts, SharedCounts, Summary};
 use super::trouble::Troubles;
 use super::{CampaignError, Config, corpus, evidence};
 
@@ -25,6 +25,9 @@ const MOST_HITS: u8 = 2;
 
 /// So many executions pass between two looks at the clock.
 const CLOCK: u64 = 16;
+
+/// So many files that are no scenarios are said; all are counted.
+const MOST_REFUSALS: u64 = 8;
 
 /// One in so many scenarios that are kept is run twice.
 const RUN_TWICE: u64 = 8;
@@ -45,6 +48,7 @@ pub struct Round<'c> {
     counts: Counts,
     inconclusive: Tally,
     covered: Vec<u8>,
+    shared: SharedCounts,
     trouble: Option<CampaignError>,
 }
 
@@ -75,6 +79,7 @@ impl<'c> Round<'c> {
             counts: Counts::default(),
             inconclusive: Tally::default(),
             covered,
+            shared: SharedCounts::default(),
             trouble: None,
         })
     }
@@ -91,25 +96,15 @@ impl<'c> Round<'c> {
 
     /// The end of the campaign: what it did, or what stopped it.
     pub fn finish(mut self) -> Result<Summary, CampaignError> {
-        self.with_status(|progress, status| progress.finish(status));
-        if let Some(error) = self.trouble.take() {
-            return Err(error);
+        let mut summary = Summary::default();
+        self.with_status(|progress, status| {
+            progress.finish(status);
+            summary = status.summary();
+        });
+        match self.trouble.take() {
+            Some(error) => Err(error),
+            None => Ok(summary),
         }
-        let seconds = self.started.elapsed().as_secs_f64();
-        let inconclusive = self.all_inconclusive();
-        let (findings, known) = self.desk.into_findings();
-        Ok(Summary {
-            executions: self.executions,
-            seconds,
-            scenarios_per_second: self.executions as f64 / seconds.max(f64::EPSILON),
-            corpus: self.corpus,
-            findings,
-            known,
-            trouble: self.troubles.into_kept(),
-            clients: None,
-            counts: self.counts,
-            inconclusive,
-        })
     }
 
     fn over(&self) -> bool {
@@ -244,6 +239,9 @@ impl<'c> Round<'c> {
             counts: self.counts,
             inconclusive: &inconclusive,
             findings: self.desk.findings(),
+            known: self.desk.known(),
+            trouble: self.troubles.kept(),
+            shared: self.config.shares.then_some(self.shared),
             covered: &self.covered,
             resources: Resources::now(),
         };
@@ -274,15 +272,26 @@ impl Harness for Round<'_> {
 
     fn receive(&mut self) -> Vec<Scenario> {
         let mut to_try = Vec::new();
-        for shared in self.exchange.receive() {
+        let finding = self.desk.has_time(self.executions);
+        for shared in self.exchange.receive(finding) {
             match shared {
-                Shared::Scenario(scenario) => to_try.push(self.fitting(scenario)),
-                Shared::Kept(finding) => self.desk.adopt(finding),
+                Shared::Scenario(scenario) => {
+                    self.shared.tried += 1;
+                    to_try.push(self.fitting(scenario));
+                }
                 Shared::Claimed(scenario) => {
+                    self.shared.findings += 1;
                     let scenario = self.fitting(scenario);
                     self.verify(&scenario);
                     to_try.push(scenario);
                 }
+                Shared::Refused(why) => {
+                    self.shared.refused += 1;
+                    if self.shared.refused <= MOST_REFUSALS {
+                        self.progress.note(&why);
+                    }
+                }
+                Shared::Note(line) => self.progress.note(&line),
             }
         }
         to_try
@@ -297,12 +306,8 @@ impl Harness for Round<'_> {
             Some(dir) if self.config.grows => corpus::write(dir, scenario).map(drop),
             _ => Ok(()),
         };
-        match written {
-            // What others hear of is on disk.
-            Ok(()) => self.exchange.kept(scenario),
-            Err(error) => {
-                self.trouble.get_or_insert(error);
-            }
+        if let Err(error) = written {
+            self.trouble.get_or_insert(error);
         }
     }
 }

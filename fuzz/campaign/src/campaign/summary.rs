@@ -1,5 +1,7 @@
 //! What a campaign says when it is over: one JSON object for programs, a table for people.
 
+mod together;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -9,7 +11,7 @@ use ctxfuzz_triage::untrusted;
 use serde::{Deserialize, Serialize};
 
 /// The result of a campaign. Its JSON is the object of `fuzz --json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Scenarios that were run, each on both kernels.
     pub executions: u64,
@@ -27,9 +29,12 @@ pub struct Summary {
     /// Runs that say nothing and were kept to be looked at; absent if there were none. No findings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trouble: Vec<TroubleSummary>,
-    /// The processes, where a broker started some; absent for a campaign on its own.
+    /// The processes of `--cores`; absent without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clients: Option<Clients>,
+    pub workers: Option<Workers>,
+    /// What came from others; absent for a campaign that shares nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedCounts>,
     /// What else there is to count: silence is worth what these say of it.
     pub counts: Counts,
     /// Executions that say nothing, by reason.
@@ -37,15 +42,36 @@ pub struct Summary {
     pub inconclusive: Tally,
 }
 
-/// The processes of a campaign that has more than one.
+/// The processes of a campaign that has a supervisor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Clients {
+pub struct Workers {
     /// How many fuzzed at a time.
     pub count: u64,
     /// How often one died and was started again.
     pub restarts: u64,
-    /// Scenarios that other brokers sent and that were new here.
-    pub imported: u64,
+}
+
+/// What other processes had, those of the same campaign too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedCounts {
+    /// Scenarios that were tried.
+    pub tried: u64,
+    /// Scenarios of findings that were looked into.
+    pub findings: u64,
+    /// Files that are no scenario.
+    pub refused: u64,
+}
+
+impl std::ops::Add for SharedCounts {
+    type Output = SharedCounts;
+
+    fn add(self, other: SharedCounts) -> SharedCounts {
+        SharedCounts {
+            tried: self.tried + other.tried,
+            findings: self.findings + other.findings,
+            refused: self.refused + other.refused,
+        }
+    }
 }
 
 /// One finding.
@@ -155,14 +181,15 @@ impl fmt::Display for Summary {
             "{} reported divergences of {} kinds; not comparable {}, kernel faults and hangs {}",
             counts.reported, counts.buckets, counts.not_comparable, counts.kernel_fault
         )?;
-        if let Some(clients) = self.clients {
+        if let Some(Workers { count, restarts }) = self.workers {
+            let s = if count == 1 { "" } else { "s" };
+            writeln!(f, "{count} worker{s}, started again {restarts} times")?;
+        }
+        if let Some(shared) = self.shared {
             writeln!(
                 f,
-                "{} client{}, started again {} times; {} scenarios from other brokers",
-                clients.count,
-                if clients.count == 1 { "" } else { "s" },
-                clients.restarts,
-                clients.imported
+                "from others: {} scenarios tried, {} findings looked into, {} files refused",
+                shared.tried, shared.findings, shared.refused
             )?;
         }
         let unstable = counts.run_twice - counts.stable;
@@ -266,7 +293,8 @@ mod tests {
             }],
             known: Vec::new(),
             trouble: Vec::new(),
-            clients: None,
+            workers: None,
+            shared: None,
             counts: Counts::default(),
             inconclusive: Tally::default(),
         };

@@ -25,7 +25,7 @@ impl Progress for Silent {
     fn finish(&mut self, _: &Status<'_>) {}
 }
 
-pub(super) fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
+pub fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
     Config {
         a: a.parse().unwrap(),
         b: b.parse().unwrap(),
@@ -41,6 +41,7 @@ pub(super) fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
         known: Known::default(),
         feedback: true,
         dirty: false,
+        shares: false,
         command: "ctxfuzz fuzz".into(),
     }
 }

@@ -39,8 +39,8 @@ impl<'c> Troubles<'c> {
     }
 
     /// What was kept, in order of appearance.
-    pub fn into_kept(self) -> Vec<TroubleSummary> {
-        self.kept
+    pub fn kept(&self) -> &[TroubleSummary] {
+        &self.kept
     }
 
     /// Keeps the scenario of a run that says nothing, if there are not enough of its kind.
@@ -105,23 +105,33 @@ fn seen_again(
     Ok(again.a.end == paired.a.end && again.b.end == paired.b.end)
 }
 
-/// Keeps the scenario that ctxfuzz itself ran when its process ended as it must not; `None` if it is there, or if there is enough.
+/// Keeps the scenario that ctxfuzz itself ran when its process ended as it must not. Where it is,
+/// or why it is nowhere, for people; and what the summary has, unless it is there already, or there
+/// is enough.
 pub fn died(
     config: &Config,
-    scenario: &Scenario,
+    scenario: Option<&str>,
     how: &str,
     execution: u64,
-) -> Result<Option<TroubleSummary>, CampaignError> {
+) -> (String, Option<TroubleSummary>) {
+    let Some(scenario) = scenario.and_then(|text| Scenario::from_json(text, "worker").ok()) else {
+        return ("what it ran is not known".to_owned(), None);
+    };
     let about = format!("ctxfuzz itself {how} when it ran this, or after it.");
-    let kept = keep(config, &config.trouble, scenario, "died", &about)?;
-    Ok(kept.map(|path| TroubleSummary {
+    let path = match keep(config, &config.trouble, &scenario, "died", &about) {
+        Ok(Some(path)) => path.display().to_string(),
+        Ok(None) => return ("its scenario was kept before".to_owned(), None),
+        Err(error) => return (format!("its scenario was not kept: {error}"), None),
+    };
+    let trouble = TroubleSummary {
         kernel: "ctxfuzz".to_owned(),
         end: how.to_owned(),
         place: None,
         execution,
         seen_again: false,
-        path: path.display().to_string(),
-    }))
+        path: path.clone(),
+    };
+    (path, Some(trouble))
 }
 
 /// Writes the scenario, with what it is about; `None` if it is there, or if there is enough.
@@ -185,7 +195,7 @@ mod tests {
             paired.b.end = End::Budget;
             troubles.take(&scenario, &paired, seed).unwrap();
         }
-        let kept = troubles.into_kept();
+        let kept = troubles.kept();
         assert_eq!(kept.len(), 2 * MOST_OF_A_KIND);
         for (index, trouble) in kept.iter().enumerate() {
             let scenario = Scenario::load(Path::new(&trouble.path)).unwrap();
@@ -206,7 +216,7 @@ mod tests {
         let mut paired = machines.run(&scenario);
         paired.b.end = End::Budget;
         again.take(&scenario, &paired, 1).unwrap();
-        assert!(again.into_kept().is_empty());
+        assert!(again.kept().is_empty());
     }
 
     #[test]

@@ -132,6 +132,7 @@ fn config(args: &CompareArgs, endian: Endian) -> anyhow::Result<Config> {
         known: triage::known(args.expected.as_deref())?,
         feedback: true,
         dirty: false,
+        shares: false,
         command: triage::this_command(),
     })
 }
@@ -219,8 +220,6 @@ impl Compared<'_> {
 mod tests {
     use clap::Parser;
 
-    use ctxfuzz_triage::inconclusive::Tally;
-
     use super::*;
     use crate::campaign::summary::Counts;
 
@@ -238,12 +237,8 @@ mod tests {
             seconds: 1.0,
             scenarios_per_second: 7.0,
             corpus: 1,
-            findings: Vec::new(),
-            known: Vec::new(),
-            clients: None,
-            trouble: Vec::new(),
             counts,
-            inconclusive: Tally::default(),
+            ..Summary::default()
         };
         let mut out = Vec::new();
         let config = config(&args, Endian::Big)?;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
@@ -10,18 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use ctxfuzz_emulator::run::kernel_hash;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
+use super::cores::Cores;
 use super::input::check_output;
 use super::{Status, proof, triage, warn_of_silence};
-use crate::broker::client::{self, Orders};
-use crate::broker::cores::Cores;
-use crate::broker::{self, Fleet};
 use crate::campaign::exchange::Alone;
 use crate::campaign::monitor::{Files, Monitor};
 use crate::campaign::progress::on_stderr;
 use crate::campaign::{self, Config};
+use crate::share::{Own, Sharing};
+use crate::supervisor;
+use crate::supervisor::worker::{self, Orders};
 
 /// How long a campaign takes that was not told.
 const DEFAULT_SECONDS: u64 = 60;
@@ -33,7 +32,7 @@ pub const INTERRUPTED: i32 = 130;
 #[command(after_help = "\
 Ctrl-C ends a campaign early: the running execution is finished and everything is kept. A second one ends it at once.
 The same seed and --runs give the same findings from the same corpus, with one process. Without --runs and --seconds it takes 60 seconds.
---cores, --broker-port and --remote-broker: docs/many-machines.md.")]
+--cores and --share: docs/many-machines.md.")]
 pub struct FuzzArgs {
     #[command(flatten)]
     kernels: KernelArguments,
@@ -81,23 +80,21 @@ pub struct FuzzArgs {
     /// What is found when depends on how fast they are: only one process does the same every time.
     #[arg(long, value_name = "LIST")]
     cores: Option<Cores>,
-    /// Let campaigns on other machines call here: they get the corpus and the findings and send theirs. Whoever can reach this port can send scenarios.
-    #[arg(long, value_name = "PORT")]
-    broker_port: Option<u16>,
-    /// The address to be called at.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1",
-        requires = "broker_port"
-    )]
-    broker_bind: IpAddr,
-    /// Share with the campaign of the same kernels that listens there; may be given more than once.
-    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
-    remote_broker: Vec<String>,
-    /// What a broker tells a client.
-    #[arg(long, hide = true)]
-    client: Option<Orders>,
+    /// Share scenarios and findings with all campaigns of the same kernels that have this directory, or a copy of it that is kept up to date.
+    #[arg(long, value_name = "DIR")]
+    share: Option<PathBuf>,
+    /// Gone, and said so.
+    #[arg(long, hide = true, num_args = 0..=1)]
+    broker_port: Option<Option<String>>,
+    /// Gone, and said so.
+    #[arg(long, hide = true, num_args = 0..=1)]
+    broker_bind: Option<Option<String>>,
+    /// Gone, and said so.
+    #[arg(long, hide = true, num_args = 0..)]
+    remote_broker: Option<Vec<String>>,
+    /// What a supervisor tells a worker.
+    #[arg(long, hide = true, value_parser = |text: &str| serde_json::from_str::<Orders>(text))]
+    worker: Option<Orders>,
     /// One JSON object at the end.
     #[arg(long)]
     json: bool,
@@ -105,10 +102,11 @@ pub struct FuzzArgs {
 
 /// Fuzzes; exit status 1 if there are findings.
 pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
+    without_brokers(args)?;
     let config = config(args)?;
     let stop = stop_on_interrupt()?;
-    if let Some(orders) = &args.client {
-        return Ok(client::run(&config, orders, &stop));
+    if let Some(orders) = &args.worker {
+        return Ok(worker::run(&config, orders, &stop));
     }
     let files = Files {
         json: args.status_json.clone(),
@@ -121,9 +119,18 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
     proof::tell(&[&args.kernels.a, &args.kernels.b])?;
     let mut on_stderr = on_stderr();
     let mut monitor = Monitor::new(files, &config, &mut *on_stderr);
-    let summary = match fleet(args) {
-        None => campaign::run(&config, &mut monitor, &mut Alone, &stop)?,
-        Some(fleet) => broker::run(&config, &fleet, &mut monitor, &stop)?,
+    let own = match &args.share {
+        Some(dir) => Some(Own::open(dir, config.images()?, config.endian)?),
+        None => None,
+    };
+    let path = own.as_ref().map(|own| own.path.clone());
+    let summary = match (&args.cores, &path) {
+        (Some(cores), _) => supervisor::run(&config, &cores.0, path, &mut monitor, &stop)?,
+        (None, Some(_)) => {
+            let mut sharing = Sharing::start(&config, path, (0, 1));
+            campaign::run(&config, &mut monitor, &mut sharing, &stop)?
+        }
+        (None, None) => campaign::run(&config, &mut monitor, &mut Alone, &stop)?,
     };
     let mut out = io::stdout().lock();
     match args.json {
@@ -152,33 +159,27 @@ fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Who takes part, if not this process alone.
-fn fleet(args: &FuzzArgs) -> Option<Fleet> {
-    let listen = args
-        .broker_port
-        .map(|port| SocketAddr::new(args.broker_bind, port));
-    let several = args.cores.is_some() || listen.is_some() || !args.remote_broker.is_empty();
-    several.then(|| Fleet {
-        cores: args.cores.clone(),
-        listen,
-        remotes: args.remote_broker.clone(),
-    })
-}
-
-/// Says so early if an address cannot be one; whether there is anybody is seen when it is called.
-fn host_and_port(text: &str) -> Result<String, String> {
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-            Ok(text.to_owned())
+/// Says what to use instead of what there was.
+fn without_brokers(args: &FuzzArgs) -> anyhow::Result<()> {
+    let gone = [
+        ("--broker-port", args.broker_port.is_some()),
+        ("--broker-bind", args.broker_bind.is_some()),
+        ("--remote-broker", args.remote_broker.is_some()),
+    ];
+    for (flag, given) in gone {
+        if given {
+            bail!(
+                "{flag} is gone: campaigns share by directories, with --share DIR; docs/many-machines.md has how"
+            );
         }
-        _ => Err("expected a host and a port, as in `fuzzer-2:1337`".to_owned()),
     }
+    Ok(())
 }
 
 /// A defect may have no site in one byte order: silence would mean nothing then.
 pub fn warn_of_equal_kernels(config: &Config) -> anyhow::Result<()> {
-    let image = |name| kernel_hash(name, config.endian);
-    if config.a != config.b && image(&config.a)? == image(&config.b)? {
+    let [a, b] = config.images()?;
+    if config.a != config.b && a == b {
         eprintln!(
             "ctxfuzz: warning: {} and {} are the same image in this byte order: nothing can differ",
             config.a, config.b
@@ -226,6 +227,7 @@ fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
         known: triage::known(args.known.as_deref())?,
         feedback: !args.no_feedback,
         dirty: args.dirty,
+        shares: args.share.is_some(),
         command: triage::this_command(),
     })
 }

@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod cmin;
 mod compare;
+pub mod cores;
 mod coverage;
 mod defects;
 mod expect;

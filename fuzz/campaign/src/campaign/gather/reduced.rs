@@ -74,6 +74,7 @@ fn config(defect: &Defect, endian: Endian) -> Result<Config, anyhow::Error> {
         known: Known::default(),
         feedback: true,
         dirty: false,
+        shares: false,
         command: String::new(),
     })
 }

@@ -1,4 +1,4 @@
-//! Which cores clients keep to: `0-3,6`, or `all` that this process may use.
+//! Which cores the workers of a campaign keep to: `0-3,6`, or `all` that this process may use.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,0 +1,81 @@
+//! The folder that a campaign shares in: which one is its own.
+//!
+//! It stays the same when a campaign is started again, and no two campaigns have the same one: its
+//! file `.owner` is locked while a campaign runs, and is there only where it was made, as dot files
+//! are not copied to other machines.
+
+use std::fs::{self, File, TryLockError};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_triage::findings::scratch;
+
+use super::{FOLDERS, hash};
+use crate::campaign::CampaignError;
+use crate::campaign::corpus::refused;
+
+/// Whoever has this file has made the folder.
+const OWNER: &str = ".owner";
+
+/// A campaign's own folder, as long as this lives.
+#[derive(Debug)]
+pub struct Own {
+    /// Where it is.
+    pub path: PathBuf,
+    _owner: File,
+}
+
+impl Own {
+    /// The folder of a campaign that fuzzes these images of kernels in this byte order. What an
+    /// earlier campaign has begun to write there and not finished is cleared away.
+    pub fn open(share: &Path, [a, b]: [u64; 2], endian: Endian) -> Result<Own, CampaignError> {
+        let kernels = format!("ctxfuzz share 1: {a:016x} {b:016x} {}", endian.name());
+        let all = share.join(format!("{:016x}", hash(kernels.as_bytes())));
+        find(&all).map_err(refused("share in the directory", &all))
+    }
+}
+
+/// A folder of this host that no campaign has, or a new one.
+fn find(all: &Path) -> io::Result<Own> {
+    fs::create_dir_all(all)?;
+    let entries = fs::read_dir(all)?.flatten();
+    let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&host()));
+    let mut folders: Vec<PathBuf> = ours.map(|entry| entry.path()).collect();
+    folders.sort();
+    if let Some(own) = folders.into_iter().find_map(|path| take(path).ok()) {
+        return Ok(own);
+    }
+    let random = RandomState::new().hash_one(0) as u32;
+    let path = all.join(format!("{}{random:08x}", host()));
+    fs::create_dir(&path)?;
+    File::create(path.join(OWNER))?;
+    take(path)
+}
+
+fn take(path: PathBuf) -> io::Result<Own> {
+    let owner = File::open(path.join(OWNER))?;
+    // Where there are no locks the name of the host must do.
+    if let Err(TryLockError::WouldBlock) = owner.try_lock() {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    for folder in FOLDERS.map(|folder| path.join(folder)) {
+        fs::create_dir_all(&folder)?;
+        scratch::clear(&folder);
+    }
+    Ok(Own {
+        path,
+        _owner: owner,
+    })
+}
+
+/// The beginning of the names of this host's folders.
+pub fn host() -> String {
+    let uname = rustix::system::uname();
+    let name = uname.nodename().to_string_lossy();
+    let plain = name
+        .chars()
+        .filter(|&c| c.is_ascii_alphanumeric() || c == '-');
+    plain.take(32).chain(['.']).collect()
+}
