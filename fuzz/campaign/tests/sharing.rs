@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -135,6 +135,104 @@ fn what_others_share_is_not_believed() {
     assert_eq!(summary["shared"]["findings"], 1, "{summary}");
     assert_eq!(summary["shared"]["refused"], 3, "{summary}");
     assert!(names(&home.join("findings")).is_empty());
+}
+
+/// What a campaign's status file says, once it is there.
+fn status(home: &Path) -> Option<Value> {
+    serde_json::from_str(&fs::read_to_string(home.join("status")).ok()?).ok()
+}
+
+/// A folder of another campaign that is full of files: scenarios with old times, some that somebody
+/// else has too, some cut off, some that are none, pipes, links, folders, and files of other
+/// kernels. Nothing is lost, nothing is read twice, and the campaign goes on with its own work.
+fn foreign_files(count: u64) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [home, share] = ["home", "share"].map(|name| folder.path().join(name));
+    let arguments = [&RARE[..], &["--status-json", "status"]].concat();
+    let mut campaign = start(&home, &arguments, &share, "1");
+    let own = kernels(&share);
+    let [one, two] = ["elsewhere-1", "elsewhere-2"].map(|name| own.join(name).join("corpus"));
+    for folder in [&one, &two] {
+        fs::create_dir_all(folder).expect("a folder is made");
+    }
+    let name = |text: &[u8]| format!("{:016x}.json", xxh3_64(text));
+    let (mut tried, mut refused) = (BTreeSet::new(), 0);
+    for seed in 0..count {
+        let text = ctxfuzz_generators::random_scenario(seed).to_json();
+        let (bytes, path) = (text.as_bytes(), one.join(name(text.as_bytes())));
+        refused += u64::from(seed % 4 != 0);
+        match seed % 8 {
+            0 | 4 => {
+                fs::write(&path, bytes).expect("it is written");
+                let file = File::open(&path).expect("it is there");
+                let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seed);
+                file.set_modified(time).expect("it has a time");
+                if seed % 16 == 0 {
+                    fs::write(two.join(name(bytes)), bytes).expect("it is written");
+                }
+                tried.insert(text);
+            }
+            1 | 2 => fs::write(&path, &bytes[..bytes.len() / 2]).expect("it is written"),
+            3 => {
+                let nonsense = format!("{{\"ctxfuzz\": {seed}, \"\u{1b}[2J\": []}}");
+                fs::write(one.join(name(nonsense.as_bytes())), nonsense).expect("it is written");
+            }
+            5 => {
+                let noise = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+                fs::write(one.join(name(&noise)), noise).expect("it is written");
+            }
+            6 => std::os::unix::fs::symlink("/dev/zero", &path).expect("it is linked"),
+            _ => fs::create_dir(&path).expect("it is made"),
+        }
+        if seed % 5 == 0 {
+            put(
+                &share.join("0123456789abcdef/elsewhere-1"),
+                "corpus",
+                "of other kernels",
+            );
+        }
+    }
+    put(&own.join("elsewhere-1"), "findings", &corpus_file(WITNESS));
+    let number = |name: &str| status(&home).and_then(|status| status[name].as_u64());
+    wait_for("not all is handled", || {
+        let (all, none) = (number("shared_tried"), number("shared_refused"));
+        all >= Some(tried.len() as u64) && none >= Some(refused)
+    });
+    campaign.hear("found ");
+    // What was refused is not looked at again, even if it were a scenario now; what is new is.
+    let late = ctxfuzz_generators::random_scenario(1).to_json();
+    fs::write(one.join(name(late.as_bytes())), &late).expect("it is written");
+    let new = ctxfuzz_generators::random_scenario(count).to_json();
+    fs::write(one.join(name(new.as_bytes())), &new).expect("it is written");
+    wait_for("what is new is not tried", || {
+        number("shared_tried") > Some(tried.len() as u64)
+    });
+    campaign.interrupt();
+    let (code, summary) = campaign.end();
+    assert_eq!(code, Some(1), "{summary}");
+    let shared = &summary["shared"];
+    assert_eq!(shared["tried"], tried.len() + 1, "{shared}");
+    assert_eq!(shared["refused"], refused, "{shared}");
+    assert_eq!(shared["findings"], 1, "{shared}");
+    // It has run more than what it was given, and found what it was told of.
+    let executions = summary["executions"].as_u64().expect("a number");
+    assert!(
+        executions > tried.len() as u64 + tried.len() as u64 / 4,
+        "{executions}"
+    );
+    assert!(!signatures(&summary).is_empty());
+}
+
+#[test]
+fn many_foreign_files() {
+    foreign_files(1_600);
+}
+
+/// `cargo test --release -p ctxfuzz --test sharing -- --ignored`
+#[test]
+#[ignore = "takes a minute: the short form is above"]
+fn twenty_thousand_foreign_files() {
+    foreign_files(20_000);
 }
 
 /// Copies what is new as `rsync` does: under another name first, dot files left out, times kept or

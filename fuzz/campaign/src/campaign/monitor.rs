@@ -194,6 +194,26 @@ impl Values {
             "Share of the scenarios run twice that covered the same.",
             stability(counts),
         ));
+        if let Some(shared) = status.shared {
+            let of_others = [
+                (
+                    "shared_tried",
+                    "Scenarios of others that were tried.",
+                    shared.tried,
+                ),
+                (
+                    "shared_findings",
+                    "Scenarios of findings of others that were looked into.",
+                    shared.findings,
+                ),
+                (
+                    "shared_refused",
+                    "Files of others that are no scenario.",
+                    shared.refused,
+                ),
+            ];
+            numbers.extend(of_others.map(|(name, help, value)| (name, true, help, value as f64)));
+        }
         if let Some(bytes) = status.resources.bytes {
             numbers.push((
                 "resident_bytes",

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::findings;
@@ -29,13 +29,14 @@ use crate::campaign::exchange::{Exchange, Shared};
 
 /// Between two looks at the folders.
 const EVERY: Duration = Duration::from_secs(1);
-/// So much longer than a look takes is the time to the next: folders may be very large.
+/// So much longer than a look for nothing takes of the processor is the time to the next: folders
+/// may be very large.
 const LOOKING: u32 = 20;
-/// Between two looks if there was more than the campaign had room for.
+/// Between two looks if there was more.
 const SOON: Duration = Duration::from_millis(20);
 /// Scenarios that wait until the campaign has time, and findings that do.
 const MOST_WAITING: [usize; 2] = [1024, 16];
-/// Scenarios that a campaign takes at once before it goes on with its own.
+/// Scenarios that are read or shared at once before something else has its turn.
 const MOST_AT_ONCE: usize = 64;
 /// A campaign's folders: for its corpus and its findings.
 const FOLDERS: [&str; 2] = ["corpus", "findings"];
@@ -59,7 +60,7 @@ impl Sharing {
         let thread = thread::spawn(move || {
             while over.recv_timeout(sharer.look()) == Err(RecvTimeoutError::Timeout) {}
             // What was kept last is shared too.
-            sharer.share();
+            sharer.share(usize::MAX);
         });
         Sharing {
             waiting,
@@ -125,14 +126,21 @@ impl Sharer {
 
     /// Reads what is new and shares what is new. How long to wait until the next time.
     fn look(&mut self) -> Duration {
-        let started = Instant::now();
+        let before = (processor_time(), self.handled());
         let all = self.read();
         self.complete |= all;
-        self.share();
-        match all {
-            true => EVERY.max(started.elapsed() * LOOKING),
-            false => SOON,
+        let shared = self.share(MOST_AT_ONCE);
+        match (all && shared, self.handled() == before.1) {
+            (false, _) => SOON,
+            (true, false) => EVERY,
+            (true, true) => EVERY.max((processor_time() - before.0) * LOOKING),
         }
+    }
+
+    /// Files that were read or shared so far.
+    fn handled(&self) -> usize {
+        let readers = self.theirs.iter().chain(&self.ours);
+        self.shared.len() + readers.map(Reader::handled).sum::<usize>()
     }
 
     /// Passes on what is new; whether there was room for all.
@@ -151,10 +159,10 @@ impl Sharer {
         all
     }
 
-    /// Shares what the campaign has and nobody else.
-    fn share(&mut self) {
+    /// Shares what the campaign has and nobody else; whether that is no more than so much.
+    fn share(&mut self, mut most: usize) -> bool {
         let Some(own) = self.own.clone().filter(|_| self.complete) else {
-            return;
+            return true;
         };
         for (kind, path) in self.files() {
             if self.shared.contains(&path) {
@@ -169,10 +177,15 @@ impl Sharer {
                 if waiting.is_empty() {
                     waiting.push_back(Shared::Note(note));
                 }
-                return;
+                return true;
             }
             self.shared.insert(path);
+            most -= 1;
+            if most == 0 {
+                return false;
+            }
         }
+        true
     }
 
     /// Whatever there is to share: scenarios, and those that findings were found with, as what they
@@ -183,6 +196,12 @@ impl Sharer {
         let found = findings.map(|path| (1, path.join("scenario.json")));
         scenarios.map(|path| (0, path)).chain(found)
     }
+}
+
+/// What this thread has taken of the processor.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 /// The folders of other campaigns. What is no folder, and a link, is none of theirs.

@@ -55,6 +55,11 @@ impl Reader {
         hash % self.part.1 == self.part.0 && !self.known.contains(&hash)
     }
 
+    /// Files that were read so far.
+    pub fn handled(&self) -> usize {
+        self.known.len() + self.refused.len()
+    }
+
     /// Reads the new files of a folder; whether there was room for all.
     pub fn read(&mut self, folder: &Path, to: &Waiting, shared: fn(Scenario) -> Shared) -> bool {
         // A link could lead anywhere.
