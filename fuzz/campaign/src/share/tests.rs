@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::symlink;
+use std::time::Instant;
 
 use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::random_scenario;
@@ -91,6 +92,8 @@ fn what_is_not_what_it_is_called_is_refused_once_and_hides_nothing() {
     let whole = text(1);
     // Cut off under the name of a scenario that somebody else has.
     fs::write(bad.join(name(&whole)), &whole[..whole.len() / 2]).unwrap();
+    // A scenario under the name of another one.
+    fs::write(bad.join(name(&text(7))), text(8)).unwrap();
     put(&bad, "{\"events\": 1}");
     put(&bad, "\u{1b}[2J not JSON");
     let not_text = b"\xff\xfe";
@@ -118,7 +121,7 @@ fn what_is_not_what_it_is_called_is_refused_once_and_hides_nothing() {
     }
     let mut reader = Reader::new((0, 1), 100);
     let (shared, all) = read(&mut reader, &bad);
-    assert!(all && shared.len() == 8, "{shared:#?}");
+    assert!(all && shared.len() == 9, "{shared:#?}");
     for one in &shared {
         let Shared::Refused(why) = one else {
             panic!("{one:?}");
@@ -210,6 +213,25 @@ fn a_campaign_shares_what_nobody_else_has() {
     assert_eq!(waiting(&first), [0, 1]);
 }
 
+/// What it has from them a campaign would else share as its own when it is started again.
+#[test]
+fn nothing_is_shared_before_all_is_read_that_others_have() {
+    let share = tempfile::tempdir().unwrap();
+    let [one, two] = [(); 2].map(|()| Host::new(share.path()));
+    put(&one.own.path.join("corpus"), &text(1));
+    for seed in [1, 2] {
+        put(&two.home.path().join("corpus/found"), &text(seed));
+    }
+    let mut sharer = two.sharer();
+    let full = (0..MOST_WAITING[0]).map(|_| Shared::Note(String::new()));
+    lock(&sharer.waiting[0]).extend(full);
+    assert_eq!(sharer.look(), SOON);
+    assert_eq!(two.shared("corpus"), Vec::<String>::new());
+    lock(&sharer.waiting[0]).clear();
+    assert_eq!(sharer.look(), EVERY);
+    assert_eq!(two.shared("corpus"), [name(&text(2))]);
+}
+
 #[test]
 fn what_cannot_be_shared_is_said_once_and_tried_again() {
     let share = tempfile::tempdir().unwrap();
@@ -269,7 +291,9 @@ fn two_campaigns_hear_of_each_other() {
     // The end shares what was not shared yet.
     drop(first);
     let mut got: Vec<Scenario> = Vec::new();
+    let started = Instant::now();
     while got.len() < 2 {
+        assert!(started.elapsed() < Duration::from_secs(120), "{got:?}");
         got.extend(second.receive(true).into_iter().map(|shared| match shared {
             Shared::Scenario(scenario) | Shared::Claimed(scenario) => scenario,
             other => panic!("{other:?}"),
