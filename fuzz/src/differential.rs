@@ -53,7 +53,8 @@ impl Differential {
         })
     }
 
-    /// Runs a scenario. The signature of a new divergence that other machines show too, as a campaign would name it.
+    /// Runs a scenario. The signature of a new divergence that other machines show too, as a
+    /// campaign would name it.
     pub fn run(&mut self, scenario: &Scenario) -> Option<String> {
         let mut fitting = Cow::Borrowed(scenario);
         if !self.delays {

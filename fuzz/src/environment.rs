@@ -1,4 +1,5 @@
-//! What the targets are told: libFuzzer leaves them no command line, so it is by environment variables, and by what they were packed with.
+//! What the targets are told: libFuzzer leaves them no command line, so it is by environment
+//! variables, and by what they were packed with.
 
 use std::env;
 
@@ -28,8 +29,8 @@ pub struct Settings<const N: usize> {
 }
 
 impl<const N: usize> Settings<N> {
-    /// The kernels that these variables name, each with what it is by default, and the rest. If it was told to write this for another time, the process
-    /// ends here.
+    /// The kernels that these variables name, each with what it is by default, and the rest. If it
+    /// was told to write this for another time, the process ends here.
     pub fn from_environment(variables: [(&str, &str); N]) -> Result<Self, String> {
         let told = Told {
             packed: Packed::here()?,

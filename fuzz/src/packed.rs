@@ -1,7 +1,9 @@
-//! Targets that are packed with real kernels: what is written beside a target where it is built, and read where it runs.
+//! Targets that are packed with real kernels: what is written beside a target where it is built,
+//! and read where it runs.
 //!
-//! `NAME.kernels` beside the target NAME has what its variables are if nobody sets them, as JSON. A real kernel is there by the name of a file beside it,
-//! and its snapshot under the name that the cache gives it. So nothing is booted where a target runs, wherever its folder is moved.
+//! `NAME.kernels` beside the target NAME has what its variables are if nobody sets them, as JSON. A
+//! real kernel is there by the name of a file beside it, and its snapshot under the name that the
+//! cache gives it. So nothing is booted where a target runs, wherever its folder is moved.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -85,7 +87,8 @@ impl Packed {
         self.settings.get(variable).map(String::as_str)
     }
 
-    /// The kernel that a variable was packed with. A real one is beside the target, and is never booted.
+    /// The kernel that a variable was packed with. A real one is beside the target, and is never
+    /// booted.
     pub fn kernel(&self, variable: &str) -> Option<Result<KernelName, String>> {
         let value = self.value(variable)?;
         let wrong = |what: String| format!("{}: settings.{variable}: {what}", self.file.display());
@@ -152,7 +155,8 @@ fn write(
     Ok(file)
 }
 
-/// Puts a kernel and its snapshot into the folder, unless they are there. The file's name, and the kernel's version.
+/// Puts a kernel and its snapshot into the folder, unless they are there. The file's name, and the
+/// kernel's version.
 fn add_kernel(folder: &Path, vmlinux: &Path) -> Result<(String, String), String> {
     let Cached { snapshot, path, .. } = Cached::get(vmlinux).map_err(|error| error.to_string())?;
     let name = format!("{:016x}.vmlinux", snapshot.kernel_hash);

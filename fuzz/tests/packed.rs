@@ -1,4 +1,5 @@
-//! Targets packed with kernels, run as a service runs them: from another folder, told nothing, with nothing to boot a kernel in.
+//! Targets packed with kernels, run as a service runs them: from another folder, told nothing, with
+//! nothing to boot a kernel in.
 
 use std::env;
 use std::fs;

@@ -1,6 +1,8 @@
-//! An index over findings directories: what is in them, for people and for programs. A signature is there once.
+//! An index over findings directories: what is in them, for people and for programs. A signature is
+//! there once.
 //!
-//! A directory may come from anywhere: what is truncated, foreign or hostile in it is named and skipped, and the rest is reported. How the index is shown
+//! A directory may come from anywhere: what is truncated, foreign or hostile in it is named and
+//! skipped, and the rest is reported. How the index is shown
 //! is below (`text`) and in `report` (HTML, SARIF, JUnit); what a campaign writes is `findings`.
 
 mod entry;
@@ -78,7 +80,8 @@ impl Index {
         Self::read_all(&[dir.to_owned()], abi, known, own)
     }
 
-    /// Reads several. A signature that is in more than one has the strongest verdict, and of those the first, and keeps the others beside it.
+    /// Reads several. A signature that is in more than one has the strongest verdict, and of those
+    /// the first, and keeps the others beside it.
     pub fn read_all(
         dirs: &[PathBuf],
         abi: Abi,
@@ -161,7 +164,8 @@ impl Index {
         names.join(", ")
     }
 
-    /// What something that was skipped is called where it must be told from others: with its directory, if there are several.
+    /// What something that was skipped is called where it must be told from others: with its
+    /// directory, if there are several.
     pub fn name_of(&self, skipped: &Skipped) -> PathBuf {
         match self.dirs.as_slice() {
             [_] if skipped.dir == self.dirs[0] => skipped.path.clone(),

@@ -38,7 +38,8 @@ impl Pair {
         })
     }
 
-    /// Whether interrupts can come at the same places in both kernels: models are patched and not built anew.
+    /// Whether interrupts can come at the same places in both kernels: models are patched and not
+    /// built anew.
     pub fn same_places(&self, [a, b]: [&KernelName; 2]) -> bool {
         match (a.vmlinux(), b.vmlinux()) {
             (None, None) => true,

@@ -1,4 +1,5 @@
-//! `ctxfuzz triage --artifacts`: what fuzzing services leave behind becomes findings, the same ones as of a campaign.
+//! `ctxfuzz triage --artifacts`: what fuzzing services leave behind becomes findings, the same ones
+//! as of a campaign.
 
 mod common;
 

@@ -67,12 +67,14 @@ pub struct Entry {
     pub html: bool,
     /// Why it is known, if it is.
     pub known: Option<String>,
-    /// The findings of the same signature in other directories, none of which has a stronger verdict.
+    /// The findings of the same signature in other directories, none of which has a stronger
+    /// verdict.
     pub also: Vec<Entry>,
 }
 
 impl Entry {
-    /// Adds the finding of the same signature in another directory. The one that says more comes first.
+    /// Adds the finding of the same signature in another directory. The one that says more comes
+    /// first.
     pub fn merge(&mut self, mut other: Entry) {
         if other.verdict > self.verdict {
             std::mem::swap(self, &mut other);
@@ -107,8 +109,8 @@ struct Report {
     explanation: Value,
 }
 
-/// Reads the finding in `path`, which is called `name` in the findings directory; the reason if it is none. What is wrong with its other files is told
-/// to `skip`.
+/// Reads the finding in `path`, which is called `name` in the findings directory; the reason if it
+/// is none. What is wrong with its other files is told to `skip`.
 pub fn read(
     path: &Path,
     name: &Path,

@@ -31,7 +31,8 @@ impl Snapshot {
         Ok(Cached::get(vmlinux)?.snapshot)
     }
 
-    /// The snapshot of a kernel that was put into a folder under the name it has in the cache. Nothing is booted, and nothing is written.
+    /// The snapshot of a kernel that was put into a folder under the name it has in the cache.
+    /// Nothing is booted, and nothing is written.
     pub fn packed(vmlinux: &Path, folder: &Path) -> Result<Snapshot, SnapshotError> {
         let kernel = Mapped::open(vmlinux)?;
         let path = folder.join(name(kernel.hash()));

@@ -1,4 +1,5 @@
-//! Scenarios of which another fuzzer says that they show something: each is run on fresh machines, and what it shows is kept as a campaign keeps it.
+//! Scenarios of which another fuzzer says that they show something: each is run on fresh machines,
+//! and what it shows is kept as a campaign keeps it.
 //!
 //! Where they come from, and what is told of them, is the command's.
 

@@ -1,4 +1,5 @@
-//! `ctxfuzz triage`: an index over findings directories, and findings made of what fuzzing services leave behind.
+//! `ctxfuzz triage`: an index over findings directories, and findings made of what fuzzing services
+//! leave behind.
 
 mod artifacts;
 mod files;
@@ -69,7 +70,7 @@ pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
     let listed = read(&args.dirs)?;
     let looked_into = args.artifacts.look_into(args.abi, &known)?;
     let mut index = match looked_into.as_ref().and_then(|made| made.findings.as_ref()) {
-        Some(made) => read(&[&[made.clone()], &args.dirs[..]].concat())?,
+        Some(made) => read(&[std::slice::from_ref(made), &args.dirs[..]].concat())?,
         None => listed,
     };
     if let Some(artifacts) = &looked_into {

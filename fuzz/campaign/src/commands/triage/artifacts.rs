@@ -1,4 +1,5 @@
-//! `triage --artifacts`: what a fuzzing service left behind is run again, on the kernels that are named, and becomes findings.
+//! `triage --artifacts`: what a fuzzing service left behind is run again, on the kernels that are
+//! named, and becomes findings.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,7 +31,8 @@ use crate::commands::proof;
 /// `--artifacts`, and what goes with it.
 #[derive(Debug, Args)]
 pub struct ArtifactArgs {
-    /// Make findings of what libFuzzer, ClusterFuzz or ClusterFuzzLite left here: a file, or a folder and all folders in it. May be given more than once.
+    /// Make findings of what libFuzzer, ClusterFuzz or ClusterFuzzLite left here: a file, or a
+    /// folder and all folders in it. May be given more than once.
     #[arg(long, value_name = "PATH", requires = "findings")]
     artifacts: Vec<PathBuf>,
     /// First kernel, for artifacts of the target `differential`.
@@ -45,7 +47,8 @@ pub struct ArtifactArgs {
     /// Byte order of the kernels: le or be [default: le, or the one a vmlinux has].
     #[arg(long, value_enum, requires = "artifacts")]
     endian: Option<EndianArgument>,
-    /// Where the findings go: a directory each, as of `ctxfuzz fuzz`; of one kernel KEY.json, as of `ctxfuzz check --findings`.
+    /// Where the findings go: a directory each, as of `ctxfuzz fuzz`; of one kernel KEY.json, as of
+    /// `ctxfuzz check --findings`.
     #[arg(long, value_name = "DIR", requires = "artifacts")]
     findings: Option<PathBuf>,
 }

@@ -1,4 +1,5 @@
-//! Which files of a folder are artifacts, as libFuzzer, ClusterFuzz and ClusterFuzzLite name and place them.
+//! Which files of a folder are artifacts, as libFuzzer, ClusterFuzz and ClusterFuzzLite name and
+//! place them.
 //!
 //! The folder is somebody else's: links are not followed, and nothing is opened that is not a file.
 
@@ -15,7 +16,8 @@ const DEEPEST: usize = 8;
 /// What a file is by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The target ended on it. It is the only kind with something to find; what has a name of its own is taken for one too.
+    /// The target ended on it. It is the only kind with something to find; what has a name of its
+    /// own is taken for one too.
     Crash,
     /// The target was stopped on it, for this reason. That is nothing that a kernel has done.
     Stopped(&'static str),
@@ -60,7 +62,8 @@ impl Kind {
     }
 }
 
-/// The files that were named, and those in the folders that were, in order of their names. Hidden ones are left out.
+/// The files that were named, and those in the folders that were, in order of their names. Hidden
+/// ones are left out.
 pub fn list(paths: &[PathBuf]) -> anyhow::Result<Vec<Listed>> {
     let mut listed = Vec::new();
     for path in paths {
@@ -114,7 +117,8 @@ fn plain(path: &Path) -> Result<Kind, String> {
     Ok(Kind::of(&name))
 }
 
-/// The scenario in an artifact. It gets the file's name, if it has none, so that a report says where it came from.
+/// The scenario in an artifact. It gets the file's name, if it has none, so that a report says
+/// where it came from.
 pub fn scenario(path: &Path) -> Result<Scenario, String> {
     let mut scenario = Scenario::load(path).map_err(|error| {
         let error = error.to_string();

@@ -13,7 +13,8 @@ use crate::commands::Status;
 /// What came of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It shows these: signatures of two kernels, or kinds of finding of one. Each with the reason, if it was reviewed.
+    /// It shows these: signatures of two kernels, or kinds of finding of one. Each with the reason,
+    /// if it was reviewed.
     Shows(Vec<(String, Option<String>)>),
     /// It shows nothing on these kernels.
     NotShown,
@@ -180,7 +181,7 @@ mod tests {
             (Outcome::Inconclusive("budget".to_owned()), Status::Trouble),
         ] {
             assert_eq!(
-                artifacts(&[outcome.clone()]).status(),
+                artifacts(std::slice::from_ref(&outcome)).status(),
                 status,
                 "{outcome:?}"
             );
