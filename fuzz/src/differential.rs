@@ -106,4 +106,18 @@ mod tests {
         let mut told = pair("clobbering", "fixed", &[&found]);
         assert_ne!(told.run(&scenario), Some(found));
     }
+
+    #[test]
+    fn only_causes_of_what_is_reported_are_named() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/fork-twice.json");
+        let scenario = Scenario::load(file.as_ref()).expect("a scenario");
+        let kernels = ["clobbering", "fixed"].map(|name| name.parse().expect("a kernel"));
+        let [a, b]: [KernelName; 2] = kernels;
+        let explainer = Explainer::new(&a, &b, Endian::Little);
+        let explained = explainer.expect("they start").explain(&scenario);
+        assert_eq!(explained.reported(Abi::Elf), [""; 0]);
+        let all = explained.signatures();
+        assert!(all.contains(&"save_fpu.f0-is-fpscr".to_owned()), "{all:?}");
+        assert_eq!(explained.reported(Abi::Linux), all);
+    }
 }
