@@ -1,13 +1,18 @@
 //! The differential oracle for libFuzzer: two kernels, replayed on machines of its own before anybody hears of a divergence.
 
+use std::borrow::Cow;
+
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::pair::Pair;
 
-use crate::{environment, guest};
+use crate::environment::Settings;
+use crate::guest;
 
 /// Two kernels and the signatures nobody wants to hear of again.
 pub struct Differential {
@@ -16,20 +21,19 @@ pub struct Differential {
     explainer: Explainer,
     abi: Abi,
     known: Vec<String>,
+    /// Whether pending work may come late.
+    delays: bool,
 }
 
 impl Differential {
-    /// Kernels `CTXFUZZ_A` (clobbering) and `CTXFUZZ_B` (fixed), and the rest of [`environment`].
+    /// Kernels `CTXFUZZ_A` (clobbering) and `CTXFUZZ_B` (fixed), and the rest of [`Settings`].
     pub fn from_environment() -> Result<Self, String> {
-        Self::new(
-            [
-                environment::kernel("CTXFUZZ_A", "clobbering")?,
-                environment::kernel("CTXFUZZ_B", "fixed")?,
-            ],
-            environment::endian()?,
-            environment::abi()?,
-            environment::known()?,
-        )
+        let settings =
+            Settings::from_environment([("CTXFUZZ_A", "clobbering"), ("CTXFUZZ_B", "fixed")])?;
+        let Settings {
+            endian, abi, known, ..
+        } = settings;
+        Self::new(settings.kernels, endian, abi, known)
     }
 
     /// Starts both.
@@ -39,28 +43,37 @@ impl Differential {
         abi: Abi,
         known: Vec<String>,
     ) -> Result<Self, String> {
+        let pair = Pair::new(&a, &b, endian).map_err(|e| e.to_string())?;
         Ok(Differential {
-            pair: Pair::new(&a, &b, endian).map_err(|e| e.to_string())?,
+            delays: pair.same_places([&a, &b]),
+            pair,
             explainer: Explainer::new(&a, &b, endian).map_err(|e| e.to_string())?,
             abi,
             known,
         })
     }
 
-    /// Runs a scenario. The signature of a new divergence that other machines show too.
+    /// Runs a scenario. The signature of a new divergence that other machines show too, as a
+    /// campaign would name it.
     pub fn run(&mut self, scenario: &Scenario) -> Option<String> {
-        let comparison = self.pair.run(scenario).comparison;
+        let mut fitting = Cow::Borrowed(scenario);
+        if !self.delays {
+            drop_delays(fitting.to_mut());
+        }
+        let scenario = &*fitting;
+        let paired = self.pair.run(scenario);
         guest::cover([&self.pair.a, &self.pair.b]);
-        if !comparison.reported(self.abi) {
+        if !paired.comparison.reported(self.abi) {
             return None;
         }
         let replayed = self.explainer.explain(scenario);
         if !replayed.comparison.reported(self.abi) {
             return None;
         }
-        let mut signatures = replayed.signatures();
+        let mut signatures = replayed.reported(self.abi);
         if signatures.is_empty() {
-            signatures.push("unexplained".to_owned());
+            let bucket = BucketKey::of_pair(scenario, &paired)?;
+            signatures.push(format!("unexplained.{bucket}"));
         }
         signatures.into_iter().find(|one| !self.known.contains(one))
     }
@@ -92,5 +105,19 @@ mod tests {
         assert!(guest::covered().iter().all(|&edges| edges > 100));
         let mut told = pair("clobbering", "fixed", &[&found]);
         assert_ne!(told.run(&scenario), Some(found));
+    }
+
+    #[test]
+    fn only_causes_of_what_is_reported_are_named() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/fork-twice.json");
+        let scenario = Scenario::load(file.as_ref()).expect("a scenario");
+        let kernels = ["clobbering", "fixed"].map(|name| name.parse().expect("a kernel"));
+        let [a, b]: [KernelName; 2] = kernels;
+        let explainer = Explainer::new(&a, &b, Endian::Little);
+        let explained = explainer.expect("they start").explain(&scenario);
+        assert_eq!(explained.reported(Abi::Elf), [""; 0]);
+        let all = explained.signatures();
+        assert!(all.contains(&"save_fpu.f0-is-fpscr".to_owned()), "{all:?}");
+        assert_eq!(explained.reported(Abi::Linux), all);
     }
 }

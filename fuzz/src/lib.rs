@@ -13,6 +13,7 @@ pub mod frame;
 pub mod guest;
 pub mod loader;
 pub mod mutation;
+pub mod packed;
 pub mod transparency;
 
 /// A scenario as it is stored in a corpus: JSON, or any other bytes, which decode to something.

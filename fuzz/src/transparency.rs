@@ -7,7 +7,8 @@ use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::transparency::{judge, keys};
 
-use crate::{environment, guest};
+use crate::environment::Settings;
+use crate::guest;
 
 /// One kernel and the kinds of finding nobody wants to hear of again.
 pub struct Transparency {
@@ -19,14 +20,11 @@ pub struct Transparency {
 }
 
 impl Transparency {
-    /// Kernel `CTXFUZZ_KERNEL` (repaired), and the rest of [`environment`].
+    /// Kernel `CTXFUZZ_KERNEL` (repaired), and the rest of [`Settings`].
     pub fn from_environment() -> Result<Self, String> {
-        Self::new(
-            environment::kernel("CTXFUZZ_KERNEL", "repaired")?,
-            environment::endian()?,
-            environment::abi()?,
-            environment::known()?,
-        )
+        let settings = Settings::from_environment([("CTXFUZZ_KERNEL", "repaired")])?;
+        let [kernel] = settings.kernels;
+        Self::new(kernel, settings.endian, settings.abi, settings.known)
     }
 
     /// Starts it.

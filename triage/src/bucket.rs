@@ -12,6 +12,7 @@ use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use crate::compare::{Comparison, Difference, What};
+use crate::pair::Paired;
 
 /// From this many registers of a class on, which ones they are depends on the values of the day.
 const MANY: usize = 4;
@@ -97,6 +98,15 @@ pub struct BucketKey {
 }
 
 impl BucketKey {
+    /// The key of what a pair did.
+    pub fn of_pair(scenario: &Scenario, paired: &Paired) -> Option<BucketKey> {
+        // A run that broke off did fewer events than the one it is held against.
+        let log = [&paired.a.log, &paired.b.log]
+            .into_iter()
+            .max_by_key(|log| log.len())?;
+        BucketKey::of(scenario, log, &paired.comparison)
+    }
+
     /// The key of a divergence; `None` if nothing differs. Dead differences count only when there are no others.
     pub fn of(scenario: &Scenario, log: &[LogEntry], comparison: &Comparison) -> Option<BucketKey> {
         if !comparison.divergent() {

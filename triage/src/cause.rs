@@ -35,6 +35,7 @@ use self::analyse::analyse;
 use self::code::Code;
 use self::raw::{Change, RawCause};
 use crate::compare::{Comparison, Difference, What, compare};
+use crate::definedness::Abi;
 use crate::pattern::Pattern;
 
 /// One side's last write of a register that came to differ.
@@ -175,6 +176,16 @@ impl Explanation {
     /// Signatures of the causes behind differences that are not dead, sorted, without repetition.
     pub fn signatures(&self) -> Vec<String> {
         let mut signatures: Vec<String> = self.causes.iter().map(|c| c.signature.clone()).collect();
+        signatures.sort();
+        signatures.dedup();
+        signatures
+    }
+
+    /// Those of causes that lead to a difference which is reported under a policy.
+    pub fn reported(&self, abi: Abi) -> Vec<String> {
+        let leads = |cause: &&Cause| cause.differences.iter().any(|d| abi.reports(d.verdict));
+        let causes = self.causes.iter().filter(leads);
+        let mut signatures: Vec<String> = causes.map(|cause| cause.signature.clone()).collect();
         signatures.sort();
         signatures.dedup();
         signatures

@@ -1,6 +1,8 @@
-//! An index over a findings directory: what is in it, for people and for programs.
+//! An index over findings directories: what is in them, for people and for programs. A signature is
+//! there once.
 //!
-//! The directory may come from anywhere: what is truncated, foreign or hostile in it is named and skipped, and the rest is reported. How the index is shown
+//! A directory may come from anywhere: what is truncated, foreign or hostile in it is named and
+//! skipped, and the rest is reported. How the index is shown
 //! is below (`text`) and in `report` (HTML, SARIF, JUnit); what a campaign writes is `findings`.
 
 mod entry;
@@ -18,14 +20,24 @@ pub use self::replayed::Run;
 use crate::definedness::Abi;
 use crate::findings::scratch;
 use crate::known::Known;
+use crate::untrusted;
 
 /// Something in the directory that is not reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// What it is called, from the findings directory on.
+    /// The findings directory it is in.
+    pub dir: PathBuf,
+    /// What it is called, from there on.
     pub path: PathBuf,
     /// Why it is not reported.
     pub reason: String,
+}
+
+impl Skipped {
+    /// Where it is.
+    pub fn full(&self) -> PathBuf {
+        self.dir.join(&self.path)
+    }
 }
 
 /// A findings directory that cannot be read at all.
@@ -38,16 +50,16 @@ pub struct IndexError {
     pub source: io::Error,
 }
 
-/// What a findings directory holds.
+/// What findings directories hold.
 #[derive(Clone, Debug)]
 pub struct Index {
-    /// The directory, as it was named.
-    pub dir: PathBuf,
+    /// The directories, as they were named.
+    pub dirs: Vec<PathBuf>,
     /// Whose promises count.
     pub abi: Abi,
     /// The findings: strongest verdict first, then by signature.
     pub entries: Vec<Entry>,
-    /// What was skipped, in order of names.
+    /// What was skipped, by directory and in order of names.
     pub skipped: Vec<Skipped>,
 }
 
@@ -65,6 +77,47 @@ pub enum Standing<'a> {
 impl Index {
     /// Reads a directory. `own` are files that the caller is going to write, which are nothing foreign if they are there from an earlier time.
     pub fn read(dir: &Path, abi: Abi, known: &Known, own: &[PathBuf]) -> Result<Index, IndexError> {
+        Self::read_all(&[dir.to_owned()], abi, known, own)
+    }
+
+    /// Reads several. A signature that is in more than one has the strongest verdict, and of those
+    /// the first, and keeps the others beside it.
+    pub fn read_all(
+        dirs: &[PathBuf],
+        abi: Abi,
+        known: &Known,
+        own: &[PathBuf],
+    ) -> Result<Index, IndexError> {
+        let mut index = Index {
+            dirs: Vec::new(),
+            abi,
+            entries: Vec::new(),
+            skipped: Vec::new(),
+        };
+        let own: Vec<PathBuf> = own
+            .iter()
+            .filter_map(|path| path.canonicalize().ok())
+            .collect();
+        let mut seen = Vec::new();
+        for dir in dirs {
+            // One that is named twice is one directory.
+            let place = dir.canonicalize().unwrap_or_else(|_| dir.clone());
+            if !seen.contains(&place) {
+                index.add_directory(dir, known, &own)?;
+                index.dirs.push(dir.clone());
+                seen.push(place);
+            }
+        }
+        index.sort();
+        Ok(index)
+    }
+
+    fn add_directory(
+        &mut self,
+        dir: &Path,
+        known: &Known,
+        own: &[PathBuf],
+    ) -> Result<(), IndexError> {
         let wrong = |source| IndexError {
             dir: dir.to_owned(),
             source,
@@ -74,16 +127,6 @@ impl Index {
             names.push(entry.map_err(wrong)?.file_name());
         }
         names.sort();
-        let mut index = Index {
-            dir: dir.to_owned(),
-            abi,
-            entries: Vec::new(),
-            skipped: Vec::new(),
-        };
-        let own: Vec<PathBuf> = own
-            .iter()
-            .filter_map(|path| path.canonicalize().ok())
-            .collect();
         for name in names {
             let path = dir.join(&name);
             let is_own = || path.canonicalize().is_ok_and(|path| own.contains(&path));
@@ -91,20 +134,43 @@ impl Index {
                 continue;
             }
             let mut skipped = Vec::new();
-            match entry::read(&path, Path::new(&name), &mut skipped) {
+            let mut skip = |path: PathBuf, reason| {
+                let dir = dir.to_owned();
+                skipped.push(Skipped { dir, path, reason });
+            };
+            match entry::read(&path, Path::new(&name), &mut skip) {
                 Ok(mut entry) => {
                     entry.known = known.reason(&entry.signature).map(str::to_owned);
-                    index.entries.push(entry);
+                    self.merge(entry);
                 }
-                Err(reason) => skipped.push(Skipped {
-                    path: name.into(),
-                    reason,
-                }),
+                Err(reason) => skip(name.into(), reason),
             }
-            index.skipped.append(&mut skipped);
+            self.skipped.append(&mut skipped);
         }
-        index.sort();
-        Ok(index)
+        Ok(())
+    }
+
+    fn merge(&mut self, entry: Entry) {
+        let mut entries = self.entries.iter_mut();
+        match entries.find(|known| known.signature == entry.signature) {
+            Some(known) => known.merge(entry),
+            None => self.entries.push(entry),
+        }
+    }
+
+    /// The directories, for a headline.
+    pub fn name(&self) -> String {
+        let names: Vec<String> = self.dirs.iter().map(|dir| untrusted::path(dir)).collect();
+        names.join(", ")
+    }
+
+    /// What something that was skipped is called where it must be told from others: with its
+    /// directory, if there are several.
+    pub fn name_of(&self, skipped: &Skipped) -> PathBuf {
+        match self.dirs.as_slice() {
+            [_] if skipped.dir == self.dirs[0] => skipped.path.clone(),
+            _ => skipped.full(),
+        }
     }
 
     fn sort(&mut self) {

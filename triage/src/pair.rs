@@ -38,6 +38,16 @@ impl Pair {
         })
     }
 
+    /// Whether interrupts can come at the same places in both kernels: models are patched and not
+    /// built anew.
+    pub fn same_places(&self, [a, b]: [&KernelName; 2]) -> bool {
+        match (a.vmlinux(), b.vmlinux()) {
+            (None, None) => true,
+            (Some(_), Some(_)) => self.a.hash() == self.b.hash(),
+            _ => false,
+        }
+    }
+
     /// Runs a scenario on both and compares.
     pub fn run(&mut self, scenario: &Scenario) -> Paired {
         let compiled = user::compile(scenario, self.a.endian());

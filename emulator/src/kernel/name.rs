@@ -100,6 +100,20 @@ impl KernelName {
         }
     }
 
+    /// A real kernel whose snapshot was made elsewhere and lies in `folder`: it is never booted.
+    pub fn packed(vmlinux: &Path, folder: &Path) -> Result<Self, SnapshotError> {
+        let snapshot = Snapshot::packed(vmlinux, folder)?;
+        Ok(KernelName {
+            written: format!("vmlinux:{}", vmlinux.display()),
+            build: Build::Usual,
+            defects: Vec::new(),
+            vmlinux: Some(Arc::new(Vmlinux {
+                path: vmlinux.to_owned(),
+                snapshot: OnceLock::from(Arc::new(snapshot)),
+            })),
+        })
+    }
+
     /// The file of a real kernel.
     pub fn vmlinux(&self) -> Option<&Path> {
         self.vmlinux.as_ref().map(|v| v.path.as_path())

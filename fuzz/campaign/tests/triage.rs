@@ -70,6 +70,52 @@ fn a_campaigns_findings_are_listed_and_their_commands_show_them_again() {
 }
 
 #[test]
+fn several_directories_have_one_row_a_signature() {
+    let folder = findings();
+    let other = folder.path().join("other");
+    fs::create_dir(&other).expect("a folder is made");
+    fs::create_dir(other.join(FPU)).expect("a folder is made");
+    for file in ["report.json", "scenario.json"] {
+        let from = folder.path().join("it's new").join(FPU).join(file);
+        fs::copy(from, other.join(FPU).join(file)).expect("it is copied");
+    }
+    let called = call_in(folder.path(), &["triage", "it's new", "other"]);
+    assert_eq!(called.status, Some(1), "{}", called.stderr);
+    let head = "it's new, other: 2 findings\n";
+    assert!(called.stdout.starts_with(head), "{}", called.stdout);
+    let line = format!("    also in other/{FPU}\n");
+    assert_eq!(called.stdout.matches(&line).count(), 1);
+    fs::write(other.join("README"), "x").expect("it is written");
+    let called = call_in(
+        folder.path(),
+        &[
+            "triage",
+            "it's new",
+            "other",
+            "--html",
+            "index.html",
+            "--json",
+        ],
+    );
+    assert_eq!(called.status, Some(2));
+    assert_eq!(
+        called.stderr,
+        "ctxfuzz: other/README: skipped: is not a directory: expected a finding's\n"
+    );
+    let index = &json_lines(&called.stdout)[0];
+    assert_eq!(signatures(&index["findings"]), [ALTIVEC, FPU]);
+    assert_eq!(index["skipped"][0]["path"], "other/README");
+    let page = fs::read_to_string(folder.path().join("index.html")).expect("it reads");
+    assert!(
+        page.contains(&format!("<code>other/{FPU}</code>")),
+        "{page}"
+    );
+
+    let missing = call_in(folder.path(), &["triage", "it's new", "nowhere"]);
+    assert_eq!((missing.status, missing.stdout.as_str()), (Some(2), ""));
+}
+
+#[test]
 fn what_is_skipped_is_trouble_and_hides_nothing() {
     let folder = findings();
     let dir = folder.path().join("it's new");

@@ -9,7 +9,7 @@ use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Skipped, is_hidden};
+use super::is_hidden;
 use crate::command;
 use crate::findings::directory_name;
 use crate::json_file;
@@ -67,6 +67,29 @@ pub struct Entry {
     pub html: bool,
     /// Why it is known, if it is.
     pub known: Option<String>,
+    /// The findings of the same signature in other directories, none of which has a stronger
+    /// verdict.
+    pub also: Vec<Entry>,
+}
+
+impl Entry {
+    /// Adds the finding of the same signature in another directory. The one that says more comes
+    /// first.
+    pub fn merge(&mut self, mut other: Entry) {
+        if other.verdict > self.verdict {
+            std::mem::swap(self, &mut other);
+        }
+        let union = |mine: &mut Vec<String>, more: &[String]| {
+            mine.extend_from_slice(more);
+            mine.sort();
+            mine.dedup();
+        };
+        union(&mut self.registers, &other.registers);
+        union(&mut self.places, &other.places);
+        let more = std::mem::take(&mut other.also);
+        self.also.push(other);
+        self.also.extend(more);
+    }
 }
 
 /// `report.json`, as far as it is needed here. What only a campaign knows may be missing.
@@ -86,9 +109,13 @@ struct Report {
     explanation: Value,
 }
 
-/// Reads the finding in `path`, which is called `name` in the findings directory; the reason if it is none. What is wrong with its other files is added
-/// to `skipped`.
-pub fn read(path: &Path, name: &Path, skipped: &mut Vec<Skipped>) -> Result<Entry, String> {
+/// Reads the finding in `path`, which is called `name` in the findings directory; the reason if it
+/// is none. What is wrong with its other files is told to `skip`.
+pub fn read(
+    path: &Path,
+    name: &Path,
+    skip: &mut impl FnMut(PathBuf, String),
+) -> Result<Entry, String> {
     let about =
         fs::symlink_metadata(path).map_err(|error| format!("cannot be looked at: {error}"))?;
     if about.file_type().is_symlink() {
@@ -124,7 +151,7 @@ pub fn read(path: &Path, name: &Path, skipped: &mut Vec<Skipped>) -> Result<Entr
             untrusted::shown(&report.signature)
         ));
     }
-    let files = Files::look(path, name, skipped);
+    let files = Files::look(path, name, skip);
     Ok(entry(report, path, files))
 }
 
@@ -166,6 +193,7 @@ fn entry(report: Report, path: &Path, files: Files) -> Entry {
         reproduce,
         html: files.html,
         known: None,
+        also: Vec::new(),
     }
 }
 
@@ -193,14 +221,9 @@ struct Files {
 }
 
 impl Files {
-    fn look(path: &Path, name: &Path, skipped: &mut Vec<Skipped>) -> Files {
+    fn look(path: &Path, name: &Path, skip: &mut impl FnMut(PathBuf, String)) -> Files {
         let mut files = Files::default();
-        let mut skip = |file: &Path, reason: String| {
-            skipped.push(Skipped {
-                path: name.join(file),
-                reason,
-            });
-        };
+        let mut skip = |file: &Path, reason: String| skip(name.join(file), reason);
         let listed = fs::read_dir(path).and_then(|entries| {
             entries
                 .map(|entry| entry.map(|entry| PathBuf::from(entry.file_name())))

@@ -25,7 +25,7 @@ impl Index {
     /// An index with nothing in it; `what` stands in the place of a directory's name.
     pub fn of_runs(what: &str, abi: Abi) -> Index {
         Index {
-            dir: PathBuf::from(what),
+            dirs: vec![PathBuf::from(what)],
             abi,
             entries: Vec::new(),
             skipped: Vec::new(),
@@ -49,6 +49,7 @@ impl Index {
     /// Adds a scenario that says nothing, with the reason.
     pub fn skip(&mut self, scenario: &Path, reason: &str) {
         self.skipped.push(Skipped {
+            dir: self.dirs.first().cloned().unwrap_or_default(),
             path: scenario.to_owned(),
             reason: reason.to_owned(),
         });
@@ -88,5 +89,6 @@ fn entry(run: &Run<'_>, cause: &Cause, explanation: &Explanation) -> Entry {
         reproduce: Some(command::explain(a, b, endian, run.scenario)),
         html: false,
         known: run.known.reason(&cause.signature).map(str::to_owned),
+        also: Vec::new(),
     }
 }

@@ -243,6 +243,63 @@ fn what_the_caller_writes_there_is_nothing_foreign() {
 }
 
 #[test]
+fn several_directories_are_one_index() {
+    let (first, second) = (findings(), findings());
+    let mut store = FindingStore::open(second.path()).unwrap();
+    // It says more than the same one in the first.
+    let mut stronger = finding("b.weak", Verdict::Live);
+    stronger.registers = vec!["vs0".to_owned()];
+    stronger.sightings[0].place = Place::Child;
+    store.replace(&stronger).unwrap();
+    store.add(&finding("d.new", Verdict::Live)).unwrap();
+    fs::write(second.path().join("README"), "x").unwrap();
+    let dirs = [first.path(), second.path()].map(Path::to_owned);
+    let all = |dirs: &[PathBuf]| Index::read_all(dirs, Abi::Elf, &Known::default(), &[]).unwrap();
+    let index = all(&dirs);
+    assert_eq!(
+        signatures(&index),
+        ["a.strong", "b.weak", "c.strong", "d.new"]
+    );
+    let also = |entry: usize| -> Vec<PathBuf> {
+        let others = index.entries[entry].also.iter();
+        others.map(|other| other.path.clone()).collect()
+    };
+    let same = &index.entries[0];
+    assert_eq!(same.path, dirs[0].join("a.strong"));
+    assert_eq!(also(0), [dirs[1].join("a.strong")]);
+    let merged = &index.entries[1];
+    assert_eq!(merged.path, dirs[1].join("b.weak"));
+    assert_eq!(also(1), [dirs[0].join("b.weak")]);
+    assert_eq!(merged.registers, ["f0", "vs0"]);
+    assert_eq!(merged.places, ["child", "register"]);
+    assert!(also(3).is_empty());
+    assert_eq!(index.skipped.len(), 1);
+    let readme = dirs[1].join("README");
+    assert_eq!(index.skipped[0].full(), readme);
+    assert_eq!(index.name_of(&index.skipped[0]), readme);
+    let text = index.text();
+    let head = format!(
+        "{}, {}: 4 findings, 1 skipped\n",
+        dirs[0].display(),
+        dirs[1].display()
+    );
+    assert!(text.starts_with(&head), "{text}");
+    let line = format!("    also in {}, abi\n", dirs[0].join("b.weak").display());
+    assert!(text.contains(&line), "{text}");
+    assert_eq!(index.json()["findings"][1]["also"][0]["verdict"], "abi");
+
+    // The order decides nothing but who comes first where both say the same.
+    let [one, two] = dirs.clone();
+    let turned = all(&[two.clone(), one.clone()]);
+    assert_eq!(signatures(&turned), signatures(&index));
+    assert_eq!(turned.entries[1].path, merged.path);
+    // A directory that is named twice is one.
+    let twice = all(&[one.clone(), one.join("../").join(one.file_name().unwrap())]);
+    assert!(twice.entries.iter().all(|entry| entry.also.is_empty()));
+    assert_eq!(twice.dirs, [one]);
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_an_error() {
     let error = Index::read(Path::new("nowhere"), Abi::Elf, &Known::default(), &[]).unwrap_err();
     assert!(error.to_string().starts_with("nowhere: cannot list it: "));

@@ -24,7 +24,7 @@ pub fn text(index: &Index) -> String {
     let below = count(|standing| matches!(standing, Standing::Below));
     let mut head = format!(
         "{}: {}",
-        path(&index.dir),
+        index.name(),
         plural(index.reported().count(), "finding")
     );
     for (count, what) in [
@@ -99,7 +99,28 @@ fn table(lines: &mut Lines, index: &Index, entries: &[&Entry]) {
             Some(command) => lines.add(&format!("    {}", shown(command))),
             None => lines.add(&format!("    {}", path(&entry.path))),
         }
+        for other in &entry.also {
+            lines.add(&format!(
+                "    also in {}{}",
+                path(&other.path),
+                as_what(entry, other)
+            ));
+        }
     }
+}
+
+/// What is different about the same finding in another directory.
+fn as_what(entry: &Entry, other: &Entry) -> String {
+    let mut what = String::new();
+    if other.verdict != entry.verdict {
+        what.push_str(&format!(", {}", other.verdict.name()));
+    }
+    if let (Some(a), Some(b)) = (&other.a, &other.b)
+        && (&other.a, &other.b) != (&entry.a, &entry.b)
+    {
+        what.push_str(&format!(": {} against {}", kernel(a), kernel(b)));
+    }
+    what
 }
 
 fn kernel(kernel: &Kernel) -> String {
@@ -137,22 +158,45 @@ pub fn json(index: &Index) -> Value {
     let skipped = index
         .skipped
         .iter()
-        .map(|skipped| json!({"path": text_of(&skipped.path), "reason": skipped.reason}));
-    json!({
-        "dir": text_of(&index.dir),
+        .map(|skipped| json!({"path": text_of(&index.name_of(skipped)), "reason": skipped.reason}));
+    let dirs: Vec<String> = index.dirs.iter().map(|dir| text_of(dir)).collect();
+    let mut whole = json!({
+        "dirs": dirs,
         "findings": of(|standing| *standing == Standing::Reported),
         "not_reported": of(|standing| *standing == Standing::Below),
         "known": of(|standing| matches!(standing, Standing::Known(_))),
         "skipped": skipped.collect::<Vec<_>>(),
+    });
+    if let [dir] = index.dirs.as_slice() {
+        whole["dir"] = json!(text_of(dir));
+    }
+    whole
+}
+
+fn kernel_json(kernel: &Option<Kernel>) -> Value {
+    let kernel = kernel.as_ref();
+    let json = kernel.map(|kernel| json!({"kernel": kernel.kernel, "image": kernel.image}));
+    json.unwrap_or_default()
+}
+
+/// The same finding in another directory.
+fn other(entry: &Entry) -> Value {
+    json!({
+        "path": text_of(&entry.path),
+        "verdict": entry.verdict.name(),
+        "registers": entry.registers,
+        "places": entry.places,
+        "endian": entry.endian,
+        "a": kernel_json(&entry.a),
+        "b": kernel_json(&entry.b),
+        "version": entry.version,
+        "seed": entry.seed,
+        "command": entry.command,
+        "reproduce": entry.reproduce,
     })
 }
 
 fn entry(entry: &Entry) -> Value {
-    let kernel = |kernel: &Option<Kernel>| {
-        kernel
-            .as_ref()
-            .map(|kernel| json!({"kernel": kernel.kernel, "image": kernel.image}))
-    };
     let mut keys = json!({
         "signature": entry.signature,
         "verdict": entry.verdict.name(),
@@ -162,13 +206,14 @@ fn entry(entry: &Entry) -> Value {
         "writer": entry.writer,
         "source": entry.source,
         "endian": entry.endian,
-        "a": kernel(&entry.a),
-        "b": kernel(&entry.b),
+        "a": kernel_json(&entry.a),
+        "b": kernel_json(&entry.b),
         "version": entry.version,
         "seed": entry.seed,
         "command": entry.command,
         "reproduce": entry.reproduce,
         "path": text_of(&entry.path),
+        "also": entry.also.iter().map(other).collect::<Vec<_>>(),
     });
     if let Some(reason) = &entry.known {
         keys["reason"] = json!(reason);

@@ -11,7 +11,7 @@ use crate::untrusted::{self, escaped};
 
 /// The whole document.
 pub fn junit(index: &Index) -> Result<String, SerializeError> {
-    let mut suite = TestSuite::new(untrusted::path(&index.dir));
+    let mut suite = TestSuite::new(index.name());
     suite.add_property(("ctxfuzz", env!("CARGO_PKG_VERSION")));
     for entry in &index.entries {
         suite.add_test_case(case(index, entry));
@@ -21,7 +21,7 @@ pub fn junit(index: &Index) -> Result<String, SerializeError> {
         status
             .set_type("skipped")
             .set_message(escaped(&skipped.reason));
-        let mut case = TestCase::new(untrusted::path(&skipped.path), status);
+        let mut case = TestCase::new(untrusted::path(&index.name_of(skipped)), status);
         case.set_classname("ctxfuzz");
         suite.add_test_case(case);
     }
@@ -72,6 +72,10 @@ fn details(entry: &Entry) -> String {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{what}: {}", escaped(&value));
         }
+    }
+    for other in &entry.also {
+        let path = other.path.display().to_string();
+        let _ = writeln!(text, "also in: {}", escaped(&path));
     }
     text
 }

@@ -19,7 +19,8 @@ pub fn sarif(index: &Index) -> Value {
             .map(|entry| part(index, entry))
             .collect()
     };
-    let skipped = index.skipped.iter().map(notification).collect();
+    let skipped = index.skipped.iter();
+    let skipped = skipped.map(|one| notification(index, one)).collect();
     log(of(|_, entry| rule(entry)), skipped, of(result))
 }
 
@@ -100,6 +101,7 @@ fn result(index: &Index, entry: &Entry) -> Value {
             "foundBy": entry.command,
             "reproduce": entry.reproduce,
             "finding": entry.path.to_string_lossy(),
+            "alsoIn": entry.also.iter().map(|other| other.path.to_string_lossy()).collect::<Vec<_>>(),
         },
     })
 }
@@ -133,11 +135,12 @@ fn source(entry: &Entry) -> Option<(&str, u32)> {
     (!file.is_empty()).then_some((file, line))
 }
 
-fn notification(skipped: &Skipped) -> Value {
-    let name = crate::untrusted::path(&skipped.path);
+fn notification(index: &Index, skipped: &Skipped) -> Value {
+    let path = index.name_of(skipped);
+    let name = crate::untrusted::path(&path);
     json!({
         "level": "error",
         "message": text(&format!("{name}: skipped: {}", skipped.reason)),
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri::of_path(&skipped.path)}}}],
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri::of_path(&path)}}}],
     })
 }

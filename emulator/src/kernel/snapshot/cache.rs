@@ -30,6 +30,28 @@ impl Snapshot {
     pub fn cached(vmlinux: &Path) -> Result<Snapshot, SnapshotError> {
         Ok(Cached::get(vmlinux)?.snapshot)
     }
+
+    /// The snapshot of a kernel that was put into a folder under the name it has in the cache.
+    /// Nothing is booted, and nothing is written.
+    pub fn packed(vmlinux: &Path, folder: &Path) -> Result<Snapshot, SnapshotError> {
+        let kernel = Mapped::open(vmlinux)?;
+        let path = folder.join(name(kernel.hash()));
+        if !path.exists() {
+            return Err(SnapshotError::NotPacked {
+                path: vmlinux.to_owned(),
+                wanted: path,
+            });
+        }
+        let mut snapshot = Snapshot::read(&path)?;
+        if snapshot.kernel_hash != kernel.hash() {
+            return Err(SnapshotError::Kernel {
+                path: vmlinux.to_owned(),
+                problem: format!("is not the kernel that {} is of", path.display()),
+            });
+        }
+        snapshot.vmlinux = kernel.path;
+        Ok(snapshot)
+    }
 }
 
 impl Cached {
@@ -161,6 +183,35 @@ mod tests {
     fn kernels_have_names_of_their_own() {
         assert_ne!(name(1), name(2));
         assert_eq!(name(1), name(1));
+    }
+
+    #[test]
+    fn what_is_packed_is_never_booted() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let vmlinux = folder.path().join("k.vmlinux");
+        fs::write(&vmlinux, "a kernel").expect("it is written");
+        let packed = || Snapshot::packed(&vmlinux, folder.path());
+        let refused = packed().expect_err("there is none");
+        assert!(matches!(refused, SnapshotError::NotPacked { .. }));
+        let text = refused.to_string();
+        assert!(
+            text.contains("k.vmlinux: has no snapshot that this ctxfuzz can use")
+                && text.contains(&name(xxh3_64(b"a kernel"))),
+            "{text}"
+        );
+
+        let snapshot = file::tests::sample(xxh3_64(b"a kernel"));
+        let path = folder.path().join(name(xxh3_64(b"a kernel")));
+        snapshot.write(&path).expect("it is written");
+        let read = packed().expect("it is there");
+        assert_eq!(read.hash(), snapshot.hash());
+        assert_eq!(Some(&read.vmlinux), vmlinux.canonicalize().ok().as_ref());
+
+        // Of another kernel, under this one's name.
+        file::tests::sample(7).write(&path).expect("it is written");
+        assert!(matches!(packed(), Err(SnapshotError::Kernel { .. })));
+        fs::write(&path, "cut").expect("it is written");
+        assert!(matches!(packed(), Err(SnapshotError::Format { .. })));
     }
 
     #[test]

@@ -40,6 +40,18 @@ pub enum SnapshotError {
         /// What is wrong with it.
         problem: String,
     },
+    /// There is no snapshot where one was to be, and none may be made.
+    #[error(
+        "{}: has no snapshot that this ctxfuzz can use: there is no {}: pack it again with this ctxfuzz",
+        path.display(),
+        wanted.display()
+    )]
+    NotPacked {
+        /// The vmlinux.
+        path: PathBuf,
+        /// The file that was looked for. Its name says which kernel and which recipe.
+        wanted: PathBuf,
+    },
     /// The kernel did not get to the mark.
     #[error("{}: {reason}: {}", path.display(), excerpt(console))]
     Boot {

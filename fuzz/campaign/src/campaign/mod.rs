@@ -3,6 +3,7 @@
 //! The story of one execution is in `round`, that of a divergence in `desk`. What is tried next is up to `engine`. Everything that
 //! is kept depends on the configuration and the seed alone; the clock only ends a campaign that was given seconds, and is shown.
 
+pub mod artifact;
 pub mod corpus;
 mod desk;
 pub mod detection;

@@ -1,4 +1,9 @@
-//! `ctxfuzz triage`: an index over a findings directory.
+//! `ctxfuzz triage`: an index over findings directories, and findings made of what fuzzing services
+//! leave behind.
+
+mod artifacts;
+mod files;
+mod outcome;
 
 use std::env;
 use std::io::{self, Write};
@@ -12,6 +17,8 @@ use ctxfuzz_triage::known::Known;
 use ctxfuzz_triage::report::{html, junit, sarif};
 use ctxfuzz_triage::untrusted;
 
+use self::artifacts::ArtifactArgs;
+use self::outcome::Artifacts;
 use super::arguments::AbiArgument;
 use super::input::{check_output, folder_of, write_whole};
 use super::{Status, complain};
@@ -19,11 +26,14 @@ use super::{Status, complain};
 /// Arguments of `ctxfuzz triage`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is no finding is named on stderr and skipped; the exit status is 2 then. Otherwise it is 1 if there are findings, 0 if not.")]
+What is no finding, and no artifact, is named on stderr and skipped; the exit status is 2 then, and also if an artifact's run says nothing. Otherwise it
+is 1 if there are findings, 0 if not.")]
 pub struct TriageArgs {
-    /// Findings directory, as `ctxfuzz fuzz` writes it.
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    /// Findings directories, as `ctxfuzz fuzz` writes them: a signature is listed once.
+    #[arg(value_name = "DIR", required_unless_present = "artifacts")]
+    dirs: Vec<PathBuf>,
+    #[command(flatten)]
+    artifacts: ArtifactArgs,
     /// Whose promises count: decides what is reported.
     #[arg(long, value_enum, default_value = "elf")]
     abi: AbiArgument,
@@ -55,25 +65,51 @@ pub fn triage(args: &TriageArgs) -> anyhow::Result<ExitCode> {
     for output in &outputs {
         check_output(output)?;
     }
-    let index = Index::read(&args.dir, args.abi.into(), &known, &outputs)?;
+    // Before an hour of work is lost.
+    let read = |dirs: &[PathBuf]| Index::read_all(dirs, args.abi.into(), &known, &outputs);
+    let listed = read(&args.dirs)?;
+    let looked_into = args.artifacts.look_into(args.abi, &known)?;
+    let mut index = match looked_into.as_ref().and_then(|made| made.findings.as_ref()) {
+        Some(made) => read(&[std::slice::from_ref(made), &args.dirs[..]].concat())?,
+        None => listed,
+    };
+    if let Some(artifacts) = &looked_into {
+        index.skipped.extend(artifacts.skipped.iter().cloned());
+    }
     for skipped in &index.skipped {
-        complain(&format!(
-            "{}: skipped: {}",
-            untrusted::path(&args.dir.join(&skipped.path)),
-            skipped.reason
-        ));
+        let path = untrusted::path(&skipped.full());
+        complain(&format!("{path}: skipped: {}", skipped.reason));
     }
     if let Some(file) = &args.html {
         write_whole(file, &html::index_page(&index, &folder_of(file)))?;
     }
     write(&index, args.sarif.as_deref(), args.junit.as_deref())?;
+    print(args.json, &index, looked_into.as_ref())?;
+    let mut status = status(&index);
+    if let Some(artifacts) = &looked_into {
+        status.add(artifacts.status());
+    }
+    Ok(status.into())
+}
+
+fn print(as_json: bool, index: &Index, artifacts: Option<&Artifacts>) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    match args.json {
-        true => writeln!(out, "{}", index.json())?,
-        false => write!(out, "{}", index.text())?,
+    if as_json {
+        let mut whole = index.json();
+        if let Some(artifacts) = artifacts {
+            whole["artifacts"] = artifacts.json();
+        }
+        writeln!(out, "{whole}")?;
+    } else {
+        let parts = [
+            artifacts.map(Artifacts::text),
+            (!index.dirs.is_empty()).then(|| index.text()),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        write!(out, "{}", parts.join("\n"))?;
     }
     out.flush()?;
-    Ok(status(&index).into())
+    Ok(())
 }
 
 /// Writes an index for other programs.

@@ -21,11 +21,11 @@ pub fn page(index: &Index, from: &Path) -> String {
     let below = of(|standing| *standing == Standing::Below);
     let known = of(|standing| matches!(standing, Standing::Known(_)));
     document(
-        &format!("Findings in {}", index.dir.display()),
+        &format!("Findings in {}", index.name()),
         html! {
             header {
                 p.kicker { "ctxfuzz: index" }
-                h1 { "Findings in " (index.dir.display()) }
+                h1 { "Findings in " (index.name()) }
                 p { (reported.len()) " reported, " (below.len()) " below the threshold, " (known.len()) " known, " (index.skipped.len()) " skipped" }
             }
             main {
@@ -35,7 +35,7 @@ pub fn page(index: &Index, from: &Path) -> String {
                 @if !index.skipped.is_empty() {
                     section id="skipped" {
                         h2 { "Skipped" }
-                        ul.plain { @for skipped in &index.skipped { li { code { (untrusted::path(&skipped.path)) } ": " (skipped.reason) } } }
+                        ul.plain { @for skipped in &index.skipped { li { code { (untrusted::path(&index.name_of(skipped))) } ": " (skipped.reason) } } }
                     }
                 }
             }
@@ -61,7 +61,7 @@ fn card(entry: &Entry, index: &Index, from: &Path) -> Markup {
     html! {
         article.finding {
             h3 {
-                @match link(entry, index, from) {
+                @match link(entry, from) {
                     Some(link) => a href=(link) { (entry.signature) },
                     None => (entry.signature),
                 }
@@ -80,17 +80,26 @@ fn card(entry: &Entry, index: &Index, from: &Path) -> Markup {
                 @if let Some(seed) = entry.seed { dt { "seed" } dd { (seed) } }
                 dt { "found by" } dd { code { (entry.command) } }
                 @if let Some(command) = &entry.reproduce { dt { "show again" } dd { code { (command) } } }
+                @for other in &entry.also {
+                    dt { "also in" } dd {
+                        @match link(other, from) {
+                            Some(link) => a href=(link) { code { (untrusted::path(&other.path)) } },
+                            None => code { (untrusted::path(&other.path)) },
+                        }
+                        " " (badge(other.verdict))
+                    }
+                }
             }
         }
     }
 }
 
 /// The finding's own page, if it has one and a way leads there that works on another machine too.
-fn link(entry: &Entry, index: &Index, from: &Path) -> Option<String> {
+fn link(entry: &Entry, from: &Path) -> Option<String> {
     if !entry.html {
         return None;
     }
-    let dir = index.dir.canonicalize().ok()?;
+    let dir = entry.path.parent()?.canonicalize().ok()?;
     let way = dir.strip_prefix(from.canonicalize().ok()?).ok()?;
     let name = entry.path.file_name()?;
     // `./` in front: a relative reference must not be taken for anything else.

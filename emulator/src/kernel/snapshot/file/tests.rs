@@ -1,6 +1,14 @@
 use super::super::SymbolKind;
 use super::*;
 
+/// A small one, of the kernel with this hash.
+pub fn sample(kernel_hash: u64) -> Snapshot {
+    Snapshot {
+        kernel_hash,
+        ..snapshot()
+    }
+}
+
 fn snapshot() -> Snapshot {
     let mut memory = vec![0; 16 * PAGE];
     for (index, byte) in memory.iter_mut().enumerate().step_by(3 * PAGE) {

@@ -1,0 +1,246 @@
+//! `triage --artifacts`: what a fuzzing service left behind is run again, on the kernels that are
+//! named, and becomes findings.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_scenario::scenario::Scenario;
+use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::index::Skipped;
+use ctxfuzz_triage::known::Known;
+use ctxfuzz_triage::transparency::keys;
+
+use super::files::{self, Kind};
+use super::outcome::{Artifacts, Outcome};
+use crate::campaign::Config;
+use crate::campaign::artifact::{self, Shown};
+use crate::commands::arguments::{
+    AbiArgument, EndianArgument, KernelArguments, endians_of, parse_kernel,
+};
+use crate::commands::check::Checker;
+use crate::commands::fuzz::{beside, warn_of_equal_kernels};
+use crate::commands::input::write_whole;
+use crate::commands::proof;
+
+/// `--artifacts`, and what goes with it.
+#[derive(Debug, Args)]
+pub struct ArtifactArgs {
+    /// Make findings of what libFuzzer, ClusterFuzz or ClusterFuzzLite left here: a file, or a
+    /// folder and all folders in it. May be given more than once.
+    #[arg(long, value_name = "PATH", requires = "findings")]
+    artifacts: Vec<PathBuf>,
+    /// First kernel, for artifacts of the target `differential`.
+    #[arg(long, value_name = "KERNEL", value_parser = parse_kernel, requires_all = ["artifacts", "b"])]
+    a: Option<KernelName>,
+    /// Second kernel.
+    #[arg(long, value_name = "KERNEL", value_parser = parse_kernel, requires_all = ["artifacts", "a"])]
+    b: Option<KernelName>,
+    /// The kernel, for artifacts of the target `transparency`.
+    #[arg(long, value_name = "KERNEL", value_parser = parse_kernel, requires = "artifacts", conflicts_with_all = ["a", "b"])]
+    kernel: Option<KernelName>,
+    /// Byte order of the kernels: le or be [default: le, or the one a vmlinux has].
+    #[arg(long, value_enum, requires = "artifacts")]
+    endian: Option<EndianArgument>,
+    /// Where the findings go: a directory each, as of `ctxfuzz fuzz`; of one kernel KEY.json, as of
+    /// `ctxfuzz check --findings`.
+    #[arg(long, value_name = "DIR", requires = "artifacts")]
+    findings: Option<PathBuf>,
+}
+
+/// Kernels of one byte order.
+enum Kernels<'a> {
+    Pair(KernelArguments),
+    One(&'a KernelName),
+}
+
+/// How artifacts are held against one kernel.
+struct Check<'a> {
+    kernel: &'a KernelName,
+    endian: Endian,
+    abi: AbiArgument,
+    known: &'a Known,
+    dir: &'a Path,
+}
+
+impl ArtifactArgs {
+    /// Runs all artifacts; `None` if there is none to be looked at.
+    pub fn look_into(&self, abi: AbiArgument, known: &Known) -> anyhow::Result<Option<Artifacts>> {
+        let Some(dir) = self
+            .findings
+            .as_ref()
+            .filter(|_| !self.artifacts.is_empty())
+        else {
+            return Ok(None);
+        };
+        let kernels = self.kernels()?;
+        let listed = files::list(&self.artifacts)?;
+        let endian = self.endian(&kernels)?;
+        let mut artifacts = Artifacts::default();
+        let mut crashes = Vec::new();
+        for (path, kind) in listed {
+            match kind {
+                Ok(Kind::Beside) => artifacts.beside += 1,
+                Ok(Kind::Stopped(what)) => {
+                    artifacts.looked_into.push((path, Outcome::Stopped(what)));
+                }
+                Ok(Kind::Crash) => match files::scenario(&path) {
+                    Ok(scenario) => crashes.push((path, scenario)),
+                    Err(reason) => artifacts.skip(path, reason),
+                },
+                Err(reason) => artifacts.skip(path, reason),
+            }
+        }
+        match kernels {
+            Kernels::Pair(pair) => {
+                let config = config(&pair, endian, abi, known, dir);
+                compared(&config, crashes, &mut artifacts)?;
+                artifacts.findings = Some(dir.clone());
+            }
+            Kernels::One(kernel) => {
+                let check = Check {
+                    kernel,
+                    endian,
+                    abi,
+                    known,
+                    dir,
+                };
+                check.all(crashes, &mut artifacts)?;
+            }
+        }
+        artifacts.looked_into.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(Some(artifacts))
+    }
+
+    fn kernels(&self) -> anyhow::Result<Kernels<'_>> {
+        match (&self.a, &self.b, &self.kernel) {
+            (Some(a), Some(b), None) => {
+                let (a, b) = (a.clone(), b.clone());
+                Ok(Kernels::Pair(KernelArguments { a, b }))
+            }
+            (None, None, Some(kernel)) => Ok(Kernels::One(kernel)),
+            _ => bail!(
+                "--artifacts: expected the kernels to run them on: --a and --b, or --kernel for those of the target `transparency`"
+            ),
+        }
+    }
+
+    fn endian(&self, kernels: &Kernels<'_>) -> anyhow::Result<Endian> {
+        let default = EndianArgument::Le;
+        let endians = match kernels {
+            Kernels::Pair(pair) => pair.endians(self.endian, default)?,
+            Kernels::One(kernel) => match endians_of(kernel, self.endian)? {
+                Some(own) => vec![own],
+                None => self.endian.unwrap_or(default).endians().to_vec(),
+            },
+        };
+        match endians.as_slice() {
+            &[endian] => Ok(endian),
+            _ => bail!("artifacts are of one byte order: expected --endian le or --endian be"),
+        }
+    }
+}
+
+impl Artifacts {
+    fn skip(&mut self, path: PathBuf, reason: String) {
+        let dir = PathBuf::new();
+        self.skipped.push(Skipped { dir, path, reason });
+    }
+}
+
+/// That of a campaign that runs nothing of its own.
+fn config(
+    kernels: &KernelArguments,
+    endian: Endian,
+    abi: AbiArgument,
+    known: &Known,
+    dir: &Path,
+) -> Config {
+    Config {
+        a: kernels.a.clone(),
+        b: kernels.b.clone(),
+        endian,
+        corpus: None,
+        grows: false,
+        findings: dir.to_owned(),
+        trouble: beside(dir),
+        seed: 0,
+        runs: None,
+        seconds: None,
+        abi: abi.into(),
+        known: known.clone(),
+        feedback: false,
+        dirty: false,
+        command: super::this_command(),
+    }
+}
+
+fn compared(
+    config: &Config,
+    crashes: Vec<(PathBuf, Scenario)>,
+    artifacts: &mut Artifacts,
+) -> anyhow::Result<()> {
+    warn_of_equal_kernels(config)?;
+    proof::tell(&[&config.a, &config.b])?;
+    let stop = AtomicBool::new(false);
+    let mut desk = artifact::Artifacts::open(config, &stop)?;
+    for (path, scenario) in crashes {
+        let outcome = match desk.take(scenario)? {
+            Shown::Causes(causes) => Outcome::shows(causes, &config.known),
+            Shown::Nothing => Outcome::NotShown,
+            Shown::Inconclusive(why) => Outcome::Inconclusive(why),
+            Shown::NotSeenAgain => Outcome::Inconclusive("fresh machines do not agree".to_owned()),
+        };
+        artifacts.looked_into.push((path, outcome));
+    }
+    desk.finish()?;
+    Ok(())
+}
+
+impl Check<'_> {
+    fn all(
+        &self,
+        crashes: Vec<(PathBuf, Scenario)>,
+        artifacts: &mut Artifacts,
+    ) -> anyhow::Result<()> {
+        proof::tell(&[self.kernel])?;
+        fs::create_dir_all(self.dir)
+            .with_context(|| format!("{}: cannot make the directory", self.dir.display()))?;
+        let mut kept = BTreeSet::new();
+        for (path, scenario) in crashes {
+            let outcome = self.one(&scenario, &mut kept)?;
+            artifacts.looked_into.push((path, outcome));
+        }
+        artifacts.kept = kept.into_iter().collect();
+        Ok(())
+    }
+
+    fn one(&self, scenario: &Scenario, kept: &mut BTreeSet<PathBuf>) -> anyhow::Result<Outcome> {
+        let abi = Abi::from(self.abi);
+        // A machine that has run nothing, and another one to confirm it.
+        let judgement = Checker::new(self.kernel).check(scenario, self.endian, abi)?;
+        if let Some(why) = &judgement.inconclusive {
+            return Ok(Outcome::Inconclusive(why.to_string()));
+        }
+        if !judgement.reported(abi) {
+            return Ok(Outcome::NotShown);
+        }
+        let violations = judgement.violations.iter();
+        let reported = violations.filter(|violation| abi.reports(violation.verdict));
+        let keys = keys(scenario, reported).into_keys();
+        let keys: Vec<String> = keys.map(|key| key.to_string()).collect();
+        for key in keys.iter().filter(|key| self.known.reason(key).is_none()) {
+            let file = self.dir.join(format!("{key}.json"));
+            if !file.exists() {
+                write_whole(&file, &scenario.to_json())?;
+            }
+            kept.insert(file);
+        }
+        Ok(Outcome::shows(keys, self.known))
+    }
+}
