@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -39,12 +40,31 @@ fn start(folder: &Path, line: &str, seconds: u32) -> Child {
         .expect("the program starts")
 }
 
+/// Runs the page's last command where the findings are: an entry for each signature of any host.
+fn triage(folder: &Path, line: &str, summaries: &[Value]) {
+    let (_, command) = line
+        .split_once("$ ctxfuzz ")
+        .expect("a prompt and a command");
+    let mut arguments: Vec<&str> = command.split_whitespace().collect();
+    arguments.push("--json");
+    let called = common::findings::call_in(folder, &arguments);
+    assert_eq!(called.status, Some(1), "{}", called.stderr);
+    let index = &common::json_lines(&called.stdout)[0];
+    let mut listed = common::campaign::signatures(index);
+    listed.sort_unstable();
+    let all: BTreeSet<&str> = summaries
+        .iter()
+        .flat_map(common::campaign::signatures)
+        .collect();
+    assert!(listed.iter().eq(&all), "{listed:?}: each once, of {all:?}");
+}
+
 /// Runs the machines of the page for so many seconds; how many scenarios each has tried of others.
 fn tried(seconds: u32) -> Vec<u64> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let block = block_run_by(PAGE, TEST);
-    let machines: Vec<Child> = block
-        .lines
+    let (last, campaigns) = block.lines.split_last().expect("it has lines");
+    let machines: Vec<Child> = campaigns
         .iter()
         .map(|line| start(folder.path(), line, seconds))
         .collect();
@@ -52,10 +72,15 @@ fn tried(seconds: u32) -> Vec<u64> {
         let output = machine.wait_with_output().expect("it ends");
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{told}");
-        let summary: Value = serde_json::from_slice(&output.stdout).expect("a summary");
-        summary["shared"]["tried"].as_u64().expect("a number")
+        serde_json::from_slice(&output.stdout).expect("a summary")
     };
-    machines.into_iter().map(end).collect()
+    let summaries: Vec<Value> = machines.into_iter().map(end).collect();
+    triage(folder.path(), last, &summaries);
+    let tried = |summary: &Value| summary["shared"]["tried"].as_u64();
+    summaries
+        .iter()
+        .map(|summary| tried(summary).expect("a number"))
+        .collect()
 }
 
 #[test]

@@ -95,6 +95,6 @@ impl<'c> Artifacts<'c> {
     pub fn finish(mut self) -> Result<(Vec<FindingSummary>, Vec<KnownSummary>), CampaignError> {
         // What another process had begun to make may be left to do.
         self.desk.work(0)?;
-        Ok(self.desk.into_findings())
+        Ok((self.desk.findings().to_vec(), self.desk.known().to_vec()))
     }
 }

@@ -176,6 +176,7 @@ fn config(
         known: known.clone(),
         feedback: false,
         dirty: false,
+        shares: false,
         command: super::this_command(),
     }
 }
