@@ -1,9 +1,14 @@
-//! Text from files and file names on its way to a terminal: it must not be able to move the cursor, hide itself or run on without end.
+//! Files of others, and text from them and from file names on its way to a terminal: it must not be
+//! able to move the cursor, hide itself or run on without end.
 //!
 //! Reports in other formats escape what their format needs; that is theirs.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 /// Characters shown of one piece of such text.
 const MOST_CHARS: usize = 400;
@@ -39,6 +44,22 @@ fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fffe}' | '\u{ffff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// What is in a regular file of at most so many bytes, and in nothing else: a pipe would be waited
+/// for, and a link could lead anywhere.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(openat(CWD, path, flags, Mode::empty())?);
+    let about = file.metadata()?;
+    if !about.is_file() || about.len() > most {
+        return Err(io::Error::other(format!(
+            "it is no file of at most {most} bytes"
+        )));
+    }
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -29,9 +29,8 @@ use crate::campaign::exchange::{Exchange, Shared};
 
 /// Between two looks at the folders.
 const EVERY: Duration = Duration::from_secs(1);
-/// So much longer than a look for nothing takes of the processor is the time to the next: folders
-/// may be very large.
-const LOOKING: u32 = 20;
+/// For each file in them the next look is so much later, as it takes a twentieth of that.
+const A_FILE: Duration = Duration::from_micros(20);
 /// Between two looks if there was more.
 const SOON: Duration = Duration::from_millis(20);
 /// Scenarios that wait until the campaign has time, and findings that do.
@@ -72,11 +71,8 @@ impl Sharing {
 impl Exchange for Sharing {
     fn receive(&mut self, finding: bool) -> Vec<Shared> {
         let mut all = Vec::new();
-        for (waiting, most) in self
-            .waiting
-            .iter()
-            .zip([MOST_AT_ONCE, usize::from(finding)])
-        {
+        let most = [MOST_AT_ONCE, usize::from(finding)];
+        for (waiting, most) in self.waiting.iter().zip(most) {
             let mut waiting = lock(waiting);
             let most = most.min(waiting.len());
             all.extend(waiting.drain(..most));
@@ -126,21 +122,15 @@ impl Sharer {
 
     /// Reads what is new and shares what is new. How long to wait until the next time.
     fn look(&mut self) -> Duration {
-        let before = (processor_time(), self.handled());
         let all = self.read();
         self.complete |= all;
-        let shared = self.share(MOST_AT_ONCE);
-        match (all && shared, self.handled() == before.1) {
-            (false, _) => SOON,
-            (true, false) => EVERY,
-            (true, true) => EVERY.max((processor_time() - before.0) * LOOKING),
+        let all = self.share(MOST_AT_ONCE) && all;
+        let readers = self.theirs.iter_mut();
+        let listed = readers.map(|reader| std::mem::take(&mut reader.listed));
+        match all {
+            true => EVERY.max(A_FILE * listed.sum()),
+            false => SOON,
         }
-    }
-
-    /// Files that were read or shared so far.
-    fn handled(&self) -> usize {
-        let readers = self.theirs.iter().chain(&self.ours);
-        self.shared.len() + readers.map(Reader::handled).sum::<usize>()
     }
 
     /// Passes on what is new; whether there was room for all.
@@ -198,19 +188,11 @@ impl Sharer {
     }
 }
 
-/// What this thread has taken of the processor.
-fn processor_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
-}
-
 /// The folders of other campaigns. What is no folder, and a link, is none of theirs.
 fn others(own: &Path) -> Vec<PathBuf> {
     let all = own.parent().and_then(|all| fs::read_dir(all).ok());
     let entries = all.into_iter().flatten().flatten();
     let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    folders
-        .map(|entry| entry.path())
-        .filter(|path| path != own)
-        .collect()
+    let paths = folders.map(|entry| entry.path());
+    paths.filter(|path| path != own).collect()
 }

@@ -4,14 +4,12 @@
 //! regular file with a scenario of that hash is refused.
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::untrusted;
-use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::campaign::exchange::Shared;
 
@@ -35,6 +33,8 @@ pub struct Reader {
     most: usize,
     /// Hashes of the scenarios that were read.
     known: HashSet<u64>,
+    /// Files that were there, since somebody has set this back.
+    pub listed: u32,
     /// Hashes of the paths of files that are not what they are called.
     refused: HashSet<u64>,
 }
@@ -47,17 +47,13 @@ impl Reader {
             most,
             known: HashSet::new(),
             refused: HashSet::new(),
+            listed: 0,
         }
     }
 
     /// Whether a scenario is of this part and was not read.
     pub fn lacks(&self, hash: u64) -> bool {
         hash % self.part.1 == self.part.0 && !self.known.contains(&hash)
-    }
-
-    /// Files that were read so far.
-    pub fn handled(&self) -> usize {
-        self.known.len() + self.refused.len()
     }
 
     /// Reads the new files of a folder; whether there was room for all.
@@ -67,6 +63,7 @@ impl Reader {
             return true;
         }
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            self.listed = self.listed.saturating_add(1);
             let (name, path) = (entry.file_name(), entry.path());
             let place = hash(path.as_os_str().as_encoded_bytes());
             let Some(named) = name
@@ -107,24 +104,11 @@ fn named(name: &str) -> Option<u64> {
 }
 
 fn scenario(path: &Path, named: u64) -> Result<Scenario, String> {
-    let bytes = bytes(path).map_err(|error| format!("cannot read it: {error}"))?;
+    let bytes =
+        untrusted::read(path, MOST_BYTES).map_err(|error| format!("cannot read it: {error}"))?;
     if hash(&bytes) != named {
         return Err("it is not what its name says: cut off, or changed".to_owned());
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
     Scenario::from_json(&text, "it").map_err(|error| error.to_string())
-}
-
-/// A regular file's content: a pipe would be waited for, and a link could lead anywhere.
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(openat(CWD, path, flags, Mode::empty())?);
-    let mut bytes = Vec::new();
-    match file.metadata()? {
-        about if about.is_file() && about.len() <= MOST_BYTES => {
-            file.take(MOST_BYTES).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        }
-        _ => Err(io::Error::other("it is no file of at most 1 MiB")),
-    }
 }

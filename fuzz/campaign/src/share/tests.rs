@@ -233,6 +233,16 @@ fn nothing_is_shared_before_all_is_read_that_others_have() {
 }
 
 #[test]
+fn very_large_folders_are_looked_at_less_often() {
+    let share = tempfile::tempdir().unwrap();
+    let mut sharer = Host::new(share.path()).sharer();
+    assert_eq!(sharer.look(), EVERY);
+    sharer.theirs[0].listed = 100_000;
+    assert_eq!(sharer.look(), Duration::from_secs(2));
+    assert_eq!(sharer.look(), EVERY);
+}
+
+#[test]
 fn what_cannot_be_shared_is_said_once_and_tried_again() {
     let share = tempfile::tempdir().unwrap();
     let host = Host::new(share.path());

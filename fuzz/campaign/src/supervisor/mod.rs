@@ -117,13 +117,10 @@ impl Supervisor<'_> {
     fn start(&mut self, index: usize) {
         let elapsed = self.started.elapsed().as_secs();
         let slot = &mut self.slots[index];
-        let orders = &mut slot.orders;
-        let left = self
-            .config
-            .seconds
-            .map(|limit| limit.saturating_sub(elapsed));
-        let start = slot.starts;
-        (orders.seconds, orders.seed) = (left, seed(self.config.seed, index, start));
+        let (orders, start) = (&mut slot.orders, slot.starts);
+        let left = |limit: u64| limit.saturating_sub(elapsed);
+        orders.seconds = self.config.seconds.map(left);
+        orders.seed = seed(self.config.seed, index, start);
         if orders.runs == Some(0) || orders.seconds == Some(0) {
             return;
         }
@@ -170,18 +167,10 @@ impl Supervisor<'_> {
         }
         let left = slot.orders.runs.map(|runs| runs.saturating_sub(executions));
         slot.orders.runs = left;
-        slot.deaths = if executions < SOON {
-            slot.deaths + 1
-        } else {
-            0
-        };
+        slot.deaths = u64::from(executions < SOON) * (slot.deaths + 1);
         let (index, last) = (id.index, slot.deaths == MOST_DEATHS);
-        let (kept, trouble) = trouble::died(
-            self.config,
-            scenario.as_deref(),
-            &how,
-            self.merged.executions(),
-        );
+        let all = self.merged.executions();
+        let (kept, trouble) = trouble::died(self.config, scenario.as_deref(), &how, all);
         self.merged.before.trouble.extend(trouble);
         self.progress.note(&format!("worker {index} {how}: {kept}"));
         if last {
@@ -203,11 +192,9 @@ impl Supervisor<'_> {
 
     fn end(&mut self) {
         self.ending = true;
-        let workers = self
-            .slots
-            .iter_mut()
-            .filter_map(|slot| slot.worker.as_mut());
-        workers.for_each(Process::stop);
+        for worker in self.slots.iter_mut().flat_map(|slot| &mut slot.worker) {
+            worker.stop();
+        }
     }
 
     fn summary(&self) -> Summary {
@@ -215,13 +202,10 @@ impl Supervisor<'_> {
             count: self.slots.len() as u64,
             restarts: self.restarts,
         };
-        let corpus = self
-            .config
-            .corpus
-            .as_deref()
-            .map_or(0, |dir| corpus::files(dir).len() as u64);
-        self.merged
-            .summary(workers, corpus, self.started.elapsed().as_secs_f64())
+        let seconds = self.started.elapsed().as_secs_f64();
+        let dir = self.config.corpus.as_deref();
+        let corpus = dir.map_or(0, |dir| corpus::files(dir).len() as u64);
+        self.merged.summary(workers, corpus, seconds)
     }
 
     fn finish(mut self) -> anyhow::Result<Summary> {
@@ -234,17 +218,13 @@ impl Supervisor<'_> {
 /// A worker each, with its share of the executions.
 fn slots(config: &Config, cores: &[usize], share: Option<&Path>) -> Vec<Slot> {
     let count = cores.len() as u64;
-    let runs = |index| {
-        config
-            .runs
-            .map(|runs| runs / count + u64::from(index < runs % count))
-    };
+    let part = |all: u64, index| all / count + u64::from(index < all % count);
     let slot = |(index, &core)| Slot {
         orders: Orders {
             core,
             part: (index, count),
             seed: config.seed,
-            runs: runs(index),
+            runs: config.runs.map(|all| part(all, index)),
             seconds: config.seconds,
             share: share.map(Path::to_owned),
             running: PathBuf::new(),
