@@ -1,11 +1,11 @@
 //! How a machine stops: each end is told from the others, and a paired program that must not end that way does not.
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::machine::address::{KERNEL, USER_TEXT};
 use ctxfuzz_emulator::machine::instruction::HOST_CALL;
 use ctxfuzz_emulator::machine::{
     Guest, Host, Machine, MachineError, Options, Program, Reply, Stop, View,
 };
-use ctxfuzz_emulator::run::outcome::Endian;
 
 const CODE: u64 = 0x8000;
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects;
 use ctxfuzz_emulator::kernel::image::{self, KernelImage};
 use ctxfuzz_emulator::kernel::name::Build;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::{End, Endian, LogEntry, Outcome};
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome};
 use ctxfuzz_scenario::scenario::Scenario;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;

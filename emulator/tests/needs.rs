@@ -1,7 +1,8 @@
 //! The corpus says what it is about (`needs`): each file is held to what it causes in the model of
 //! Linux 6.1.
 
-use ctxfuzz_emulator::run::outcome::{End, Endian};
+use ctxfuzz_emulator::arch::Endian;
+use ctxfuzz_emulator::run::outcome::End;
 use ctxfuzz_emulator::run::{Runner, effects};
 use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::scenario::Scenario;

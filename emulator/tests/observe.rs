@@ -1,8 +1,9 @@
 //! Observations: registers are found wherever the kernel has put them, and looking changes nothing.
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::observe::{Observation, Point};
-use ctxfuzz_emulator::run::outcome::{Endian, Outcome};
+use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
 

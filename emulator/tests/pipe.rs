@@ -1,7 +1,8 @@
 //! What goes through the model's pipe, and what of it an outcome has.
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::{Endian, Outcome, Read};
+use ctxfuzz_emulator::run::outcome::{Outcome, Read};
 use ctxfuzz_scenario::scenario::Scenario;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::machine::Options;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::{End, Endian, Outcome, Spent};
+use ctxfuzz_emulator::run::outcome::{End, Outcome, Spent};
 use ctxfuzz_scenario::scenario::Scenario;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;

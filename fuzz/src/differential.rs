@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::bucket::BucketKey;

@@ -3,8 +3,8 @@
 
 use std::env;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_triage::definedness::Abi;
 
 use crate::packed::{self, Packed};

@@ -1,7 +1,7 @@
 //! The transparency oracle for libFuzzer: one kernel, seen again on a fresh machine before anybody hears of a violation.
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_emulator::run::{Runner, RunnerError};
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::definedness::Abi;

@@ -22,11 +22,11 @@ mod stay;
 
 use std::collections::BTreeMap;
 
+use ctxfuzz_emulator::arch::Endian;
+use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::machine::msr;
 use ctxfuzz_emulator::run::RunnerError;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Tracer};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
@@ -347,8 +347,8 @@ fn named(
 /// The cause that a difference goes back to: the latest one with its values, if possible in a register of the same facility; else the one that made owners
 /// uncertain; else the latest that touched the facility.
 fn responsible(raw: &[RawCause], difference: &Difference) -> Option<usize> {
-    let class = difference.what.register().map(state::owner_bit);
-    let of_class = |c: &Change| signature::register(c.cell).map(state::owner_bit) == class;
+    let class = difference.what.register().map(msr::owner);
+    let of_class = |c: &Change| signature::register(c.cell).map(msr::owner) == class;
     let low = u128::from(u64::MAX);
     let same = |c: &Change| {
         let pairs = [(c.a, c.b), (c.a >> 64, c.b >> 64), (c.a & low, c.b & low)];

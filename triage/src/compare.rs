@@ -11,9 +11,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ctxfuzz_emulator::run::outcome::{
-    End, FIRST_GPR, Gprs, LogEntry, Outcome, RegisterFile, SIGFPE, Spent,
-};
+use ctxfuzz_emulator::arch::RegisterFile;
+use ctxfuzz_emulator::run::outcome::{End, FIRST_GPR, Gprs, LogEntry, Outcome, SIGFPE, Spent};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
@@ -26,10 +25,6 @@ use crate::names;
 
 pub(crate) use self::reads::quadword;
 pub use self::schedule::Parting;
-
-pub(crate) const MSR_VEC: u64 = 0x0200_0000;
-pub(crate) const MSR_VSX: u64 = 0x0080_0000;
-const MSR_FP: u64 = 0x2000;
 
 /// What differs: a register or, where no register does, something beside them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -412,24 +407,5 @@ pub(crate) fn verdict(
         Verdict::Abi
     } else {
         Verdict::Dead
-    }
-}
-
-/// The bit of a frame's MSR that says whether the frame stores the register; 0 if it always does.
-pub(crate) fn area_bit(register: Register) -> u64 {
-    match register {
-        Register::V(_) | Register::Vscr => MSR_VEC,
-        Register::Vs(_) => MSR_VSX,
-        Register::F(_) | Register::Fpscr | Register::Vrsave => 0,
-    }
-}
-
-/// The bit of `regs->msr` that says whether the processor, not the image, has the register. VRSAVE has none: its image is the
-/// truth for a task that is not running.
-fn owner_bit(register: Register) -> u64 {
-    match register {
-        Register::F(_) | Register::Vs(_) | Register::Fpscr => MSR_FP,
-        Register::V(_) | Register::Vscr => MSR_VEC,
-        Register::Vrsave => 0,
     }
 }

@@ -1,7 +1,8 @@
 //! Two kernels side by side: one scenario, two runs, one comparison.
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::{Endian, Outcome};
+use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_emulator::run::{Runner, RunnerError, user};
 use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ctxfuzz_emulator::run::outcome::RegisterFile;
+use ctxfuzz_emulator::arch::RegisterFile;
 use ctxfuzz_scenario::register::Register;
 
 /// Values a wrong one may have come from.
@@ -123,7 +123,7 @@ fn high_half_lost(register: Register, wrong: u128, right: u128) -> bool {
 
 /// Values that another register or task has. Zero is everywhere and says nothing.
 fn elsewhere(register: Register, wrong: u128, context: &Context<'_>) -> Option<Source> {
-    let holds = |file: &RegisterFile, r| exists(r) && file.get(r) == wrong;
+    let holds = |file: &RegisterFile, r: Register| r.exists() && file.get(r) == wrong;
     let task = context
         .others
         .iter()
@@ -135,13 +135,6 @@ fn elsewhere(register: Register, wrong: u128, context: &Context<'_>) -> Option<S
         .filter(|&other| other != register && other.bits() == register.bits())
         .find(|&other| holds(context.live, other))
         .map(Source::Register)
-}
-
-fn exists(register: Register) -> bool {
-    match register {
-        Register::F(n) | Register::Vs(n) | Register::V(n) => n < 32,
-        Register::Fpscr | Register::Vscr | Register::Vrsave => true,
-    }
 }
 
 /// A short name for what happened to a register, for signatures: `f0-is-fpscr`, or `f5-changed` if the value says nothing.

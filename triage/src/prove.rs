@@ -126,8 +126,8 @@ fn answer(effect: Option<Effect>, outcome: &Outcome) -> (Answer, String) {
 
 #[cfg(test)]
 mod tests {
+    use ctxfuzz_emulator::arch::Endian;
     use ctxfuzz_emulator::run::effects::{Effects, Missing, NotApplicable};
-    use ctxfuzz_emulator::run::outcome::Endian;
 
     use super::*;
 

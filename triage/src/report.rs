@@ -12,7 +12,8 @@ pub(crate) mod uri;
 
 use std::fmt::Write;
 
-use ctxfuzz_emulator::run::outcome::{End, Endian, Spent};
+use ctxfuzz_emulator::arch::Endian;
+use ctxfuzz_emulator::run::outcome::{End, Spent};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Verdict;
 use serde::Serialize;

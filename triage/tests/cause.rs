@@ -1,8 +1,8 @@
 //! Root causes on the real model: which function is named, where damage and discovery are, and that names are stable.
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::{self, Defect};
 use ctxfuzz_emulator::kernel::name::{Build, KernelName};
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_emulator::trace::{Tracer, record};
 use ctxfuzz_generators::{any_scenario, random_scenario};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};

@@ -1,8 +1,8 @@
 //! What kind of fault control registers are told to be, on the real model.
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::cause::{Explanation, explain};
 

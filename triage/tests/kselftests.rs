@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::{self, Defect};
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::compare::{Difference, What};

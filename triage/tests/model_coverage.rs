@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects;
 use ctxfuzz_emulator::kernel::lines::{Executed, Lines};
 use ctxfuzz_emulator::machine::Options;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::scenario::Scenario;
 

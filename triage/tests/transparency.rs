@@ -1,7 +1,7 @@
 //! The oracle on the model: random scenarios, with whatever garbage a kernel may find.
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::random_scenario;
 use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::transparency::{When, judge};

@@ -3,7 +3,7 @@
 //! A POWER9 does nearly all misaligned accesses to ordinary memory itself; those to memory that is not cached interrupt, and the kernel does them instead
 //! (Linux's `arch/powerpc/lib/sstep.c`). Which registers are meant is said here; who does what with memory, `docs/scenario.md`.
 
-use crate::event::Facility;
+use crate::facility::Facility;
 use crate::register::Register;
 
 /// The instruction.

@@ -8,9 +8,10 @@ use arbitrary::{Arbitrary, Unstructured};
 use crate::access::AccessOp;
 use crate::error::ScenarioError;
 use crate::event::{
-    ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, MAX_PLACES, Pending,
-    RegisterValues, Switch, Syscall, Via,
+    ComputeOp, Event, FpExceptions, FrameEdit, Interrupt, MAX_PLACES, Pending, RegisterValues,
+    Switch, Syscall, Via,
 };
+use crate::facility::Facility;
 use crate::ptrace::{Ptrace, SetRegset};
 use crate::register::Register;
 use crate::scenario::{Scenario, Stage, TaskStage};

@@ -1,8 +1,7 @@
 //! Events in words, for people who read reports and `ctxfuzz show`.
 
-use crate::event::{
-    ComputeOp, Event, Facility, FrameEdit, Pending, RegisterValues, Switch, Syscall, Via,
-};
+use crate::event::{ComputeOp, Event, FrameEdit, Pending, RegisterValues, Switch, Syscall, Via};
+use crate::facility::Facility;
 use crate::ptrace::{Ptrace, SetRegset};
 
 /// One short sentence, without a full stop.

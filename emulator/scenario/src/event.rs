@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::AccessOp;
+use crate::facility::Facility;
 use crate::json::object;
 use crate::json::optional::{self, SignalNumber};
 use crate::ptrace::Ptrace;
@@ -16,17 +17,6 @@ use crate::register::Register;
 
 /// Register values by name. 64-bit registers use the low half; `fpscr` is 64 bits, `vscr` and `vrsave` 32.
 pub type RegisterValues = BTreeMap<Register, u128>;
-
-/// A facility of the processor that MSR enables and the kernel switches lazily.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Facility {
-    /// FPRs and FPSCR (MSR\[FP\]).
-    Fp,
-    /// VRs and VSCR (MSR\[VEC\]).
-    Vmx,
-    /// VSRs (MSR\[VSX\]).
-    Vsx,
-}
 
 /// One thing that happens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -8,6 +8,7 @@ pub mod describe;
 pub mod effect;
 pub mod error;
 pub mod event;
+pub mod facility;
 mod json;
 pub mod load;
 pub mod ptrace;
@@ -21,9 +22,10 @@ pub use describe::describe;
 pub use effect::Effect;
 pub use error::{LoadError, ScenarioError};
 pub use event::{
-    ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, MAX_PLACES, Pending,
-    RegisterValues, Switch, Syscall, Via,
+    ComputeOp, Event, FpExceptions, FrameEdit, Interrupt, MAX_PLACES, Pending, RegisterValues,
+    Switch, Syscall, Via,
 };
+pub use facility::Facility;
 pub use json::names::UnknownName;
 pub use ptrace::{Ptrace, SetRegset};
 pub use register::Register;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::Facility;
+use crate::facility::Facility;
 use crate::json::number::U64;
 use crate::json::{object, optional};
 use crate::register::Register;
@@ -91,14 +91,13 @@ impl SetRegset {
     /// Registers that are written.
     pub fn registers(&self) -> impl Iterator<Item = Register> {
         let regset = self.regset;
-        (0..(self.len() / Self::element(regset)) as u8).filter_map(move |n| match (regset, n) {
-            (Facility::Fp, 0..=31) => Some(Register::F(n)),
-            (Facility::Fp, 32) => Some(Register::Fpscr),
-            (Facility::Vmx, 0..=31) => Some(Register::V(n)),
-            (Facility::Vmx, 32) => Some(Register::Vscr),
-            (Facility::Vmx, 33) => Some(Register::Vrsave),
-            (Facility::Vsx, 0..=31) => Some(Register::Vs(n)),
-            _ => None,
-        })
+        let written = (self.len() / Self::element(regset)) as u8;
+        let is_written = move |register: &Register| {
+            let (set, element) = register.regset();
+            set == regset && element < written
+        };
+        let mut registers: Vec<Register> = Register::all().filter(is_written).collect();
+        registers.sort_by_key(|register| register.regset());
+        registers.into_iter()
     }
 }

@@ -1,11 +1,11 @@
-//! Names of the registers that scenarios, differences and reports speak of.
+//! The registers that scenarios, differences and reports speak of, and one table of facts of them.
 //!
-//! Not responsible for values or for where a register is stored.
+//! Not responsible for values, nor for where in memory a kernel keeps a register.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::event::Facility;
+use crate::facility::Facility;
 
 /// One architected register (or half of one) of the FP, VMX and VSX facilities.
 ///
@@ -39,11 +39,7 @@ impl Register {
 
     /// Width in bits.
     pub const fn bits(self) -> u32 {
-        match self {
-            Register::F(_) | Register::Vs(_) | Register::Fpscr => 64,
-            Register::V(_) => 128,
-            Register::Vscr | Register::Vrsave => 32,
-        }
+        self.facts().bits
     }
 
     /// All bits a value of this register can have.
@@ -53,25 +49,140 @@ impl Register {
 
     /// The facilities any one of which lets a task keep this register before its first event.
     pub const fn facilities(self) -> &'static [Facility] {
+        self.facts().facilities
+    }
+
+    /// The facility whose bit in `regs->msr` says whether the processor, not the image in
+    /// `thread_struct`, has this register (Linux `giveup_fpu`, `giveup_altivec`). VRSAVE has none:
+    /// the running task has it in the processor at all times.
+    pub const fn owner(self) -> Option<Facility> {
+        self.facts().owner
+    }
+
+    /// The facility whose bit in the MSR of a signal frame says whether the frame stores this
+    /// register; `None` if every frame does (Linux `__unsafe_setup_sigcontext`).
+    pub const fn frame_area(self) -> Option<Facility> {
+        self.facts().frame_area
+    }
+
+    /// The register set of `ptrace` that has this register, and which of its elements it is (Linux
+    /// `fpr_get`, `vr_get`, `vsr_get`).
+    pub const fn regset(self) -> (Facility, u8) {
+        let (regset, first) = self.facts().regset;
+        match self.number() {
+            Some(number) => (regset, first + number),
+            None => (regset, first),
+        }
+    }
+
+    /// Whether it controls or tells of the others, and holds no data.
+    pub const fn is_control(self) -> bool {
+        self.number().is_none()
+    }
+
+    /// The numbers of its class whose data a C function may change, as bits (both ELF ABIs: f0-f13,
+    /// v0-v19, and doubleword 1 of each VSR).
+    pub const fn volatile(self) -> u32 {
+        ((1u64 << self.facts().volatile) - 1) as u32
+    }
+
+    /// Which of its class it is; `None` for a register that is the only one.
+    pub const fn number(self) -> Option<u8> {
         match self {
-            Register::F(_) | Register::Fpscr => &[Facility::Fp, Facility::Vsx],
-            Register::Vs(_) => &[Facility::Vsx],
-            Register::V(_) => &[Facility::Vmx, Facility::Vsx],
-            Register::Vscr => &[Facility::Vmx],
-            Register::Vrsave => &[Facility::Vmx, Facility::Vsx],
+            Register::F(n) | Register::Vs(n) | Register::V(n) => Some(n),
+            Register::Fpscr | Register::Vscr | Register::Vrsave => None,
+        }
+    }
+
+    /// Whether there is such a register.
+    pub const fn exists(self) -> bool {
+        match self.number() {
+            Some(number) => number < 32,
+            None => true,
+        }
+    }
+
+    /// What is the same for all registers of a class. One row a class: whoever wants to know
+    /// something of a register looks here, and a new class of registers is a new row.
+    const fn facts(self) -> Facts {
+        use Facility::{Fp, Vmx, Vsx};
+        match self {
+            Register::F(_) => Facts {
+                name: "f",
+                bits: 64,
+                facilities: &[Fp, Vsx],
+                owner: Some(Fp),
+                frame_area: None,
+                regset: (Fp, 0),
+                volatile: 14,
+            },
+            Register::Vs(_) => Facts {
+                name: "vs",
+                bits: 64,
+                facilities: &[Vsx],
+                owner: Some(Fp),
+                frame_area: Some(Vsx),
+                regset: (Vsx, 0),
+                volatile: 32,
+            },
+            Register::V(_) => Facts {
+                name: "v",
+                bits: 128,
+                facilities: &[Vmx, Vsx],
+                owner: Some(Vmx),
+                frame_area: Some(Vmx),
+                regset: (Vmx, 0),
+                volatile: 20,
+            },
+            Register::Fpscr => Facts {
+                name: "fpscr",
+                bits: 64,
+                facilities: &[Fp, Vsx],
+                owner: Some(Fp),
+                frame_area: None,
+                regset: (Fp, 32),
+                volatile: 0,
+            },
+            Register::Vscr => Facts {
+                name: "vscr",
+                bits: 32,
+                facilities: &[Vmx],
+                owner: Some(Vmx),
+                frame_area: Some(Vmx),
+                regset: (Vmx, 32),
+                volatile: 0,
+            },
+            Register::Vrsave => Facts {
+                name: "vrsave",
+                bits: 32,
+                facilities: &[Vmx, Vsx],
+                owner: None,
+                frame_area: None,
+                regset: (Vmx, 33),
+                volatile: 0,
+            },
         }
     }
 }
 
+/// See [`Register::facts`] and the methods that give each of them out.
+struct Facts {
+    name: &'static str,
+    bits: u32,
+    facilities: &'static [Facility],
+    owner: Option<Facility>,
+    frame_area: Option<Facility>,
+    regset: (Facility, u8),
+    /// Numbers below this are volatile.
+    volatile: u8,
+}
+
 impl fmt::Display for Register {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Register::F(n) => write!(f, "f{n}"),
-            Register::Vs(n) => write!(f, "vs{n}"),
-            Register::V(n) => write!(f, "v{n}"),
-            Register::Fpscr => f.write_str("fpscr"),
-            Register::Vscr => f.write_str("vscr"),
-            Register::Vrsave => f.write_str("vrsave"),
+        f.write_str(self.facts().name)?;
+        match self.number() {
+            Some(number) => write!(f, "{number}"),
+            None => Ok(()),
         }
     }
 }
@@ -93,21 +204,19 @@ impl FromStr for Register {
                 _ => Err(unknown()),
             }
         };
-        match name {
-            "fpscr" => Ok(Register::Fpscr),
-            "vscr" => Ok(Register::Vscr),
-            "vrsave" => Ok(Register::Vrsave),
-            _ => {
-                if let Some(digits) = name.strip_prefix("vs") {
-                    number(digits).map(Register::Vs)
-                } else if let Some(digits) = name.strip_prefix('v') {
-                    number(digits).map(Register::V)
-                } else if let Some(digits) = name.strip_prefix('f') {
-                    number(digits).map(Register::F)
-                } else {
-                    Err(unknown())
-                }
-            }
+        let alone = [Register::Fpscr, Register::Vscr, Register::Vrsave];
+        if let Some(register) = alone.into_iter().find(|one| one.facts().name == name) {
+            return Ok(register);
+        }
+        // The longer prefix first.
+        if let Some(digits) = name.strip_prefix("vs") {
+            number(digits).map(Register::Vs)
+        } else if let Some(digits) = name.strip_prefix('v') {
+            number(digits).map(Register::V)
+        } else if let Some(digits) = name.strip_prefix('f') {
+            number(digits).map(Register::F)
+        } else {
+            Err(unknown())
         }
     }
 }
@@ -134,6 +243,28 @@ mod tests {
                 Err(UnknownRegister(name.to_owned()))
             );
         }
+    }
+
+    #[test]
+    fn a_register_set_has_each_of_its_elements_once() {
+        for (regset, elements) in [(Facility::Fp, 33), (Facility::Vmx, 34), (Facility::Vsx, 32)] {
+            let mut found: Vec<u8> = Register::all()
+                .map(Register::regset)
+                .filter(|(set, _)| *set == regset)
+                .map(|(_, element)| element)
+                .collect();
+            found.sort_unstable();
+            assert_eq!(found, (0..elements).collect::<Vec<u8>>(), "{regset:?}");
+        }
+    }
+
+    /// Power Architecture 64-bit ELF V2 ABI, 2.2.2: f0-f13 and v0-v19 are volatile.
+    #[test]
+    fn functions_keep_what_the_abi_says() {
+        assert_eq!(Register::F(20).volatile(), 0x3fff);
+        assert_eq!(Register::V(0).volatile(), 0xf_ffff);
+        assert_eq!(Register::Vs(31).volatile(), u32::MAX);
+        assert_eq!(Register::Fpscr.volatile(), 0);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::Effect;
-use crate::event::{Event, Facility, RegisterValues};
+use crate::event::{Event, RegisterValues};
+use crate::facility::Facility;
 use crate::json::number::U64;
 use crate::json::{object, optional, registers};
 use crate::register::Register;

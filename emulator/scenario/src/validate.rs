@@ -1,7 +1,8 @@
 //! What makes a scenario valid beyond its types: the same rules for files, generators and programs.
 
 use crate::error::ScenarioError;
-use crate::event::{Event, Facility, MAX_PLACES, Pending, RegisterValues, Switch, Syscall};
+use crate::event::{Event, MAX_PLACES, Pending, RegisterValues, Switch, Syscall};
+use crate::facility::Facility;
 use crate::ptrace::SetRegset;
 use crate::register::Register;
 use crate::scenario::{

@@ -2,7 +2,7 @@
 
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
 
 const AGENT_LE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agent-le.elf"));
 const AGENT_BE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agent-be.elf"));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::image::{ImageError, KernelImage};
 use super::name::KernelName;
 use super::snapshot::{Snapshot, SnapshotError};
+use crate::arch::Endian;
 use crate::machine::address::KERNEL;
-use crate::run::outcome::Endian;
 
 /// The text of a kernel.
 pub enum KernelCode {

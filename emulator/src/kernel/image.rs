@@ -6,11 +6,11 @@ use object::{Object, ObjectSection, ObjectSegment, SectionKind};
 use super::defects;
 use super::name::{Build, KernelName};
 use super::symbols::Symbols;
+use super::watched;
+use crate::arch::Endian;
 use crate::machine::address::{KERNEL, PAGE, USER_TEXT};
 use crate::machine::instruction;
 use crate::machine::{Guest, Program};
-use crate::run::effects;
-use crate::run::outcome::Endian;
 
 const KERNEL_LE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernel-le.elf"));
 const KERNEL_BE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernel-be.elf"));
@@ -203,7 +203,7 @@ impl KernelImage {
             segments,
             kernel_text: text(&kernel),
             user_text: text(&user),
-            watched: effects::addresses(&symbols),
+            watched: watched::addresses(&symbols),
             guest: Guest::Model {
                 kernel_read_only_end: address(&symbols, "__ro_end")? - KERNEL,
                 entry: address(&symbols, "_start")?,

@@ -12,3 +12,4 @@ pub mod offsets;
 pub mod snapshot;
 pub mod sources;
 pub mod symbols;
+pub mod watched;

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::defects::{self, CLOBBERING};
 use super::snapshot::{Snapshot, SnapshotError};
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
 
 /// How the model was built. Both have the same sources, and the same defects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -7,8 +7,9 @@ mod word;
 
 use super::address::{KERNEL, USER_TEXT};
 use super::instruction::{HOST_CALL, RFSCV, SCV_0, mtspr};
-use super::{Guest, Host, Machine, MachineError, Options, Program, Reply, Vector, View, msr};
-use crate::run::outcome::Endian;
+use super::{Guest, Host, Machine, MachineError, Options, Program, Reply, Vector, View};
+use crate::arch::Endian;
+use crate::arch::msr;
 
 /// One check and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

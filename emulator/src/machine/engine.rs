@@ -18,7 +18,6 @@ use super::Block;
 use super::address::{AddressMap, KERNEL, PAGE, Use};
 use super::coverage::{EdgeMap, MODEL_MAP, REAL_MAP};
 use super::errata::{self, Trampolines};
-use super::exception::msr;
 use super::hang::Probe;
 use super::instruction::HOST_CALL;
 use super::memory::Memory;
@@ -28,7 +27,8 @@ use super::registers::Registers;
 use super::samples::Samples;
 use super::state::{SavedState, StateLayout};
 use super::{Guest, Host, MachineError, Options, Program, Stop};
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
+use crate::arch::msr;
 
 use self::calls::with_host;
 pub(super) use self::interrupts::resume;

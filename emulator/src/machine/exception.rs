@@ -6,44 +6,7 @@
 use super::address::{KERNEL, OwnPages};
 use super::instruction::{branch, ld_absolute, mtspr};
 use super::memory::Memory;
-
-/// MSR bits (Power ISA 3.1, Book III, 4.2.1).
-pub mod msr {
-    /// 64-bit mode.
-    pub const SF: u64 = 1 << 63;
-    /// VMX available.
-    pub const VEC: u64 = 1 << 25;
-    /// VSX available.
-    pub const VSX: u64 = 1 << 23;
-    /// External interrupts enabled.
-    pub const EE: u64 = 1 << 15;
-    /// Problem state.
-    pub const PR: u64 = 1 << 14;
-    /// FP available.
-    pub const FP: u64 = 1 << 13;
-    /// Machine check enabled.
-    pub const ME: u64 = 1 << 12;
-    /// FP exception mode 0.
-    pub const FE0: u64 = 1 << 11;
-    /// Single step.
-    pub const SE: u64 = 1 << 10;
-    /// Branch trace.
-    pub const BE: u64 = 1 << 9;
-    /// FP exception mode 1.
-    pub const FE1: u64 = 1 << 8;
-    /// Instruction relocation.
-    pub const IR: u64 = 1 << 5;
-    /// Data relocation.
-    pub const DR: u64 = 1 << 4;
-    /// Performance monitor mark.
-    pub const PMM: u64 = 1 << 2;
-    /// Recoverable interrupt.
-    pub const RI: u64 = 1 << 1;
-    /// Little endian.
-    pub const LE: u64 = 1;
-    /// SRR1 bits 33:36 and 42:47, which hold the reason of an interrupt and no MSR bit.
-    pub const SRR1_REASON: u64 = 0x783f_0000;
-}
+use crate::arch::msr;
 
 /// Interrupts of the SRR class that this machine delivers, by vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -204,7 +167,7 @@ pub fn install_stubs(memory: &Memory, own: &OwnPages) {
 
 /// MSR in force in the handler of an SRR-class interrupt taken with MSR `old` (Power ISA 3.1, Book III, 7.5; interrupts run in the machine's one byte order).
 pub fn handler_msr(old: u64) -> u64 {
-    use msr::*;
+    use crate::arch::msr::*;
     (old | SF) & !(EE | PR | FP | VEC | VSX | FE0 | FE1 | SE | BE | PMM | RI)
 }
 

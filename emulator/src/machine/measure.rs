@@ -4,11 +4,11 @@ use unicorn_engine::{Prot, RegisterPPC, TlbEntry, Unicorn};
 
 use super::MachineError;
 use super::engine::bare;
-use super::exception::msr;
 use super::instruction::{HOST_CALL, mtspr};
 use super::memory::{MODEL_SIZE, Memory};
 use super::state::{Marks, SavedState, StateLayout};
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
+use crate::arch::msr;
 
 /// Physical and effective address of the measuring program; its data is a page further on.
 const CODE: u64 = 0x1_0000;

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 use super::pages::PageSet;
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
 
 /// Bytes of physical memory of the built-in machine.
 pub const MODEL_SIZE: usize = 4 << 20;

@@ -28,14 +28,14 @@ use unicorn_engine::{RegisterPPC, Unicorn};
 use self::address::{AddressMap, ModelMap};
 use self::coverage::EdgeMap;
 use self::engine::Inner;
-pub use self::exception::{Vector, msr};
+pub use self::exception::Vector;
 use self::memory::{MODEL_SIZE, Memory};
 use self::pages::PageSet;
 use self::pseries::{Boot, Timer};
 use self::radix::{OWN_SIZE, RadixMap};
 pub use self::registers::Registers;
 use self::state::{SavedState, StateLayout};
-use crate::run::outcome::{Endian, RegisterFile};
+use crate::arch::{Endian, RegisterFile, msr};
 
 /// What to load into a new machine.
 pub struct Program {

@@ -258,7 +258,7 @@ impl RadixMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::outcome::Endian;
+    use crate::arch::Endian;
 
     const SIZE: u64 = 1 << 23;
 

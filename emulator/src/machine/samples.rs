@@ -120,8 +120,8 @@ impl<H: Host> Machine<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::Endian;
     use crate::machine::address::ModelMap;
-    use crate::run::outcome::Endian;
 
     fn blocks(budget: u64) -> Vec<u64> {
         let memory = Memory::new(Endian::Big, 1);

@@ -12,7 +12,7 @@ use unicorn_engine::{
     uc_context_size, uc_error,
 };
 
-use crate::run::outcome::RegisterFile;
+use crate::arch::RegisterFile;
 
 /// A saved processor state.
 pub struct SavedState {

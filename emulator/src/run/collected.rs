@@ -2,7 +2,8 @@
 
 use super::effects::Effects;
 use super::observe::Observation;
-use super::outcome::{End, Gprs, LogEntry, Outcome, Read, RegisterFile, SignalFrame, ThreadImage};
+use super::outcome::{End, Gprs, LogEntry, Outcome, Read, SignalFrame, ThreadImage};
+use crate::arch::RegisterFile;
 
 /// The parts of an [`Outcome`] that are collected while the run goes on.
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,6 @@
 mod owed;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 use std::collections::BTreeSet;
 
@@ -19,8 +18,8 @@ use ctxfuzz_scenario::event::{Event, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 use super::outcome::{LogEntry, SignalFrame};
+use crate::kernel::watched::Watched;
 use owed::{Asked, Detail, Owed};
-pub use watch::{WATCHED, Watched, addresses};
 
 /// What a run did of what it was asked to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

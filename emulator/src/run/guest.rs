@@ -1,7 +1,7 @@
 //! What the guest of `KVM_RUN` has in its registers when its hypervisor leaves it: it changes all of them, always to the same values
 //! (`guest_changes_registers` in the model's `kvm_main.c`). VRSAVE is left out: KVM PR does not switch it.
 
-use super::outcome::RegisterFile;
+use crate::arch::RegisterFile;
 
 /// The guest's registers.
 pub fn registers() -> RegisterFile {

@@ -12,13 +12,14 @@ use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 use super::agent::Agent;
 use super::call;
 use super::collected::Collected;
-use super::effects::{Ledger, WATCHED};
+use super::effects::Ledger;
 use super::images::KnownTask;
 use super::observe;
 use super::outcome::{FIRST_GPR, Gprs, LogEntry};
 use super::reads::Reads;
 use super::{images, ptrace, remote_work, user};
 use crate::kernel::image::Layout;
+use crate::kernel::watched::WATCHED;
 use crate::machine::{Host, Reply, Vector, View};
 
 pub use end::GuestEnd;

@@ -1,13 +1,15 @@
 //! Reads what the kernel keeps of tasks in memory: `thread_struct` images and signal frames.
 
-use super::outcome::{Endian, RED_ZONE, RegisterFile, SIGFPE, SignalFrame, ThreadImage};
+use super::outcome::{RED_ZONE, SIGFPE, SignalFrame, ThreadImage};
 use super::user;
+use crate::arch::{Endian, RegisterFile};
 use ctxfuzz_scenario::register::Register;
 
+use crate::arch::msr;
 use crate::kernel::image::{Layout, ModelLayout, ThreadLayout};
+use crate::machine::View;
 use crate::machine::address::AddressMap;
 use crate::machine::memory::Memory;
-use crate::machine::{View, msr};
 
 /// `task_struct.state` of an entry that holds no task.
 const FREE_SLOT: u64 = 0x1000;

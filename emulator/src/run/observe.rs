@@ -7,11 +7,13 @@ use ctxfuzz_scenario::register::Register;
 use super::call;
 use super::host::gprs;
 use super::images::KnownTask;
-use super::outcome::{Gprs, RegisterFile};
+use super::outcome::Gprs;
 use super::ownership::{self, Breach};
 use super::{images, user};
+use crate::arch::RegisterFile;
+use crate::arch::msr;
 use crate::kernel::image::Layout;
-use crate::machine::{View, msr};
+use crate::machine::View;
 
 /// A facility bit of MSR and VSX, which no kernel turns on without both others: registers of that facility are in the processor.
 const FP_LIVE: u64 = msr::FP | msr::VSX;

@@ -4,8 +4,9 @@
 //! the right values is what the observations are for.
 
 use super::images::KnownTask;
+use crate::arch::msr;
 use crate::kernel::image::Layout;
-use crate::machine::{View, msr};
+use crate::machine::View;
 
 const FACILITIES: u64 = msr::FP | msr::VEC | msr::VSX;
 const EXCEPTIONS: u64 = msr::FE0 | msr::FE1;

@@ -1,13 +1,13 @@
 //! The memory in which a tracer finds what it is to write, and leaves what it has read (docs/internals.md, section 4). The same for the model's tracer
 //! and for a real kernel's.
 
-use ctxfuzz_scenario::event::Facility;
+use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register;
 
 use super::images::doublewords;
-use super::outcome::{Endian, RegisterFile};
 use super::user;
+use crate::arch::{Endian, RegisterFile};
 use crate::machine::View;
 
 /// Where it is, on a page of its own.

@@ -8,16 +8,16 @@ use ctxfuzz_scenario::event::{Event, Interrupt, Pending};
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};
 
 use super::agent::{self, Agent, CopiedPages, MAGIC, PAGE};
-use super::effects;
 use super::host::RunHost;
-use super::outcome::Endian;
 use super::{Imitation, Runner, RunnerError, spent};
+use crate::arch::Endian;
 use crate::kernel::agent::text;
 use crate::kernel::image::{Layout, RealLayout};
 use crate::kernel::name::KernelName;
 use crate::kernel::offsets;
 use crate::kernel::snapshot::{Snapshot, SymbolKind};
 use crate::kernel::symbols::Symbols;
+use crate::kernel::watched;
 use crate::machine::address::{AddressMap, KERNEL};
 use crate::machine::pseries::Boot;
 use crate::machine::{Guest, Machine, Options, Program};
@@ -169,7 +169,7 @@ fn program(snapshot: &Snapshot) -> Result<Program, String> {
         segments: segments(snapshot),
         kernel_text: vec![(start, end - start)],
         user_text: text(snapshot.endian),
-        watched: effects::addresses(&Symbols::from_snapshot(snapshot)),
+        watched: watched::addresses(&Symbols::from_snapshot(snapshot)),
         guest: Guest::Pseries(Box::new(Boot {
             guest_size: snapshot.memory_size,
             process_table,

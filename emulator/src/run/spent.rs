@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Runner;
-use super::outcome::{End, Endian, Spent};
+use super::outcome::{End, Spent};
+use crate::arch::Endian;
 use crate::kernel::image::{self, Layout};
 use crate::kernel::snapshot::Snapshot;
 use crate::kernel::symbols::Symbols;

@@ -2,15 +2,16 @@
 //!
 //! The format is docs/internals.md, section 3; nothing else in the host knows it.
 
+use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
-    ComputeOp, Event, Facility, FpExceptions, FrameEdit, Interrupt, RegisterValues, Syscall, Via,
+    ComputeOp, Event, FpExceptions, FrameEdit, Interrupt, RegisterValues, Syscall, Via,
 };
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario, TaskStage};
 
-use super::outcome::{Endian, RegisterFile};
 use super::reads;
+use crate::arch::{Endian, RegisterFile};
 use crate::machine::address::{PAGE, USER_DATA, USER_TEXT};
 use crate::machine::memory::Memory;
 

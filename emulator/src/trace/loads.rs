@@ -12,8 +12,8 @@ use ctxfuzz_scenario::register::Register;
 
 use super::record::Previous;
 use super::{Cell, Step, Write};
+use crate::arch::RegisterFile;
 use crate::machine::instruction::{loaded_vsr, sets_gpr_only, swapped_vsr};
-use crate::run::outcome::RegisterFile;
 
 /// What an instruction does to its register.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -14,14 +14,16 @@ use super::loads::Loads;
 use super::slots::Slots;
 use super::unwind::Unwinder;
 use super::{Cell, Recording, Site, Slot, Step, Write};
+use crate::arch::msr;
+use crate::arch::{Endian, RegisterFile};
 use crate::kernel::image::Layout;
 use crate::kernel::name::KernelName;
 use crate::kernel::symbols::Symbols;
 use crate::machine::address::KERNEL;
 use crate::machine::instruction::{BLR, touches_vector_state};
-use crate::machine::{Options, Vector, View, msr};
+use crate::machine::{Options, Vector, View};
 use crate::run::host::{Observer, gprs};
-use crate::run::outcome::{End, Endian, Gprs, Outcome, RegisterFile};
+use crate::run::outcome::{End, Gprs, Outcome};
 use crate::run::{Runner, RunnerError, images, user};
 
 /// Bits of `regs->msr` that say who owns the facilities.

@@ -1,7 +1,7 @@
 //! Kernels that differ in what nobody can see: whatever happens, happens on both at the same time.
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::rare_scenario;
 
 /// One loads registers early, the other one not before they are used. Neither makes a difference to when work comes that is to come in the middle of a call. (`repaired`, because some of what 6.1 is

@@ -6,10 +6,11 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::machine::Options;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::{End, Endian};
+use ctxfuzz_emulator::run::outcome::End;
 use ctxfuzz_scenario::Scenario;
 use serde_json::json;
 

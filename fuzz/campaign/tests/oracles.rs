@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use common::{corpus, project};
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::{Endian, Outcome};
+use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_generators::any_scenario;
 use ctxfuzz_scenario::event::{Event, Pending, Switch, Syscall, Via};
 use ctxfuzz_scenario::register::Register;

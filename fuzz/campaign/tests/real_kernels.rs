@@ -10,10 +10,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ctxfuzz_emulator::arch::{Endian, RegisterFile};
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::snapshot::{BootOptions, Snapshot};
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::{Endian, LogEntry, Outcome, RegisterFile, SignalFrame};
+use ctxfuzz_emulator::run::outcome::{LogEntry, Outcome, SignalFrame};
 use ctxfuzz_generators::{drop_delays, random_scenario, rare_scenario};
 use ctxfuzz_scenario::event::{Event, Switch, Syscall};
 use ctxfuzz_scenario::register::Register;

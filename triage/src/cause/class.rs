@@ -23,10 +23,10 @@
 
 use std::collections::HashSet;
 
+use ctxfuzz_emulator::arch::RegisterFile;
+use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::machine::instruction::stores_vsr;
-use ctxfuzz_emulator::machine::msr;
-use ctxfuzz_emulator::run::outcome::RegisterFile;
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::register::Register;
 
@@ -108,16 +108,9 @@ pub fn is_frame_msr(change: &Change) -> bool {
 
 fn is_data(cell: Cell) -> bool {
     match register(cell) {
-        Some(register) => !is_control(register),
+        Some(register) => !register.is_control(),
         None => cell.is_user_memory(),
     }
-}
-
-fn is_control(register: Register) -> bool {
-    matches!(
-        register,
-        Register::Fpscr | Register::Vscr | Register::Vrsave
-    )
 }
 
 /// Whether a control register in an image differs as part of what became of data: the side that wrote it has written the facility's data too, with what was there, or the other
@@ -215,7 +208,7 @@ fn halves(value: u128) -> Vec<u64> {
 }
 
 fn doublewords(file: &RegisterFile) -> Vec<u64> {
-    let data = Register::all().filter(|register| !is_control(*register));
+    let data = Register::all().filter(|register| !register.is_control());
     data.flat_map(|register| halves(file.get(register)))
         .collect()
 }
@@ -247,7 +240,7 @@ fn of_register(change: &Change, cause: &RawCause, codes: &[Code; 2]) -> Class {
     };
     // Both came to the load. What is still in the register may be the task's own, or the guest's, and then it is no more right than another task's.
     let is_left_out = || {
-        let is_control = register(change.cell).is_some_and(is_control);
+        let is_control = register(change.cell).is_some_and(Register::is_control);
         is_control && by(silent) != function && (loaded || loads_all())
     };
     let asked = register(change.cell).is_some_and(|r| cause.asked.contains(&r));
@@ -277,7 +270,7 @@ fn of_image(change: &Change, cause: &RawCause) -> Class {
         .as_ref()
         .is_some_and(|w| stores_vsr(w.word));
     let in_processor = |side| {
-        let has = |r| places(cause, side, r, value)[0] && (value != 0 || is_control(r) || stored);
+        let has = |r| places(cause, side, r, value)[0] && (value != 0 || r.is_control() || stored);
         register(change.cell).is_some_and(has)
     };
     match (in_processor(writer), in_processor(silent)) {

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::code::KernelCode;
 use ctxfuzz_emulator::kernel::image;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::symbols::Symbols;
 use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::machine::instruction::loaded_vsr;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_emulator::run::{RunnerError, kernel_symbols};
 use ctxfuzz_emulator::trace::{Site, Write, disassembly::disassemble};
 

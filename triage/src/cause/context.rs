@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ctxfuzz_emulator::machine::msr;
+use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::trace::{Cell, Slot};
 use ctxfuzz_scenario::event::Event;
 use ctxfuzz_scenario::register::Register;
@@ -10,7 +10,7 @@ use ctxfuzz_scenario::scenario::Scenario;
 
 use super::dispute::travelling;
 use super::raw::{Change, RawCause};
-use super::state::{Walk, owner_bit};
+use super::state::Walk;
 
 /// The registers that loads of user code are about which the kernel has done up to an event, or is doing: a task may be preempted in the middle of one.
 pub fn asked(scenario: &Scenario, event: Option<u16>) -> HashSet<Register> {
@@ -31,7 +31,7 @@ pub fn whole(walks: [&Walk<'_>; 2], since: [usize; 2], changes: &[Change]) -> [b
         _ => None,
     };
     let data = |(slot, bit)| {
-        let registers = Register::all().filter(move |r| owner_bit(*r) == bit);
+        let registers = Register::all().filter(move |r| msr::owner(*r) == bit);
         let data = registers.filter(|r| !matches!(r, Register::Fpscr | Register::Vscr));
         data.map(move |r| Cell::Image(slot, r))
     };

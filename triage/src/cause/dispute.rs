@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use ctxfuzz_emulator::machine::msr;
+use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::register::Register;
 
 use super::raw::Change;
-use super::state::owner_bit;
 
 /// Class of a doubleword on a stack, or in other memory of user code.
 pub const STACK: u64 = u64::MAX;
@@ -28,7 +27,7 @@ const ENABLES: u128 = 0xf8;
 /// The facility that a cell's register belongs to.
 pub fn class(cell: &Cell) -> Option<u64> {
     match cell {
-        Cell::Hardware(register) | Cell::Image(_, register) => Some(owner_bit(*register)),
+        Cell::Hardware(register) | Cell::Image(_, register) => Some(msr::owner(*register)),
         Cell::UserStack(_) | Cell::RegisterSet(_) => Some(STACK),
         Cell::Facilities(_) | Cell::Used(_) | Cell::UserMsr | Cell::Current => Some(CONTROL),
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use ctxfuzz_emulator::run::outcome::RegisterFile;
+use ctxfuzz_emulator::arch::RegisterFile;
 use ctxfuzz_emulator::trace::{Cell, Slot, Write};
 use ctxfuzz_scenario::register::Register;
 

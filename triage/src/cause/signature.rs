@@ -2,7 +2,7 @@
 //!
 //! It must not depend on values: the same bug with FPSCR = 0 has the same name. So the instruction that left a value says more than the value.
 
-use ctxfuzz_emulator::machine::msr;
+use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::register::Register;
 

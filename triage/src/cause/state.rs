@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use ctxfuzz_emulator::machine::msr;
-use ctxfuzz_emulator::run::outcome::RegisterFile;
+use ctxfuzz_emulator::arch::RegisterFile;
+use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
 use ctxfuzz_scenario::register::Register;
 use rustc_hash::FxHashMap as HashMap;
@@ -150,8 +150,8 @@ impl<'a> Walk<'a> {
     /// Whether the registers of a task are in the processor: it runs, and its MSR says so.
     pub fn is_live(&self, slot: Slot, register: Register) -> bool {
         self.current() == slot
-            && (owner_bit(register) == 0
-                || self.value(Cell::Facilities(slot)) as u64 & owner_bit(register) != 0)
+            && (msr::owner(register) == 0
+                || self.value(Cell::Facilities(slot)) as u64 & msr::owner(register) != 0)
     }
 
     /// The value a task would find in a register: the processor's if live, else the image's.
@@ -173,14 +173,5 @@ impl<'a> Walk<'a> {
             file.set(register, self.value(cell(register)));
         }
         file
-    }
-}
-
-/// The MSR bit that owns a register; 0 for VRSAVE, which the running task always owns.
-pub fn owner_bit(register: Register) -> u64 {
-    match register {
-        Register::F(_) | Register::Vs(_) | Register::Fpscr => msr::FP,
-        Register::V(_) | Register::Vscr => msr::VEC,
-        Register::Vrsave => 0,
     }
 }

@@ -1,9 +1,10 @@
 //! Pairs of values, judged by what is defined under both policies.
 
-use ctxfuzz_emulator::run::outcome::{RED_ZONE, RegisterFile, SignalFrame, ThreadImage};
+use ctxfuzz_emulator::arch::{RegisterFile, msr};
+use ctxfuzz_emulator::run::outcome::{RED_ZONE, SignalFrame, ThreadImage};
 use ctxfuzz_scenario::scenario::{Place, Verdict};
 
-use super::{Difference, MSR_FP, MSR_VEC, MSR_VSX, What, area_bit, owner_bit, unequal, verdict};
+use super::{Difference, What, unequal, verdict};
 use crate::definedness::{Definedness, Mask};
 
 /// Judges pairs of values by what is defined under both policies.
@@ -76,7 +77,7 @@ impl Judge {
         found: &mut Vec<Difference>,
     ) {
         let (elf, linux) = (self.elf.frame(index), self.linux.frame(index));
-        let areas = MSR_VEC | MSR_VSX;
+        let areas = msr::VEC | msr::VSX;
         let difference = |what, verdict, x, y| Difference {
             task: Some(a.task),
             place: Place::SignalFrame,
@@ -102,7 +103,7 @@ impl Judge {
         let mut lost = Verdict::Dead;
         for (register, x, y) in unequal(&a.registers, &b.registers) {
             let verdict = verdict(register, (x, y), &elf, &linux);
-            match area_bit(register) {
+            match msr::frame(register) {
                 bit if bit & (a.msr ^ b.msr) != 0 => lost = lost.max(verdict),
                 bit if bit & !(a.msr & b.msr) != 0 => {}
                 _ => found.push(difference(What::Register(register), verdict, x, y)),
@@ -141,14 +142,14 @@ impl Judge {
             });
         };
         for (register, x, y) in unequal(&a.registers, &b.registers) {
-            let authoritative = live & owner_bit(register) == 0;
+            let authoritative = live & msr::owner(register) == 0;
             let verdict = match authoritative {
                 true => verdict(register, (x, y), &elf, &linux),
                 false => Verdict::Dead,
             };
             push(What::Register(register), verdict, x, y);
         }
-        let facilities = MSR_FP | MSR_VEC | MSR_VSX;
+        let facilities = msr::FP | msr::VEC | msr::VSX;
         let (x, y) = (a.msr & facilities, b.msr & facilities);
         if x != y {
             push(What::Msr, Verdict::Dead, x.into(), y.into());

@@ -1,12 +1,11 @@
+use ctxfuzz_emulator::arch::{RegisterFile, msr};
 use ctxfuzz_emulator::run::effects::Effects;
-use ctxfuzz_emulator::run::outcome::{
-    End, LogEntry, Outcome, Read, RegisterFile, SignalFrame, ThreadImage,
-};
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, Read, SignalFrame, ThreadImage};
 use ctxfuzz_scenario::event::{ComputeOp, Event, Interrupt, Pending, Syscall, Via};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage, Verdict};
 
-use super::{Comparison, MSR_FP, MSR_VEC, MSR_VSX, Standing, What, compare};
+use super::{Comparison, Standing, What, compare};
 use crate::definedness::Abi;
 use crate::inconclusive::Inconclusive;
 
@@ -277,8 +276,8 @@ fn file(register: Register, value: u128) -> RegisterFile {
 
 #[test]
 fn frames_are_judged_by_what_was_defined_at_delivery() {
-    let good = framed(MSR_VEC, RegisterFile::default());
-    let bad = framed(MSR_VEC, file(Register::F(0), 7));
+    let good = framed(msr::VEC, RegisterFile::default());
+    let bad = framed(msr::VEC, file(Register::F(0), 7));
     assert_eq!(
         summary(&compare(&scenario(interrupt()), &bad, &good)),
         ["Some(0) signal_frame f0 live"]
@@ -295,14 +294,14 @@ fn frames_are_judged_by_what_was_defined_at_delivery() {
 fn an_area_that_only_one_frame_has() {
     let scenario = scenario(interrupt());
     // Left out although it held something: sigreturn makes zero of it.
-    let full = framed(MSR_VEC, file(Register::V(5), 7));
+    let full = framed(msr::VEC, file(Register::V(5), 7));
     let lost = framed(0, RegisterFile::default());
     assert_eq!(
         summary(&compare(&scenario, &lost, &full)),
         ["Some(0) signal_frame msr live"]
     );
     // Left out because there was nothing in it.
-    let empty = framed(MSR_VEC, RegisterFile::default());
+    let empty = framed(msr::VEC, RegisterFile::default());
     assert_eq!(
         summary(&compare(&scenario, &lost, &empty)),
         ["Some(0) signal_frame msr dead"]
@@ -310,7 +309,7 @@ fn an_area_that_only_one_frame_has() {
     // In neither frame: whatever is there is not the frame's.
     let junk = framed(0, file(Register::Vs(5), 7));
     assert!(compare(&scenario, &junk, &lost).differences.is_empty());
-    let vsx = |value| framed(MSR_VEC | MSR_VSX, file(Register::Vs(5), value));
+    let vsx = |value| framed(msr::VEC | msr::VSX, file(Register::Vs(5), value));
     assert_eq!(
         summary(&compare(&scenario, &vsx(1), &vsx(2))),
         ["Some(0) signal_frame vs5 live"]
@@ -339,7 +338,7 @@ fn images_matter_only_where_nothing_else_shows_them() {
         "task 0 shows its registers itself"
     );
     assert_eq!(
-        verdict(Some(1), MSR_FP),
+        verdict(Some(1), msr::FP),
         Verdict::Dead,
         "the processor has them"
     );

@@ -8,11 +8,6 @@ pub const FPSCR_CONTROL: u64 = 0x0000_0007_0000_00ff;
 /// VSCR\[NJ\].
 pub const VSCR_CONTROL: u32 = 0x0001_0000;
 
-/// f0-f13.
-const VOLATILE_F: u32 = 0x0000_3fff;
-/// v0-v19.
-const VOLATILE_V: u32 = 0x000f_ffff;
-
 /// Bits that are defined. Data registers are tracked as whole lanes; FPSCR and VSCR as control bits and the others (status).
 ///
 /// Reserved bits count as status: nothing may rely on them.
@@ -114,9 +109,9 @@ impl Mask {
 
     /// Makes everything undefined that a function call leaves undefined under the ELF ABI.
     pub fn lose_volatile(&mut self) {
-        self.f &= !VOLATILE_F;
-        self.vs = 0;
-        self.v &= !VOLATILE_V;
+        self.f &= !Register::F(0).volatile();
+        self.vs &= !Register::Vs(0).volatile();
+        self.v &= !Register::V(0).volatile();
         self.lose_fp_status();
         self.lose_saturation();
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::{self, AccessOp};
-use ctxfuzz_scenario::event::{ComputeOp, Event, Facility, FrameEdit, RegisterValues, Syscall};
+use ctxfuzz_scenario::event::{ComputeOp, Event, FrameEdit, RegisterValues, Syscall};
 use ctxfuzz_scenario::ptrace::SetRegset;
 use ctxfuzz_scenario::register::Register;
 

@@ -1,9 +1,10 @@
 mod signals;
 
 use ctxfuzz_emulator::run::outcome::LogEntry;
+use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
-    ComputeOp, Event, Facility, FrameEdit, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
+    ComputeOp, Event, FrameEdit, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
 use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register::{self, F, Fpscr, V, Vrsave, Vs, Vscr};

@@ -1,8 +1,9 @@
 //! What the minimizer tries. A pass lists candidates; the engine refuses those that are not simpler, not valid, or do not reproduce.
 
+use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
-    ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
+    ComputeOp, Event, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;

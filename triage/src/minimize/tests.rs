@@ -1,7 +1,8 @@
 use std::cell::Cell;
 
+use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::event::{
-    ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
+    ComputeOp, Event, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};

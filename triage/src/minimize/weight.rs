@@ -1,8 +1,9 @@
 //! Which of two scenarios is simpler.
 
+use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
-    ComputeOp, Event, Facility, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
+    ComputeOp, Event, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
 use ctxfuzz_scenario::scenario::Scenario;
 

@@ -1,4 +1,5 @@
-use ctxfuzz_emulator::run::outcome::{End, Endian};
+use ctxfuzz_emulator::arch::Endian;
+use ctxfuzz_emulator::run::outcome::End;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Verdict};
 

@@ -1,7 +1,8 @@
 //! What a task has when it leaves user mode, and by which rules that is compared with what it finds.
 
+use ctxfuzz_emulator::arch::{RegisterFile, msr};
 use ctxfuzz_emulator::run::observe::Observation;
-use ctxfuzz_emulator::run::outcome::{Gprs, RegisterFile};
+use ctxfuzz_emulator::run::outcome::Gprs;
 use ctxfuzz_emulator::run::user;
 use ctxfuzz_scenario::access::{self, AccessOp};
 use ctxfuzz_scenario::event::FrameEdit;
@@ -9,7 +10,7 @@ use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Verdict;
 
 use super::When;
-use crate::compare::{MSR_VEC, MSR_VSX, same_vrsave, unequal, verdict};
+use crate::compare::{same_vrsave, unequal, verdict};
 use crate::definedness::Mask;
 
 /// What is defined under both policies.
@@ -67,7 +68,7 @@ impl Context {
             registers: observation.registers.clone(),
             gprs: observation.gprs,
             masks,
-            uses_vmx: used_vmx || observation.facilities & MSR_VEC != 0,
+            uses_vmx: used_vmx || observation.facilities & msr::VEC != 0,
             writes: observation.writes.clone(),
             stored: Vec::new(),
             entering: None,
@@ -150,8 +151,8 @@ impl Context {
     pub fn edited(&mut self, edit: FrameEdit) {
         let area = match edit {
             FrameEdit::ClaimFacilities => 0,
-            FrameEdit::DropVmx => MSR_VEC,
-            FrameEdit::DropVsx => MSR_VSX,
+            FrameEdit::DropVmx => msr::VEC,
+            FrameEdit::DropVsx => msr::VSX,
         };
         if self.frame_msr & area != 0 {
             self.dropped(edit);

@@ -1,6 +1,6 @@
 //! What the transparency oracle found, for people and for programs (`check --json`), in the words and the shape of `run`'s reports.
 
-use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_scenario::describe::describe;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};

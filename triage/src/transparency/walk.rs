@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ctxfuzz_emulator::arch::RegisterFile;
 use ctxfuzz_emulator::run::observe::{Observation, Point};
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, RegisterFile, SIGFPE, SignalFrame};
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, SIGFPE, SignalFrame};
 use ctxfuzz_emulator::run::ownership::Breach;
 use ctxfuzz_emulator::run::ptrace;
 use ctxfuzz_scenario::event::{Event, FrameEdit, Syscall};

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::access::AccessOp;
-use crate::event::{ComputeOp, Event, Facility, FrameEdit, Interrupt, Pending, RegisterValues};
+use crate::event::{ComputeOp, Event, FrameEdit, Interrupt, Pending, RegisterValues};
+use crate::facility::Facility;
 use crate::json::names::named;
 use crate::json::number::U64;
 use crate::json::object::{self, Object};

@@ -5,7 +5,8 @@
 
 use crate::access::AccessOp;
 use crate::effect::Effect;
-use crate::event::{ComputeOp, Facility, FpExceptions, FrameEdit, Interrupt, Via};
+use crate::event::{ComputeOp, FpExceptions, FrameEdit, Interrupt, Via};
+use crate::facility::Facility;
 use crate::register::Register;
 use crate::scenario::{Abis, Endians, Place, Verdict};
 

@@ -5,7 +5,8 @@ use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::event::{Event, Facility, FpExceptions, Pending, Syscall, Via};
+use crate::event::{Event, FpExceptions, Pending, Syscall, Via};
+use crate::facility::Facility;
 use crate::json::names::named;
 use crate::json::{object, optional};
 

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use crate::event::{Event, Facility, Interrupt, Pending, Switch, Syscall, Via};
+use crate::event::{Event, Interrupt, Pending, Switch, Syscall, Via};
+use crate::facility::Facility;
 use crate::register::Register;
 use crate::scenario::{MAX_TASKS, Scenario, TaskStage};
 

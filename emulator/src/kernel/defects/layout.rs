@@ -1,7 +1,7 @@
 //! What is saved and loaded: halves, byte order, control registers, special registers.
 
 use super::{Class, Defect, Origin, Severity};
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
 
 pub(super) const LIST: &[Defect] = &[
     Defect {

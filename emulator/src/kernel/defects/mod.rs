@@ -19,7 +19,7 @@ mod signals;
 use std::fmt;
 
 pub use self::class::Class;
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
 
 /// Who can notice a defect at worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

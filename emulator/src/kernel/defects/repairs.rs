@@ -1,7 +1,7 @@
 //! What 6.1 itself is suspected of. `fixed` does as 6.1 does; each entry is the repair, and `repaired` has all of them.
 
 use super::{Class, Defect, Origin, Severity};
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
 
 /// Where both bugs of a preempted signal were seen.
 const SIGNAL: &str = "seen on an unmodified 6.1.192 kernel with CONFIG_PREEMPT, also under QEMU without ctxfuzz (docs/preempted-in-a-signal.md)";

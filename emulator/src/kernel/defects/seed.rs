@@ -1,7 +1,7 @@
 //! The bug that started it and its family: a save that leaves the registers live, and a scratch register.
 
 use super::{Class, Defect, Origin, Severity};
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
 
 const SEED: Origin = Origin::Upstream {
     commit: "5e1d824f9a28",

@@ -166,8 +166,8 @@ impl Asker<'_> {
         // The stub answers in the byte order that the processor is in.
         let shift = |value: u128, byte: &u8| value << 8 | u128::from(*byte);
         Ok(Some(match self.kernel.endian {
-            crate::run::outcome::Endian::Little => bytes.iter().rev().fold(0, shift),
-            crate::run::outcome::Endian::Big => bytes.iter().fold(0, shift),
+            crate::arch::Endian::Little => bytes.iter().rev().fold(0, shift),
+            crate::arch::Endian::Big => bytes.iter().fold(0, shift),
         }))
     }
 

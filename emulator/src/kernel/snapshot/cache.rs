@@ -8,8 +8,8 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 use super::error::SnapshotError;
 use super::mapped::Mapped;
 use super::{BootOptions, Snapshot, file, package, qemu};
+use crate::arch::Endian;
 use crate::kernel::agent;
-use crate::run::outcome::Endian;
 
 /// How many snapshots are kept: those used last.
 const KEPT: usize = 16;

@@ -22,7 +22,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::error::{FormatProblem, SnapshotError};
 use super::pages::{PAGE, Pages};
 use super::{Registers, Snapshot, Symbol};
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
 
 /// Version of the format. Changes whenever a reader of the one before would go wrong.
 pub const VERSION: u32 = 1;

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
 
 pub use crate::machine::Registers;
 pub use boot::BootOptions;

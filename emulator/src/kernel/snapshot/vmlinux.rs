@@ -11,8 +11,8 @@ use super::error::SnapshotError;
 use super::mapped::Mapped;
 use super::pages::Pages;
 use super::{Symbol, SymbolKind};
+use crate::arch::Endian;
 use crate::machine::address::KERNEL;
-use crate::run::outcome::Endian;
 
 /// What is known of a kernel before it is booted.
 #[derive(Debug)]

@@ -5,14 +5,15 @@ use std::cell::RefCell;
 use unicorn_engine::RegisterPPC;
 
 use super::super::errata::{FI, Request};
-use super::super::exception::{Reason, Vector, msr};
+use super::super::exception::{Reason, Vector};
 use super::super::instruction::{HOST_CALL, inexact_after};
 use super::super::state::SavedState;
 use super::super::{Host, MachineError, Processor, Reply, Stop, View};
 use super::interrupts::{take, take_with};
 use super::paging::{NO_TRANSLATION, STORE};
 use super::{AddressMap, Engine, failed, gpr, set, stop};
-use crate::run::outcome::RegisterFile;
+use crate::arch::RegisterFile;
+use crate::arch::msr;
 
 struct Live<'a, 'b, 'u, H: Host>(&'a RefCell<&'b mut Engine<'u, H>>);
 

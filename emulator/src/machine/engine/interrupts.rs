@@ -2,12 +2,13 @@
 
 use unicorn_engine::RegisterPPC;
 
-use super::super::exception::{Reason, Vector, deliver, msr, rfscv_msr};
+use super::super::exception::{Reason, Vector, deliver, rfscv_msr};
 use super::super::instruction::{HOST_CALL, RFSCV, SCV_0, is_trap};
 use super::super::pseries::{TIMER_VECTOR, Unserved};
 use super::super::{Host, Stop};
 use super::calls::host_call;
 use super::{Engine, gpr, set, stop};
+use crate::arch::msr;
 
 /// Exception numbers as Unicorn reports them (QEMU's POWERPC_EXCP_*).
 mod excp {

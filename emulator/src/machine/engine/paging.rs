@@ -4,9 +4,10 @@ use unicorn_engine::{MemType, Prot, RegisterPPC, TlbEntry};
 
 use super::super::Host;
 use super::super::address::AddressMap;
-use super::super::exception::{Reason, Vector, msr};
+use super::super::exception::{Reason, Vector};
 use super::super::radix::{Access, Page, RadixMap, Refusal};
 use super::{Engine, Inner, permissions};
+use crate::arch::msr;
 
 /// DSISR, and the same bits of SRR1 for a fetch (Power ISA 3.1, Book III, 7.5.3 and 7.5.5).
 pub(super) const NO_TRANSLATION: u64 = 0x4000_0000;

@@ -2,7 +2,7 @@ use super::super::address::Area;
 use super::super::instruction::{HOST_CALL, TIME_BASE, branch, ld_absolute};
 use super::super::memory::Memory;
 use super::{Guest, Request, STRIDE, Trampolines};
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
 
 const TEXT: u64 = 0x1000;
 const POOL: Area = Area {

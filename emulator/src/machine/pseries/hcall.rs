@@ -84,8 +84,8 @@ fn rtas(memory: &Memory, args: u64) -> Result<(), Unserved> {
 mod tests {
     use super::super::{Boot, Pseries, Unserved};
     use super::*;
+    use crate::arch::Endian;
     use crate::machine::Registers;
-    use crate::run::outcome::Endian;
 
     const ARGS: u64 = 0x1000;
 

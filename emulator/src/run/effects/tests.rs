@@ -2,8 +2,8 @@
 
 use ctxfuzz_scenario::scenario::Scenario;
 
-use super::super::outcome::RegisterFile;
 use super::*;
+use crate::arch::RegisterFile;
 
 /// A scenario of so many tasks, one ring of task 0, and these events.
 fn scenario(tasks: usize, events: &str) -> Scenario {

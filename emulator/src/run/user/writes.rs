@@ -1,7 +1,8 @@
 //! Which registers the interpreter's operations write: user code's own doing, for which no kernel is to blame.
 
+use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::{self, AccessOp};
-use ctxfuzz_scenario::event::{ComputeOp, Facility};
+use ctxfuzz_scenario::event::ComputeOp;
 use ctxfuzz_scenario::register::Register;
 
 use super::{compute_number, facility_bit, kind};

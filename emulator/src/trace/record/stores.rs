@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::{FACILITY_BITS, Previous, Recorder};
+use crate::arch::msr;
+use crate::machine::View;
 use crate::machine::address::USER_TEXT;
-use crate::machine::{View, msr};
 use crate::run::{images, user};
 use crate::trace::{Cell, Slot};
 

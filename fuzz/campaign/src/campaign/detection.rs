@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::Defect;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::pair::Pair;

@@ -8,8 +8,8 @@ mod reduced;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::Defect;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::definedness::Abi;

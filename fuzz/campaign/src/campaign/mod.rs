@@ -24,8 +24,8 @@ pub mod trouble;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_emulator::run::{RunnerError, kernel_hash};
 use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::{LoadError, Scenario};

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::{KernelName, UnknownKernel};
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_triage::definedness::Abi;
 
 /// `--abi`: whose promises count.

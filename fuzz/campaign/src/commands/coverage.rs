@@ -9,12 +9,12 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::lines::{Executed, Lines};
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::symbols::Symbols;
 use ctxfuzz_emulator::machine::Options;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};

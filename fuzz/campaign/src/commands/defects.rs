@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::{self, Class, Defect};
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::Expect;
 use serde_json::{Value, json};
 

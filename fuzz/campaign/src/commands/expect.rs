@@ -5,8 +5,8 @@
 use std::io::{self, Write};
 
 use anyhow::Context;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::{Endians, Expect};
 use ctxfuzz_triage::expect::check_row;
 use serde::Serialize;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::run::kernel_hash;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_triage::cause::{self, Explanation};
 use ctxfuzz_triage::command;
 use ctxfuzz_triage::pair::Pair;

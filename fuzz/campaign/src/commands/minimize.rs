@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::compare::{Comparison, What};

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::RunnerError;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_triage::pair::Pair;
 
 /// Pairs by kernels and byte order. A run finds its machine as a fresh one would be, so who is reused cannot be seen in a result.

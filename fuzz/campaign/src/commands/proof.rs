@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::snapshot::Cached;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_triage::prove::{Answer, Proven, prove};
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::cause;
 use ctxfuzz_triage::compare::Comparison;

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::{End, Endian, LogEntry, Outcome, SIGFPE};
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, SIGFPE};
 use ctxfuzz_scenario::describe;
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::names;

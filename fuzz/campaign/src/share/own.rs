@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_triage::findings::scratch;
 
 use super::{FOLDERS, hash};

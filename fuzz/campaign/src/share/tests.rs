@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::symlink;
 use std::time::Instant;
 
-use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_generators::random_scenario;
 use ctxfuzz_scenario::scenario::Scenario;
 use tempfile::TempDir;

@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 
-use ctxfuzz_emulator::machine::msr;
+use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::trace::{Cell, Slot, Step};
 use ctxfuzz_scenario::register::Register;
 use rustc_hash::FxHashMap as HashMap;
 
 use super::super::align::Meeting;
 use super::super::raw::{Change, Damage};
-use super::super::state::owner_bit;
 use super::Analysis;
 
 impl Analysis<'_> {
@@ -100,7 +99,7 @@ impl Analysis<'_> {
                 self.b.logical(slot, register),
             );
             // Registers whose facility is off on both sides cannot be seen before they are loaded, which is a later step.
-            let bit = owner_bit(register);
+            let bit = msr::owner(register);
             let seen = bit == 0
                 || [&self.a, &self.b]
                     .iter()

@@ -3,13 +3,12 @@
 
 use std::collections::HashSet;
 
-use ctxfuzz_emulator::machine::msr;
+use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::trace::{Cell, Slot, Write};
 use ctxfuzz_scenario::register::Register;
 use rustc_hash::FxHashMap as HashMap;
 
 use super::super::raw::Change;
-use super::super::state::owner_bit;
 use super::{Analysis, LeftOut};
 
 /// FPRs, or VRs.
@@ -67,7 +66,7 @@ impl Analysis<'_> {
             let cells: HashSet<Cell> = kept.chain(written.iter().copied()).collect();
             for cell in cells {
                 if let Cell::Image(slot, register @ (Register::F(_) | Register::V(_))) = cell {
-                    saved.entry((slot, owner_bit(register))).or_default()[side] += 1;
+                    saved.entry((slot, msr::owner(register))).or_default()[side] += 1;
                 }
             }
         }
@@ -91,7 +90,7 @@ impl Analysis<'_> {
         for save in saved {
             let of_image = |cell: &Cell| match cell {
                 Cell::Image(slot, register) => {
-                    *slot == save.slot && owner_bit(*register) == save.facility
+                    *slot == save.slot && msr::owner(*register) == save.facility
                 }
                 _ => false,
             };
@@ -136,7 +135,7 @@ impl Analysis<'_> {
         let Cell::Hardware(register) = change.cell else {
             return None;
         };
-        let facility = owner_bit(register) & (msr::FP | msr::VEC);
+        let facility = msr::owner(register) & (msr::FP | msr::VEC);
         let walks = [&self.a, &self.b];
         let sides = [(change.a, &change.writer_a), (change.b, &change.writer_b)];
         let from_elsewhere = (0..2).any(|side| {

@@ -149,7 +149,7 @@ fn cell_name(cell: &Cell) -> String {
 }
 
 /// Doubleword `half` of a row.
-fn value(file: &ctxfuzz_emulator::run::outcome::RegisterFile, row: usize, half: usize) -> u64 {
+fn value(file: &ctxfuzz_emulator::arch::RegisterFile, row: usize, half: usize) -> u64 {
     match row {
         0..=63 => file.vsr[row][half],
         64 => file.fpscr,

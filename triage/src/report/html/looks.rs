@@ -1,7 +1,8 @@
 //! What both kernels gave a task each time its user code was seen, side by side.
 
+use ctxfuzz_emulator::arch::RegisterFile;
 use ctxfuzz_emulator::run::observe::{Observation, Point};
-use ctxfuzz_emulator::run::outcome::{Outcome, RegisterFile};
+use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_scenario::register::Register;
 
 /// One look at one task, in both runs.

@@ -1,6 +1,7 @@
 use std::path::Path;
 
-use ctxfuzz_emulator::run::outcome::{Endian, Outcome};
+use ctxfuzz_emulator::arch::Endian;
+use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_scenario::scenario::Scenario;
 use roxmltree::Document;
 

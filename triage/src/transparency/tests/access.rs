@@ -1,12 +1,14 @@
 //! What the kernel does for user code, and for guests.
 
+use ctxfuzz_emulator::arch::RegisterFile;
 use ctxfuzz_emulator::run::guest;
-use ctxfuzz_emulator::run::outcome::{LogEntry, RegisterFile};
+use ctxfuzz_emulator::run::outcome::LogEntry;
 use ctxfuzz_emulator::run::ptrace::values;
 use ctxfuzz_emulator::run::user::accessed;
+use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::Syscall::KvmRun;
-use ctxfuzz_scenario::event::{Event, Facility, Pending};
+use ctxfuzz_scenario::event::{Event, Pending};
 use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register::{self, F, V, Vs};
 

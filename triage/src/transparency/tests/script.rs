@@ -1,15 +1,16 @@
 //! A run as it is told to a test, step by step.
 
+use ctxfuzz_emulator::arch::{RegisterFile, msr};
 use ctxfuzz_emulator::run::effects::Effects;
 use ctxfuzz_emulator::run::observe::{Observation, Point};
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, Read, RegisterFile, SignalFrame};
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, Read, SignalFrame};
 use ctxfuzz_emulator::run::ownership::{Breach, Rule};
-use ctxfuzz_scenario::event::{Event, Facility, Interrupt, Pending, RegisterValues, Syscall, Via};
+use ctxfuzz_scenario::Facility;
+use ctxfuzz_scenario::event::{Event, Interrupt, Pending, RegisterValues, Syscall, Via};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};
 
 use super::super::{When, judge};
-use crate::compare::MSR_VSX;
 
 const ALL_FACILITIES: u64 = 0x0280_2000;
 /// VEC and VSX: the frame has every area.
@@ -131,7 +132,7 @@ impl Script {
                 task,
                 rule,
                 expected: 0,
-                found: MSR_VSX,
+                found: msr::VSX,
             });
         }
     }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use ctxfuzz_emulator::arch::{RegisterFile, msr};
 use ctxfuzz_emulator::run::guest;
 use ctxfuzz_emulator::run::observe::Observation;
-use ctxfuzz_emulator::run::outcome::{FIRST_GPR, RED_ZONE, RegisterFile, SIGFPE, SignalFrame};
+use ctxfuzz_emulator::run::outcome::{FIRST_GPR, RED_ZONE, SIGFPE, SignalFrame};
 use ctxfuzz_emulator::run::reads::{beginnings, unwritten};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Verdict};
 
 use super::{Heritage, Walk};
-use crate::compare::{MSR_VEC, MSR_VSX, What, area_bit, quadword, unequal};
+use crate::compare::{What, quadword, unequal};
 use crate::transparency::context::{Context, Masks};
 use crate::transparency::{Violation, When, exceptions};
 
@@ -158,7 +159,7 @@ impl Walk<'_> {
         };
         let (mut missing, mut lost) = (0, Verdict::Dead);
         for (register, (before, after), verdict) in interrupted.violated(&frame.registers, now) {
-            let absent = area_bit(register) & !frame.msr;
+            let absent = msr::frame(register) & !frame.msr;
             if absent == 0 {
                 self.found
                     .push(violation(What::Register(register), verdict, before, after));
@@ -168,7 +169,7 @@ impl Walk<'_> {
             }
         }
         if missing != 0 {
-            let there = frame.msr & (MSR_VEC | MSR_VSX);
+            let there = frame.msr & (msr::VEC | msr::VSX);
             self.found.push(violation(
                 What::Msr,
                 lost,

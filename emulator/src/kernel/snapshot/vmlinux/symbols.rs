@@ -12,7 +12,7 @@ use object::{
 
 use super::super::{Symbol, SymbolKind};
 use super::Elf;
-use crate::run::outcome::Endian;
+use crate::arch::Endian;
 
 /// Sections with code.
 type Text = HashMap<SectionIndex, Range<u64>>;

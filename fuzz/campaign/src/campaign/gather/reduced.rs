@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::Defect;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::known::Known;

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::{self, Defect};
-use ctxfuzz_emulator::run::outcome::Endian;
 use serde::{Deserialize, Serialize};
 
 use super::chosen;

@@ -13,8 +13,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::{self, Severity};
-use ctxfuzz_emulator::run::outcome::{Endian, Outcome};
+use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_emulator::run::user::Compiled;
 use ctxfuzz_emulator::run::{Runner, user};
 use ctxfuzz_generators::{random_scenario, rare_scenario};

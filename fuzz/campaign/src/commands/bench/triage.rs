@@ -11,9 +11,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::{Class, Defect};
 use ctxfuzz_emulator::kernel::name::{Build, KernelName};
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::cause::{Cause, Explainer};

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_emulator::run::{Runner, RunnerError};
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::definedness::Abi;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
-use ctxfuzz_emulator::run::outcome::Endian;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_generators::any_scenario;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::compare::What;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
 use bit_set::BitSet;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::RunnerError;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::cause::Explainer;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::{self, Defect, Severity};
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::machine::conformance;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::compare::Comparison;
 use ctxfuzz_triage::pair::Pair;

@@ -1,7 +1,7 @@
 //! The transparency oracle: every defect is seen with one kernel, and one that has none that anybody can see is left in peace.
 
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::{self, Defect};
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::transparency::Judgement;
 

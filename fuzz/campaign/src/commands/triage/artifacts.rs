@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::Endian;
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::index::Skipped;

@@ -2,7 +2,7 @@
 
 use ctxfuzz_scenario::effect::Effect;
 
-use crate::kernel::symbols::Symbols;
+use super::symbols::Symbols;
 
 /// A function that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub const WATCHED: [(Watched, &[&str]); 10] = [
 impl Watched {
     /// The effect that the function shows wherever it runs. A page copied in a page fault is told
     /// from other copies by its event.
-    pub(super) fn shows(self) -> Option<Effect> {
+    pub fn shows(self) -> Option<Effect> {
         Some(match self {
             Watched::CreateIoThread => Effect::IoWorker,
             Watched::CopyPage => Effect::PageCopy,
