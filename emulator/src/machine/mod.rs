@@ -19,6 +19,7 @@ pub mod radix;
 mod registers;
 pub mod samples;
 mod state;
+mod view;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -35,6 +36,10 @@ use self::pseries::{Boot, Timer};
 use self::radix::{OWN_SIZE, RadixMap};
 pub use self::registers::Registers;
 use self::state::{SavedState, StateLayout};
+use self::view::Processor;
+#[cfg(test)]
+pub(crate) use self::view::MadeUp;
+pub use self::view::View;
 use crate::run::outcome::{Endian, RegisterFile};
 
 /// What to load into a new machine.
@@ -167,57 +172,6 @@ pub enum Reply {
     },
     /// Stop the machine.
     Stop,
-}
-
-/// The processor at a host call or before an instruction.
-pub struct View<'a> {
-    /// Address of the instruction (for a replaced one, of its site).
-    pub pc: u64,
-    /// The instruction word (as it was before any repair).
-    pub word: u32,
-    /// MSR.
-    pub msr: u64,
-    /// Guest memory.
-    pub memory: &'a Memory,
-    /// Translation.
-    pub map: &'a AddressMap,
-    processor: &'a dyn Processor,
-}
-
-impl View<'_> {
-    /// Whether it happens in user mode.
-    pub fn user(&self) -> bool {
-        self.msr & msr::PR != 0
-    }
-
-    /// A general purpose register.
-    pub fn gpr(&self, n: u8) -> u64 {
-        self.processor.gpr(n)
-    }
-
-    /// The link register.
-    pub fn lr(&self) -> u64 {
-        self.processor.lr()
-    }
-
-    /// The FP, VMX and VSX registers. Slow: copies the whole processor state.
-    pub fn registers(&self) -> RegisterFile {
-        self.processor.registers()
-    }
-
-    /// A 64-bit value at an effective address (0 if there is none).
-    pub fn load(&self, ea: u64) -> u64 {
-        self.map
-            .physical(ea)
-            .map_or(0, |pa| self.memory.read_u64(pa))
-    }
-}
-
-/// What a [`View`] needs of the engine.
-trait Processor {
-    fn gpr(&self, n: u8) -> u64;
-    fn lr(&self) -> u64;
-    fn registers(&self) -> RegisterFile;
 }
 
 /// The host's side of a machine.
