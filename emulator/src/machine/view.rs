@@ -41,11 +41,32 @@ impl View<'_> {
         self.processor.registers()
     }
 
-    /// A 64-bit value at an effective address (0 if there is none).
+    /// A 64-bit value at an effective address at which there is memory whatever the guest does. If
+    /// there is none, the run ends as an emulator fault.
     pub fn load(&self, ea: u64) -> u64 {
+        self.memory.read_u64(self.physical(ea))
+    }
+
+    /// The physical address behind an effective one, as [`View::load`] finds it.
+    pub fn physical(&self, ea: u64) -> u64 {
+        match self.map.physical(ea) {
+            Some(pa) => pa,
+            None => self.no_memory(ea),
+        }
+    }
+
+    /// A 64-bit value at an effective address that the guest has made; 0 where there is no memory,
+    /// which is the guest's doing.
+    pub fn follow(&self, ea: u64) -> u64 {
         self.map
             .physical(ea)
             .map_or(0, |pa| self.memory.read_u64(pa))
+    }
+
+    #[cold]
+    fn no_memory(&self, ea: u64) -> u64 {
+        self.processor.refused(format!("memory at {ea:#x}"));
+        0
     }
 }
 
@@ -54,13 +75,18 @@ pub(super) trait Processor {
     fn gpr(&self, n: u8) -> u64;
     fn lr(&self) -> u64;
     fn registers(&self) -> RegisterFile;
+    /// Something could not be read: the run ends as an emulator fault.
+    fn refused(&self, what: String);
 }
 
 /// A processor that tests make up.
 #[cfg(test)]
+#[derive(Default)]
 pub(crate) struct MadeUp {
     /// General purpose registers.
     pub(crate) gprs: [u64; 32],
+    /// What could not be read.
+    pub(crate) refused: std::cell::OnceCell<String>,
 }
 
 #[cfg(test)]
@@ -96,5 +122,9 @@ impl Processor for MadeUp {
 
     fn registers(&self) -> RegisterFile {
         RegisterFile::default()
+    }
+
+    fn refused(&self, what: String) {
+        let _ = self.refused.set(what);
     }
 }

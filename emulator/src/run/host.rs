@@ -246,7 +246,7 @@ impl RunHost {
         if self.outcome.tasks.len() <= index {
             self.outcome.tasks.resize(index + 1, None);
         }
-        let file = user::read_dump(view.memory, |ea| view.map.physical(ea).unwrap_or(0), task);
+        let file = user::read_dump(view.memory, |ea| view.physical(ea), task);
         self.outcome.tasks[index] = Some(file);
         self.outcome.gprs.resize(self.outcome.tasks.len(), None);
         self.outcome.gprs[index] = Some(gprs(view));
@@ -472,7 +472,10 @@ impl RunHost {
 
 /// The kernel came back with another r29 than the task had.
 fn no_operation(view: &View<'_>) -> GuestEnd {
-    GuestEnd::Lost(format!("user code came back with r29 = {:#x}", view.gpr(29)))
+    GuestEnd::Lost(format!(
+        "user code came back with r29 = {:#x}",
+        view.gpr(29)
+    ))
 }
 
 /// r14 to r25.

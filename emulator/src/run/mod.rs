@@ -379,7 +379,7 @@ impl Runner {
 
     /// The hardware registers where the last run stopped.
     pub fn hardware_registers(&self) -> Option<RegisterFile> {
-        self.machine.registers()
+        self.machine.registers().ok()
     }
 }
 

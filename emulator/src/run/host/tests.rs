@@ -23,7 +23,7 @@ fn ends(pc: u64, msr: u64, gprs: &[(usize, u64)], words: &[(u64, u64)]) -> End {
     for (ea, word) in words {
         memory.write_u64(map.physical(*ea).expect("it is user data"), *word);
     }
-    let mut processor = MadeUp { gprs: [0; 32] };
+    let mut processor = MadeUp::default();
     for (n, value) in gprs {
         processor.gprs[*n] = *value;
     }
