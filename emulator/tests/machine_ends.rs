@@ -124,7 +124,7 @@ fn a_rewound_machine_does_the_same_again() -> Result<(), MachineError> {
         machine.rewind();
         assert_eq!(machine.go(), Stop::Host);
         seen.push((
-            machine.gpr(7),
+            machine.gpr(7)?,
             machine.blocks(),
             machine.coverage().hits().to_vec(),
         ));

@@ -173,10 +173,7 @@ impl Bench {
             ("mffs makes doubleword 1 of its VSR zero", word::mffs(7)),
         ] {
             let code: Vec<u32> = load.iter().copied().chain([write]).collect();
-            let file = self
-                .run(&code, &[], &[], None)?
-                .registers()
-                .unwrap_or_default();
+            let file = self.run(&code, &[], &[], None)?.registers()?;
             checks.push(Check {
                 name,
                 expected: 0,
@@ -206,10 +203,7 @@ impl Bench {
             word::lxvd2x_r4(32),
             word::MFVSCR_V0,
         ];
-        let file = self
-            .run(&code, &[], &[], None)?
-            .registers()
-            .unwrap_or_default();
+        let file = self.run(&code, &[], &[], None)?.registers()?;
         let check = |name, expected, found| Check {
             name,
             expected,
@@ -239,7 +233,7 @@ impl Bench {
         let after = |more: &[u32]| -> Result<u64, MachineError> {
             let code: Vec<u32> = load.iter().chain(more).copied().collect();
             let machine = self.run(&code, &[], &[], None)?;
-            Ok(machine.registers().unwrap_or_default().fpscr)
+            Ok(machine.registers()?.fpscr)
         };
         let check = |name, expected, found, erratum| Check {
             name,
@@ -285,7 +279,7 @@ impl Bench {
             word::lvx_r4(3),
         ];
         let machine = self.run(&code, &[], &[], None)?;
-        let file = machine.registers().unwrap_or_default();
+        let file = machine.registers()?;
         let (high, low) = (0x1122_3344_5566_7788, 0x99aa_bbcc_ddee_ff00);
         let stored = [
             machine.memory().read_u64(DATA + 0x100),
@@ -339,7 +333,7 @@ impl Bench {
             &[],
             None,
         )?;
-        let file = machine.registers().unwrap_or_default();
+        let file = machine.registers()?;
         Ok(vec![
             Check {
                 name: "lfd in user mode without VSX makes doubleword 1 zero",
@@ -356,7 +350,7 @@ impl Bench {
             Check {
                 name: "lfd leaves its address register alone",
                 expected: 0x2000_0000,
-                found: machine.gpr(3),
+                found: machine.gpr(3)?,
                 erratum: false,
             },
         ])
@@ -376,15 +370,21 @@ impl Bench {
         ];
         let user = [word::NOP, 0x4400_0002];
         let machine = self.run(&Self::enter_user(56), &user, &[(0x4c00, handler)], None)?;
-        Ok(self.entry(
+        self.entry(
             "sc",
             &machine,
             USER_TEXT + 8,
             USER_MSR | msr::FP | self.little(),
-        ))
+        )
     }
 
-    fn entry(&self, what: &str, machine: &Machine<CheckHost>, srr0: u64, srr1: u64) -> Vec<Check> {
+    fn entry(
+        &self,
+        what: &str,
+        machine: &Machine<CheckHost>,
+        srr0: u64,
+        srr1: u64,
+    ) -> Result<Vec<Check>, MachineError> {
         let (first, second, third) = match what {
             "sc" => (
                 "sc: SRR0 is the next instruction",
@@ -409,11 +409,11 @@ impl Bench {
             found,
             erratum: false,
         };
-        vec![
-            check(first, srr0, machine.gpr(7)),
-            check(second, srr1, machine.gpr(8)),
-            check(third, handler_msr, machine.gpr(9)),
-        ]
+        Ok(vec![
+            check(first, srr0, machine.gpr(7)?),
+            check(second, srr1, machine.gpr(8)?),
+            check(third, handler_msr, machine.gpr(9)?),
+        ])
     }
 
     /// Book III, 7.5.27: `scv` puts the next instruction into LR and the MSR into CTR; `rfscv` returns by them.
@@ -431,12 +431,12 @@ impl Bench {
             check(
                 "scv: LR is the next instruction",
                 USER_TEXT + 4,
-                machine.gpr(7),
+                machine.gpr(7)?,
             ),
             check(
                 "scv: CTR is the old MSR",
                 USER_MSR | msr::FP | self.little(),
-                machine.gpr(8),
+                machine.gpr(8)?,
             ),
         ])
     }
@@ -451,7 +451,7 @@ impl Bench {
         ];
         let user = [word::LIS_R3_USER_DATA, word::lfd_r3(7, 8), HOST_CALL];
         let machine = self.run(&Self::enter_user(48), &user, &[(0x4800, handler)], None)?;
-        Ok(self.entry("fp", &machine, USER_TEXT + 4, USER_MSR | self.little()))
+        self.entry("fp", &machine, USER_TEXT + 4, USER_MSR | self.little())
     }
 
     /// Book I, 4.4: an enabled zero divide is a program interrupt at the instruction if FE0 or FE1 is on, and leaves its target alone.
@@ -481,7 +481,7 @@ impl Bench {
         };
         let (taken, ignored) = (run(96)?, run(56)?);
         let msr = USER_MSR | msr::FP | msr::FE0 | msr::FE1 | self.little();
-        let file = taken.registers().unwrap_or_default();
+        let file = taken.registers()?;
         Ok(vec![
             Check {
                 // Without repairs the `mtfsf` before it leaves an exception behind, which comes late.
@@ -489,13 +489,13 @@ impl Bench {
                 ..check(
                     "enabled zero divide: SRR0 is the instruction",
                     USER_TEXT + 24,
-                    taken.gpr(7),
+                    taken.gpr(7)?,
                 )
             },
             check(
                 "enabled zero divide: SRR1 says floating point",
                 msr | 0x10_0000,
-                taken.gpr(8),
+                taken.gpr(8)?,
             ),
             check("enabled zero divide: the target is kept", B, file.vsr[7][0]),
             check(
@@ -506,7 +506,7 @@ impl Bench {
             check(
                 "no interrupt with FE0 = FE1 = 0",
                 0x2000_0000,
-                ignored.gpr(3),
+                ignored.gpr(3)?,
             ),
         ])
     }
@@ -525,12 +525,12 @@ impl Bench {
             &[(0x4900, handler)],
             Some(Vector::Decrementer),
         )?;
-        Ok(self.entry(
+        self.entry(
             "interrupt",
             &machine,
             USER_TEXT + 8,
             USER_MSR | msr::FP | self.little(),
-        ))
+        )
     }
 }
 

@@ -7,6 +7,7 @@ mod calls;
 mod interrupts;
 mod paging;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use unicorn_engine::{
@@ -60,6 +61,8 @@ pub(super) struct Inner<H> {
     pub(super) samples: Samples,
     probe: Option<Probe>,
     pub(super) stop: Option<Stop>,
+    /// What could not be read first in this run.
+    refused: OnceCell<String>,
     /// MSR to go back to when a loan of VSX ends.
     lent_from: Option<u64>,
     /// What FPSCR\[FI\] has to become.
@@ -127,6 +130,7 @@ impl<H: Host> Inner<H> {
             samples: Samples::new(options.budget),
             probe: None,
             stop: None,
+            refused: OnceCell::new(),
             lent_from: None,
             inexact: false,
             staging: false,
@@ -157,6 +161,7 @@ impl<H: Host> Inner<H> {
         self.samples.reset();
         self.probe = None;
         self.stop = None;
+        self.refused.take();
         self.lent_from = None;
         self.inexact = false;
         self.staging = false;
@@ -268,7 +273,7 @@ pub(super) fn start<H: Host>(
         uc.add_tlb_hook(1, 0, |uc, ea, access| paging::fill(uc, ea, access))
     } else {
         uc.add_tlb_hook(1, 0, |uc, ea, _| {
-            let problem_state = uc.reg_read(RegisterPPC::MSR).unwrap_or(0) & msr::PR != 0;
+            let problem_state = read(uc, RegisterPPC::MSR) & msr::PR != 0;
             translate(&uc.get_data().map, ea, problem_state)
         })
     }
@@ -372,19 +377,56 @@ pub(super) fn set_registers<D>(
     Ok(())
 }
 
-/// A general purpose register (0 if the engine will not say).
-pub(super) fn gpr<D>(uc: &Unicorn<'_, D>, n: u8) -> u64 {
-    uc.reg_read(RegisterPPC::R0 as i32 + i32::from(n & 31))
-        .unwrap_or(0)
+/// A general purpose register.
+pub(super) fn gpr<H: Host>(uc: &Engine<'_, H>, n: u8) -> u64 {
+    read(uc, RegisterPPC::R0 as i32 + i32::from(n & 31))
+}
+
+/// A register. If the engine refuses to read it, the run ends as an emulator fault, whatever
+/// happens until then.
+pub(super) fn read<H: Host>(uc: &Engine<'_, H>, register: impl Into<i32>) -> u64 {
+    let register = register.into();
+    answered(uc, register, uc.reg_read(register))
+}
+
+/// What the engine answers when it is asked for this register.
+pub(super) fn answered<H: Host>(
+    uc: &Engine<'_, H>,
+    register: i32,
+    answer: Result<u64, uc_error>,
+) -> u64 {
+    answer.unwrap_or_else(|error| {
+        refuse(uc, format!("register {register} of Unicorn: {error:?}"));
+        0
+    })
+}
+
+/// Notes that something could not be read. The first of a run is kept.
+#[cold]
+pub(super) fn refuse<H: Host>(uc: &Engine<'_, H>, what: String) {
+    let _ = uc.get_data().refused.set(what);
+}
+
+/// The emulator fault that the run is, if something could not be read.
+pub(super) fn refusal<H: Host>(uc: &mut Engine<'_, H>) -> Option<Stop> {
+    let what = uc.get_data_mut().refused.take()?;
+    Some(Stop::EmulatorFault(format!(
+        "the engine refused to read {what}"
+    )))
 }
 
 /// Why the engine came back.
 pub(super) fn reason<H: Host>(uc: &mut Engine<'_, H>, result: Result<(), uc_error>) -> Stop {
+    let reason = reported(uc, result);
+    refusal(uc).unwrap_or(reason)
+}
+
+fn reported<H: Host>(uc: &mut Engine<'_, H>, result: Result<(), uc_error>) -> Stop {
     if let Some(stop) = uc.get_data_mut().stop.take() {
         return stop;
     }
-    let pc = uc.reg_read(RegisterPPC::PC).unwrap_or(0);
-    let user = uc.reg_read(RegisterPPC::MSR).unwrap_or(0) & msr::PR != 0;
+    let pc = read(uc, RegisterPPC::PC);
+    let user = read(uc, RegisterPPC::MSR) & msr::PR != 0;
     match result {
         Err(uc_error::EXCEPTION) => Stop::Fault {
             what: format!(
@@ -398,12 +440,13 @@ pub(super) fn reason<H: Host>(uc: &mut Engine<'_, H>, result: Result<(), uc_erro
     }
 }
 
-fn set<H: Host>(uc: &mut Engine<'_, H>, register: RegisterPPC, value: u64) {
+fn set<H: Host>(uc: &mut Engine<'_, H>, register: impl Into<i32>, value: u64) {
+    let register = register.into();
     if let Err(error) = uc.reg_write(register, value) {
         uc.get_data_mut()
             .stop
             .get_or_insert(Stop::EmulatorFault(format!(
-                "writing {register:?}: {error:?}"
+                "writing register {register} of Unicorn: {error:?}"
             )));
     }
 }
@@ -484,6 +527,6 @@ fn on_instruction<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     if word == HOST_CALL || inner.map.own().stubs.physical(pc).is_some() {
         return;
     }
-    let msr = uc.reg_read(RegisterPPC::MSR).unwrap_or(0);
+    let msr = read(uc, RegisterPPC::MSR);
     with_host(uc, pc, word, msr, |host, view| host.instruction(view));
 }

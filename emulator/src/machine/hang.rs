@@ -3,7 +3,6 @@
 use unicorn_engine::{RegisterPPC, Unicorn};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::engine::gpr;
 use super::memory::Memory;
 use super::pages::PageSet;
 use super::radix::OWN_SIZE;
@@ -21,7 +20,7 @@ pub(super) struct Probe {
 
 struct Checkpoint {
     pc: u64,
-    general: u64,
+    general: Option<u64>,
     whole: Option<u64>,
 }
 
@@ -43,6 +42,7 @@ impl Probe {
             return None;
         };
         let same = first.pc == pc
+            && first.general.is_some()
             && first.general == general(uc)
             && first.whole.is_some()
             && first.whole == whole(uc, memory);
@@ -54,11 +54,12 @@ impl Probe {
     }
 }
 
-/// A cheap hash that rules out most blocks.
-fn general<D>(uc: &Unicorn<'_, D>) -> u64 {
+/// A cheap hash that rules out most blocks. `None` (never equal) if the registers cannot be had.
+fn general<D>(uc: &Unicorn<'_, D>) -> Option<u64> {
     let mut bytes = Vec::with_capacity(8 * 36);
     for n in 0..32 {
-        bytes.extend(gpr(uc, n).to_ne_bytes());
+        let value = uc.reg_read(RegisterPPC::R0 as i32 + n).ok()?;
+        bytes.extend(value.to_ne_bytes());
     }
     for register in [
         RegisterPPC::LR,
@@ -66,9 +67,9 @@ fn general<D>(uc: &Unicorn<'_, D>) -> u64 {
         RegisterPPC::CR,
         RegisterPPC::MSR,
     ] {
-        bytes.extend(uc.reg_read(register).unwrap_or(0).to_ne_bytes());
+        bytes.extend(uc.reg_read(register).ok()?.to_ne_bytes());
     }
-    xxh3_64(&bytes)
+    Some(xxh3_64(&bytes))
 }
 
 /// A hash of processor state and memory. `None` (never equal) if the state cannot be had.

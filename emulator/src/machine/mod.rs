@@ -19,6 +19,9 @@ pub mod radix;
 mod registers;
 pub mod samples;
 mod state;
+#[cfg(test)]
+mod tests;
+mod view;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -35,7 +38,11 @@ use self::pseries::{Boot, Timer};
 use self::radix::{OWN_SIZE, RadixMap};
 pub use self::registers::Registers;
 use self::state::{SavedState, StateLayout};
-use crate::arch::{Endian, RegisterFile, msr};
+#[cfg(test)]
+pub(crate) use self::view::MadeUp;
+use self::view::Processor;
+pub use self::view::View;
+use crate::arch::{Endian, RegisterFile};
 
 /// What to load into a new machine.
 pub struct Program {
@@ -167,57 +174,6 @@ pub enum Reply {
     },
     /// Stop the machine.
     Stop,
-}
-
-/// The processor at a host call or before an instruction.
-pub struct View<'a> {
-    /// Address of the instruction (for a replaced one, of its site).
-    pub pc: u64,
-    /// The instruction word (as it was before any repair).
-    pub word: u32,
-    /// MSR.
-    pub msr: u64,
-    /// Guest memory.
-    pub memory: &'a Memory,
-    /// Translation.
-    pub map: &'a AddressMap,
-    processor: &'a dyn Processor,
-}
-
-impl View<'_> {
-    /// Whether it happens in user mode.
-    pub fn user(&self) -> bool {
-        self.msr & msr::PR != 0
-    }
-
-    /// A general purpose register.
-    pub fn gpr(&self, n: u8) -> u64 {
-        self.processor.gpr(n)
-    }
-
-    /// The link register.
-    pub fn lr(&self) -> u64 {
-        self.processor.lr()
-    }
-
-    /// The FP, VMX and VSX registers. Slow: copies the whole processor state.
-    pub fn registers(&self) -> RegisterFile {
-        self.processor.registers()
-    }
-
-    /// A 64-bit value at an effective address (0 if there is none).
-    pub fn load(&self, ea: u64) -> u64 {
-        self.map
-            .physical(ea)
-            .map_or(0, |pa| self.memory.read_u64(pa))
-    }
-}
-
-/// What a [`View`] needs of the engine.
-trait Processor {
-    fn gpr(&self, n: u8) -> u64;
-    fn lr(&self) -> u64;
-    fn registers(&self) -> RegisterFile;
 }
 
 /// The host's side of a machine.
@@ -393,7 +349,10 @@ impl<H: Host> Machine<H> {
             return stop;
         }
         loop {
-            let pc = self.uc.reg_read(RegisterPPC::PC).unwrap_or(0);
+            let pc = engine::read(&self.uc, RegisterPPC::PC);
+            if let Some(stop) = engine::refusal(&mut self.uc) {
+                return stop;
+            }
             // The end address is one no guest reaches: runs end by a host call or a fault.
             let result = self.uc.emu_start(pc, u64::MAX - 3, 0, 0);
             if !engine::resume(&mut self.uc) {
@@ -448,20 +407,29 @@ impl<H: Host> Machine<H> {
     }
 
     /// The FP, VMX and VSX registers as they are.
-    pub fn registers(&self) -> Option<RegisterFile> {
-        let mut state = SavedState::new(&self.uc).ok()?;
-        state.save(&self.uc).ok()?;
-        Some(self.layout.registers(&state))
+    pub fn registers(&self) -> Result<RegisterFile, MachineError> {
+        let failed = |error| MachineError::Engine {
+            what: "read the registers",
+            error,
+        };
+        let mut state = SavedState::new(&self.uc).map_err(failed)?;
+        state.save(&self.uc).map_err(failed)?;
+        Ok(self.layout.registers(&state))
     }
 
-    /// A general purpose register.
-    pub fn gpr(&self, n: u8) -> u64 {
-        engine::gpr(&self.uc, n)
+    /// A general purpose register as it is.
+    pub fn gpr(&self, n: u8) -> Result<u64, MachineError> {
+        let register = RegisterPPC::R0 as i32 + i32::from(n & 31);
+        let value = self.uc.reg_read(register);
+        value.map_err(|error| MachineError::Engine {
+            what: "read a register",
+            error,
+        })
     }
 
     /// The instruction that the machine stands at, or the one that its trampoline replaces.
     fn site(&self) -> u64 {
-        let pc = self.uc.reg_read(RegisterPPC::PC).unwrap_or(0);
+        let pc = engine::read(&self.uc, RegisterPPC::PC);
         self.uc.get_data().site(pc)
     }
 }

@@ -276,7 +276,7 @@ impl Agent {
                 .map_or(0, |pa| u64::from(view.memory.read_u32(pa)))
         };
         self.pid_offset = (0..PID_WITHIN).step_by(4).find(|o| {
-            let parent = |at: u64| view.load(address + at);
+            let parent = |at: u64| view.follow(address + at);
             let parents = (o + 8).next_multiple_of(8);
             word(*o) == pid
                 && word(o + 4) == pid

@@ -3,6 +3,8 @@
 //! How work is made pending is up to the kernel: `remote_work` for the model, `agent` for a real one.
 
 mod end;
+#[cfg(test)]
+mod tests;
 mod tracer;
 
 use ctxfuzz_scenario::effect::Effect;
@@ -20,6 +22,7 @@ use super::reads::Reads;
 use super::{images, ptrace, remote_work, user};
 use crate::kernel::image::Layout;
 use crate::kernel::watched::WATCHED;
+use crate::machine::address::KERNEL;
 use crate::machine::{Host, Reply, Vector, View};
 
 pub use end::GuestEnd;
@@ -244,7 +247,7 @@ impl RunHost {
         if self.outcome.tasks.len() <= index {
             self.outcome.tasks.resize(index + 1, None);
         }
-        let file = user::read_dump(view.memory, |ea| view.map.physical(ea).unwrap_or(0), task);
+        let file = user::read_dump(view.memory, |ea| view.physical(ea), task);
         self.outcome.tasks[index] = Some(file);
         self.outcome.gprs.resize(self.outcome.tasks.len(), None);
         self.outcome.gprs[index] = Some(gprs(view));
@@ -278,14 +281,17 @@ impl RunHost {
         match woken {
             Some(Ok(reply)) => reply,
             Some(Err(what)) => self.end(GuestEnd::Lost(what)),
-            None => self.end(GuestEnd::Lost("the model made host call 7".into())),
+            // Only the agent has this call. The model's user program is ours, and no kernel changes it.
+            None => self.end(GuestEnd::OurFault(format!(
+                "the model's user code made host call {}",
+                call::IDLE
+            ))),
         }
     }
 
     fn event(&mut self, view: &View<'_>, task: u8) -> Reply {
         let Some(operation) = view.map.physical(view.gpr(29)) else {
-            let what = format!("user code came back with r29 = {:#x}", view.gpr(29));
-            return self.end(GuestEnd::Lost(what));
+            return self.end(no_operation(view));
         };
         let (kind, event) = user::operation_head(view.memory, operation);
         if user::is_end(kind) {
@@ -396,16 +402,23 @@ impl RunHost {
     }
 
     fn interrupt(&mut self, view: &View<'_>) -> Reply {
-        let vector = match view.load(view.gpr(29).wrapping_add(8)) {
+        let Some(operation) = view.map.physical(view.gpr(29)) else {
+            return self.end(no_operation(view));
+        };
+        let (kind, _) = user::operation_head(view.memory, operation);
+        let vector = match view.memory.read_u64(operation + 8) {
             0x500 => Vector::External,
             0x900 => Vector::Decrementer,
             0xa00 => Vector::Doorbell,
             0x300 => Vector::DataStorage,
             0x100 => Vector::SystemReset,
             other => {
-                return self.end(GuestEnd::Lost(format!(
-                    "user code asked for interrupt {other:#x}"
-                )));
+                let what = format!("user code asked for interrupt {other:#x}");
+                // The host has compiled this operation itself, unless r29 is not at an interrupt.
+                return self.end(match user::is_interrupt(kind) {
+                    true => GuestEnd::OurFault(what),
+                    false => GuestEnd::Lost(what),
+                });
             }
         };
         if let (Vector::DataStorage, Some(agent)) = (vector, &mut self.agent) {
@@ -443,9 +456,27 @@ impl RunHost {
                     .map_or_else(String::new, |pa| view.memory.read_str(pa));
                 self.end(GuestEnd::Panic(reason))
             }
-            other => self.end(GuestEnd::Lost(format!("the kernel made host call {other}"))),
+            other => {
+                let what = format!("the kernel made host call {other}");
+                // The model's kernel text makes its host calls by constants. A call from elsewhere
+                // is user code that the kernel went back to in privileged state, and a real kernel
+                // makes none at all.
+                let ours = self.layout.model.is_some() && view.pc >= KERNEL;
+                self.end(match ours {
+                    true => GuestEnd::OurFault(what),
+                    false => GuestEnd::Lost(what),
+                })
+            }
         }
     }
+}
+
+/// The kernel came back with another r29 than the task had.
+fn no_operation(view: &View<'_>) -> GuestEnd {
+    GuestEnd::Lost(format!(
+        "user code came back with r29 = {:#x}",
+        view.gpr(29)
+    ))
 }
 
 /// r14 to r25.

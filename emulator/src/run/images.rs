@@ -65,7 +65,7 @@ pub fn model_tasks(memory: &Memory, map: &AddressMap, layout: &ModelLayout) -> V
 
 /// The user index of the model's task at this address.
 pub fn user_index(view: &View<'_>, layout: &ModelLayout, task: u64) -> Option<u8> {
-    let index = view.load(task.wrapping_add(layout.task_user_index));
+    let index = view.follow(task.wrapping_add(layout.task_user_index));
     u8::try_from(index).ok()
 }
 
@@ -142,14 +142,14 @@ pub(crate) fn registers_at(layout: &ThreadLayout, offset: u64, size: u64) -> Vec
 
 /// What `swapcontext` has put at `uc`, or the start of a signal frame. The VMX area is read as `lvx` reads it, which takes addresses for multiples of 16.
 pub fn context(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> SignalFrame {
-    let msr = view.load(uc.wrapping_add(layout.frame.gp_regs + 8 * PT_MSR));
+    let msr = view.follow(uc.wrapping_add(layout.frame.gp_regs + 8 * PT_MSR));
     let mut registers = RegisterFile::default();
     let fp = uc.wrapping_add(layout.frame.fp_regs);
     for n in 0..32u64 {
-        registers.vsr[n as usize][0] = view.load(fp.wrapping_add(8 * n));
+        registers.vsr[n as usize][0] = view.follow(fp.wrapping_add(8 * n));
     }
-    registers.fpscr = view.load(fp.wrapping_add(8 * 32));
-    let v_regs = view.load(uc.wrapping_add(layout.frame.v_regs_pointer));
+    registers.fpscr = view.follow(fp.wrapping_add(8 * 32));
+    let v_regs = view.follow(uc.wrapping_add(layout.frame.v_regs_pointer));
     let frame = |registers| SignalFrame {
         task,
         msr,
@@ -163,7 +163,7 @@ pub fn context(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> SignalFra
     }
     let v_regs = v_regs & !15;
     // A frame may cross pages, which lie anywhere.
-    let word = |offset: u64| view.load(v_regs.wrapping_add(offset));
+    let word = |offset: u64| view.follow(v_regs.wrapping_add(offset));
     if msr & msr::VEC != 0 {
         for n in 0..32u64 {
             registers.vsr[32 + n as usize] =
@@ -187,17 +187,17 @@ pub fn context(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> SignalFra
 /// Whether the frame of a handler that has just been entered interrupted another handler before its first instruction: only there it still has its own address in CTR.
 pub fn at_entry(view: &View<'_>, layout: &Layout) -> bool {
     let ctr = layout.frame.gp_regs + 8 * PT_CTR;
-    view.load(view.gpr(5).wrapping_add(ctr)) == user::SIGNAL_HANDLER
+    view.follow(view.gpr(5).wrapping_add(ctr)) == user::SIGNAL_HANDLER
 }
 
 /// The frame of a handler that has just been entered: r3 is the signal, r4 its `siginfo`, the last thing in the frame, and r5 the `ucontext`.
 pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8) -> SignalFrame {
     let (signal, info, uc) = (view.gpr(3) as u8, view.gpr(4), view.gpr(5));
-    let interrupted_r1 = view.load(uc.wrapping_add(layout.frame.gp_regs + 8));
+    let interrupted_r1 = view.follow(uc.wrapping_add(layout.frame.gp_regs + 8));
     let left = interrupted_r1.wrapping_sub(info.wrapping_add(SIGINFO_SIZE));
     let code = match signal {
         // The first half of a doubleword.
-        SIGFPE => match (view.memory.endian(), view.load(info.wrapping_add(8))) {
+        SIGFPE => match (view.memory.endian(), view.follow(info.wrapping_add(8))) {
             (Endian::Little, both) => both as i32,
             (Endian::Big, both) => (both >> 32) as i32,
         },

@@ -380,7 +380,7 @@ impl Runner {
 
     /// The hardware registers where the last run stopped.
     pub fn hardware_registers(&self) -> Option<RegisterFile> {
-        self.machine.registers()
+        self.machine.registers().ok()
     }
 }
 
@@ -405,7 +405,9 @@ fn end(stop: Stop, guest: Option<GuestEnd>) -> End {
         (Stop::Host, Some(GuestEnd::Panic(reason))) => End::KernelFault(reason),
         // A lost interpreter or a user-mode fault means that the kernel came back with registers no program gave it.
         (Stop::Host, Some(GuestEnd::Lost(what))) => End::KernelFault(what),
-        (Stop::Host, Some(GuestEnd::Misled(what))) => End::EmulatorFault(what),
+        (Stop::Host, Some(GuestEnd::OurFault(what) | GuestEnd::Misled(what))) => {
+            End::EmulatorFault(what)
+        }
         (Stop::Host, None) => End::EmulatorFault("stopped without a host call".into()),
         (Stop::Fault { what, user: false }, _) => End::KernelFault(what),
         (Stop::Fault { what, user: true }, _) => {

@@ -109,9 +109,7 @@ pub(super) fn look(
         writes,
         registers: match point {
             // Dumping went through f0 and v0.
-            Point::Dumped => {
-                user::read_dump(view.memory, |ea| view.map.physical(ea).unwrap_or(0), task)
-            }
+            Point::Dumped => user::read_dump(view.memory, |ea| view.physical(ea), task),
             _ => logical_registers(view, layout),
         },
         gprs: gprs(view),

@@ -276,11 +276,11 @@ impl Recorder {
                 (Cell::Image(slot, register), value)
             })
             .collect();
-        let regs = view.load(base + self.layout.thread.regs);
+        let regs = view.follow(base + self.layout.thread.regs);
         if regs != 0 {
             let at = regs.wrapping_add(self.layout.regs_msr);
             self.msr_at.insert(slot, at);
-            let bits = view.load(at) & FACILITY_BITS;
+            let bits = view.follow(at) & FACILITY_BITS;
             cells.push((Cell::Facilities(slot), bits.into()));
         }
         self.memory.extend(cells.iter().copied());

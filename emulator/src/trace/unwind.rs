@@ -57,11 +57,11 @@ impl Unwinder {
             trace.push(view.lr());
         }
         while trace.len() < DEPTH && sp >= KERNEL && sp & 7 == 0 {
-            let caller = view.load(sp);
+            let caller = view.follow(sp);
             if caller <= sp {
                 break;
             }
-            trace.push(view.load(caller + LR_SAVE));
+            trace.push(view.follow(caller + LR_SAVE));
             sp = caller;
         }
         // The last frames belong to the interrupt or system call itself; what is not kernel text is no caller.

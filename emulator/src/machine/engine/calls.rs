@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use unicorn_engine::RegisterPPC;
+use unicorn_engine::{RegisterPPC, uc_error};
 
 use super::super::errata::{FI, Request};
 use super::super::exception::{Reason, Vector};
@@ -11,7 +11,7 @@ use super::super::state::SavedState;
 use super::super::{Host, MachineError, Processor, Reply, Stop, View};
 use super::interrupts::{take, take_with};
 use super::paging::{NO_TRANSLATION, STORE};
-use super::{AddressMap, Engine, failed, gpr, set, stop};
+use super::{AddressMap, Engine, failed, gpr, read, refuse, set, stop};
 use crate::arch::RegisterFile;
 use crate::arch::msr;
 
@@ -23,26 +23,29 @@ impl<H: Host> Processor for Live<'_, '_, '_, H> {
     }
 
     fn lr(&self) -> u64 {
-        self.0.borrow().reg_read(RegisterPPC::LR).unwrap_or(0)
+        read(&self.0.borrow(), RegisterPPC::LR)
     }
 
     fn registers(&self) -> RegisterFile {
         let mut uc = self.0.borrow_mut();
-        let state = uc
-            .get_data_mut()
-            .scratch
-            .take()
-            .map_or_else(|| SavedState::new(&uc), Ok);
-        let Ok(mut state) = state else {
-            return RegisterFile::default();
-        };
-        if state.save(&uc).is_err() {
-            return RegisterFile::default();
-        }
-        let file = uc.get_data().layout.registers(&state);
-        uc.get_data_mut().scratch = Some(state);
-        file
+        registers(&mut uc).unwrap_or_else(|error| {
+            refuse(&uc, format!("the processor state: {error:?}"));
+            RegisterFile::default()
+        })
     }
+
+    fn refused(&self, what: String) {
+        refuse(&self.0.borrow(), what);
+    }
+}
+
+fn registers<H: Host>(uc: &mut Engine<'_, H>) -> Result<RegisterFile, uc_error> {
+    let scratch = uc.get_data_mut().scratch.take();
+    let mut state = scratch.map_or_else(|| SavedState::new(uc), Ok)?;
+    state.save(uc)?;
+    let file = uc.get_data().layout.registers(&state);
+    uc.get_data_mut().scratch = Some(state);
+    Ok(file)
 }
 
 /// Tells the host when these instructions run. A hook on one address is translated into that instruction alone: no other is slower.
@@ -54,7 +57,7 @@ pub(super) fn watch<H: Host>(
         let Some(address) = *address else { continue };
         uc.add_code_hook(address, address, move |uc, pc, _| {
             let word = uc.get_data().word(pc);
-            let msr = uc.reg_read(RegisterPPC::MSR).unwrap_or(0);
+            let msr = read(uc, RegisterPPC::MSR);
             with_host(uc, pc, word, msr, |host, view| host.executed(view, index));
         })
         .map_err(failed("watch an instruction"))?;
@@ -170,14 +173,11 @@ fn serve<H: Host>(uc: &mut Engine<'_, H>, request: Request, msr: u64) {
 
 /// The register API reads the low word of FPSCR right.
 fn inexact<H: Host>(uc: &Engine<'_, H>) -> bool {
-    uc.reg_read(RegisterPPC::FPSCR).unwrap_or(0) & FI != 0
+    read(uc, RegisterPPC::FPSCR) & FI != 0
 }
 
 fn note_inexact<H: Host>(uc: &mut Engine<'_, H>, word: u32) {
-    let fpr = |n: u32| {
-        uc.reg_read(RegisterPPC::FPR0 as i32 + n as i32)
-            .unwrap_or(0)
-    };
+    let fpr = |n: u32| read(uc, RegisterPPC::FPR0 as i32 + n as i32);
     let wanted = inexact_after(word, inexact(uc), fpr);
     uc.get_data_mut().inexact = wanted;
 }

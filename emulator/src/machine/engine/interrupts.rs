@@ -7,7 +7,7 @@ use super::super::instruction::{HOST_CALL, RFSCV, SCV_0, is_trap};
 use super::super::pseries::{TIMER_VECTOR, Unserved};
 use super::super::{Host, Stop};
 use super::calls::host_call;
-use super::{Engine, gpr, set, stop};
+use super::{Engine, gpr, read, set, stop};
 use crate::arch::msr;
 
 /// Exception numbers as Unicorn reports them (QEMU's POWERPC_EXCP_*).
@@ -33,8 +33,8 @@ const FLOATING_POINT: u64 = 0x10_0000;
 const FEX: u64 = 0x4000_0000;
 
 pub(super) fn on_exception<H: Host>(uc: &mut Engine<'_, H>, number: u32) {
-    let pc = uc.reg_read(RegisterPPC::PC).unwrap_or(0);
-    let msr = uc.reg_read(RegisterPPC::MSR).unwrap_or(0);
+    let pc = read(uc, RegisterPPC::PC);
+    let msr = read(uc, RegisterPPC::MSR);
     let user = msr & msr::PR != 0;
     let at = pc.wrapping_sub(4);
     match number {
@@ -49,8 +49,8 @@ pub(super) fn on_exception<H: Host>(uc: &mut Engine<'_, H>, number: u32) {
             take(uc, Vector::SystemCallVectored, pc, msr)
         }
         excp::ILLEGAL if !user && uc.get_data().word(at) == RFSCV => {
-            let ctr = uc.reg_read(RegisterPPC::CTR).unwrap_or(0);
-            let lr = uc.reg_read(RegisterPPC::LR).unwrap_or(0);
+            let ctr = read(uc, RegisterPPC::CTR);
+            let lr = read(uc, RegisterPPC::LR);
             set(uc, RegisterPPC::MSR, rfscv_msr(msr, ctr));
             set(uc, RegisterPPC::PC, lr);
         }
@@ -70,7 +70,7 @@ fn program<H: Host>(uc: &mut Engine<'_, H>, number: u32, pc: u64, msr: u64) {
     let at = pc.wrapping_sub(4);
     let word = uc.get_data().word(at);
     let user = msr & msr::PR != 0;
-    let fpscr = uc.reg_read(RegisterPPC::FPSCR).unwrap_or(0);
+    let fpscr = read(uc, RegisterPPC::FPSCR);
     if number == excp::PROGRAM
         && !is_trap(word)
         && msr & (msr::FE0 | msr::FE1) != 0
@@ -194,14 +194,14 @@ fn hypercall<H: Host>(uc: &mut Engine<'_, H>, at: u64) {
     for (n, (new, old)) in gprs.iter().zip(before).enumerate() {
         if *new != old {
             let register = RegisterPPC::R3 as i32 + n as i32;
-            let _ = uc.reg_write(register, *new);
+            set(uc, register, *new);
         }
     }
 }
 
 /// A timer is pending: stops the emulation before this block if its interrupt can be taken here.
 pub(super) fn take_timer<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
-    let msr = uc.reg_read(RegisterPPC::MSR).unwrap_or(0);
+    let msr = read(uc, RegisterPPC::MSR);
     let user = msr & msr::PR != 0;
     let inner = uc.get_data_mut();
     let own = inner.map.own().translate(pc).is_some();
@@ -216,7 +216,7 @@ pub(super) fn take_timer<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
 
 /// Called when the emulation has stopped: delivers what made it stop and says whether to go on.
 pub(in super::super) fn resume<H: Host>(uc: &mut Engine<'_, H>) -> bool {
-    let msr = uc.reg_read(RegisterPPC::MSR).unwrap_or(0);
+    let msr = read(uc, RegisterPPC::MSR);
     let inner = uc.get_data_mut();
     if inner.stop.is_some() {
         return false;
@@ -229,7 +229,7 @@ pub(in super::super) fn resume<H: Host>(uc: &mut Engine<'_, H>) -> bool {
     let Some(fault) = fault else {
         return false;
     };
-    let pc = uc.reg_read(RegisterPPC::PC).unwrap_or(0);
+    let pc = read(uc, RegisterPPC::PC);
     let site = uc.get_data().site(pc);
     match fault.delivery(msr & msr::PR != 0) {
         Ok((vector, reason)) => {

@@ -6,7 +6,7 @@ use super::super::Host;
 use super::super::address::AddressMap;
 use super::super::exception::{Reason, Vector};
 use super::super::radix::{Access, Page, RadixMap, Refusal};
-use super::{Engine, Inner, permissions};
+use super::{Engine, Inner, permissions, read};
 use crate::arch::msr;
 
 /// DSISR, and the same bits of SRR1 for a fetch (Power ISA 3.1, Book III, 7.5.3 and 7.5.5).
@@ -63,7 +63,7 @@ impl Fault {
 }
 
 pub(super) fn fill<H: Host>(uc: &mut Engine<'_, H>, ea: u64, kind: MemType) -> Option<TlbEntry> {
-    let msr = uc.reg_read(RegisterPPC::MSR).unwrap_or(0);
+    let msr = read(uc, RegisterPPC::MSR);
     let access = match kind {
         MemType::WRITE => Access::Write,
         MemType::FETCH => Access::Fetch,

@@ -7,8 +7,11 @@ pub enum GuestEnd {
     AllDone,
     /// The kernel panicked.
     Panic(String),
-    /// A host call that does not exist: the interpreter or the kernel has lost its way.
+    /// User code is not where it was, or has other registers than it had: the kernel came back
+    /// wrong.
     Lost(String),
+    /// What only code of this project can get wrong, whatever the kernel does. It is no finding.
+    OurFault(String),
     /// What the host has read and written is not what user code has: nothing can be concluded.
     Misled(String),
 }

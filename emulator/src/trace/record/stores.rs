@@ -65,7 +65,7 @@ impl Recorder {
                 true => Cell::RegisterSet(at),
                 false => Cell::UserStack(at),
             };
-            self.note(view, previous, cell, view.load(at).into());
+            self.note(view, previous, cell, view.follow(at).into());
         }
     }
 
@@ -84,13 +84,13 @@ impl Recorder {
         };
         let base = self.slots.address(slot) + self.layout.task_thread;
         if (offset..offset.saturating_add(size)).contains(&thread.regs) {
-            let regs = view.load(base + thread.regs);
+            let regs = view.follow(base + thread.regs);
             if regs == 0 {
                 self.msr_at.remove(&slot);
             } else {
                 self.msr_at
                     .insert(slot, regs.wrapping_add(self.layout.regs_msr));
-                let bits = view.load(regs.wrapping_add(self.layout.regs_msr)) & FACILITY_BITS;
+                let bits = view.follow(regs.wrapping_add(self.layout.regs_msr)) & FACILITY_BITS;
                 self.note(view, previous, Cell::Facilities(slot), bits.into());
             }
         }
