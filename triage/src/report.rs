@@ -221,7 +221,7 @@ pub fn text(subject: &Subject<'_>, comparison: &Comparison) -> String {
     let mut lines = Lines::default();
     let headline = match (comparison.reason(), comparison.verdict) {
         (Some(_), _) => "not comparable".to_owned(),
-        (None, Verdict::None) => "no difference".to_owned(),
+        (None, Verdict::None) => EffectsReport::headline(subject.effects, "no difference"),
         (None, verdict) => verdict.to_string(),
     };
     lines.wrapped(

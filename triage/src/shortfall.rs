@@ -1,6 +1,7 @@
 //! What a run did not do of what it was asked to, for verdicts and reports. (What events owe, and
 //! whether it was seen, is the emulator's `run::effects`.)
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use ctxfuzz_emulator::run::effects::{Effects, Missing};
@@ -70,6 +71,9 @@ pub struct EffectsReport {
     /// Events whose late work came at the end of the call, as its place was never reached.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_reached: Vec<u16>,
+    /// What the scenario is about (its `needs`) and the kernel cannot do.
+    #[serde(skip)]
+    needs_not_applicable: Vec<Effect>,
 }
 
 /// One effect in JSON.
@@ -90,6 +94,23 @@ impl EffectsReport {
             did_not_happen: Vec::new(),
             not_applicable: Vec::new(),
             not_reached: Vec::new(),
+            needs_not_applicable: Vec::new(),
+        }
+    }
+
+    /// The headline of a run that shows nothing wrong: that is no answer if the kernel cannot do
+    /// what the scenario is about.
+    pub fn headline<'e>(both: impl IntoIterator<Item = &'e EffectsReport>, silent: &str) -> String {
+        let effects = both
+            .into_iter()
+            .flat_map(|effects| &effects.needs_not_applicable);
+        let names: BTreeSet<String> = effects.map(ToString::to_string).collect();
+        match names.is_empty() {
+            true => silent.to_owned(),
+            false => {
+                let names: Vec<String> = names.into_iter().collect();
+                format!("not applicable ({})", names.join(", "))
+            }
         }
     }
 
@@ -113,10 +134,13 @@ impl EffectsReport {
             effect: part.effect,
             reason: part.what.to_owned(),
         });
+        let cannot = |need: &&Effect| effects.not_applicable.iter().any(|p| p.effect == **need);
+        let needs = scenario.needs.iter().filter(cannot);
         EffectsReport {
             did_not_happen: missing.chain(unmet).collect(),
             not_applicable: not_applicable.collect(),
             not_reached: effects.not_reached.iter().copied().collect(),
+            needs_not_applicable: needs.copied().collect(),
         }
     }
 
@@ -151,6 +175,8 @@ impl EffectReport {
 
 #[cfg(test)]
 mod tests {
+    use ctxfuzz_emulator::run::effects::NotApplicable;
+
     use super::*;
 
     fn effects() -> Effects {
@@ -185,6 +211,32 @@ mod tests {
             shortfall.to_string(),
             "event 3: io_worker: no worker; the scenario needs sleep, and the run does not show it"
         );
+    }
+
+    /// Silence about what a scenario is for is no answer; about anything else it is one.
+    #[test]
+    fn the_headline_says_that_a_kernel_cannot_do_what_a_scenario_needs() {
+        let effects = Effects {
+            not_applicable: vec![NotApplicable {
+                event: 0,
+                effect: Effect::IoWorker,
+                what: "no io_uring",
+            }],
+            completed: true,
+            ..Effects::default()
+        };
+        let headline = |needs: &[Effect]| {
+            let scenario = Scenario {
+                needs: needs.to_vec(),
+                ..Scenario::default()
+            };
+            let report = EffectsReport::new(&scenario, &effects);
+            EffectsReport::headline([&report, &EffectsReport::default()], "no violation")
+        };
+        assert_eq!(headline(&[]), "no violation");
+        assert_eq!(headline(&[Effect::Sleep]), "no violation");
+        let both = [Effect::Sleep, Effect::IoWorker];
+        assert_eq!(headline(&both), "not applicable (io_worker)");
     }
 
     #[test]

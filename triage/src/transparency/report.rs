@@ -136,7 +136,7 @@ pub fn text(subject: &Subject<'_>, judgement: &Judgement) -> String {
     let mut lines = Lines::default();
     let headline = match (&judgement.inconclusive, judgement.verdict) {
         (Some(_), _) => "inconclusive".to_owned(),
-        (None, Verdict::None) => "no violation".to_owned(),
+        (None, Verdict::None) => EffectsReport::headline([&judgement.effects], "no violation"),
         (None, verdict) => verdict.to_string(),
     };
     let (name, endian) = (subject.name, subject.endian.name());
