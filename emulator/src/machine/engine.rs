@@ -4,6 +4,7 @@
 //! deliveries and stops, `calls` serves host calls, `paging` translates for a real kernel.
 
 mod calls;
+mod ground;
 mod interrupts;
 mod paging;
 
@@ -32,6 +33,7 @@ use super::{Guest, Host, MachineError, Options, Program, Stop};
 use crate::run::outcome::Endian;
 
 use self::calls::with_host;
+pub(super) use self::ground::{Ground, Grounded, Identity};
 pub(super) use self::interrupts::resume;
 use self::paging::Fault;
 
@@ -47,6 +49,7 @@ pub(super) type Engine<'a, H> = Unicorn<'a, Inner<H>>;
 
 /// What the hooks work on.
 pub(super) struct Inner<H> {
+    ground: Ground,
     memory: Memory,
     map: AddressMap,
     layout: StateLayout,
@@ -85,6 +88,12 @@ pub(super) struct Inner<H> {
     translations_changed: bool,
 }
 
+impl<H> Grounded for Inner<H> {
+    fn ground(&self) -> &Ground {
+        &self.ground
+    }
+}
+
 impl<H: Host> Inner<H> {
     pub(super) fn new(
         memory: Memory,
@@ -114,6 +123,7 @@ impl<H: Host> Inner<H> {
         Ok(Inner {
             code_pages: PageSet::new(memory.size()),
             own_page: map.own().page.pa,
+            ground: Ground::new(memory.clone()),
             memory,
             map,
             layout,
@@ -265,10 +275,9 @@ pub(super) fn start<H: Host>(
     inner: Inner<H>,
     watched: &[Option<u64>],
 ) -> Result<Engine<'static, H>, MachineError> {
-    let memory = inner.memory.clone();
     let trace = inner.options.trace;
     let real = inner.pseries.is_some();
-    let mut uc = bare(inner, &memory)?;
+    let mut uc = bare(inner)?;
     if real {
         uc.add_tlb_hook(1, 0, |uc, ea, access| paging::fill(uc, ea, access))
     } else {
@@ -301,8 +310,9 @@ pub(super) fn start<H: Host>(
     Ok(uc)
 }
 
-/// An engine with memory mapped and no hooks.
-pub(super) fn bare<D>(data: D, memory: &Memory) -> Result<Unicorn<'static, D>, MachineError> {
+/// An engine with the memory of its data mapped and no hooks.
+pub(super) fn bare<D: Grounded>(data: D) -> Result<Unicorn<'static, D>, MachineError> {
+    let memory = data.ground().memory().clone();
     let mut uc = Unicorn::new_with_data(Arch::PPC, Mode::PPC64 | Mode::BIG_ENDIAN, data)
         .map_err(failed("start"))?;
     let buffer = if memory.written().is_some() {
@@ -316,7 +326,8 @@ pub(super) fn bare<D>(data: D, memory: &Memory) -> Result<Unicorn<'static, D>, M
         .map_err(failed("size its translation buffer"))?;
     uc.ctl_set_tlb_type(TlbType::VIRTUAL)
         .map_err(failed("use a virtual TLB"))?;
-    // SAFETY: the allocation is as long as said and outlives the engine: the machine keeps a handle to it beside the engine.
+    // SAFETY: the allocation is as long as said, and the engine's data keeps it until the engine is
+    // closed (`Ground`).
     unsafe { uc.mem_map_ptr(0, memory.size() as u64, Prot::ALL, memory.as_ptr().cast()) }
         .map_err(failed("map memory"))?;
     Ok(uc)
@@ -351,7 +362,7 @@ pub(super) fn set_entry<D>(uc: &mut Unicorn<'_, D>, entry: u64, endian: Endian) 
 }
 
 /// Gives a real kernel's processor the registers of its snapshot.
-pub(super) fn set_registers<D>(
+pub(super) fn set_registers<D: Grounded>(
     uc: &mut Unicorn<'_, D>,
     layout: &StateLayout,
     registers: &Registers,
