@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{call, json_lines, kernels, real_kernels, skipped};
+use common::{Parts, call, json_lines, kernels, real, real_kernels};
 use serde_json::{Value, json};
 
 /// Work that comes while a child does something.
@@ -159,11 +159,9 @@ fn nothing_that_a_child_touches_first_is_held_against_the_kernel() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), &scenarios);
     let names = sound_kernels();
-    if names.is_empty() {
-        skipped(test, "there are no real kernels; see `make kernels`");
-    }
+    let mut parts = Parts::of(test);
     for name in names {
-        let Some([kernel]) = real_kernels(test, [&*name]) else {
+        let Some([kernel]) = parts.next(real([&*name])) else {
             continue;
         };
         let said = checked(&kernel, folder.path());
