@@ -7,6 +7,7 @@ mod calls;
 mod ground;
 mod interrupts;
 mod paging;
+mod reads;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -36,6 +37,9 @@ use self::calls::with_host;
 pub(super) use self::ground::{Ground, Grounded, Identity};
 pub(super) use self::interrupts::resume;
 use self::paging::Fault;
+#[cfg(test)]
+pub(super) use self::reads::{answered, refuse};
+pub(super) use self::reads::{gpr, read, refusal};
 
 /// Bytes of translation buffer. The default, 1 GiB an engine, looks like a memory leak to a fuzzer, and so does one that fills for as long as a campaign runs: code is translated once for every state
 /// of the facility bits it is met in, and rare ones turn up for millions of runs. This one is full after some ten thousand, and what runs all the time is translated once more then.
@@ -386,44 +390,6 @@ pub(super) fn set_registers<D: Grounded>(
         uc.reg_write(register, value)?;
     }
     Ok(())
-}
-
-/// A general purpose register.
-pub(super) fn gpr<H: Host>(uc: &Engine<'_, H>, n: u8) -> u64 {
-    read(uc, RegisterPPC::R0 as i32 + i32::from(n & 31))
-}
-
-/// A register. If the engine refuses to read it, the run ends as an emulator fault, whatever
-/// happens until then.
-pub(super) fn read<H: Host>(uc: &Engine<'_, H>, register: impl Into<i32>) -> u64 {
-    let register = register.into();
-    answered(uc, register, uc.reg_read(register))
-}
-
-/// What the engine answers when it is asked for this register.
-pub(super) fn answered<H: Host>(
-    uc: &Engine<'_, H>,
-    register: i32,
-    answer: Result<u64, uc_error>,
-) -> u64 {
-    answer.unwrap_or_else(|error| {
-        refuse(uc, format!("register {register} of Unicorn: {error:?}"));
-        0
-    })
-}
-
-/// Notes that something could not be read. The first of a run is kept.
-#[cold]
-pub(super) fn refuse<H: Host>(uc: &Engine<'_, H>, what: String) {
-    let _ = uc.get_data().refused.set(what);
-}
-
-/// The emulator fault that the run is, if something could not be read.
-pub(super) fn refusal<H: Host>(uc: &mut Engine<'_, H>) -> Option<Stop> {
-    let what = uc.get_data_mut().refused.take()?;
-    Some(Stop::EmulatorFault(format!(
-        "the engine refused to read {what}"
-    )))
 }
 
 /// Why the engine came back.
