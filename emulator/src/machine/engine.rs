@@ -13,12 +13,11 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use unicorn_engine::{
-    Arch, ControlType, HookType, Mode, Prot, RegisterPPC, TlbEntry, TlbType, Unicorn, uc_ctl,
-    uc_error,
+    Arch, ControlType, HookType, Mode, Prot, RegisterPPC, TlbType, Unicorn, uc_ctl, uc_error,
 };
 
 use super::Block;
-use super::address::{AddressMap, KERNEL, PAGE, Use};
+use super::address::{AddressMap, KERNEL};
 use super::coverage::{EdgeMap, MODEL_MAP, REAL_MAP};
 use super::errata::{self, Trampolines};
 use super::exception::msr;
@@ -36,7 +35,7 @@ use crate::run::outcome::Endian;
 use self::calls::with_host;
 pub(super) use self::ground::{Ground, Grounded, Identity};
 pub(super) use self::interrupts::resume;
-use self::paging::Fault;
+use self::paging::{Fault, translate};
 #[cfg(test)]
 pub(super) use self::reads::{answered, refuse};
 pub(super) use self::reads::{gpr, read, refusal};
@@ -335,24 +334,6 @@ pub(super) fn bare<D: Grounded>(data: D) -> Result<Unicorn<'static, D>, MachineE
     unsafe { uc.mem_map_ptr(0, memory.size() as u64, Prot::ALL, memory.as_ptr().cast()) }
         .map_err(failed("map memory"))?;
     Ok(uc)
-}
-
-fn translate(map: &AddressMap, ea: u64, problem_state: bool) -> Option<TlbEntry> {
-    let AddressMap::Model(map) = map else {
-        return None;
-    };
-    let (pa, usage) = map.translate(ea, problem_state)?;
-    Some(TlbEntry {
-        paddr: pa & !(PAGE - 1),
-        perms: permissions(usage),
-    })
-}
-
-fn permissions(usage: Use) -> Prot {
-    match usage {
-        Use::Code => Prot::READ | Prot::EXEC,
-        Use::Data => Prot::READ | Prot::WRITE,
-    }
 }
 
 /// Sets PC and the MSR a kernel starts with.
