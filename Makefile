@@ -13,6 +13,9 @@ TARGETS ?= target/fuzz-targets
 SANITIZER ?= none
 RUNS ?= 50000
 
+# What the tests of `make test` say, for their number.
+TEST_LOG ?= target/make-test/log
+
 # One profile for everything, so that nothing is built twice.
 CARGO := cargo
 BUILD := --release --locked
@@ -63,10 +66,13 @@ test: setup
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(BUILD) --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(BUILD) --workspace --no-deps --document-private-items
-	$(CARGO) test $(BUILD) --workspace --no-fail-fast
+	@mkdir -p $(dir $(TEST_LOG)); rm -f $(TEST_LOG).failed
+	{ $(CARGO) test $(BUILD) --workspace --no-fail-fast 2>&1 || touch $(TEST_LOG).failed; } | tee $(TEST_LOG)
+	@[ ! -e $(TEST_LOG).failed ] || { .ci/tests $(TEST_LOG); exit 1; }
 	$(CTXFUZZ) run --expect corpus/*.json
 	$(CTXFUZZ) selftest
 	@$(SAY_REAL)
+	@.ci/tests $(TEST_LOG)
 
 # Slow, and nothing else needs it: minutes for each object tree, and a few GB.
 kernels:

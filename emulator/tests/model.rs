@@ -9,6 +9,7 @@ use ctxfuzz_emulator::kernel::image::{self, KernelImage};
 use ctxfuzz_emulator::kernel::name::Build;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome};
+use ctxfuzz_emulator::run::user::pattern;
 use ctxfuzz_scenario::scenario::Scenario;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -58,6 +59,25 @@ fn a_busy_run_completes_and_every_task_shows_its_registers() -> Result {
                 .iter()
                 .any(|e| matches!(e, LogEntry::SignalDelivered { .. }))
         );
+        let effects = &outcome.effects;
+        assert_eq!(effects.did_not_happen, [], "all that it asks for happens");
+        let count = |what: fn(&LogEntry) -> bool| outcome.log.iter().filter(|e| what(e)).count();
+        let born = |e: &LogEntry| {
+            matches!(
+                e,
+                LogEntry::TaskStarted {
+                    parent: Some(_),
+                    ..
+                }
+            )
+        };
+        assert_eq!(count(born), 2, "the children start, each once");
+        assert_eq!(count(|e| matches!(e, LogEntry::Dumped { .. })), 6);
+        assert!(count(|e| matches!(e, LogEntry::SigReturned { .. })) > 0);
+        // No event writes v21, and what is in it is nobody else's.
+        let v21 = |n: usize| outcome.tasks[n].as_ref().map(|task| task.vsr[53]);
+        let own = |seed| Some(pattern(seed).vsr[53]);
+        assert_eq!((v21(0), v21(2)), (own(0x11), own(0x33)));
         let task0 = outcome.tasks[0].as_ref().ok_or("task 0")?;
         assert_eq!((task0.fpscr >> 32, task0.vrsave), (5, 0xff));
     }

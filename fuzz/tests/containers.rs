@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -262,7 +263,10 @@ fn the_packages_are_in_the_lists_if_there_are_some() {
             _ => "VERSION_ID=\"20.04\"",
         };
         if !here.contains(image) {
-            eprintln!("skipped: {folder}: this machine's packages are not those of the image");
+            // On stderr itself: the harness keeps what a passing test prints.
+            let why = "this machine's packages are not those of the image";
+            let line = format!("skipped in part: packages of {folder}: {why}\n");
+            let _ = std::io::stderr().write_all(line.as_bytes());
             continue;
         }
         for package in packages(&text(&format!("{folder}/Dockerfile"))) {

@@ -4,19 +4,20 @@
 //! deliveries and stops, `calls` serves host calls, `paging` translates for a real kernel.
 
 mod calls;
+mod ground;
 mod interrupts;
 mod paging;
+mod reads;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use unicorn_engine::{
-    Arch, ControlType, HookType, Mode, Prot, RegisterPPC, TlbEntry, TlbType, Unicorn, uc_ctl,
-    uc_error,
+    Arch, ControlType, HookType, Mode, Prot, RegisterPPC, TlbType, Unicorn, uc_ctl, uc_error,
 };
 
 use super::Block;
-use super::address::{AddressMap, KERNEL, PAGE, Use};
+use super::address::{AddressMap, KERNEL};
 use super::coverage::{EdgeMap, MODEL_MAP, REAL_MAP};
 use super::errata::{self, Trampolines};
 use super::hang::Probe;
@@ -32,8 +33,12 @@ use crate::arch::Endian;
 use crate::arch::msr;
 
 use self::calls::with_host;
+pub(super) use self::ground::{Ground, Grounded, Identity};
 pub(super) use self::interrupts::resume;
-use self::paging::Fault;
+use self::paging::{Fault, translate};
+#[cfg(test)]
+pub(super) use self::reads::{answered, refuse};
+pub(super) use self::reads::{gpr, read, refusal};
 
 /// Bytes of translation buffer. The default, 1 GiB an engine, looks like a memory leak to a fuzzer, and so does one that fills for as long as a campaign runs: code is translated once for every state
 /// of the facility bits it is met in, and rare ones turn up for millions of runs. This one is full after some ten thousand, and what runs all the time is translated once more then.
@@ -47,6 +52,7 @@ pub(super) type Engine<'a, H> = Unicorn<'a, Inner<H>>;
 
 /// What the hooks work on.
 pub(super) struct Inner<H> {
+    ground: Ground,
     memory: Memory,
     map: AddressMap,
     layout: StateLayout,
@@ -85,6 +91,12 @@ pub(super) struct Inner<H> {
     translations_changed: bool,
 }
 
+impl<H> Grounded for Inner<H> {
+    fn ground(&self) -> &Ground {
+        &self.ground
+    }
+}
+
 impl<H: Host> Inner<H> {
     pub(super) fn new(
         memory: Memory,
@@ -114,6 +126,7 @@ impl<H: Host> Inner<H> {
         Ok(Inner {
             code_pages: PageSet::new(memory.size()),
             own_page: map.own().page.pa,
+            ground: Ground::new(memory.clone()),
             memory,
             map,
             layout,
@@ -265,10 +278,9 @@ pub(super) fn start<H: Host>(
     inner: Inner<H>,
     watched: &[Option<u64>],
 ) -> Result<Engine<'static, H>, MachineError> {
-    let memory = inner.memory.clone();
     let trace = inner.options.trace;
     let real = inner.pseries.is_some();
-    let mut uc = bare(inner, &memory)?;
+    let mut uc = bare(inner)?;
     if real {
         uc.add_tlb_hook(1, 0, |uc, ea, access| paging::fill(uc, ea, access))
     } else {
@@ -301,8 +313,9 @@ pub(super) fn start<H: Host>(
     Ok(uc)
 }
 
-/// An engine with memory mapped and no hooks.
-pub(super) fn bare<D>(data: D, memory: &Memory) -> Result<Unicorn<'static, D>, MachineError> {
+/// An engine with the memory of its data mapped and no hooks.
+pub(super) fn bare<D: Grounded>(data: D) -> Result<Unicorn<'static, D>, MachineError> {
+    let memory = data.ground().memory().clone();
     let mut uc = Unicorn::new_with_data(Arch::PPC, Mode::PPC64 | Mode::BIG_ENDIAN, data)
         .map_err(failed("start"))?;
     let buffer = if memory.written().is_some() {
@@ -316,28 +329,11 @@ pub(super) fn bare<D>(data: D, memory: &Memory) -> Result<Unicorn<'static, D>, M
         .map_err(failed("size its translation buffer"))?;
     uc.ctl_set_tlb_type(TlbType::VIRTUAL)
         .map_err(failed("use a virtual TLB"))?;
-    // SAFETY: the allocation is as long as said and outlives the engine: the machine keeps a handle to it beside the engine.
+    // SAFETY: the allocation is as long as said, and the engine's data keeps it until the engine is
+    // closed (`Ground`).
     unsafe { uc.mem_map_ptr(0, memory.size() as u64, Prot::ALL, memory.as_ptr().cast()) }
         .map_err(failed("map memory"))?;
     Ok(uc)
-}
-
-fn translate(map: &AddressMap, ea: u64, problem_state: bool) -> Option<TlbEntry> {
-    let AddressMap::Model(map) = map else {
-        return None;
-    };
-    let (pa, usage) = map.translate(ea, problem_state)?;
-    Some(TlbEntry {
-        paddr: pa & !(PAGE - 1),
-        perms: permissions(usage),
-    })
-}
-
-fn permissions(usage: Use) -> Prot {
-    match usage {
-        Use::Code => Prot::READ | Prot::EXEC,
-        Use::Data => Prot::READ | Prot::WRITE,
-    }
 }
 
 /// Sets PC and the MSR a kernel starts with.
@@ -351,7 +347,7 @@ pub(super) fn set_entry<D>(uc: &mut Unicorn<'_, D>, entry: u64, endian: Endian) 
 }
 
 /// Gives a real kernel's processor the registers of its snapshot.
-pub(super) fn set_registers<D>(
+pub(super) fn set_registers<D: Grounded>(
     uc: &mut Unicorn<'_, D>,
     layout: &StateLayout,
     registers: &Registers,
@@ -375,44 +371,6 @@ pub(super) fn set_registers<D>(
         uc.reg_write(register, value)?;
     }
     Ok(())
-}
-
-/// A general purpose register.
-pub(super) fn gpr<H: Host>(uc: &Engine<'_, H>, n: u8) -> u64 {
-    read(uc, RegisterPPC::R0 as i32 + i32::from(n & 31))
-}
-
-/// A register. If the engine refuses to read it, the run ends as an emulator fault, whatever
-/// happens until then.
-pub(super) fn read<H: Host>(uc: &Engine<'_, H>, register: impl Into<i32>) -> u64 {
-    let register = register.into();
-    answered(uc, register, uc.reg_read(register))
-}
-
-/// What the engine answers when it is asked for this register.
-pub(super) fn answered<H: Host>(
-    uc: &Engine<'_, H>,
-    register: i32,
-    answer: Result<u64, uc_error>,
-) -> u64 {
-    answer.unwrap_or_else(|error| {
-        refuse(uc, format!("register {register} of Unicorn: {error:?}"));
-        0
-    })
-}
-
-/// Notes that something could not be read. The first of a run is kept.
-#[cold]
-pub(super) fn refuse<H: Host>(uc: &Engine<'_, H>, what: String) {
-    let _ = uc.get_data().refused.set(what);
-}
-
-/// The emulator fault that the run is, if something could not be read.
-pub(super) fn refusal<H: Host>(uc: &mut Engine<'_, H>) -> Option<Stop> {
-    let what = uc.get_data_mut().refused.take()?;
-    Some(Stop::EmulatorFault(format!(
-        "the engine refused to read {what}"
-    )))
 }
 
 /// Why the engine came back.

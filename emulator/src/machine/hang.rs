@@ -3,6 +3,7 @@
 use unicorn_engine::{RegisterPPC, Unicorn};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::engine::Grounded;
 use super::memory::Memory;
 use super::pages::PageSet;
 use super::radix::OWN_SIZE;
@@ -26,7 +27,7 @@ struct Checkpoint {
 
 impl Probe {
     /// Looks at the state on entry of a block: `Some(true)` if it has been seen before, `Some(false)` if patience is over.
-    pub(super) fn block<D>(
+    pub(super) fn block<D: Grounded>(
         &mut self,
         uc: &Unicorn<'_, D>,
         memory: &Memory,
@@ -73,7 +74,7 @@ fn general<D>(uc: &Unicorn<'_, D>) -> Option<u64> {
 }
 
 /// A hash of processor state and memory. `None` (never equal) if the state cannot be had.
-fn whole<D>(uc: &Unicorn<'_, D>, memory: &Memory) -> Option<u64> {
+fn whole<D: Grounded>(uc: &Unicorn<'_, D>, memory: &Memory) -> Option<u64> {
     let mut state = SavedState::new(uc).ok()?;
     state.save(uc).ok()?;
     // Memory that nobody wrote is as it was before; the machine's own pages, where time goes on, are behind the guest's.

@@ -246,22 +246,43 @@ pub fn sets_gpr_only(word: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use object::{Object, ObjectSection};
+
     use super::*;
+
+    /// What clang, which the model is built with, makes of a line of assembly.
+    fn assembled(line: &str) -> u32 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (source, result) = (folder.path().join("a.s"), folder.path().join("a.o"));
+        std::fs::write(&source, format!("{line}\n")).expect("it is written");
+        let clang = std::env::var("CTXFUZZ_CLANG").unwrap_or_else(|_| "clang".to_owned());
+        let mut command = std::process::Command::new(clang);
+        command.args(["--target=powerpc64-linux-gnu", "-mcpu=pwr9", "-c", "-o"]);
+        let output = command.arg(&result).arg(&source).output();
+        let output = output.expect("clang runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {told}");
+        let bytes = std::fs::read(result).expect("there is a result");
+        let file = object::File::parse(&*bytes).expect("it is an object");
+        let text = file.section_by_name(".text").expect("it has text");
+        let word = text.data().expect("it reads").try_into();
+        u32::from_be_bytes(word.expect("one instruction"))
+    }
 
     #[test]
     fn fpr_writers_are_told_from_the_rest() {
-        for (word, expected) in [
-            (0xfc00_048e, Some(0)), // mffs f0
-            (0xc8e3_0000, Some(7)), // lfd f7,0(r3)
-            (0xfc22_182a, Some(1)), // fadd f1,f2,f3
-            (0xfce0_4090, Some(7)), // fmr f7,f8
-            (0xfe00_058e, None),    // mtfsf with L=1
-            (0xfc00_0000, None),    // fcmpu
-            (0xd8e3_0000, None),    // stfd
-            (0x7c00_1e98, None),    // lxvd2x
-            (0xff80_010c, None),    // mtfsfi
+        for (line, expected) in [
+            ("mffs 0", Some(0)),
+            ("lfd 7, 0(3)", Some(7)),
+            ("fadd 1, 2, 3", Some(1)),
+            ("fmr 7, 8", Some(7)),
+            ("mtfsf 0, 0, 1, 0", None),
+            ("fcmpu 0, 0, 0", None),
+            ("stfd 7, 0(3)", None),
+            ("lxvd2x 0, 0, 3", None),
+            ("mtfsfi 7, 0", None),
         ] {
-            assert_eq!(written_fpr(word), expected, "{word:#010x}");
+            assert_eq!(written_fpr(assembled(line)), expected, "{line}");
         }
     }
 
@@ -326,14 +347,20 @@ mod tests {
 
     #[test]
     fn what_a_real_kernel_must_not_leave_to_the_emulator() {
-        assert_eq!(replaced_in_place(0x7c6c_42a6), Some(0xe860_7080)); // mfspr r3,TBL
-        assert_eq!(replaced_in_place(0x7c6c_42e6), Some(0xe860_7080)); // mftb r3
-        assert_eq!(replaced_in_place(0x7c76_03a6), Some(0x6000_0000)); // mtdec r3
-        assert_eq!(replaced_in_place(0x7c21_0b78), Some(0x6000_0000)); // or r1,r1,r1
-        assert_eq!(replaced_in_place(0x7c63_1b79), None); // mr. r3,r3
-        assert_eq!(replaced_in_place(0x7c7a_03a6), None); // mtsrr0 r3
-        assert_eq!(written_process_id(0x7d30_0ba6), Some(9)); // mtpidr r9
-        assert_eq!(written_process_id(0x7c7a_03a6), None);
+        for (line, instead) in [
+            ("mfspr 3, 268", Some("ld 3, 0x7080(0)")), // TBL
+            ("mftb 5", Some("ld 5, 0x7080(0)")),
+            ("mfspr 6, 309", Some("ld 6, 0x7080(0)")), // PURR
+            ("mtdec 3", Some("nop")),
+            ("or 1, 1, 1", Some("nop")),
+            ("mr. 3, 3", None),
+            ("mtsrr0 3", None),
+        ] {
+            let instead = instead.map(assembled);
+            assert_eq!(replaced_in_place(assembled(line)), instead, "{line}");
+        }
+        assert_eq!(written_process_id(assembled("mtspr 48, 9")), Some(9));
+        assert_eq!(written_process_id(assembled("mtsrr0 3")), None);
     }
 
     #[test]
@@ -347,8 +374,8 @@ mod tests {
 
     #[test]
     fn branches_reach_what_they_can() {
-        assert_eq!(branch(0x1000, 0x1010), Some(0x4800_0010));
-        assert_eq!(branch(0x1010, 0x1000), Some(0x4bff_fff0));
+        assert_eq!(branch(0x1000, 0x1010), Some(assembled("b .+16")));
+        assert_eq!(branch(0x1010, 0x1000), Some(assembled("b .-16")));
         assert_eq!(branch(0, 0x400_0000), None);
     }
 }

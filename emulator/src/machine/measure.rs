@@ -3,7 +3,7 @@
 use unicorn_engine::{Prot, RegisterPPC, TlbEntry, Unicorn};
 
 use super::MachineError;
-use super::engine::bare;
+use super::engine::{Ground, bare};
 use super::instruction::{HOST_CALL, mtspr};
 use super::memory::{MODEL_SIZE, Memory};
 use super::state::{Marks, SavedState, StateLayout};
@@ -30,7 +30,7 @@ pub(super) fn layout(endian: Endian) -> Result<StateLayout, MachineError> {
     let engine = |what: &'static str| move |error| MachineError::Engine { what, error };
     let memory = Memory::new(endian, MODEL_SIZE);
     write_program(&memory);
-    let mut uc = bare((), &memory)?;
+    let mut uc = bare(Ground::new(memory.clone()))?;
     uc.add_tlb_hook(1, 0, |_, ea, _| {
         let perms = if ea < DATA {
             Prot::READ | Prot::EXEC

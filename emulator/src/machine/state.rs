@@ -12,12 +12,14 @@ use unicorn_engine::{
     uc_context_size, uc_error,
 };
 
+use super::engine::{Grounded, Identity};
 use crate::arch::RegisterFile;
 
-/// A saved processor state.
-pub struct SavedState {
+/// A saved processor state of one engine. It has pointers of that engine in it, so no other takes it.
+pub(super) struct SavedState {
     context: NonNull<c_void>,
     size: usize,
+    engine: Identity,
 }
 
 impl Drop for SavedState {
@@ -29,14 +31,19 @@ impl Drop for SavedState {
 
 impl SavedState {
     /// Room for the state of this engine.
-    pub fn new<D>(uc: &Unicorn<'_, D>) -> Result<Self, uc_error> {
+    pub fn new<D: Grounded>(uc: &Unicorn<'_, D>) -> Result<Self, uc_error> {
         let mut context = std::ptr::null_mut();
         // SAFETY: the handle is that of a live engine, and `context` receives the pointer.
         unsafe { uc_context_alloc(uc.get_handle(), &raw mut context) }.and(Ok(()))?;
         let context = NonNull::new(context.cast::<c_void>()).ok_or(uc_error::NOMEM)?;
         // SAFETY: live engine.
         let size = unsafe { uc_context_size(uc.get_handle()) };
-        let mut state = SavedState { context, size };
+        let engine = uc.get_data().ground().identity();
+        let mut state = SavedState {
+            context,
+            size,
+            engine,
+        };
         state.clear();
         Ok(state)
     }
@@ -57,15 +64,23 @@ impl SavedState {
         }
     }
 
-    /// Copies the engine's state here.
-    pub fn save<D>(&mut self, uc: &Unicorn<'_, D>) -> Result<(), uc_error> {
-        // SAFETY: both belong to the same live engine.
+    /// An error if this is the state of another engine.
+    fn belongs_to<D: Grounded>(&self, uc: &Unicorn<'_, D>) -> Result<(), uc_error> {
+        let same = self.engine == uc.get_data().ground().identity();
+        same.then_some(()).ok_or(uc_error::ARG)
+    }
+
+    /// Copies the engine's state here. Refuses that of another engine than it was made for.
+    pub fn save<D: Grounded>(&mut self, uc: &Unicorn<'_, D>) -> Result<(), uc_error> {
+        self.belongs_to(uc)?;
+        // SAFETY: a live engine, and a context that it has allocated.
         unsafe { uc_context_save(uc.get_handle(), self.context.as_ptr().cast()) }.and(Ok(()))
     }
 
-    /// Copies this state to the engine.
-    pub fn restore<D>(&self, uc: &Unicorn<'_, D>) -> Result<(), uc_error> {
-        // SAFETY: both belong to the same live engine.
+    /// Copies this state to the engine. Refuses another engine than it was made for.
+    pub fn restore<D: Grounded>(&self, uc: &Unicorn<'_, D>) -> Result<(), uc_error> {
+        self.belongs_to(uc)?;
+        // SAFETY: a live engine, and a context that it has allocated.
         unsafe { uc_context_restore(uc.get_handle(), self.context.as_ptr().cast()) }.and(Ok(()))
     }
 
@@ -228,5 +243,48 @@ impl StateLayout {
         state.set_u64(self.vscr_sat, u64::from(file.vscr & VSCR_SAT));
         state.set_u64(self.vscr_sat + 8, 0);
         state.set_u64(self.spr + 8 * SPR_VRSAVE, file.vrsave.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::engine::{Ground, bare};
+    use super::super::memory::Memory;
+    use super::*;
+    use crate::arch::Endian;
+    use unicorn_engine::RegisterPPC;
+
+    fn engine() -> Unicorn<'static, Ground> {
+        // Nobody here keeps the memory: the engine does.
+        let memory = Memory::new(Endian::Big, 1 << 16);
+        bare(Ground::new(memory)).expect("it starts")
+    }
+
+    #[test]
+    fn an_engine_keeps_its_memory() {
+        let uc = engine();
+        uc.get_data().memory().write_u64(0x100, 0x1234_5678);
+        let read = uc.mem_read_as_vec(0x100, 8).expect("it is mapped");
+        assert_eq!(read, 0x1234_5678u64.to_be_bytes());
+    }
+
+    #[test]
+    fn a_state_goes_back_to_its_own_engine_and_to_no_other() {
+        let (mut one, mut other) = (engine(), engine());
+        let mut state = SavedState::new(&one).expect("there is room");
+        one.reg_write(RegisterPPC::R5, 7).expect("it writes");
+        state.save(&one).expect("it is its own");
+        one.reg_write(RegisterPPC::R5, 8).expect("it writes");
+        state.restore(&one).expect("it is its own");
+        assert_eq!(one.reg_read(RegisterPPC::R5), Ok(7));
+
+        other.reg_write(RegisterPPC::R5, 9).expect("it writes");
+        assert_eq!(state.restore(&other), Err(uc_error::ARG));
+        assert_eq!(other.reg_read(RegisterPPC::R5), Ok(9));
+        assert_eq!(state.save(&other), Err(uc_error::ARG));
+        // An engine at the place of one that is gone is another one.
+        drop(one);
+        let third = engine();
+        assert_eq!(state.restore(&third), Err(uc_error::ARG));
     }
 }

@@ -3,6 +3,7 @@
 //! How work is made pending is up to the kernel: `remote_work` for the model, `agent` for a real one.
 
 mod end;
+mod interrupt;
 #[cfg(test)]
 mod tests;
 mod tracer;
@@ -399,38 +400,6 @@ impl RunHost {
             self.late = (pending.after != 0).then_some(event as u16);
         }
         Reply::Continue
-    }
-
-    fn interrupt(&mut self, view: &View<'_>) -> Reply {
-        let Some(operation) = view.map.physical(view.gpr(29)) else {
-            return self.end(no_operation(view));
-        };
-        let (kind, _) = user::operation_head(view.memory, operation);
-        let vector = match view.memory.read_u64(operation + 8) {
-            0x500 => Vector::External,
-            0x900 => Vector::Decrementer,
-            0xa00 => Vector::Doorbell,
-            0x300 => Vector::DataStorage,
-            0x100 => Vector::SystemReset,
-            other => {
-                let what = format!("user code asked for interrupt {other:#x}");
-                // The host has compiled this operation itself, unless r29 is not at an interrupt.
-                return self.end(match user::is_interrupt(kind) {
-                    true => GuestEnd::OurFault(what),
-                    false => GuestEnd::Lost(what),
-                });
-            }
-        };
-        if let (Vector::DataStorage, Some(agent)) = (vector, &mut self.agent) {
-            return agent.store_fault(view);
-        }
-        if let (Vector::SystemReset, Some(agent)) = (vector, &mut self.agent) {
-            return agent.system_reset(view);
-        }
-        match &self.agent {
-            Some(agent) if agent.has_request() => Reply::InterruptAndTimer(vector),
-            _ => Reply::Interrupt(vector),
-        }
     }
 
     fn kernel_call(&mut self, view: &View<'_>) -> Reply {

@@ -172,10 +172,11 @@ fn check(name: &str, known: &mut Known, wrong: &mut Vec<String>) -> usize {
     let folder = folder(&page);
     for example in &examples {
         let place = format!("{name}:{}", example.line);
-        if example
+        let missing = example
             .kernels()
-            .any(|kernel| common::real_kernels(&place, [kernel]).is_none())
-        {
+            .find_map(|name| common::real([name]).err());
+        if let Some(why) = missing {
+            common::skipped_in_part(&place, &why);
             continue;
         }
         let output = run(example, folder.path(), known);

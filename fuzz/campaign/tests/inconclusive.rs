@@ -41,9 +41,9 @@ fn copies() -> Scenario {
 
 #[test]
 fn a_real_kernel_that_is_cut_off_names_the_function_and_the_task() {
+    let mut parts = common::Parts::of("who spent a run of a real kernel");
     for (name, endian) in KERNELS {
-        let test = format!("who spent a run of {name}");
-        let Some([kernel]) = common::real_kernels(&test, [name]) else {
+        let Some([kernel]) = parts.next(common::real([name])) else {
             continue;
         };
         let kernel: KernelName = kernel.parse().expect("it is a name");

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::ops::Range;
 
-use common::{call, json_lines, project, real_kernels};
+use common::{Parts, call, json_lines, project, real, real_kernels};
 use serde_json::{Value, json};
 
 /// Places in the kernel that are tried; a system call here has some hundreds.
@@ -58,11 +58,9 @@ fn violations(kernel: &str, witness: &str) -> Vec<Value> {
 
 #[test]
 fn a_preemptible_kernel_loses_registers_in_rt_sigreturn() {
+    let mut parts = Parts::of("a_preemptible_kernel_loses_registers_in_rt_sigreturn");
     for name in ["fixed-le", "fixed-be"] {
-        let Some([kernel]) = real_kernels(
-            "a_preemptible_kernel_loses_registers_in_rt_sigreturn",
-            [name],
-        ) else {
+        let Some([kernel]) = parts.next(real([name])) else {
             continue;
         };
         let found = violations(&kernel, "preempted-in-sigreturn");
@@ -90,9 +88,9 @@ fn a_preemptible_kernel_loses_registers_in_rt_sigreturn() {
 
 #[test]
 fn kernels_that_are_repaired_or_not_preemptible_keep_them() {
+    let mut parts = Parts::of("kernels_that_are_repaired_or_not_preemptible_keep_them");
     for name in ["repaired-le", "debian"] {
-        let test = "kernels_that_are_repaired_or_not_preemptible_keep_them";
-        let Some([kernel]) = real_kernels(test, [name]) else {
+        let Some([kernel]) = parts.next(real([name])) else {
             continue;
         };
         for witness in ["preempted-in-sigreturn", "preempted-in-signal-delivery"] {

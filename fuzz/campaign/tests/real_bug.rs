@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{call, json_lines, real_kernels};
+use common::{Parts, call, json_lines, real, real_kernels};
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_scenario::scenario::Scenario;
@@ -27,9 +27,10 @@ const PAIRS: [[&str; 2]; 9] = [
 
 /// The pairs that are there.
 fn pairs(test: &str) -> Vec<[String; 2]> {
+    let mut parts = Parts::of(test);
     PAIRS
         .into_iter()
-        .filter_map(|names| real_kernels(test, names))
+        .filter_map(|names| parts.next(real(names)))
         .collect()
 }
 

@@ -61,11 +61,8 @@ struct Pair {
 }
 
 /// The pair, if there are such a kernel and what boots it.
-fn pair(model: &str, kernel: &str, endian: Endian) -> Option<Pair> {
-    let skip = |why: String| {
-        tell(&format!("skipped: {model} against {kernel}: {why}"));
-        None
-    };
+fn pair(model: &str, kernel: &str, endian: Endian) -> Result<Pair, String> {
+    let skip = |why: String| Err(format!("{model} against {kernel}: {why}"));
     let path = vmlinux(kernel);
     if !path.exists() {
         let path = path.display();
@@ -87,7 +84,7 @@ fn pair(model: &str, kernel: &str, endian: Endian) -> Option<Pair> {
     let real = Runner::new(&name, endian).expect("it runs");
     let mut symbols = snapshot.symbols.iter();
     let page = symbols.find(|symbol| symbol.name == "empty_zero_page");
-    Some(Pair {
+    Ok(Pair {
         model,
         real,
         long_pipe: page.is_some_and(|page| page.size > MODEL_PAGE),
@@ -258,10 +255,7 @@ fn outcomes(pair: &mut Pair, scenario: &mut Scenario) -> Option<(Outcome, Outcom
 }
 
 /// What differs between this kernel and the model.
-fn disagreements(model: &str, kernel: &str, endian: Endian) -> Vec<String> {
-    let Some(mut pair) = pair(model, kernel, endian) else {
-        return Vec::new();
-    };
+fn disagreements(mut pair: Pair, kernel: &str) -> Vec<String> {
     let seeds = std::env::var("CTXFUZZ_AGREEMENT_SEEDS")
         .ok()
         .map_or(SEEDS, |seeds| seeds.parse().expect("it is a number"));
@@ -288,17 +282,20 @@ fn disagreements(model: &str, kernel: &str, endian: Endian) -> Vec<String> {
         }
     }
     tell(&format!(
-        "{model} against {kernel}: {compared} scenarios compared, {} differ, {out} left out",
+        "{kernel}: {compared} scenarios compared, {} differ, {out} left out",
         found.len()
     ));
     found
 }
 
 fn agree(model: &str, kernels: &[(&str, Endian)]) {
-    let found: Vec<String> = kernels
-        .iter()
-        .flat_map(|(kernel, endian)| disagreements(model, kernel, *endian))
-        .collect();
+    let mut parts = common::Parts::of(&format!("{model} against real kernels"));
+    let mut found = Vec::new();
+    for (kernel, endian) in kernels {
+        if let Some(pair) = parts.next(pair(model, kernel, *endian)) {
+            found.extend(disagreements(pair, kernel));
+        }
+    }
     assert_eq!(found, Vec::<String>::new());
 }
 

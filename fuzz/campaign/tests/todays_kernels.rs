@@ -35,8 +35,9 @@ const NOT_APPLICABLE: [&str; 7] = [
 ];
 
 fn each_kernel(test: &str, check: impl Fn(&str)) {
+    let mut parts = common::Parts::of(test);
     for name in KERNELS {
-        if let Some([kernel]) = common::real_kernels(&format!("{test} ({name})"), [name]) {
+        if let Some([kernel]) = parts.next(common::real([name])) {
             check(&kernel);
         }
     }

@@ -70,9 +70,19 @@ pub(super) const TBU: u16 = 269;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::Registers;
 
     #[test]
-    fn numbers_are_unique() {
-        assert!(SPRS.windows(2).all(|pair| pair[0].1 < pair[1].1));
+    fn each_register_that_qemu_tells_of_is_found_with_its_own_value() {
+        let mut told: Vec<(u16, u64)> = SPRS.iter().map(|(_, n)| *n).zip(100..).collect();
+        let values = told.clone();
+        told.sort_unstable();
+        let registers = Registers {
+            sprs: told,
+            ..Registers::default()
+        };
+        for (number, value) in values {
+            assert_eq!(registers.spr(number), Some(value), "SPR {number}");
+        }
     }
 }

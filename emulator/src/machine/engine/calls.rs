@@ -11,7 +11,8 @@ use super::super::state::SavedState;
 use super::super::{Host, MachineError, Processor, Reply, Stop, View};
 use super::interrupts::{take, take_with};
 use super::paging::{NO_TRANSLATION, STORE};
-use super::{AddressMap, Engine, failed, gpr, read, refuse, set, stop};
+use super::reads::refuse;
+use super::{AddressMap, Engine, failed, gpr, read, set, stop};
 use crate::arch::RegisterFile;
 use crate::arch::msr;
 

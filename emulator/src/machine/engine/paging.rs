@@ -3,10 +3,10 @@
 use unicorn_engine::{MemType, Prot, RegisterPPC, TlbEntry};
 
 use super::super::Host;
-use super::super::address::AddressMap;
+use super::super::address::{AddressMap, PAGE, Use};
 use super::super::exception::{Reason, Vector};
 use super::super::radix::{Access, Page, RadixMap, Refusal};
-use super::{Engine, Inner, permissions, read};
+use super::{Engine, Inner, read};
 use crate::arch::msr;
 
 /// DSISR, and the same bits of SRR1 for a fetch (Power ISA 3.1, Book III, 7.5.3 and 7.5.5).
@@ -139,6 +139,25 @@ impl<H: Host> Inner<H> {
             paddr: page.pa,
             perms,
         }
+    }
+}
+
+/// Translation of the model.
+pub(super) fn translate(map: &AddressMap, ea: u64, problem_state: bool) -> Option<TlbEntry> {
+    let AddressMap::Model(map) = map else {
+        return None;
+    };
+    let (pa, usage) = map.translate(ea, problem_state)?;
+    Some(TlbEntry {
+        paddr: pa & !(PAGE - 1),
+        perms: permissions(usage),
+    })
+}
+
+fn permissions(usage: Use) -> Prot {
+    match usage {
+        Use::Code => Prot::READ | Prot::EXEC,
+        Use::Data => Prot::READ | Prot::WRITE,
     }
 }
 

@@ -7,12 +7,15 @@ pub mod campaign;
 pub mod findings;
 pub mod pages;
 pub mod schemas;
+pub mod skips;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use serde_json::Value;
+
+#[allow(unused_imports)]
+pub use skips::{Parts, real, real_kernels, skipped, skipped_in_part};
 
 /// The folder that the README is in.
 pub fn project() -> PathBuf {
@@ -25,29 +28,6 @@ pub fn kernels() -> PathBuf {
         Some(folder) => folder.into(),
         None => project().join("target/kernels"),
     }
-}
-
-/// Real kernels by the names that `make kernels` gives them, as `ctxfuzz` is told; `None`, and a line that says why, if one of them is missing or cannot be booted.
-pub fn real_kernels<const N: usize>(test: &str, names: [&str; N]) -> Option<[String; N]> {
-    let files = names.map(|name| kernels().join(name).join("vmlinux"));
-    if let Some(missing) = files.iter().find(|file| !file.exists()) {
-        let why = format!("there is no {}; see `make kernels`", missing.display());
-        skipped(test, &why);
-        return None;
-    }
-    let qemu = std::env::var_os("CTXFUZZ_QEMU").unwrap_or_else(|| "qemu-system-ppc64".into());
-    if let Err(error) = std::process::Command::new(&qemu).arg("--version").output() {
-        let why = format!("{}: {error}; see `make kernels`", qemu.display());
-        skipped(test, &why);
-        return None;
-    }
-    Some(files.map(|file| format!("vmlinux:{}", file.display())))
-}
-
-/// Says on stderr itself that a test was skipped: the harness keeps what a passing test prints.
-pub fn skipped(test: &str, why: &str) {
-    let line = format!("skipped: {test}: {why}\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// What cargo knows of this package and all that it is built from.
