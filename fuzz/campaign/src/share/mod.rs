@@ -35,7 +35,10 @@ const A_FILE: Duration = Duration::from_micros(20);
 const SOON: Duration = Duration::from_millis(20);
 /// Scenarios that wait until the campaign has time, and findings that do.
 const MOST_WAITING: [usize; 2] = [1024, 16];
-/// Scenarios that are read or shared at once before something else has its turn.
+/// Scenarios that are shared before the others' folders are looked at again: each is written through
+/// to the disk, which may take long.
+const MOST_SHARED: usize = 8;
+/// Scenarios that a campaign takes at once before it goes on with its own.
 const MOST_AT_ONCE: usize = 64;
 /// A campaign's folders: for its corpus and its findings.
 const FOLDERS: [&str; 2] = ["corpus", "findings"];
@@ -124,7 +127,7 @@ impl Sharer {
     fn look(&mut self) -> Duration {
         let all = self.read();
         self.complete |= all;
-        let all = self.share(MOST_AT_ONCE) && all;
+        let all = self.share(MOST_SHARED) && all;
         let readers = self.theirs.iter_mut();
         let listed = readers.map(|reader| std::mem::take(&mut reader.listed));
         match all {
