@@ -102,7 +102,7 @@ fn the_units_of_the_page_are_ones() {
     let [service, timer] = &units[..] else {
         panic!("a service and a timer: {units:?}");
     };
-    let copies = "rsync -a --exclude='.*' ";
+    let copies = "rsync -a --ignore-existing --exclude='.*' ";
     assert!(service.contains(copies) && read(PAGE).contains(&format!("\n{copies}fuzzer-2:")));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let files = [("service", service), ("timer", timer)].map(|(kind, text)| {
