@@ -131,7 +131,7 @@ impl Handlers {
     }
 }
 
-/// A function of [`WATCHED`] that the kernel went through.
+/// A function of [`WATCHED`](crate::kernel::watched::WATCHED) that the kernel went through.
 #[derive(Clone, Copy, Debug)]
 struct Hit {
     watched: Watched,
