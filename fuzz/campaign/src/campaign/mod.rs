@@ -165,6 +165,9 @@ pub fn run(
     let mut initial = read_corpus(config, progress)?;
     let mut round = Round::new(config, progress, exchange, stop)?;
     prepare_corpus(config, round.delays(), &mut initial)?;
+    initial
+        .iter()
+        .for_each(|scenario| round.note_kept(scenario));
     let plan = Plan {
         seed: config.seed,
         initial,

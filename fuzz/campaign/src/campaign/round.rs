@@ -1,5 +1,6 @@
 //! One execution of a campaign: run, count, sort out, show.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -9,6 +10,7 @@ use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use ctxfuzz_triage::pair::{Pair, Paired};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::desk::Desk;
 use super::engine::Harness;
@@ -49,6 +51,8 @@ pub struct Round<'c> {
     inconclusive: Tally,
     covered: Vec<u8>,
     shared: SharedCounts,
+    /// Hashes of what this process has begun with and kept, if it shares.
+    kept: HashSet<u64>,
     trouble: Option<CampaignError>,
 }
 
@@ -80,8 +84,16 @@ impl<'c> Round<'c> {
             inconclusive: Tally::default(),
             covered,
             shared: SharedCounts::default(),
+            kept: HashSet::new(),
             trouble: None,
         })
+    }
+
+    /// Notes what the campaign has, as far as somebody else may share it too.
+    pub fn note_kept(&mut self, scenario: &Scenario) {
+        if self.config.shares {
+            self.kept.insert(hash(scenario));
+        }
     }
 
     /// Whether pending work may come late.
@@ -276,8 +288,12 @@ impl Harness for Round<'_> {
         for shared in self.exchange.receive(finding) {
             match shared {
                 Shared::Scenario(scenario) => {
-                    self.shared.tried += 1;
-                    to_try.push(self.fitting(scenario));
+                    let scenario = self.fitting(scenario);
+                    // What this process has begun with or kept it finds again among the others'.
+                    if !self.kept.contains(&hash(&scenario)) {
+                        self.shared.tried += 1;
+                        to_try.push(scenario);
+                    }
                 }
                 Shared::Claimed(scenario) => {
                     self.shared.findings += 1;
@@ -299,6 +315,7 @@ impl Harness for Round<'_> {
 
     fn keep(&mut self, scenario: &Scenario) {
         self.corpus += 1;
+        self.note_kept(scenario);
         if self.corpus.is_multiple_of(RUN_TWICE) {
             self.run_twice(scenario);
         }
@@ -310,6 +327,10 @@ impl Harness for Round<'_> {
             self.trouble.get_or_insert(error);
         }
     }
+}
+
+fn hash(scenario: &Scenario) -> u64 {
+    xxh3_64(scenario.to_json().as_bytes())
 }
 
 /// Writes the edges of the last run of both machines, one half each.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ctxfuzz_scenario::Scenario;
 
-use super::exchange::Alone;
+use super::exchange::{Alone, Shared};
 use super::progress::Status;
 use super::summary::FindingSummary;
 use super::*;
@@ -197,4 +197,26 @@ fn what_cannot_be_is_said_before_anything_runs() {
     config.findings = folder.path().join("corpus/x.json");
     let error = run(&config, &mut Silent, &mut Alone, &AtomicBool::new(false)).unwrap_err();
     assert!(error.to_string().ends_with("not a directory"), "{error}");
+}
+
+/// Workers of a campaign read what they have kept themselves: it is not run once more.
+#[test]
+fn what_a_campaign_has_already_it_does_not_try_again() {
+    struct Once(Vec<Shared>);
+    impl Exchange for Once {
+        fn receive(&mut self, _: bool) -> Vec<Shared> {
+            std::mem::take(&mut self.0)
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config {
+        shares: true,
+        ..config(folder.path(), "fixed", "fixed", 300)
+    };
+    let mut own = corpus::initial(None, config.seed).unwrap().scenarios;
+    own.push(ctxfuzz_generators::random_scenario(12_345));
+    let mut exchange = Once(own.into_iter().map(Shared::Scenario).collect());
+    let never = AtomicBool::new(false);
+    let summary = run(&config, &mut Silent, &mut exchange, &never).unwrap();
+    assert_eq!(summary.shared.unwrap().tried, 1);
 }
