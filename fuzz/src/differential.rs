@@ -9,7 +9,7 @@ use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::definedness::Abi;
-use ctxfuzz_triage::pair::Pair;
+use ctxfuzz_triage::pair::{Pair, same_places};
 
 use crate::environment::Settings;
 use crate::guest;
@@ -45,7 +45,7 @@ impl Differential {
     ) -> Result<Self, String> {
         let pair = Pair::new(&a, &b, endian).map_err(|e| e.to_string())?;
         Ok(Differential {
-            delays: pair.same_places([&a, &b]),
+            delays: same_places([&a, &b], [pair.a.hash(), pair.b.hash()]),
             pair,
             explainer: Explainer::new(&a, &b, endian).map_err(|e| e.to_string())?,
             abi,

@@ -38,7 +38,7 @@ impl SavedState {
         let context = NonNull::new(context.cast::<c_void>()).ok_or(uc_error::NOMEM)?;
         // SAFETY: live engine.
         let size = unsafe { uc_context_size(uc.get_handle()) };
-        let engine = uc.get_data().ground().identity();
+        let engine = uc.get_data().ground().identity().clone();
         let mut state = SavedState {
             context,
             size,
@@ -66,7 +66,7 @@ impl SavedState {
 
     /// An error if this is the state of another engine.
     fn belongs_to<D: Grounded>(&self, uc: &Unicorn<'_, D>) -> Result<(), uc_error> {
-        let same = self.engine == uc.get_data().ground().identity();
+        let same = self.engine == *uc.get_data().ground().identity();
         same.then_some(()).ok_or(uc_error::ARG)
     }
 

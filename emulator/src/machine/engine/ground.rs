@@ -1,6 +1,6 @@
 //! What an engine stands on: the memory that is mapped into it, and who it is.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
 use super::super::memory::Memory;
 
@@ -11,15 +11,21 @@ pub(in super::super) struct Ground {
     identity: Identity,
 }
 
-/// Tells an engine from all others that there are and were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Identity(u64);
+/// Tells an engine from all others that there are and were: it has an address of its own, which
+/// stays taken as long as somebody remembers it.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Identity(Arc<u8>);
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Identity) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 impl Ground {
     /// That of an engine which has not been made yet.
     pub(in super::super) fn new(memory: Memory) -> Self {
-        static MADE: AtomicU64 = AtomicU64::new(0);
-        let identity = Identity(MADE.fetch_add(1, Ordering::Relaxed));
+        let identity = Identity(Arc::new(0));
         Ground { memory, identity }
     }
 
@@ -29,8 +35,8 @@ impl Ground {
     }
 
     /// Who it is.
-    pub(in super::super) fn identity(&self) -> Identity {
-        self.identity
+    pub(in super::super) fn identity(&self) -> &Identity {
+        &self.identity
     }
 }
 

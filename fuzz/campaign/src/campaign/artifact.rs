@@ -8,10 +8,12 @@ use std::sync::atomic::AtomicBool;
 
 use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::bucket::BucketKey;
+use ctxfuzz_triage::pair::same_places;
 
 use super::desk::Desk;
 use super::summary::{FindingSummary, KnownSummary};
-use super::{CampaignError, Config, evidence, same_places};
+use super::{CampaignError, Config, evidence};
 
 /// What a scenario shows on the two kernels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +45,7 @@ impl<'c> Artifacts<'c> {
         Ok(Artifacts {
             config,
             desk: Desk::open(config, stop, images)?,
-            delays: same_places(config, images),
+            delays: same_places([&config.a, &config.b], images),
             seen: BTreeMap::new(),
         })
     }
@@ -79,7 +81,7 @@ impl<'c> Artifacts<'c> {
         if !evidence::reproduces(config, scenario, &paired.comparison)? {
             return Ok(Shown::NotSeenAgain);
         }
-        let Some(bucket) = evidence::bucket(scenario, &paired) else {
+        let Some(bucket) = BucketKey::of_pair(scenario, &paired) else {
             return Ok(Shown::Nothing);
         };
         let (_, blames) = evidence::blame(config, scenario, &paired.comparison, &bucket)?;

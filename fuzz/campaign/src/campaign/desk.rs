@@ -128,7 +128,7 @@ impl<'c> Desk<'c> {
         seconds: f64,
         at_once: bool,
     ) -> Result<(), CampaignError> {
-        let Some(bucket) = evidence::bucket(scenario, paired) else {
+        let Some(bucket) = BucketKey::of_pair(scenario, paired) else {
             return Ok(());
         };
         let new_kind = self.buckets.insert(hash(&bucket));

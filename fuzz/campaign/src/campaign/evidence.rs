@@ -11,7 +11,7 @@ use ctxfuzz_triage::cause::{self, Explainer, Explanation};
 use ctxfuzz_triage::compare::{Comparison, Difference, Standing};
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::minimize::{self, Minimized};
-use ctxfuzz_triage::pair::{Pair, Paired};
+use ctxfuzz_triage::pair::Pair;
 
 use super::Config;
 
@@ -37,23 +37,7 @@ pub struct Blame {
 
 /// Whether a difference is one that the policy reports.
 pub fn reported(difference: &Difference, abi: Abi) -> bool {
-    difference.verdict >= threshold(abi)
-}
-
-fn threshold(abi: Abi) -> Verdict {
-    match abi {
-        Abi::Elf => Verdict::Live,
-        Abi::Linux => Verdict::Abi,
-    }
-}
-
-/// The bucket of a divergence.
-pub fn bucket(scenario: &Scenario, paired: &Paired) -> Option<BucketKey> {
-    // A run that broke off did fewer events than the one it is held against.
-    let log = [&paired.a.log, &paired.b.log]
-        .into_iter()
-        .max_by_key(|log| log.len())?;
-    BucketKey::of(scenario, log, &paired.comparison)
+    abi.reports(difference.verdict)
 }
 
 /// Fresh machines for the campaign's kernels.
@@ -160,7 +144,7 @@ pub fn minimized(
             }
             let paired = pair.run(candidate);
             if let Some(key) = &blame.unexplained {
-                return bucket(candidate, &paired).as_ref() == Some(key);
+                return BucketKey::of_pair(candidate, &paired).as_ref() == Some(key);
             }
             // Cheap, and refuses most: the same cause shows itself in the same registers.
             let likely = paired.comparison.differences.iter().any(|difference| {

@@ -17,7 +17,7 @@ use ctxfuzz_triage::pair::Pair;
 
 pub use self::reduced::{Reduced, reduced};
 use super::engine::{self, Harness, Plan};
-use super::{CampaignError, corpus, evidence, round};
+use super::{CampaignError, corpus, round};
 
 /// Executions in which a campaign that has met the defect looks for it in a new guise.
 const PATIENCE: u64 = 100;
@@ -131,7 +131,7 @@ impl Harness for Hunt {
         if old || !paired.comparison.reported(self.abi) {
             return ControlFlow::Continue(());
         }
-        if let Some(kind) = evidence::bucket(scenario, &paired)
+        if let Some(kind) = BucketKey::of_pair(scenario, &paired)
             && (self.met.is_none() || !self.kinds.contains(&kind))
         {
             self.met = Some((kind, scenario.clone()));

@@ -144,15 +144,6 @@ pub fn prepare_corpus(
     }
 }
 
-/// Whether interrupts can come at the same places in both kernels, whose hashes are `images`: models are patched and not built anew.
-pub fn same_places(config: &Config, images: [u64; 2]) -> bool {
-    match (config.a.vmlinux(), config.b.vmlinux()) {
-        (None, None) => true,
-        (Some(_), Some(_)) => images[0] == images[1],
-        _ => false,
-    }
-}
-
 /// Runs a campaign until its executions or seconds are over, or `stop` is set. What was found is on disk when it returns, also with
 /// an error.
 pub fn run(

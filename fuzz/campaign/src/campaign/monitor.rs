@@ -203,7 +203,7 @@ impl Values {
                 ),
                 (
                     "shared_findings",
-                    "Scenarios of findings of others that were looked into.",
+                    "Scenarios of findings of others that were tried.",
                     shared.findings,
                 ),
                 (

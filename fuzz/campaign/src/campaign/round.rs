@@ -9,7 +9,7 @@ use ctxfuzz_emulator::run::outcome::End;
 use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
-use ctxfuzz_triage::pair::{Pair, Paired};
+use ctxfuzz_triage::pair::{Pair, Paired, same_places};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::desk::Desk;
@@ -72,7 +72,7 @@ impl<'c> Round<'c> {
             config,
             progress,
             exchange,
-            delays: super::same_places(config, images),
+            delays: same_places([&config.a, &config.b], images),
             stop,
             pair,
             desk,

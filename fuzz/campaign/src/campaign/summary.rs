@@ -56,7 +56,7 @@ pub struct Workers {
 pub struct SharedCounts {
     /// Scenarios that were tried.
     pub tried: u64,
-    /// Scenarios of findings that were looked into.
+    /// Scenarios of findings that were tried.
     pub findings: u64,
     /// Files that are no scenario.
     pub refused: u64,
@@ -188,7 +188,7 @@ impl fmt::Display for Summary {
         if let Some(shared) = self.shared {
             writeln!(
                 f,
-                "from others: {} scenarios tried, {} findings looked into, {} files refused",
+                "tried of others: {} scenarios, {} findings; files refused: {}",
                 shared.tried, shared.findings, shared.refused
             )?;
         }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use ctxfuzz_triage::findings::FindingStore;
+use ctxfuzz_triage::pair::same_places;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::merged::Merged;
@@ -74,7 +75,7 @@ pub fn run(
 ) -> anyhow::Result<Summary> {
     // What is passed over the workers say.
     let mut initial = corpus::initial(config.corpus.as_deref(), config.seed)?.scenarios;
-    let delays = campaign::same_places(config, config.images()?);
+    let delays = same_places([&config.a, &config.b], config.images()?);
     let earlier = FindingStore::open(&config.findings)?;
     campaign::prepare_corpus(config, delays, &mut initial)?;
     let (events, inbox) = mpsc::channel();

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::Defect;
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::known::Known;
 
@@ -36,7 +37,7 @@ pub fn reduced(
     let paired = evidence::machines(&config)
         .map_err(CampaignError::from)?
         .run(scenario);
-    let Some(bucket) = evidence::bucket(scenario, &paired) else {
+    let Some(bucket) = BucketKey::of_pair(scenario, &paired) else {
         return Ok(None);
     };
     let (_, blames) = evidence::blame(&config, scenario, &paired.comparison, &bucket)?;
