@@ -62,6 +62,28 @@ fn a_failure_and_a_run_without_tests_are_no_success() {
     says(skipped, "0 passed, 0 failed, 1 skipped", false);
 }
 
+#[test]
+fn what_a_test_said_that_failed_is_repeated_before_the_count() {
+    let failures = "failures:\n\n---- five stdout ----\nleft: 1\n\nfailures:\n    five\n\n\
+                    test result: FAILED. 1 passed; 1 failed; 0 ignored\n";
+    let expected = format!("{failures}6 passed, 1 failed, 0 skipped");
+    says(
+        &format!("{LOG}{failures}{LOG}"),
+        &expected.replace("6 p", "11 p"),
+        false,
+    );
+    let long = (0..100)
+        .map(|line| format!("line {line}\n"))
+        .collect::<String>();
+    let (said, well) = counted(&format!(
+        "failures:\n{long}test result: FAILED. 0 passed; 1 failed\n"
+    ));
+    assert!(
+        !well && said.starts_with("line 41\n") && said.lines().count() == 61,
+        "{said}"
+    );
+}
+
 /// What a test says that has these parts, `true` if what they need is there.
 fn said(parts: &[bool]) -> String {
     let mut test = Parts::of("a test");
