@@ -127,7 +127,11 @@ fn live(folder: &Path, kernel: &str, round: u32, random: &mut Random) {
     };
     match (kernel == QUIET, round / 2 % 2) {
         (true, 0) => sleep(LONGEST.mul_f64(random.below(1000) as f64 / 1000.0)),
-        (true, _) => wait(LONGEST, &|| corpus() > before.1),
+        (true, _) => {
+            // Nothing has been kept yet: a busy machine needs longer.
+            let longest = if before.1 == 0 { PATIENCE } else { LONGEST };
+            wait(longest, &|| corpus() > before.1);
+        }
         (false, 1) => {
             wait(PATIENCE, &|| log(folder).contains("found "));
             sleep(Duration::from_millis(random.below(300)));

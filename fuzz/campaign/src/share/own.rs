@@ -40,13 +40,23 @@ impl Own {
 /// A folder of this host that no campaign has, or a new one.
 fn find(all: &Path) -> io::Result<Own> {
     fs::create_dir_all(all)?;
-    let entries = fs::read_dir(all)?.flatten();
-    let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&host()));
-    let mut folders: Vec<PathBuf> = ours.map(|entry| entry.path()).collect();
-    folders.sort();
-    if let Some(own) = folders.into_iter().find_map(|path| take(path).ok()) {
-        return Ok(own);
+    loop {
+        let entries = fs::read_dir(all)?.flatten();
+        let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&host()));
+        let mut folders: Vec<PathBuf> = ours.map(|entry| entry.path()).collect();
+        folders.sort();
+        if let Some(own) = folders.into_iter().find_map(|path| take(path).ok()) {
+            return Ok(own);
+        }
+        match make(all) {
+            // A campaign that was started at the same moment has found the new folder, and has it.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            made => return made,
+        }
     }
+}
+
+fn make(all: &Path) -> io::Result<Own> {
     let random = RandomState::new().hash_one(0) as u32;
     let path = all.join(format!("{}{random:08x}", host()));
     fs::create_dir(&path)?;
@@ -78,4 +88,35 @@ pub fn host() -> String {
         .chars()
         .filter(|&c| c.is_ascii_alphanumeric() || c == '-');
     plain.take(32).chain(['.']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    /// Campaigns that start at once take each other's new folders, and make others.
+    #[test]
+    fn campaigns_that_start_at_once_have_a_folder_each() {
+        const CAMPAIGNS: usize = 16;
+        for round in 0..20 {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let start = Barrier::new(CAMPAIGNS);
+            let find = || {
+                start.wait();
+                find(folder.path())
+            };
+            let found: Vec<Own> = thread::scope(|scope| {
+                let campaigns: Vec<_> = (0..CAMPAIGNS).map(|_| scope.spawn(find)).collect();
+                let ended = campaigns.into_iter().map(|campaign| campaign.join());
+                let found = ended.map(|own| own.expect("it ends").expect("it has a folder"));
+                found.collect()
+            });
+            let paths: BTreeSet<&Path> = found.iter().map(|own| own.path.as_path()).collect();
+            assert_eq!(paths.len(), CAMPAIGNS, "round {round}");
+        }
+    }
 }
