@@ -14,6 +14,10 @@ macro_rules! calls {
                     _ => None,
                 }
             }
+
+            /// All of them, by name.
+            #[cfg(test)]
+            pub const ALL: &[(&str, u64)] = &[$((stringify!($call), $number),)*];
         }
     };
 }

@@ -2,6 +2,7 @@
 //!
 //! A [`Runner`] is one kernel on one machine, ready to run scenario after scenario. It judges nothing.
 
+mod abi;
 mod call;
 mod collected;
 pub mod effects;

@@ -15,21 +15,21 @@ pub const QUEUE: u64 = USER_DATA;
 /// Control blocks used, in the shared page.
 pub const BLOCKS_USED: u64 = USER_DATA + 8;
 /// The futex word, in the shared page: always 0, so that FUTEX_WAIT with 0 sleeps.
-const FUTEX: u64 = USER_DATA + 16;
-const BLOCKS: u64 = USER_DATA + PAGE;
-const BLOCK_SIZE: u64 = 256;
-const IMAGES: u64 = USER_DATA + 0x2000;
-const DUMPS: u64 = USER_DATA + 0x6000;
+pub(super) const FUTEX: u64 = USER_DATA + 16;
+pub(super) const BLOCKS: u64 = USER_DATA + PAGE;
+pub(super) const BLOCK_SIZE: u64 = 256;
+pub(super) const IMAGES: u64 = USER_DATA + 0x2000;
+pub(super) const DUMPS: u64 = USER_DATA + 0x6000;
 const IMAGE_SIZE: u64 = 2048;
-const OPERATIONS: u64 = USER_DATA + 0x1_0000;
-const FILLS: u64 = USER_DATA + 0x1_8000;
+pub(super) const OPERATIONS: u64 = USER_DATA + 0x1_0000;
+pub(super) const FILLS: u64 = USER_DATA + 0x1_8000;
 const MAX_FILLS: u64 = 32;
 /// User stacks, and where reads go: what a run may find dirty.
 pub const SCRATCH: (u64, u64) = (reads::DESTINATION, 0x4_c000);
 
 /// Where signal handlers start (docs/internals.md, section 3).
 pub const SIGNAL_HANDLER: u64 = USER_TEXT + 0x100;
-const STACKS: u64 = USER_DATA + 0x4_0000;
+pub(super) const STACKS: u64 = USER_DATA + 0x4_0000;
 const STACKS_SIZE: u64 = 0x4_0000;
 
 mod compile;
@@ -82,7 +82,7 @@ pub fn pattern(seed: u64) -> RegisterFile {
 }
 
 /// A register image (2048 bytes).
-fn image(file: &RegisterFile, endian: Endian) -> Vec<u8> {
+pub(super) fn image(file: &RegisterFile, endian: Endian) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(IMAGE_SIZE as usize);
     let mut push = |value: u64| bytes.extend(endian.bytes_u64(value));
     file.vsr.iter().flatten().for_each(|v| push(*v));

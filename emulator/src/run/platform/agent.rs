@@ -13,6 +13,7 @@ use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 use super::Idle;
 use crate::machine::pseries::Timer;
 use crate::machine::{Reply, View};
+use crate::run::abi::numbers;
 use crate::run::call::UserCall;
 use crate::run::effects::{self, NotApplicable};
 use crate::run::images::KnownTask;
@@ -33,29 +34,43 @@ pub const DEVICE_PAGES: u64 = PAGE + at::DEVICE_PAGES;
 /// Where the number of tasks at a scenario's start has to be before the first of them runs.
 pub const TASKS: u64 = PAGE + at::TASKS;
 
-/// Offsets in the page.
-mod at {
-    pub const RINGS: u64 = 8;
-    pub const REQUEST: u64 = 16;
-    pub const RUNNING_PID: u64 = 24;
-    pub const TRIGGER_FD: u64 = 32;
-    pub const SIGNAL: u64 = 40;
-    pub const NEXT_PID: u64 = 48;
-    pub const IDLE_ACTION: u64 = 56;
-    pub const TASKS: u64 = 72;
-    pub const LAZY_PAGES: u64 = 80;
-    pub const DEVICE_PAGES: u64 = 88;
-    pub const PAGE_SIZE: u64 = 96;
-    pub const NO_IO_URING: u64 = 120;
-    pub const PIDS: u64 = 128;
-    pub const TRIGGERS: u64 = 192;
+numbers! {
+    /// Offsets in the page.
+    pub(in crate::run) mod at: u64 {
+        RINGS = 8,
+        REQUEST = 16,
+        RUNNING_PID = 24,
+        TRIGGER_FD = 32,
+        SIGNAL = 40,
+        NEXT_PID = 48,
+        IDLE_ACTION = 56,
+        TASKS = 72,
+        LAZY_PAGES = 80,
+        DEVICE_PAGES = 88,
+        PAGE_SIZE = 96,
+        NO_IO_URING = 120,
+        PIDS = 128,
+        TRIGGERS = 192,
+    }
 }
 
-mod request {
-    pub const IO_WORKER: u64 = 1;
-    pub const SIGNAL: u64 = 2;
-    pub const SWITCH: u64 = 4;
-    pub const PTRACE: u64 = 8;
+numbers! {
+    /// What the director is asked to do.
+    pub(in crate::run) mod request: u64 {
+        IO_WORKER = 1,
+        SIGNAL = 2,
+        SWITCH = 4,
+        PTRACE = 8,
+    }
+}
+
+numbers! {
+    /// What the reaper does when nobody can run.
+    pub(in crate::run) mod idle: u64 {
+        WAKE_FUTEX = 1,
+        FEED_PIPE = 2,
+        DRAIN_PIPE = 3,
+    }
 }
 
 /// What the reaper can do to end a sleep.
@@ -69,9 +84,9 @@ enum Waits {
 impl Waits {
     fn action(self) -> u64 {
         match self {
-            Waits::Futex => 1,
-            Waits::PipeReader => 2,
-            Waits::PipeWriter => 3,
+            Waits::Futex => idle::WAKE_FUTEX,
+            Waits::PipeReader => idle::FEED_PIPE,
+            Waits::PipeWriter => idle::DRAIN_PIPE,
         }
     }
 }

@@ -8,7 +8,7 @@ pub mod agent;
 mod model;
 pub mod quiet;
 mod real;
-mod remote_work;
+pub(super) mod remote_work;
 pub mod snapshot;
 
 use ctxfuzz_scenario::event::Pending;
@@ -25,6 +25,8 @@ use crate::machine::samples::Sample;
 use crate::machine::{Reply, Vector, View};
 
 pub use model::Model;
+#[cfg(test)]
+pub(super) use model::stage;
 pub use quiet::Quiet;
 pub use real::Real;
 

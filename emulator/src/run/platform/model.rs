@@ -13,6 +13,7 @@ use crate::machine::address::{AddressMap, KERNEL, PAGE};
 use crate::machine::memory::Memory;
 use crate::machine::samples::Sample;
 use crate::machine::{Reply, Vector, View};
+use crate::run::abi::numbers;
 use crate::run::call::UserCall;
 use crate::run::images::{self, KnownTask};
 use crate::run::ptrace;
@@ -20,6 +21,18 @@ use crate::run::user::{Compiled, Operation, Stacks};
 
 /// A page of nothing.
 const ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
+
+numbers! {
+    /// Offsets in `stage`.
+    pub(in crate::run) mod stage: u64 {
+        TASKS = 0,
+        RINGS = 8,
+        DIRECTOR = 16,
+        SMALL_TASKS = 24,
+        TRACER = 32,
+        NEWER_IO_WQ = 40,
+    }
+}
 
 /// A kernel of the model.
 pub struct Model {
@@ -81,16 +94,16 @@ impl Platform for Model {
     }
 
     fn set_stage(&self, memory: &Memory, _: &AddressMap, compiled: &Compiled) {
-        let stage = [
-            compiled.tasks,
-            compiled.rings,
-            self.imitates.director.into(),
-            self.imitates.small_tasks.into(),
-            compiled.traced.into(),
-            self.imitates.newer_io_wq.into(),
+        let fields = [
+            (stage::TASKS, compiled.tasks),
+            (stage::RINGS, compiled.rings),
+            (stage::DIRECTOR, self.imitates.director.into()),
+            (stage::SMALL_TASKS, self.imitates.small_tasks.into()),
+            (stage::TRACER, compiled.traced.into()),
+            (stage::NEWER_IO_WQ, self.imitates.newer_io_wq.into()),
         ];
-        for (at, value) in (self.layout.stage - KERNEL..).step_by(8).zip(stage) {
-            memory.write_u64(at, value);
+        for (offset, value) in fields {
+            memory.write_u64(self.layout.stage - KERNEL + offset, value);
         }
     }
 

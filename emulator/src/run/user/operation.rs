@@ -3,6 +3,7 @@
 
 use crate::arch::Endian;
 use crate::machine::{Vector, View};
+use crate::run::abi::numbers;
 
 use super::OPERATIONS;
 
@@ -19,28 +20,30 @@ pub(super) const NR_READ: u64 = 3;
 /// `getppid`.
 const NR_GETPPID: u64 = 64;
 
-/// What an operation does (docs/internals.md, section 3).
-pub(in crate::run) mod kind {
-    pub const END: u32 = 0;
-    pub const SET_FPR: u32 = 1;
-    pub const SET_VSR: u32 = 2;
-    pub const SET_VSR_DW1: u32 = 3;
-    pub const SET_VR: u32 = 4;
-    pub const SET_FPSCR: u32 = 5;
-    pub const SET_VSCR: u32 = 6;
-    pub const SET_VRSAVE: u32 = 7;
-    pub const FILL: u32 = 8;
-    pub const COMPUTE: u32 = 9;
-    pub const TOUCH: u32 = 10;
-    pub const SYSCALL: u32 = 11;
-    pub const FORK: u32 = 12;
-    pub const INTERRUPT: u32 = 13;
-    pub const SIGRETURN: u32 = 14;
-    pub const EXIT: u32 = 15;
-    pub const EDIT_FRAME: u32 = 16;
-    pub const SWAPCONTEXT: u32 = 17;
-    pub const EXEC: u32 = 18;
-    pub const ACCESS: u32 = 19;
+numbers! {
+    /// What an operation does (docs/internals.md, section 3).
+    pub(in crate::run) mod kind: u32 {
+        END = 0,
+        SET_FPR = 1,
+        SET_VSR = 2,
+        SET_VSR_DW1 = 3,
+        SET_VR = 4,
+        SET_FPSCR = 5,
+        SET_VSCR = 6,
+        SET_VRSAVE = 7,
+        FILL = 8,
+        COMPUTE = 9,
+        TOUCH = 10,
+        SYSCALL = 11,
+        FORK = 12,
+        INTERRUPT = 13,
+        SIGRETURN = 14,
+        EXIT = 15,
+        EDIT_FRAME = 16,
+        SWAPCONTEXT = 17,
+        EXEC = 18,
+        ACCESS = 19,
+    }
 }
 
 /// An operation.
@@ -111,7 +114,7 @@ impl Operation {
     }
 
     /// As it is in memory.
-    pub(super) fn bytes(&self, endian: Endian) -> [u8; SIZE as usize] {
+    pub(in crate::run) fn bytes(&self, endian: Endian) -> [u8; SIZE as usize] {
         let mut bytes = [0; SIZE as usize];
         let words = self.arguments.iter().chain([&self.flags]);
         let words = words.flat_map(|word| endian.bytes_u64(*word));
