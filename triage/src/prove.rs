@@ -5,9 +5,9 @@
 
 mod probes;
 
+use ctxfuzz_emulator::run::Quiet;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::{End, Outcome};
-use ctxfuzz_emulator::run::quiet::Quiet;
 use ctxfuzz_scenario::effect::Effect;
 use serde::{Deserialize, Serialize};
 

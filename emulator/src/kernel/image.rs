@@ -52,10 +52,6 @@ pub struct Layout {
     pub current: u64,
     /// Offsets in `ucontext`.
     pub frame: FrameLayout,
-    /// What only the model has.
-    pub model: Option<ModelLayout>,
-    /// What only a real kernel has.
-    pub real: Option<RealLayout>,
 }
 
 /// What tells tasks of a real kernel apart.
@@ -90,6 +86,10 @@ pub struct ModelLayout {
     pub task_state: u64,
     /// `task_struct.user_index`, u64; `~0` for a kernel thread.
     pub task_user_index: u64,
+    /// `init_task`, the idle task's `task_struct`.
+    pub init_task: Option<u64>,
+    /// `director`, a pointer to that task's `task_struct`.
+    pub director: Option<u64>,
 }
 
 /// Offsets in `thread_struct`.
@@ -130,8 +130,10 @@ pub struct KernelImage {
     pub name: KernelName,
     /// What to load.
     pub program: Program,
-    /// What the host needs to know.
+    /// What the host needs to know of any kernel.
     pub layout: Layout,
+    /// What it needs to know of the model.
+    pub model: ModelLayout,
     /// Hash of the patched image, for reports.
     pub hash: u64,
 }
@@ -198,6 +200,7 @@ impl KernelImage {
             ea - USER_TEXT + USER_TEXT_PHYSICAL
         })?);
         let layout = Layout::read(&symbols)?;
+        let model = ModelLayout::read(&symbols)?;
         let program = Program {
             endian,
             segments,
@@ -213,6 +216,7 @@ impl KernelImage {
             name: name.clone(),
             program,
             layout,
+            model,
             hash,
         })
     }
@@ -312,7 +316,7 @@ fn address(symbols: &Symbols, name: &'static str) -> Result<u64, ImageError> {
     symbols.address(name).ok_or(ImageError::Symbol(name))
 }
 
-impl Layout {
+impl ModelLayout {
     fn read(symbols: &Symbols) -> Result<Self, ImageError> {
         let get = |name| address(symbols, name);
         let range = |start, end| -> Result<(u64, u64), ImageError> {
@@ -320,24 +324,31 @@ impl Layout {
         };
         let data = range("__data_start", "__data_end")?;
         debug_assert_eq!(data.1 % PAGE, 0);
+        Ok(ModelLayout {
+            stage: get("stage")?,
+            remote_work: get("remote_work")?,
+            data,
+            stacks: range("__stacks_start", "__stacks_end")?,
+            task_pool: get("task_pool")?,
+            max_tasks: get("layout_max_tasks")?,
+            task_size: get("layout_task_size")?,
+            used: [
+                get("layout_thread_used_vr")?,
+                get("layout_thread_used_vsr")?,
+            ],
+            task_state: get("layout_task_state")?,
+            task_user_index: get("layout_task_user_index")?,
+            init_task: symbols.address("init_task"),
+            director: symbols.address("director"),
+        })
+    }
+}
+
+impl Layout {
+    fn read(symbols: &Symbols) -> Result<Self, ImageError> {
+        let get = |name| address(symbols, name);
         let fp_regs = get("layout_frame_fp_regs")?;
         Ok(Layout {
-            model: Some(ModelLayout {
-                stage: get("stage")?,
-                remote_work: get("remote_work")?,
-                data,
-                stacks: range("__stacks_start", "__stacks_end")?,
-                task_pool: get("task_pool")?,
-                max_tasks: get("layout_max_tasks")?,
-                task_size: get("layout_task_size")?,
-                used: [
-                    get("layout_thread_used_vr")?,
-                    get("layout_thread_used_vsr")?,
-                ],
-                task_state: get("layout_task_state")?,
-                task_user_index: get("layout_task_user_index")?,
-            }),
-            real: None,
             task_thread: get("layout_task_thread")?,
             thread: ThreadLayout {
                 regs: get("layout_thread_regs")?,

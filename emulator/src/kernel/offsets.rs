@@ -121,8 +121,6 @@ pub fn read(
         regs_msr: PT_REGS_MSR,
         current: paca + current.displacement,
         frame: FRAME,
-        model: None,
-        real: None,
     })
 }
 

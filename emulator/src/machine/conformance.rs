@@ -54,7 +54,7 @@ struct CheckHost {
 impl Host for CheckHost {
     fn host_call(&mut self, view: &View<'_>) -> Reply {
         match self.interrupt.take_if(|_| view.user()) {
-            Some(vector) => Reply::Interrupt(vector),
+            Some(vector) => Reply::interrupt(vector),
             None => Reply::Stop,
         }
     }

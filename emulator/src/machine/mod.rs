@@ -10,6 +10,7 @@ mod engine;
 mod errata;
 mod exception;
 mod hang;
+mod host;
 pub mod instruction;
 mod measure;
 pub mod memory;
@@ -32,9 +33,10 @@ use self::address::{AddressMap, ModelMap};
 use self::coverage::EdgeMap;
 use self::engine::Inner;
 pub use self::exception::Vector;
+pub use self::host::{Host, Interruption, Reply, TimerOrder};
 use self::memory::{MODEL_SIZE, Memory};
 use self::pages::PageSet;
-use self::pseries::{Boot, Timer};
+use self::pseries::Boot;
 use self::radix::{OWN_SIZE, RadixMap};
 pub use self::registers::Registers;
 use self::state::{SavedState, StateLayout};
@@ -145,61 +147,6 @@ pub enum MachineError {
     /// The program did not reach its first host call.
     #[error("the program stopped before its first host call: {0:?}")]
     NotStaged(Stop),
-}
-
-/// What a host call is answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// Go on after it.
-    Continue,
-    /// Take an interrupt here; execution resumes after the host call.
-    Interrupt(Vector),
-    /// Go on, with this timer pending or none (real kernels only).
-    Timer(Option<Timer>),
-    /// Take an interrupt here, with a timer pending (real kernels only).
-    InterruptAndTimer(Vector),
-    /// Take an alignment interrupt for the load or store at `at`, which is not aligned.
-    Alignment {
-        /// Its own address.
-        at: u64,
-        /// The address that it accesses.
-        address: u64,
-    },
-    /// Take a data storage interrupt here, as if a store to this address had no translation (real kernels only).
-    StoreFault {
-        /// The address.
-        address: u64,
-        /// Whether a timer is pending too.
-        timer: bool,
-    },
-    /// Stop the machine.
-    Stop,
-}
-
-/// The host's side of a machine.
-pub trait Host: 'static {
-    /// The guest executed a host call.
-    fn host_call(&mut self, view: &View<'_>) -> Reply;
-
-    /// The instruction at an address of [`Program::watched`] is about to run; `index` says which.
-    fn executed(&mut self, view: &View<'_>, index: usize) {
-        let _ = (view, index);
-    }
-
-    /// An exception is delivered; `at` is what SRR0 (for `scv`, LR) becomes.
-    fn exception(&mut self, vector: Vector, at: u64) {
-        let _ = (vector, at);
-    }
-
-    /// The instruction that [`Host::instruction`] announced last stores `size` bytes at this address, effective or (below 4 MiB) physical.
-    fn store(&mut self, address: u64, size: usize) {
-        let _ = (address, size);
-    }
-
-    /// An instruction is about to run (only with [`Options::trace`]).
-    fn instruction(&mut self, view: &View<'_>) {
-        let _ = view;
-    }
 }
 
 /// An emulated machine with its program loaded and run up to its first host call.

@@ -1,17 +1,72 @@
-//! Numbers of host calls (docs/internals.md, section 2).
+//! Host calls, by the numbers that the guest has for them (docs/internals.md, section 2).
 
-pub const EVENT: u64 = 1;
-pub const INTERRUPT: u64 = 2;
-pub const SIGNAL_HANDLER: u64 = 3;
-pub const TASK_STARTED: u64 = 4;
-pub const SIGRETURN: u64 = 5;
-pub const DUMPED: u64 = 6;
-pub const IDLE: u64 = 7;
-pub const AGENT_TRACED: u64 = 8;
-pub const CONTEXT: u64 = 9;
-pub const ALIGNMENT: u64 = 10;
-pub const ALL_DONE: u64 = 17;
-pub const PANIC: u64 = 18;
-pub const TRACED: u64 = 19;
-pub const CORE: u64 = 20;
-pub const GUEST_LEFT: u64 = 21;
+macro_rules! calls {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $call:ident = $number:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])* $call = $number,)* }
+
+        impl $name {
+            /// The call with this number.
+            pub fn of(number: u64) -> Option<Self> {
+                match number {
+                    $($number => Some($name::$call),)*
+                    _ => None,
+                }
+            }
+
+            /// All of them, by name.
+            #[cfg(test)]
+            pub const ALL: &[(&str, u64)] = &[$((stringify!($call), $number),)*];
+        }
+    };
+}
+
+calls! {
+    /// Calls of user code, whose number is in r28.
+    UserCall {
+        /// An operation begins.
+        Event = 1,
+        /// The operation asks for an interrupt.
+        Interrupt = 2,
+        /// A signal handler begins.
+        SignalHandler = 3,
+        /// A task begins to run.
+        TaskStarted = 4,
+        /// A handler is about to return with `rt_sigreturn`.
+        Sigreturn = 5,
+        /// A task has dumped its final registers.
+        Dumped = 6,
+        /// No task of a real kernel can run.
+        Idle = 7,
+        /// The tracer of a real kernel has read a task's registers.
+        AgentTraced = 8,
+        /// `swapcontext` has returned.
+        Context = 9,
+        /// The next instruction accesses memory at an address that is not aligned.
+        Alignment = 10,
+    }
+}
+
+calls! {
+    /// Calls of the model's kernel, whose number is in r3.
+    KernelCall {
+        /// Nothing is left to run.
+        AllDone = 17,
+        /// The kernel panics.
+        Panic = 18,
+        /// The tracer has read a task's registers.
+        Traced = 19,
+        /// A core dump has been written.
+        Core = 20,
+        /// A guest of KVM has been left.
+        GuestLeft = 21,
+    }
+}
+
+impl UserCall {
+    /// Its number.
+    pub fn number(self) -> u64 {
+        self as u64
+    }
+}

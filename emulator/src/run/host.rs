@@ -1,6 +1,6 @@
 //! The host's side of a run: it logs what the user side does, has pending work made pending, and collects what oracles compare.
 //!
-//! How work is made pending is up to the kernel: `remote_work` for the model, `agent` for a real one.
+//! How work is made pending is up to the kernel ([`Platform`]).
 
 mod end;
 mod interrupt;
@@ -8,22 +8,24 @@ mod interrupt;
 mod tests;
 mod tracer;
 
+use std::sync::Arc;
+
 use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::Pending;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
-use super::agent::Agent;
-use super::call;
+use super::call::{KernelCall, UserCall};
 use super::collected::Collected;
 use super::effects::Ledger;
 use super::images::KnownTask;
 use super::observe;
 use super::outcome::{FIRST_GPR, Gprs, LogEntry};
+use super::platform::{Idle, Platform};
 use super::reads::Reads;
-use super::{images, ptrace, remote_work, user};
+use super::user::{Compiled, Operation};
+use super::{images, ptrace, user};
 use crate::kernel::image::Layout;
 use crate::kernel::watched::WATCHED;
-use crate::machine::address::KERNEL;
 use crate::machine::{Host, Reply, Vector, View};
 
 pub use end::GuestEnd;
@@ -50,8 +52,10 @@ pub trait Observer {
 /// The host of one machine.
 pub struct RunHost {
     layout: Layout,
-    /// The host's side of a real kernel's agent.
-    pub agent: Option<Agent>,
+    /// The kernel that runs.
+    pub platform: Box<dyn Platform>,
+    /// The operations that user code does, by their index in memory.
+    operations: Arc<[Operation]>,
     pending: Vec<Pending>,
     /// What the reload counters of a task are to be when it comes to its first event.
     counters: [Option<Counters>; MAX_TASKS],
@@ -61,9 +65,9 @@ pub struct RunHost {
     reads: Reads,
     /// What was owed, and what was seen of it.
     pub ledger: Ledger,
-    /// The event whose work the model was told to do late.
-    late: Option<u16>,
     parents: [Option<u8>; MAX_TASKS],
+    /// The facilities whose registers each task loads when it starts.
+    uses: [u64; MAX_TASKS],
     started: [bool; MAX_TASKS],
     images_taken: bool,
     /// What has been collected.
@@ -74,36 +78,35 @@ pub struct RunHost {
     pub observer: Option<Box<dyn Observer>>,
     /// Whether outcomes get observations.
     pub observe: bool,
-    /// Whether a task of the model does what is pending.
-    pub director: bool,
 }
 
 impl RunHost {
-    /// A host for kernels of this layout; with an agent if it is a real one.
-    pub fn new(layout: Layout, agent: Option<Agent>) -> Self {
+    /// A host for a kernel of this layout.
+    pub fn new(layout: Layout, platform: Box<dyn Platform>) -> Self {
         RunHost {
             layout,
-            agent,
+            platform,
+            operations: Arc::default(),
             pending: Vec::new(),
             counters: [None; MAX_TASKS],
             last_event: None,
             tracee: None,
             reads: Reads::default(),
             ledger: Ledger::default(),
-            late: None,
             parents: [None; MAX_TASKS],
+            uses: [0; MAX_TASKS],
             started: [false; MAX_TASKS],
             images_taken: false,
             outcome: Collected::default(),
             guest_end: None,
             observer: None,
             observe: false,
-            director: false,
         }
     }
 
     /// Forgets the last run and gets ready for a scenario.
-    pub fn prepare(&mut self, scenario: &Scenario) {
+    pub fn prepare(&mut self, scenario: &Scenario, compiled: &Compiled) {
+        self.operations = Arc::clone(&compiled.operations);
         self.pending.clear();
         let events = scenario.events.iter();
         let pending = events.map(|event| event.pending().copied().unwrap_or_default());
@@ -119,16 +122,15 @@ impl RunHost {
         self.tracee = None;
         self.reads = Reads::default();
         self.ledger.prepare(scenario);
-        self.late = None;
         self.parents = [None; MAX_TASKS];
+        self.uses = compiled.uses;
         self.started = [false; MAX_TASKS];
         self.images_taken = false;
         self.outcome = Collected::default();
         self.outcome.tasks.resize(scenario.stage.tasks.len(), None);
         self.guest_end = None;
-        if let Some(agent) = &mut self.agent {
-            agent.prepare(scenario);
-            // Runs start where the first task has just made this host call.
+        self.platform.prepare(scenario);
+        if self.platform.starts_in_a_task() {
             self.started[0] = true;
             self.log(LogEntry::TaskStarted {
                 task: 0,
@@ -149,11 +151,11 @@ impl RunHost {
 
     fn user_call(&mut self, view: &View<'_>) -> Reply {
         let number = view.gpr(28);
-        if number == call::IDLE {
-            return self.idle(view);
-        }
-        if number == call::AGENT_TRACED {
-            return self.traced(view);
+        let call = UserCall::of(number);
+        match call {
+            Some(UserCall::Idle) => return self.idle(view),
+            Some(UserCall::AgentTraced) => return self.traced(view),
+            _ => {}
         }
         let Some(task) = user::task_of_block(view.gpr(30)) else {
             return self.end(GuestEnd::Lost(format!(
@@ -161,37 +163,34 @@ impl RunHost {
                 view.gpr(30)
             )));
         };
-        if let Some(agent) = &mut self.agent {
-            agent.seen(view, task, number, view.load(self.layout.current));
+        let Some(call) = call else {
+            let what = format!("user code made host call {number}");
+            return self.end(GuestEnd::Lost(what));
+        };
+        let current = view.load(self.layout.current);
+        self.platform.task_calls(view, task, call, current);
+        self.observe(view, task, call);
+        if let Some(event) = self.platform.take_missed(view) {
+            self.ledger.not_reached(event);
         }
-        if self.observe {
-            let log = self.outcome.log.len();
-            let tasks = self.living_tasks(view);
-            let again = self.started[usize::from(task)];
-            let seen = observe::look(view, &self.layout, task, number, log, &tasks, again);
-            self.outcome.observations.extend(seen);
-        }
-        self.note_missed_place(view);
         let read = self.reads.is_back(view, task, self.outcome.log.len());
         self.outcome.reads.extend(read);
-        match number {
-            call::EVENT => {
+        match call {
+            UserCall::Idle | UserCall::AgentTraced => {}
+            UserCall::Event => {
                 self.set_counters(view, task);
                 return self.event(view, task);
             }
-            call::INTERRUPT => return self.interrupt(view),
-            call::ALIGNMENT => {
-                return Reply::Alignment {
-                    at: view.gpr(26),
-                    address: view.gpr(27),
-                };
-            }
+            UserCall::Interrupt => return self.interrupt(view),
+            UserCall::Alignment => return Reply::alignment(view.gpr(26), view.gpr(27)),
             // What is not there reads as zero, and would look like a frame.
-            call::SIGNAL_HANDLER | call::CONTEXT if view.map.physical(view.gpr(5)).is_none() => {
+            UserCall::SignalHandler | UserCall::Context
+                if view.map.physical(view.gpr(5)).is_none() =>
+            {
                 let what = format!("there is no memory at the context {:#x}", view.gpr(5));
                 return self.end(GuestEnd::Lost(what));
             }
-            call::SIGNAL_HANDLER => {
+            UserCall::SignalHandler => {
                 let frame = images::signal_frame(view, &self.layout, task);
                 let index = self.outcome.frames.len() as u16;
                 self.outcome.frames.push(frame);
@@ -201,7 +200,7 @@ impl RunHost {
                     at_entry: images::at_entry(view, &self.layout),
                 });
             }
-            call::CONTEXT => {
+            UserCall::Context => {
                 let frame = images::context(view, &self.layout, task, view.gpr(5));
                 self.log(LogEntry::ContextSaved {
                     task,
@@ -209,18 +208,42 @@ impl RunHost {
                 });
                 self.outcome.frames.push(frame);
             }
-            call::TASK_STARTED if std::mem::replace(&mut self.started[usize::from(task)], true) => {
+            UserCall::TaskStarted
+                if std::mem::replace(&mut self.started[usize::from(task)], true) =>
+            {
                 self.log(LogEntry::Execed { task });
             }
-            call::TASK_STARTED => {
+            UserCall::TaskStarted => {
                 let parent = self.parents[usize::from(task)];
                 self.log(LogEntry::TaskStarted { task, parent });
             }
-            call::SIGRETURN => self.log(LogEntry::SigReturned { task }),
-            call::DUMPED => return self.dumped(view, task),
-            other => return self.end(GuestEnd::Lost(format!("user code made host call {other}"))),
+            UserCall::Sigreturn => self.log(LogEntry::SigReturned { task }),
+            UserCall::Dumped => return self.dumped(view, task),
         }
-        Reply::Continue
+        Reply::CONTINUE
+    }
+
+    fn observe(&mut self, view: &View<'_>, task: u8, call: UserCall) {
+        if !self.observe {
+            return;
+        }
+        let caller = observe::Caller {
+            task,
+            call,
+            operation: self.operation(view),
+            uses: self.uses[usize::from(task)],
+            started: self.started[usize::from(task)],
+        };
+        let log = self.outcome.log.len();
+        let tasks = self.living_tasks(view);
+        let seen = observe::look(view, &self.layout, &caller, log, &tasks);
+        self.outcome.observations.extend(seen);
+    }
+
+    /// The operation that r29 points at, if it points at one.
+    fn operation(&self, view: &View<'_>) -> Option<Operation> {
+        let index = user::operation_index(view.gpr(29))?;
+        self.operations.get(index).copied()
     }
 
     /// A task has loaded its first registers, so the counters are 1. They are not registers: no instruction of a program sets them.
@@ -253,14 +276,11 @@ impl RunHost {
         self.outcome.gprs.resize(self.outcome.tasks.len(), None);
         self.outcome.gprs[index] = Some(gprs(view));
         self.log(LogEntry::Dumped { task });
-        if let Some(agent) = &mut self.agent {
-            agent.gone(task);
-        }
-        // The model says itself when nothing is left to run.
-        if self.agent.is_some() && self.all_dumped(view) {
+        self.platform.dumped(task);
+        if self.platform.ends_with_the_last_dump() && self.all_dumped(view) {
             return self.end(GuestEnd::AllDone);
         }
-        Reply::Continue
+        Reply::CONTINUE
     }
 
     fn all_dumped(&self, view: &View<'_>) -> bool {
@@ -268,40 +288,33 @@ impl RunHost {
         (0..tasks).all(|i| self.outcome.tasks.get(i).is_some_and(Option::is_some))
     }
 
-    /// No task can run: somebody's sleep has to end, or all have ended.
+    /// No task can run: a sleep has to end, or all tasks have ended.
     fn idle(&mut self, view: &View<'_>) -> Reply {
-        // A control block that a failed call did not hand back belongs to nobody: no task starts in it.
-        let agent = self.agent.as_mut();
-        if agent.as_ref().is_some_and(|agent| agent.all_gone()) {
-            return self.end(GuestEnd::AllDone);
-        }
-        let woken = agent.map(|agent| agent.wake_somebody(view));
-        if matches!(woken, Some(Ok(Reply::Timer(None)))) {
-            self.ledger.saw(Effect::Sleep);
-        }
-        match woken {
-            Some(Ok(reply)) => reply,
-            Some(Err(what)) => self.end(GuestEnd::Lost(what)),
-            // Only the agent has this call. The model's user program is ours, and no kernel changes it.
-            None => self.end(GuestEnd::OurFault(format!(
-                "the model's user code made host call {}",
-                call::IDLE
-            ))),
+        match self.platform.idle(view) {
+            Idle::AllDone => self.end(GuestEnd::AllDone),
+            Idle::GoesOn { reply, woken } => {
+                if woken {
+                    self.ledger.saw(Effect::Sleep);
+                }
+                reply
+            }
+            Idle::Lost(what) => self.end(GuestEnd::Lost(what)),
+            Idle::OurFault(what) => self.end(GuestEnd::OurFault(what)),
         }
     }
 
     fn event(&mut self, view: &View<'_>, task: u8) -> Reply {
-        let Some(operation) = view.map.physical(view.gpr(29)) else {
+        let Some(operation) = self.operation(view) else {
             return self.end(no_operation(view));
         };
-        let (kind, event) = user::operation_head(view.memory, operation);
-        if user::is_end(kind) {
+        let event = operation.event;
+        if operation.is_end() {
             self.take_images(view);
             if let Some(observer) = &mut self.observer {
                 observer.event(None, task);
             }
             // An operation that did not enter the kernel may have left its work behind.
-            return self.make_pending(view, task, operation, usize::MAX);
+            return self.make_pending(view, task, &operation);
         }
         if self.last_event != Some(event) {
             self.last_event = Some(event);
@@ -313,19 +326,17 @@ impl RunHost {
                 observer.event(Some(event as u16), task);
             }
         }
-        if let Some(bytes) = user::read_bytes(view.memory, operation) {
+        if let Some(bytes) = operation.read_bytes() {
             self.reads.begins(view, task, event as u16, bytes);
         }
-        if user::is_fork(kind) {
+        if operation.is_fork() {
             let child = view.load(user::BLOCKS_USED) as usize;
             if let Some(parent) = self.parents.get_mut(child) {
                 *parent = Some(task);
-                if let Some(agent) = &mut self.agent {
-                    agent.forks(task, child);
-                }
+                self.platform.forks(task, child);
             }
         }
-        let reply = self.make_pending(view, task, operation, event as usize);
+        let reply = self.make_pending(view, task, &operation);
         let (log, blocks) = (
             self.outcome.log.len(),
             view.load(user::BLOCKS_USED) as usize,
@@ -334,33 +345,13 @@ impl RunHost {
         reply
     }
 
-    /// The model says so when work that was to come late came at the end of its system call (docs/internals.md, section 4).
-    fn note_missed_place(&mut self, view: &View<'_>) {
-        let Some(model) = self.layout.model.as_ref().filter(|_| self.late.is_some()) else {
-            return;
-        };
-        if remote_work::take_missed(view, model)
-            && let Some(event) = self.late.take()
-        {
-            self.ledger.not_reached(event);
-        }
-    }
-
-    /// The task whose `task_struct` is the current one.
-    fn current_task(&self, view: &View<'_>) -> Option<u8> {
-        let current = view.load(self.layout.current);
-        match (&self.layout.model, &self.agent) {
-            (Some(model), _) => images::user_index(view, model, current),
-            (None, agent) => agent.as_ref()?.task_at(current),
-        }
-    }
-
     fn take_images(&mut self, view: &View<'_>) {
         if std::mem::replace(&mut self.images_taken, true) {
             return;
         }
         self.outcome.images = self
-            .known_tasks(view)
+            .platform
+            .known_tasks(view.memory, view.map)
             .into_iter()
             .filter_map(|known| images::thread(view.memory, view.map, &self.layout, known))
             .collect();
@@ -374,67 +365,51 @@ impl RunHost {
                 .get(usize::from(task))
                 .is_some_and(Option::is_some)
         };
-        let mut tasks = self.known_tasks(view);
+        let mut tasks = self.platform.known_tasks(view.memory, view.map);
         tasks.retain(|known| known.task.is_none_or(|task| !dumped(task)));
         tasks
     }
 
-    /// The tasks whose `thread_struct` can be looked at.
-    pub fn known_tasks(&self, view: &View<'_>) -> Vec<KnownTask> {
-        match (&self.layout.model, &self.agent) {
-            (Some(model), _) => images::model_tasks(view.memory, view.map, model),
-            (None, Some(agent)) => agent.tasks(),
-            (None, None) => Vec::new(),
-        }
-    }
-
-    /// Has made pending what other CPUs and devices do during this event.
-    fn make_pending(&mut self, view: &View<'_>, task: u8, operation: u64, event: usize) -> Reply {
-        let mut pending = self.pending.get(event).copied().unwrap_or_default();
-        self.send_tracer(view, task, event as u16, &mut pending);
-        if let Some(agent) = &mut self.agent {
-            return agent.make_pending(view, task, operation, &pending);
-        }
-        if let Some(model) = &self.layout.model {
-            remote_work::write(view, model, &pending, self.director);
-            self.late = (pending.after != 0).then_some(event as u16);
-        }
-        Reply::Continue
+    /// Has made pending what other CPUs and devices do during this operation's event.
+    fn make_pending(&mut self, view: &View<'_>, task: u8, operation: &Operation) -> Reply {
+        let pending = self.pending.get(operation.event as usize);
+        let mut pending = pending.copied().unwrap_or_default();
+        self.send_tracer(view, task, operation.event as u16, &mut pending);
+        self.platform.make_pending(view, task, operation, &pending)
     }
 
     fn kernel_call(&mut self, view: &View<'_>) -> Reply {
-        match view.gpr(3) {
-            call::ALL_DONE => self.end(GuestEnd::AllDone),
-            call::TRACED => self.traced(view),
-            call::CORE => {
+        let number = view.gpr(3);
+        let Some(call) = KernelCall::of(number) else {
+            let what = format!("the kernel made host call {number}");
+            // A real kernel makes none at all.
+            let ours = self.platform.made_by_our_kernel(view.pc);
+            return self.end(match ours {
+                true => GuestEnd::OurFault(what),
+                false => GuestEnd::Lost(what),
+            });
+        };
+        match call {
+            KernelCall::AllDone => self.end(GuestEnd::AllDone),
+            KernelCall::Traced => self.traced(view),
+            KernelCall::Core => {
                 let (task, core) = (view.gpr(4) as u8, self.outcome.cores.len() as u16);
                 self.log(LogEntry::CoreDumped { task, core });
                 self.outcome.cores.push(ptrace::read(view));
-                Reply::Continue
+                Reply::CONTINUE
             }
-            call::GUEST_LEFT => {
+            KernelCall::GuestLeft => {
                 let (task, vcpu) = (view.gpr(4) as u8, self.outcome.vcpus.len() as u16);
                 self.log(LogEntry::GuestLeft { task, vcpu });
                 self.outcome.vcpus.push(ptrace::read(view));
-                Reply::Continue
+                Reply::CONTINUE
             }
-            call::PANIC => {
+            KernelCall::Panic => {
                 let reason = view
                     .map
                     .physical(view.gpr(4))
                     .map_or_else(String::new, |pa| view.memory.read_str(pa));
                 self.end(GuestEnd::Panic(reason))
-            }
-            other => {
-                let what = format!("the kernel made host call {other}");
-                // The model's kernel text makes its host calls by constants. A call from elsewhere
-                // is user code that the kernel went back to in privileged state, and a real kernel
-                // makes none at all.
-                let ours = self.layout.model.is_some() && view.pc >= KERNEL;
-                self.end(match ours {
-                    true => GuestEnd::OurFault(what),
-                    false => GuestEnd::Lost(what),
-                })
             }
         }
     }
@@ -463,7 +438,7 @@ impl Host for RunHost {
     }
 
     fn executed(&mut self, view: &View<'_>, index: usize) {
-        let task = self.current_task(view);
+        let task = self.platform.task_at(view, view.load(self.layout.current));
         self.ledger
             .executed(WATCHED[index].0, task, self.outcome.log.len());
     }

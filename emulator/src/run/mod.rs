@@ -2,7 +2,7 @@
 //!
 //! A [`Runner`] is one kernel on one machine, ready to run scenario after scenario. It judges nothing.
 
-mod agent;
+mod abi;
 mod call;
 mod collected;
 pub mod effects;
@@ -12,16 +12,13 @@ pub(crate) mod images;
 pub mod observe;
 pub mod outcome;
 pub mod ownership;
+mod platform;
 pub mod ptrace;
-pub mod quiet;
 pub mod reads;
-mod real;
-mod remote_work;
 mod spent;
 pub mod user;
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use ctxfuzz_scenario::scenario::Scenario;
 
@@ -30,21 +27,19 @@ use self::effects::Effects;
 use self::host::{GuestEnd, Observer, RunHost};
 use self::images::KnownTask;
 use self::outcome::{End, Outcome};
-use self::quiet::Quiet;
+pub use self::platform::Quiet;
+use self::platform::{Imitation, Model};
 use self::user::Compiled;
 use crate::arch::{Endian, RegisterFile};
 use crate::kernel::code::CodeError;
-use crate::kernel::image::{self, ImageError, KernelImage, Layout};
+use crate::kernel::image::{self, ImageError, KernelImage, Layout, ModelLayout};
 use crate::kernel::name::KernelName;
 use crate::kernel::snapshot::{Snapshot, SnapshotError};
 use crate::kernel::symbols::Symbols;
-use crate::machine::address::{AddressMap, KERNEL, PAGE};
+use crate::machine::address::{AddressMap, PAGE};
 use crate::machine::coverage::EdgeMap;
 use crate::machine::memory::Memory;
 use crate::machine::{Block, Machine, MachineError, Options, Stop};
-
-/// A page of nothing.
-const ZEROS: [u8; PAGE as usize] = [0; PAGE as usize];
 
 /// A kernel cannot be made ready to run.
 #[derive(Debug, thiserror::Error)]
@@ -94,17 +89,6 @@ const LAST_WORDS: usize = 6;
 /// Bytes above which `memcpy` uses VMX.
 const VMX_COPY: u64 = 4096;
 
-/// What differs between real kernels and the model, and is neither's fault.
-#[derive(Clone, Copy, Debug, Default)]
-struct Imitation {
-    /// A task does what other CPUs and devices do.
-    director: bool,
-    /// A `task_struct` is copied without VMX.
-    small_tasks: bool,
-    /// io_uring's workers are created as since 6.12.
-    newer_io_wq: bool,
-}
-
 /// One kernel on one machine.
 pub struct Runner {
     name: KernelName,
@@ -112,12 +96,8 @@ pub struct Runner {
     hash: u64,
     layout: Layout,
     machine: Machine<RunHost>,
-    /// The model's writable memory as it was when the kernel had started. A real kernel's is the machine's to put back.
-    pristine: Vec<u8>,
     /// Seed of the garbage that a run finds in memory and registers it must not depend on.
     dirt: Option<u64>,
-    /// What the model does as a certain real kernel.
-    imitates: Imitation,
     runs: u64,
 }
 
@@ -134,25 +114,24 @@ impl Runner {
         options: Options,
     ) -> Result<Self, RunnerError> {
         if let Some(snapshot) = name.snapshot() {
-            return real::runner(name, &*snapshot?, endian, options);
+            return platform::snapshot::runner(name, &*snapshot?, endian, options);
         }
         let image = KernelImage::load(name, endian)?;
-        let host = RunHost::new(image.layout.clone(), None);
+        let host = RunHost::new(
+            image.layout.clone(),
+            Box::new(Model::new(image.model.clone())),
+        );
         let mut machine = Machine::new(&image.program, options, host)?;
-        machine.tell_who(spent::who(&image.layout));
-        let pristine = image.layout.model.as_ref().map_or_else(Vec::new, |model| {
-            let (start, size) = model.data;
-            machine.memory().to_vec(start - KERNEL, size as usize)
-        });
+        let model = Model::started(image.model, machine.memory());
+        machine.tell_who(spent::who(&image.layout, &model));
+        machine.host().platform = Box::new(model);
         Ok(Runner {
             name: name.clone(),
             endian,
             hash: image.hash,
             layout: image.layout,
             machine,
-            pristine,
             dirt: None,
-            imitates: Imitation::default(),
             runs: 0,
         })
     }
@@ -172,15 +151,19 @@ impl Runner {
     /// that kernel's size; and io_uring's workers are created when that kernel does it.
     pub fn imitate(&mut self, kernel: &Snapshot) {
         let symbol = |name| kernel.symbols.iter().find(|symbol| symbol.name == name);
-        self.direct();
-        self.imitates.small_tasks = symbol("init_task").is_some_and(|task| task.size <= VMX_COPY);
-        self.imitates.newer_io_wq = symbol("queue_create_worker_retry").is_some();
+        self.machine.host().platform.imitate(Imitation {
+            director: true,
+            small_tasks: symbol("init_task").is_some_and(|task| task.size <= VMX_COPY),
+            newer_io_wq: symbol("queue_create_worker_retry").is_some(),
+        });
     }
 
     /// From now on a task of the one CPU does what other CPUs and devices do, as on a real kernel.
     pub fn direct(&mut self) {
-        self.imitates.director = true;
-        self.machine.host().director = true;
+        self.machine.host().platform.imitate(Imitation {
+            director: true,
+            ..Imitation::default()
+        });
     }
 
     /// Its kernel.
@@ -229,7 +212,7 @@ impl Runner {
         self.runs += 1;
         self.reset();
         self.write(compiled);
-        self.machine.host().prepare(scenario);
+        self.machine.host().prepare(scenario, compiled);
         let stop = self.machine.go();
         let host = self.machine.host();
         let end = end(stop, host.guest_end.take());
@@ -249,8 +232,7 @@ impl Runner {
         for event in unreached {
             host.ledger.not_reached(event);
         }
-        let agent = host.agent.iter().flat_map(agent::Agent::not_applicable);
-        let not_applicable = agent.cloned().collect();
+        let not_applicable = host.platform.not_applicable().into_iter().collect();
         let ledger = &mut host.ledger;
         ledger.settle(completed, &collected.log, &collected.frames, not_applicable)
     }
@@ -277,88 +259,33 @@ impl Runner {
     }
 
     fn reset(&mut self) {
-        match self.dirt {
-            None => {
-                self.machine.rewind();
-                self.clear_user_memory();
-            }
-            Some(seed) => {
-                let seed = seed.wrapping_add(self.runs);
-                let mut garbage = user::pattern(seed);
-                garbage.vscr = 0x1_0001;
-                // A real kernel's run starts in a task, whose VRSAVE is in the register, used or not.
-                garbage.vrsave = match (&self.layout.model, self.machine.snapshot_spr(SPR_VRSAVE)) {
-                    (Some(_), _) => seed as u32,
-                    (None, own) => own as u32,
-                };
-                self.machine.rewind_dirty(&garbage);
-                let (memory, map) = (self.machine.memory(), self.machine.map());
-                for page in (0..user::SCRATCH.1).step_by(PAGE as usize) {
-                    if let Some(pa) = map.physical(user::SCRATCH.0 + page) {
-                        memory.poison(pa, PAGE as usize, seed.wrapping_add(page));
-                    }
-                }
-                if let Some(model) = &self.layout.model {
-                    let (start, size) = model.stacks;
-                    memory.poison(start - KERNEL, size as usize, seed);
-                }
-            }
-        }
-        if let Some(model) = &self.layout.model {
-            self.machine
-                .memory()
-                .write(model.data.0 - KERNEL, &self.pristine);
-        }
-    }
-
-    /// What user code of the model would find as the last run left it: its stacks, and what a tracer has read. What is suspected of `fixed` can show that, and so can whoever watches
-    /// the kernel save and restore it. (Nothing shows what is on kernel stacks, and a real kernel's memory goes back with its machine.)
-    fn clear_user_memory(&self) {
-        if self.layout.model.is_none() {
+        let (memory, map) = (self.machine.memory().clone(), self.machine.map().clone());
+        let Some(seed) = self.dirt else {
+            self.machine.rewind();
+            self.machine.host().platform.reset(&memory, &map);
             return;
-        }
-        user::Stacks::each().for_each(|stack| self.clear_stack(stack));
-        let (read, end) = ptrace::READ;
-        if let Some(pa) = self.machine.map().physical(read) {
-            let none = &ZEROS[..(end - read) as usize];
-            self.machine.memory().write(pa, none);
-        }
-    }
-
-    /// From the top down. Frames are smaller than a page: below two that are empty nobody was.
-    fn clear_stack(&self, stack: Range<u64>) {
-        let (memory, map) = (self.machine.memory(), self.machine.map());
-        let (mut page, mut empty) = (stack.end, 0);
-        while page > stack.start && empty < 2 {
-            page -= PAGE;
-            let Some(pa) = map.physical(page) else {
-                return;
-            };
-            if memory.to_vec(pa, ZEROS.len()) == ZEROS {
-                empty += 1;
-            } else {
-                memory.write(pa, &ZEROS);
-                empty = 0;
+        };
+        let seed = seed.wrapping_add(self.runs);
+        let own = self.machine.snapshot_spr(SPR_VRSAVE);
+        let mut garbage = user::pattern(seed);
+        garbage.vscr = 0x1_0001;
+        garbage.vrsave = self.machine.host().platform.first_vrsave(own, seed);
+        self.machine.rewind_dirty(&garbage);
+        for page in (0..user::SCRATCH.1).step_by(PAGE as usize) {
+            if let Some(pa) = map.physical(user::SCRATCH.0 + page) {
+                memory.poison(pa, PAGE as usize, seed.wrapping_add(page));
             }
         }
+        self.machine.host().platform.poison(&memory, seed);
     }
 
-    fn write(&self, compiled: &Compiled) {
-        let (memory, map) = (self.machine.memory(), self.machine.map());
+    fn write(&mut self, compiled: &Compiled) {
+        let (memory, map) = (self.machine.memory().clone(), self.machine.map().clone());
         for (ea, bytes) in &compiled.segments {
-            write_pages(memory, map, *ea, bytes);
+            write_pages(&memory, &map, *ea, bytes);
         }
-        if let Some(model) = &self.layout.model {
-            let stage = model.stage - KERNEL;
-            memory.write_u64(stage, compiled.tasks);
-            memory.write_u64(stage + 8, compiled.rings);
-            memory.write_u64(stage + 16, self.imitates.director.into());
-            memory.write_u64(stage + 24, self.imitates.small_tasks.into());
-            memory.write_u64(stage + 32, compiled.traced.into());
-            memory.write_u64(stage + 40, self.imitates.newer_io_wq.into());
-        } else if let Some(pa) = map.physical(agent::TASKS) {
-            memory.write_u64(pa, compiled.tasks);
-        }
+        let platform = &self.machine.host().platform;
+        platform.set_stage(&memory, &map, compiled);
     }
 
     /// The kernel's symbols.
@@ -367,15 +294,20 @@ impl Runner {
     }
 
     /// Whether a real kernel was done with its boot when its snapshot was taken.
-    pub fn quiet(&self) -> Option<Quiet> {
-        let real = self.layout.model.is_none();
-        real.then(|| quiet::read(self.machine.memory(), self.machine.map()))?
+    pub fn quiet(&mut self) -> Option<Quiet> {
+        let (memory, map) = (self.machine.memory().clone(), self.machine.map().clone());
+        self.machine.host().platform.quiet(&memory, &map)
     }
 
-    /// The tasks whose `thread_struct` was looked at in the last run of a real kernel.
-    pub(crate) fn agent_tasks(&mut self) -> Vec<KnownTask> {
-        let agent = self.machine.host().agent.as_ref();
-        agent.map_or_else(Vec::new, agent::Agent::tasks)
+    /// The tasks whose `thread_struct` can be looked at after the last run.
+    pub(crate) fn known_tasks(&mut self) -> Vec<KnownTask> {
+        let (memory, map) = (self.machine.memory().clone(), self.machine.map().clone());
+        self.machine.host().platform.known_tasks(&memory, &map)
+    }
+
+    /// Addresses in the model; `None` of a real kernel.
+    pub(crate) fn model(&mut self) -> Option<ModelLayout> {
+        self.machine.host().platform.model().cloned()
     }
 
     /// The hardware registers where the last run stopped.

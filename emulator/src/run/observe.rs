@@ -4,11 +4,12 @@
 
 use ctxfuzz_scenario::register::Register;
 
-use super::call;
+use super::call::UserCall;
 use super::host::gprs;
 use super::images::KnownTask;
 use super::outcome::Gprs;
 use super::ownership::{self, Breach};
+use super::user::Operation;
 use super::{images, user};
 use crate::arch::RegisterFile;
 use crate::arch::msr;
@@ -64,41 +65,52 @@ pub enum Point {
     Dumped,
 }
 
-/// Looks at the task that makes the host call `number`, and has `started` already or not; `None` for a call that shows nothing new.
+/// The task that makes a host call.
+pub(super) struct Caller {
+    /// Its index.
+    pub task: u8,
+    /// Which call.
+    pub call: UserCall,
+    /// The operation that it is at, if it is at one.
+    pub operation: Option<Operation>,
+    /// The facilities whose registers it loads when it starts.
+    pub uses: u64,
+    /// Whether it has started already.
+    pub started: bool,
+}
+
+/// Looks at the task that makes a host call; `None` for a call that shows nothing new.
 pub(super) fn look(
     view: &View<'_>,
     layout: &Layout,
-    task: u8,
-    number: u64,
+    caller: &Caller,
     log: usize,
     tasks: &[KnownTask],
-    started: bool,
 ) -> Option<Observation> {
-    let operation = view.map.physical(view.gpr(29));
+    let task = caller.task;
     let mut writes = Vec::new();
-    let point = match number {
-        call::TASK_STARTED if started => Point::Execed,
-        call::CONTEXT => Point::Context,
-        call::TASK_STARTED => {
-            if let Some(block) = view.map.physical(view.gpr(30)) {
-                writes = user::written_at_start(view.memory, block);
-            }
+    let point = match caller.call {
+        UserCall::TaskStarted if caller.started => Point::Execed,
+        UserCall::Context => Point::Context,
+        UserCall::TaskStarted => {
+            writes = user::written_at_start(caller.uses);
             Point::Started
         }
-        call::EVENT => {
-            let operation = operation?;
-            writes = user::written(view.memory, operation);
-            let (kind, event) = user::operation_head(view.memory, operation);
+        UserCall::Event => {
+            let operation = caller.operation?;
+            writes = operation.writes();
             Point::Operation {
-                event: (!user::is_end(kind)).then_some(event as u16),
-                child: user::is_fork(kind).then(|| view.load(user::BLOCKS_USED) as u8),
+                event: (!operation.is_end()).then_some(operation.event as u16),
+                child: operation
+                    .is_fork()
+                    .then(|| view.load(user::BLOCKS_USED) as u8),
             }
         }
-        call::SIGNAL_HANDLER => Point::Handler {
+        UserCall::SignalHandler => Point::Handler {
             at_entry: images::at_entry(view, layout),
         },
-        call::DUMPED => Point::Dumped,
-        // The kernel has not run since EVENT.
+        UserCall::Dumped => Point::Dumped,
+        // The kernel has not run since the operation's event.
         _ => return None,
     };
     Some(Observation {

@@ -5,6 +5,7 @@ use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register;
 
+use super::abi::numbers;
 use super::images::doublewords;
 use super::user;
 use crate::arch::{Endian, RegisterFile};
@@ -16,18 +17,20 @@ pub const AREA: u64 = 0x2000_c000;
 /// Addresses of the register sets that were read last: first and one past the last.
 pub const READ: (u64, u64) = (AREA + at::FP, AREA + at::DATA);
 
-/// Offsets in the area.
-mod at {
-    pub const SET: u64 = 0;
-    pub const BYTES: u64 = 8;
-    /// NT_PRFPREG.
-    pub const FP: u64 = 16;
-    /// NT_PPC_VMX.
-    pub const VMX: u64 = 288;
-    /// NT_PPC_VSX.
-    pub const VSX: u64 = 832;
-    /// What is written.
-    pub const DATA: u64 = 1088;
+numbers! {
+    /// Offsets in the area.
+    pub(super) mod at: u64 {
+        SET = 0,
+        BYTES = 8,
+        /// NT_PRFPREG.
+        FP = 16,
+        /// NT_PPC_VMX.
+        VMX = 288,
+        /// NT_PPC_VSX.
+        VSX = 832,
+        /// What is written.
+        DATA = 1088,
+    }
 }
 
 /// Quadword index of VSCR in NT_PPC_VMX.

@@ -27,7 +27,7 @@ pub(super) struct Slots {
 impl Slots {
     /// Those of a scenario on a kernel. A real kernel has to be run first to see where it puts them; it puts them there again.
     pub(super) fn find(runner: &mut Runner, scenario: &Scenario) -> Self {
-        if let Some(model) = runner.layout().model.clone() {
+        if let Some(model) = runner.model() {
             return Slots {
                 addresses: (0..model.max_tasks)
                     .map(|slot| model.task_pool + slot * model.task_size)
@@ -39,7 +39,7 @@ impl Slots {
             };
         }
         runner.run(scenario);
-        let tasks = runner.agent_tasks();
+        let tasks = runner.known_tasks();
         let layout = runner.layout();
         let staged = scenario.stage.tasks.len();
         Slots {
@@ -52,6 +52,11 @@ impl Slots {
             users: tasks.iter().map(|t| t.task).collect(),
             model: None,
         }
+    }
+
+    /// Offsets in `thread_struct` of the model's words that say what a task has used.
+    pub(super) fn used_flags(&self) -> Option<[u64; 2]> {
+        self.model.as_ref().map(|model| model.used)
     }
 
     /// User index by slot, as last seen.

@@ -8,7 +8,7 @@ use super::super::errata::{FI, Request};
 use super::super::exception::{Reason, Vector};
 use super::super::instruction::{HOST_CALL, inexact_after};
 use super::super::state::SavedState;
-use super::super::{Host, MachineError, Processor, Reply, Stop, View};
+use super::super::{Host, Interruption, MachineError, Processor, Reply, Stop, TimerOrder, View};
 use super::interrupts::{take, take_with};
 use super::paging::{NO_TRANSLATION, STORE};
 use super::reads::refuse;
@@ -108,41 +108,49 @@ pub(super) fn host_call<H: Host>(uc: &mut Engine<'_, H>, at: u64, msr: u64) {
     }
     let reply = with_host(uc, at, HOST_CALL, msr, |host, view| host.host_call(view));
     match reply {
-        Some(Reply::Continue) => {}
-        Some(Reply::Interrupt(vector)) => take(uc, vector, at + 4, msr),
-        Some(Reply::Timer(timer)) => {
-            if let Some(pseries) = &mut uc.get_data_mut().pseries {
-                pseries.set_timer(timer);
+        Some(Reply::Resume { interrupt, timer }) => {
+            set_timer(uc, timer, interrupt);
+            if let Some(interrupt) = interrupt {
+                interrupted(uc, interrupt, at, msr);
             }
-        }
-        Some(Reply::InterruptAndTimer(vector)) => {
-            if let Some(pseries) = &mut uc.get_data_mut().pseries {
-                pseries.expire(vector);
-            }
-            take(uc, vector, at + 4, msr);
-        }
-        Some(Reply::Alignment { at, address }) => {
-            let reason = Reason {
-                srr1: 0,
-                data: Some([address, 0]),
-            };
-            take_with(uc, Vector::Alignment, reason, at, msr);
-        }
-        Some(Reply::StoreFault { address, timer }) => {
-            if let Some(pseries) = uc.get_data_mut().pseries.as_mut().filter(|_| timer) {
-                pseries.expire(Vector::DataStorage);
-            }
-            let reason = Reason {
-                srr1: 0,
-                data: Some([address, NO_TRANSLATION | STORE]),
-            };
-            take_with(uc, Vector::DataStorage, reason, at + 4, msr);
         }
         Some(Reply::Stop) => stop(uc, Stop::Host),
         None => stop(
             uc,
             Stop::EmulatorFault("a host call inside a host call".into()),
         ),
+    }
+}
+
+fn set_timer<H: Host>(uc: &mut Engine<'_, H>, timer: TimerOrder, interrupt: Option<Interruption>) {
+    let Some(pseries) = &mut uc.get_data_mut().pseries else {
+        return;
+    };
+    match timer {
+        TimerOrder::Keep => {}
+        TimerOrder::Set(timer) => pseries.set_timer(timer),
+        TimerOrder::Expire => pseries.expire(match interrupt {
+            Some(Interruption::Asynchronous(vector)) => vector,
+            _ => Vector::DataStorage,
+        }),
+    }
+}
+
+/// Takes an interrupt at the host call at `at`.
+fn interrupted<H: Host>(uc: &mut Engine<'_, H>, interrupt: Interruption, at: u64, msr: u64) {
+    let reason = |address, dsisr| Reason {
+        srr1: 0,
+        data: Some([address, dsisr]),
+    };
+    match interrupt {
+        Interruption::Asynchronous(vector) => take(uc, vector, at + 4, msr),
+        Interruption::Alignment { at, address } => {
+            take_with(uc, Vector::Alignment, reason(address, 0), at, msr);
+        }
+        Interruption::StoreFault { address } => {
+            let reason = reason(address, NO_TRANSLATION | STORE);
+            take_with(uc, Vector::DataStorage, reason, at + 4, msr);
+        }
     }
 }
 

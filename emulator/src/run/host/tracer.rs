@@ -18,9 +18,7 @@ impl RunHost {
         pending: &mut Pending,
     ) {
         if self.tracee.is_some_and(|(tracee, _)| tracee != task) {
-            if let Some(agent) = &mut self.agent {
-                agent.director_is_busy(event, pending);
-            }
+            self.platform.tracer_is_busy(event, pending);
             pending.ptrace = None;
             return;
         }
@@ -40,6 +38,6 @@ impl RunHost {
             });
             self.outcome.traced.push(ptrace::read(view));
         }
-        Reply::Continue
+        Reply::CONTINUE
     }
 }

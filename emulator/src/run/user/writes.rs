@@ -5,26 +5,29 @@ use ctxfuzz_scenario::access::{self, AccessOp};
 use ctxfuzz_scenario::event::ComputeOp;
 use ctxfuzz_scenario::register::Register;
 
-use super::{compute_number, facility_bit, kind};
-use crate::machine::memory::Memory;
+use super::operation::{Operation, kind};
+use super::{compute_number, facility_bit};
 
-/// The registers that the operation at a physical address writes. That a facility is loaded for it is the kernel's doing and not among them.
-pub fn written(memory: &Memory, pa: u64) -> Vec<Register> {
-    let argument = |n: u64| memory.read_u64(pa + 8 + 8 * n);
-    let register = |argument: u64| (argument & 31) as u8;
-    let (first, n) = (argument(0), register(argument(0)));
-    match memory.read_u32(pa) {
-        // `lfd` makes doubleword 1 zero.
-        kind::SET_FPR | kind::SET_VSR => vec![Register::F(n), Register::Vs(n)],
-        kind::SET_VSR_DW1 => vec![Register::Vs(n)],
-        kind::SET_VR => vec![Register::V(n)],
-        kind::SET_FPSCR => vec![Register::Fpscr],
-        kind::SET_VSCR => vec![Register::Vscr],
-        kind::SET_VRSAVE => vec![Register::Vrsave],
-        kind::FILL => data_registers(first),
-        kind::COMPUTE => computed(first, register(argument(1))),
-        kind::ACCESS => written_by_access(first),
-        _ => Vec::new(),
+impl Operation {
+    /// The registers that it writes. That a facility is loaded for it is the kernel's doing and not
+    /// among them.
+    pub fn writes(&self) -> Vec<Register> {
+        let register = |argument: u64| (argument & 31) as u8;
+        let [first, second, ..] = self.arguments;
+        let n = register(first);
+        match self.kind {
+            // `lfd` makes doubleword 1 zero.
+            kind::SET_FPR | kind::SET_VSR => vec![Register::F(n), Register::Vs(n)],
+            kind::SET_VSR_DW1 => vec![Register::Vs(n)],
+            kind::SET_VR => vec![Register::V(n)],
+            kind::SET_FPSCR => vec![Register::Fpscr],
+            kind::SET_VSCR => vec![Register::Vscr],
+            kind::SET_VRSAVE => vec![Register::Vrsave],
+            kind::FILL => data_registers(first),
+            kind::COMPUTE => computed(first, register(second)),
+            kind::ACCESS => written_by_access(first),
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -43,8 +46,7 @@ fn written_by_access(argument: u64) -> Vec<Register> {
 }
 
 /// The registers that a task writes between its start and its first operation: those of its initial image, for the facilities in `uses`.
-pub fn written_at_start(memory: &Memory, block: u64) -> Vec<Register> {
-    let uses = memory.read_u64(block + 8);
+pub fn written_at_start(uses: u64) -> Vec<Register> {
     let [fp, vmx, vsx] = [Facility::Fp, Facility::Vmx, Facility::Vsx].map(facility_bit);
     let mut registers = data_registers(uses);
     if uses & (fp | vsx) != 0 {

@@ -118,7 +118,7 @@ impl Recorder {
         base: u64,
         stored: Range<u64>,
     ) {
-        let Some(flags) = self.layout.model.as_ref().map(|model| model.used) else {
+        let Some(flags) = self.slots.used_flags() else {
             return;
         };
         if !flags.iter().any(|flag| stored.contains(flag)) {

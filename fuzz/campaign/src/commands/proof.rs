@@ -114,7 +114,7 @@ pub fn unquiet(kernel: &KernelName, proven: &Proven) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use ctxfuzz_emulator::run::quiet::Quiet;
+    use ctxfuzz_emulator::run::Quiet;
     use ctxfuzz_triage::prove::Proof;
 
     use super::*;

@@ -10,12 +10,14 @@ use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::{Event, Pending, Switch, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
-use super::call;
-use super::effects::{self, NotApplicable};
-use super::images::KnownTask;
-use super::user;
+use super::Idle;
 use crate::machine::pseries::Timer;
 use crate::machine::{Reply, View};
+use crate::run::abi::numbers;
+use crate::run::call::UserCall;
+use crate::run::effects::{self, NotApplicable};
+use crate::run::images::KnownTask;
+use crate::run::user::{self, Operation};
 
 pub use copied_pages::CopiedPages;
 
@@ -32,29 +34,43 @@ pub const DEVICE_PAGES: u64 = PAGE + at::DEVICE_PAGES;
 /// Where the number of tasks at a scenario's start has to be before the first of them runs.
 pub const TASKS: u64 = PAGE + at::TASKS;
 
-/// Offsets in the page.
-mod at {
-    pub const RINGS: u64 = 8;
-    pub const REQUEST: u64 = 16;
-    pub const RUNNING_PID: u64 = 24;
-    pub const TRIGGER_FD: u64 = 32;
-    pub const SIGNAL: u64 = 40;
-    pub const NEXT_PID: u64 = 48;
-    pub const IDLE_ACTION: u64 = 56;
-    pub const TASKS: u64 = 72;
-    pub const LAZY_PAGES: u64 = 80;
-    pub const DEVICE_PAGES: u64 = 88;
-    pub const PAGE_SIZE: u64 = 96;
-    pub const NO_IO_URING: u64 = 120;
-    pub const PIDS: u64 = 128;
-    pub const TRIGGERS: u64 = 192;
+numbers! {
+    /// Offsets in the page.
+    pub(in crate::run) mod at: u64 {
+        RINGS = 8,
+        REQUEST = 16,
+        RUNNING_PID = 24,
+        TRIGGER_FD = 32,
+        SIGNAL = 40,
+        NEXT_PID = 48,
+        IDLE_ACTION = 56,
+        TASKS = 72,
+        LAZY_PAGES = 80,
+        DEVICE_PAGES = 88,
+        PAGE_SIZE = 96,
+        NO_IO_URING = 120,
+        PIDS = 128,
+        TRIGGERS = 192,
+    }
 }
 
-mod request {
-    pub const IO_WORKER: u64 = 1;
-    pub const SIGNAL: u64 = 2;
-    pub const SWITCH: u64 = 4;
-    pub const PTRACE: u64 = 8;
+numbers! {
+    /// What the director is asked to do.
+    pub(in crate::run) mod request: u64 {
+        IO_WORKER = 1,
+        SIGNAL = 2,
+        SWITCH = 4,
+        PTRACE = 8,
+    }
+}
+
+numbers! {
+    /// What the reaper does when nobody can run.
+    pub(in crate::run) mod idle: u64 {
+        WAKE_FUTEX = 1,
+        FEED_PIPE = 2,
+        DRAIN_PIPE = 3,
+    }
 }
 
 /// What the reaper can do to end a sleep.
@@ -68,9 +84,9 @@ enum Waits {
 impl Waits {
     fn action(self) -> u64 {
         match self {
-            Waits::Futex => 1,
-            Waits::PipeReader => 2,
-            Waits::PipeWriter => 3,
+            Waits::Futex => idle::WAKE_FUTEX,
+            Waits::PipeReader => idle::FEED_PIPE,
+            Waits::PipeWriter => idle::DRAIN_PIPE,
         }
     }
 }
@@ -129,8 +145,8 @@ const WAKES: u32 = 8 * MAX_TASKS as u32;
 const PID_WITHIN: u64 = 0x1000;
 
 impl Agent {
-    /// An agent whose scenario is yet to come.
-    pub fn new() -> Self {
+    /// An agent whose scenario is yet to come, for a kernel that copies these pages with VMX.
+    pub fn new(pages: CopiedPages) -> Self {
         Agent {
             pid_offset: None,
             staged: 0,
@@ -142,7 +158,7 @@ impl Agent {
             fruitless: 0,
             touched: 0,
             written: 0,
-            pages: CopiedPages::File,
+            pages,
             not_applicable: BTreeSet::new(),
         }
     }
@@ -172,7 +188,7 @@ impl Agent {
     }
 
     /// A task makes a host call; `current` is its `task_struct`.
-    pub fn seen(&mut self, view: &View<'_>, task: u8, number: u64, current: u64) {
+    pub fn task_calls(&mut self, view: &View<'_>, task: u8, call: UserCall, current: u64) {
         let last_staged_pid = view.load(PAGE + at::PIDS + 8 * (MAX_TASKS as u64 - 1));
         let Some(task) = self.tasks.get_mut(usize::from(task)) else {
             return;
@@ -180,11 +196,11 @@ impl Agent {
         task.address = Some(current);
         task.waits = None;
         task.woken = 0;
-        match number {
-            call::SIGNAL_HANDLER => task.depth += 1,
-            call::SIGRETURN => task.depth = task.depth.saturating_sub(1),
+        match call {
+            UserCall::SignalHandler => task.depth += 1,
+            UserCall::Sigreturn => task.depth = task.depth.saturating_sub(1),
             // The loop leaves r3 alone: after a call that makes a task it is the result. Pids are larger than error numbers.
-            call::EVENT => {
+            UserCall::Event => {
                 let depth = task.depth;
                 if let Some((_, child)) = task.forking.pop_if(|(at, _)| *at == depth) {
                     let result = view.gpr(3);
@@ -286,22 +302,43 @@ impl Agent {
         });
     }
 
-    /// A task is about to do the operation at physical address `operation`, with this work pending.
+    /// A task is about to do an operation, with this work pending.
     pub fn make_pending(
         &mut self,
         view: &View<'_>,
         task: u8,
-        operation: u64,
+        operation: &Operation,
         pending: &Pending,
     ) -> Reply {
         let index = usize::from(task);
         if self.pid_offset.is_none() && index < self.staged {
             self.find_pid(view, index);
         }
-        let (kind, event) = user::operation_head(view.memory, operation);
-        let call = self.syscalls.get(event as usize).copied().flatten();
+        let event = operation.event as u16;
+        let call = self
+            .syscalls
+            .get(operation.event as usize)
+            .copied()
+            .flatten();
         self.note_sleep(index, call);
-        self.note_write(view, event as u16, call);
+        self.note_write(view, event, call);
+        self.fit_to_kernel(view, index, event, call);
+        // Without a control block or a handler these two do nothing, so nothing can be pending: the
+        // director would wake at the next interrupt.
+        let blocks = view.load(user::BLOCKS_USED) as usize;
+        let idle = operation.is_fork() && blocks >= MAX_TASKS
+            || operation.is_sigreturn() && self.tasks[index].depth == 0;
+        let pending = if idle { &Pending::NONE } else { pending };
+        self.request(view, index, event, pending);
+        Self::put(view, at::REQUEST, self.request);
+        let after = pending.after;
+        let timer = self.request != 0 && !operation.is_interrupt();
+        Reply::timer(timer.then_some(Timer::InKernel { after, event }))
+    }
+
+    /// Changes the call that the task is about to make, in memory, where this kernel cannot be made
+    /// to do what the scenario says, or needs another argument.
+    fn fit_to_kernel(&mut self, view: &View<'_>, task: usize, event: u16, call: Option<Syscall>) {
         let missing = match call {
             Some(Syscall::EnableKernel { .. }) => {
                 Some("the agent has no call in which this kernel uses FP, VMX or VSX itself")
@@ -315,44 +352,24 @@ impl Agent {
             _ => None,
         };
         if let Some((what, effect)) = missing.zip(call.and_then(effects::of_call)) {
-            self.cannot(event as u16, effect, what);
+            self.cannot(event, effect, what);
         }
         if matches!(call, Some(Syscall::Execve | Syscall::Abort)) {
-            user::make_harmless(view.memory, operation);
+            user::replace_with_getppid(view);
         }
         if matches!(call, Some(Syscall::Kill { .. }))
-            && let Some(pid) = self.pid(view, index)
+            && let Some(pid) = self.pid(view, task)
         {
             // The scenario says getpid().
-            view.memory.write_u64(operation + user::FIRST_ARGUMENT, pid);
+            user::set_first_argument(view, pid);
         }
-        // Without a control block or a handler these two do nothing, so nothing can be pending: the director would wake at the next interrupt.
-        let blocks = view.load(user::BLOCKS_USED) as usize;
-        let idle = user::is_fork(kind) && blocks >= MAX_TASKS
-            || user::is_sigreturn(kind) && self.tasks[index].depth == 0;
-        let pending = if idle { &Pending::NONE } else { pending };
-        self.request(view, index, event as u16, pending);
-        Self::put(view, at::REQUEST, self.request);
-        let after = pending.after;
-        let timer = (self.request != 0 && !user::is_interrupt(kind)).then_some(Timer::InKernel {
-            after,
-            event: event as u16,
-        });
-        Reply::Timer(timer)
     }
 
-    /// The task whose operation r29 points at is to be interrupted by a system reset.
-    pub fn system_reset(&mut self, view: &View<'_>) -> Reply {
-        let event = Self::event_of(view);
+    /// A task is to be interrupted by a system reset.
+    pub fn system_reset(&mut self, event: u16) -> Reply {
         let what = "the machine takes no interrupt in real mode, as a system reset is taken";
         self.cannot(event, Effect::SystemReset, what);
-        Reply::Continue
-    }
-
-    /// The event that the operation r29 points at is part of.
-    fn event_of(view: &View<'_>) -> u16 {
-        let operation = view.map.physical(view.gpr(29));
-        operation.map_or(0, |pa| user::operation_head(view.memory, pa).1) as u16
+        Reply::CONTINUE
     }
 
     /// Work is pending while the director, who is the tracer, waits for another task to stop: it does this work when that has stopped.
@@ -462,8 +479,8 @@ impl Agent {
         true
     }
 
-    /// Nobody can run: has the longest sleep among those alive ended, as by a time-out.
-    pub fn wake_somebody(&mut self, view: &View<'_>) -> Result<Reply, String> {
+    /// Has the longest sleep among the living tasks ended, as by a time-out.
+    pub fn wake_longest_sleeper(&mut self, view: &View<'_>) -> Idle {
         let longest = self
             .tasks
             .iter_mut()
@@ -474,24 +491,25 @@ impl Agent {
         if let Some((index, (_, waits), task)) = longest {
             task.woken += 1;
             if task.woken > WAKES {
-                return Err(format!(
+                return Idle::Lost(format!(
                     "task {index} does not come back from a system call in which it can only sleep: the kernel has ended it"
                 ));
             }
             Self::put(view, at::IDLE_ACTION, waits.action());
-            return Ok(Reply::Timer(None));
+            return Idle::GoesOn {
+                reply: Reply::timer(None),
+                woken: true,
+            };
         }
         self.fruitless += 1;
         if self.fruitless > PATIENCE {
-            return Err("no task can run, and none sleeps in a way that can be ended".into());
+            let what = "no task can run, and none sleeps in a way that can be ended";
+            return Idle::Lost(what.into());
         }
         Self::put(view, at::IDLE_ACTION, 0);
-        Ok(Reply::Timer(Some(Timer::Soon)))
-    }
-}
-
-impl Default for Agent {
-    fn default() -> Self {
-        Self::new()
+        Idle::GoesOn {
+            reply: Reply::timer(Some(Timer::Soon)),
+            woken: false,
+        }
     }
 }

@@ -26,14 +26,8 @@ pub enum CopiedPages {
 }
 
 impl Agent {
-    /// From now on stores go to these pages.
-    pub fn copy_pages_of(&mut self, pages: CopiedPages) {
-        self.pages = pages;
-    }
-
-    /// The task whose operation r29 points at stores to a page that has not been touched in this
-    /// run.
-    pub fn store_fault(&mut self, view: &View<'_>) -> Reply {
+    /// A task stores to a page that has not been touched in this run.
+    pub fn store_fault(&mut self, view: &View<'_>, event: u16) -> Reply {
         let timer = self.has_request();
         let (area, stride, pages) = match self.pages {
             CopiedPages::File | CopiedPages::None => (LAZY_AREA, LAZY_STRIDE, at::LAZY_PAGES),
@@ -42,7 +36,6 @@ impl Agent {
                 (DEVICE_AREA, stride, at::DEVICE_PAGES)
             }
         };
-        let event = Self::event_of(view);
         if self.pages == CopiedPages::None {
             let what = "this kernel copies the page of a file without VMX, and has no /dev/mem to map other memory";
             self.cannot(event, Effect::PageCopy, what);
@@ -50,10 +43,10 @@ impl Agent {
         if self.touched >= view.load(PAGE + pages) {
             let what = "the agent's pages that are not there yet are used up: there are 64 a run";
             self.cannot(event, Effect::PageCopy, what);
-            return Reply::Timer(timer.then_some(Timer::Soon));
+            return Reply::timer(timer.then_some(Timer::Soon));
         }
         let address = area + self.touched * stride;
         self.touched += 1;
-        Reply::StoreFault { address, timer }
+        Reply::store_fault(address, timer)
     }
 }

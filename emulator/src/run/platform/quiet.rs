@@ -6,19 +6,22 @@ use serde::{Deserialize, Serialize};
 use super::agent::PAGE;
 use crate::machine::address::AddressMap;
 use crate::machine::memory::Memory;
+use crate::run::abi::numbers;
 
-/// Offsets in the agent's page.
-mod at {
-    pub const QUIET: u64 = 104;
-    pub const WAITED: u64 = 112;
-    pub const BUSY: u64 = 744;
+numbers! {
+    /// Offsets in the agent's page.
+    pub(in crate::run) mod at: u64 {
+        QUIET = 104,
+        WAITED = 112,
+        BUSY = 744,
+    }
 }
 
 /// Threads that the agent has room for.
-const BUSY_THREADS: u64 = 8;
+pub(in crate::run) const BUSY_THREADS: u64 = 8;
 /// Bytes of a thread's name, and of its name and samples.
 const COMM: usize = 16;
-const BUSY_SIZE: u64 = 24;
+pub(in crate::run) const BUSY_SIZE: u64 = 24;
 
 /// What the agent waited for before it set the stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

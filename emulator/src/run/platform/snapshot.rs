@@ -7,9 +7,8 @@ use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::{Event, Interrupt, Pending};
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};
 
-use super::agent::{self, Agent, CopiedPages, MAGIC, PAGE};
-use super::host::RunHost;
-use super::{Imitation, Runner, RunnerError, spent};
+use super::Real;
+use super::agent::{self, CopiedPages, MAGIC, PAGE};
 use crate::arch::Endian;
 use crate::kernel::agent::text;
 use crate::kernel::image::{Layout, RealLayout};
@@ -21,6 +20,8 @@ use crate::kernel::watched;
 use crate::machine::address::{AddressMap, KERNEL};
 use crate::machine::pseries::Boot;
 use crate::machine::{Guest, Machine, Options, Program};
+use crate::run::host::RunHost;
+use crate::run::{Runner, RunnerError, spent};
 
 /// SPRG1, where a guest's kernel keeps its paca.
 const SPRG1: u16 = 273;
@@ -63,17 +64,19 @@ pub fn runner(
             Endian::Big => u32::from_be_bytes(bytes),
         }
     };
-    let mut layout = offsets::read(|name| snapshot.address(name), word, paca)
+    let layout = offsets::read(|name| snapshot.address(name), word, paca)
         .map_err(|error| wrong(error.to_string()))?;
-    layout.real = Some(real_layout(snapshot, &layout));
+    let real = real_layout(snapshot, &layout);
     let program = program(snapshot).map_err(wrong)?;
     let options = Options {
         budget: options.budget.saturating_mul(BUDGET_FACTOR),
         ..options
     };
-    let host = RunHost::new(layout.clone(), Some(Agent::new()));
+    let platform = Real::new(real.clone(), CopiedPages::File);
+    let who = spent::who(&layout, &platform);
+    let host = RunHost::new(layout.clone(), Box::new(platform));
     let mut machine = Machine::new(&program, options, host)?;
-    machine.tell_who(spent::who(&layout));
+    machine.tell_who(who);
     if machine
         .map()
         .physical(PAGE)
@@ -94,17 +97,15 @@ pub fn runner(
         hash: snapshot.kernel_hash,
         layout,
         machine,
-        pristine: Vec::new(),
         dirt: None,
-        imitates: Imitation::default(),
         runs: 0,
     };
-    find_copied_pages(&mut runner);
+    find_copied_pages(&mut runner, &real);
     Ok(runner)
 }
 
 /// Finds out which pages this kernel copies with VMX when a task first stores to them: Linux does not say.
-fn find_copied_pages(runner: &mut Runner) {
+fn find_copied_pages(runner: &mut Runner, layout: &RealLayout) {
     let scenario = Scenario {
         stage: Stage {
             tasks: vec![TaskStage::default()],
@@ -123,9 +124,7 @@ fn find_copied_pages(runner: &mut Runner) {
         _ => [CopiedPages::File, CopiedPages::Device],
     };
     for pages in choices {
-        if let Some(agent) = &mut runner.machine.host().agent {
-            agent.copy_pages_of(pages);
-        }
+        runner.machine.host().platform = Box::new(Real::new(layout.clone(), pages));
         if runner
             .run(&scenario)
             .effects
