@@ -1,13 +1,17 @@
 //! Builds the kernel model (once as usual, once otherwise), the user-side interpreter, and the agent of real kernels, for both byte orders, with clang and lld.
+//! Assembles the small programs that the machine is measured and checked with.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 
 fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let model = Path::new("model");
     println!("cargo::rerun-if-changed=model");
     println!("cargo::rerun-if-changed=agent");
+    println!("cargo::rerun-if-changed=programs");
     println!("cargo::rerun-if-env-changed=CTXFUZZ_CLANG");
     println!("cargo::rerun-if-env-changed=CTXFUZZ_LLD");
     for (suffix, target) in [
@@ -38,6 +42,46 @@ fn main() {
         link(&agent, Path::new("agent/agent.lds"), &image("agent"), &[]);
     }
     list_sources(model, &out.join("sources.rs"));
+    for name in ["conformance", "measure"] {
+        assemble(name, &out);
+    }
+}
+
+/// Assembles `programs/NAME.S`, and writes `NAME.rs` with the words of each program in it.
+fn assemble(name: &str, out: &Path) {
+    let source = Path::new("programs").join(name).with_extension("S");
+    let object = out.join(name).with_extension("o");
+    run(Command::new(tool("CTXFUZZ_CLANG", "clang"))
+        .args(["--target=powerpc64-linux-gnu", "-mcpu=power9", "-c"])
+        .arg(&source)
+        .arg("-o")
+        .arg(&object));
+    let wrong = |why: &str| -> ! { fail(&format!("{}: {why}", source.display())) };
+    let bytes = std::fs::read(&object).unwrap_or_else(|e| wrong(&e.to_string()));
+    let file = object::File::parse(&*bytes).unwrap_or_else(|e| wrong(&e.to_string()));
+    let text = file.sections().find(|s| s.kind() == SectionKind::Text);
+    let text = text.unwrap_or_else(|| wrong("has no code"));
+    if text.relocations().next().is_some() {
+        wrong("a program refers to a place outside itself");
+    }
+    let code = text.data().unwrap_or_else(|e| wrong(&e.to_string()));
+    let mut list = String::new();
+    for symbol in file.symbols().filter(|s| s.size() > 0) {
+        let (start, size) = (symbol.address() as usize, symbol.size() as usize);
+        let program = symbol.name().unwrap_or_else(|e| wrong(&e.to_string()));
+        list += &format!("/// `{program}` of {name}.S.\n");
+        list += &format!("pub const {}: &[u32] = &[", program.to_uppercase());
+        for word in code[start..start + size].chunks_exact(4) {
+            list += &format!(
+                "0x{:02x}{:02x}_{:02x}{:02x}, ",
+                word[0], word[1], word[2], word[3]
+            );
+        }
+        list += "];\n";
+    }
+    let to = out.join(name).with_extension("rs");
+    std::fs::write(&to, list)
+        .unwrap_or_else(|e| fail(&format!("cannot write {}: {e}", to.display())));
 }
 
 /// Writes an array of the kernel model's sources, as `kernel::sources` has it: names as in line information, and texts.

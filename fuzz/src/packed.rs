@@ -7,14 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::{self, Permissions};
-use std::io;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::snapshot::Cached;
-use ctxfuzz_triage::json_file;
+use ctxfuzz_triage::{atomic, json_file};
 use serde::{Deserialize, Serialize};
 
 /// The folder to write to. A target that is told writes what it needs there, and ends.
@@ -151,7 +151,7 @@ fn write(
     }
     let file = file_of(folder, target);
     let text = serde_json::to_string_pretty(&stored).map_err(|error| error.to_string())?;
-    put(&file, |to| fs::write(to, text + "\n"))?;
+    put(&file, |to| writeln!(to, "{text}"))?;
     Ok(file)
 }
 
@@ -166,25 +166,19 @@ fn add_kernel(folder: &Path, vmlinux: &Path) -> Result<(String, String), String>
     ] {
         let to = folder.join(name);
         if !to.exists() {
-            put(&to, |to| fs::copy(from, to).map(drop))?;
+            put(&to, |to| io::copy(&mut File::open(from)?, to).map(drop))?;
         }
     }
     Ok((name, snapshot.version))
 }
 
 /// Writes a file whole or not at all. It is no program, so that nobody takes it for a target.
-fn put(file: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), String> {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let scratch = file.with_file_name(name);
-    let written = write(&scratch)
-        .and_then(|()| fs::set_permissions(&scratch, Permissions::from_mode(0o644)))
-        .and_then(|()| fs::rename(&scratch, file));
-    if written.is_err() {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(&scratch);
-    }
-    written.map_err(|error| format!("{}: cannot write it: {error}", file.display()))
+fn put(file: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), String> {
+    atomic::write_with(file, |to| {
+        write(to)?;
+        to.set_permissions(Permissions::from_mode(0o644))
+    })
+    .map_err(|error| format!("{}: cannot write it: {error}", file.display()))
 }
 
 fn file_of(folder: &Path, target: &Path) -> PathBuf {
@@ -284,7 +278,7 @@ mod tests {
     fn nothing_is_left_of_a_file_that_cannot_be_written() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let failed = put(&folder.path().join("x"), |to| {
-            fs::write(to, "half")?;
+            to.write_all(b"half")?;
             Err(io::Error::other("full"))
         });
         assert!(failed.is_err_and(|error| error.ends_with("x: cannot write it: full")));

@@ -1,10 +1,8 @@
 //! The findings directory: what a campaign leaves behind for people.
 //!
-//! One directory a signature. It appears whole or not at all: files are written and synced under a temporary name in the same
-//! directory, which is then renamed. The first occurrence is kept; later ones are counted, and leave a scenario only if they
+//! One directory a signature. It appears whole or not at all (see [`atomic`]). The first occurrence is kept; later ones are counted, and leave a scenario only if they
 //! show the signature in a place where it was not seen before.
 
-pub mod scratch;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +14,9 @@ use std::path::{Path, PathBuf};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tempfile::TempDir;
 
+use crate::atomic;
 use crate::compare::Difference;
 use crate::json_file;
 use crate::lock::Lock;
@@ -112,7 +112,6 @@ pub struct Claim {
 pub struct FindingStore {
     dir: PathBuf,
     known: BTreeMap<String, Known>,
-    scratch: u64,
 }
 
 #[derive(Debug, Default)]
@@ -133,13 +132,11 @@ impl FindingStore {
         let mut store = FindingStore {
             dir,
             known: BTreeMap::new(),
-            scratch: 0,
         };
-        scratch::sweep(&store.dir);
+        atomic::sweep(&store.dir, is_finding);
         store.learn()?;
-        let probe = store.scratch_path("probe");
-        fs::create_dir(&probe).map_err(io_error("write to the findings directory", &store.dir))?;
-        fs::remove_dir(&probe).map_err(io_error("remove", &probe))?;
+        atomic::probe(&store.dir)
+            .map_err(io_error("write to the findings directory", &store.dir))?;
         Ok(store)
     }
 
@@ -178,7 +175,10 @@ impl FindingStore {
             .unwrap_or_default();
         for place in places.difference(&seen) {
             let file = path.join(format!("seen-{place}.json"));
-            self.write_whole(&file, &finding.scenario.to_json())?;
+            // Not in the finding's directory: nobody sweeps that.
+            atomic::write_by_way_of(&self.dir, &file, &finding.scenario.to_json())
+                .map_err(io_error("write", &file))?;
+            sync_directory(&path)?;
         }
         let known = self.known.entry(name).or_default();
         known.count += 1;
@@ -206,8 +206,7 @@ impl FindingStore {
 
     /// Says that a finding with this signature is being made, until what is returned is dropped; `None` if another process says so already.
     pub fn claim(&self, signature: &str) -> Option<Claim> {
-        // A name as of something unfinished: if nobody is there any more to remove it, the next campaign does.
-        let name = scratch::name(&directory_name(signature), 0, 0);
+        let name = atomic::lock_name(&directory_name(signature));
         match Lock::attempt(self.dir.join(name)) {
             Ok(Some(lock)) => Some(Claim { _lock: Some(lock) }),
             Ok(None) => None,
@@ -260,83 +259,34 @@ impl FindingStore {
         Ok(())
     }
 
-    fn write_new(&mut self, name: &str, finding: &Finding) -> Result<(), FindingsError> {
-        let scratch = self.scratch_path(name);
-        let written = fill_directory(&scratch, finding).and_then(|()| {
-            let path = self.dir.join(name);
-            fs::rename(&scratch, &path).map_err(io_error("put in place", &path))
-        });
-        if written.is_err() {
-            // The error that matters is the first one; a scratch directory that stays is never read.
-            let _ = fs::remove_dir_all(&scratch);
-            return written;
-        }
+    fn write_new(&self, name: &str, finding: &Finding) -> Result<(), FindingsError> {
+        let path = self.dir.join(name);
+        let new = fill_directory(&path, finding)?;
+        atomic::put(new, &path).map_err(io_error("put in place", &path))?;
         sync_directory(&self.dir)
     }
 
-    /// The old one stays where it is until the new one takes its place: a campaign that is killed must not lose both.
-    fn write_over(&mut self, name: &str, finding: &Finding) -> Result<(), FindingsError> {
-        let (scratch, aside) = (self.scratch_path(name), self.scratch_path(name));
+    /// Writes a finding in the place of the one there. The old one stays where it is until the new
+    /// one takes its place: a campaign that is killed must not lose both.
+    fn write_over(&self, name: &str, finding: &Finding) -> Result<(), FindingsError> {
         let path = self.dir.join(name);
-        let written = fill_directory(&scratch, finding)
-            .and_then(|()| swap(&scratch, &path, &aside).map_err(io_error("put in place", &path)));
-        // Now it has the old one, or what was written of the new one. Whoever else removes it is welcome.
-        let removed = fs::remove_dir_all(&scratch);
-        written?;
-        match removed {
+        let new = fill_directory(&path, finding)?;
+        atomic::exchange(new.path(), &path).map_err(io_error("put in place", &path))?;
+        // It has the old one now. Whoever else removes it is welcome.
+        let old = new.path().to_owned();
+        match new.close() {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(io_error("remove", &scratch)(error))
+                Err(io_error("remove", &old)(error))
             }
             _ => sync_directory(&self.dir),
         }
     }
-
-    fn write_whole(&mut self, path: &Path, text: &str) -> Result<(), FindingsError> {
-        let scratch = self.scratch_path("file");
-        let written = write_synced(&scratch, text)
-            .and_then(|()| fs::rename(&scratch, path).map_err(io_error("put in place", path)));
-        if written.is_err() {
-            // The error that matters is the first one.
-            let _ = fs::remove_file(&scratch);
-        }
-        written?;
-        path.parent().map_or(Ok(()), sync_directory)
-    }
-
-    /// A name in the same directory that nobody else uses: rename works only within a file system.
-    fn scratch_path(&mut self, name: &str) -> PathBuf {
-        loop {
-            self.scratch += 1;
-            let path = self
-                .dir
-                .join(scratch::name(name, std::process::id(), self.scratch));
-            // A killed run may have left one behind, and in a container the same process id comes again.
-            if !path.exists() {
-                return path;
-            }
-        }
-    }
 }
 
-/// Puts two directories in each other's place, at once where the file system can; elsewhere the old one is `aside` meanwhile.
-fn swap(new: &Path, old: &Path, aside: &Path) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        if renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE).is_ok() {
-            return Ok(());
-        }
-    }
-    // For a moment there is none. If that is where the campaign ends, `scratch::sweep` will put it back.
-    fs::rename(old, aside)?;
-    match fs::rename(new, old) {
-        Ok(()) => fs::rename(aside, new),
-        Err(error) => fs::rename(aside, old).and(Err(error)),
-    }
-}
-
-fn fill_directory(dir: &Path, finding: &Finding) -> Result<(), FindingsError> {
-    fs::create_dir(dir).map_err(io_error("create", dir))?;
+/// Writes a finding to a directory with a scratch name, beside the `path` where it is to be.
+fn fill_directory(path: &Path, finding: &Finding) -> Result<TempDir, FindingsError> {
+    let scratch = atomic::directory(path).map_err(io_error("create", path))?;
+    let dir = scratch.path();
     write_synced(&dir.join("scenario.json"), &finding.scenario.to_json())?;
     if let Some(minimized) = &finding.minimized {
         write_synced(&dir.join("minimized.json"), &minimized.to_json())?;
@@ -349,7 +299,8 @@ fn fill_directory(dir: &Path, finding: &Finding) -> Result<(), FindingsError> {
         &dir.join("report.json"),
         &format!("{:#}\n", report(finding)),
     )?;
-    sync_directory(dir)
+    sync_directory(dir)?;
+    Ok(scratch)
 }
 
 /// The finding's own keys come first and win.
@@ -437,9 +388,7 @@ fn write_synced(path: &Path, text: &str) -> Result<(), FindingsError> {
 }
 
 fn sync_directory(dir: &Path) -> Result<(), FindingsError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(io_error("sync", dir))
+    atomic::sync_directory(dir).map_err(io_error("sync", dir))
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl Fn(io::Error) -> FindingsError + use<> {

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 pub use self::entry::{Entry, Kernel};
 pub use self::replayed::Run;
+use crate::atomic;
 use crate::definedness::Abi;
-use crate::findings::scratch;
 use crate::known::Known;
 use crate::untrusted;
 
@@ -209,8 +209,8 @@ fn is_hidden(name: &std::ffi::OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-/// Whether this is what a campaign that was cut off leaves behind: a directory named `.SIGNATURE.PID.NUMBER`.
+/// Whether this is what a campaign that was cut off leaves behind: it has a scratch name.
 fn is_scratch(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    scratch::target(&name).is_some()
+    atomic::target(&name).is_some()
 }

@@ -2,6 +2,7 @@
 //!
 //! Knows scenarios and outcomes, but neither how an outcome is produced nor any fuzzing engine; all of it runs without an emulator.
 
+pub mod atomic;
 pub mod bucket;
 pub mod cause;
 pub mod cmin;

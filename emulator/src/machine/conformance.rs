@@ -3,13 +3,19 @@
 //! Expected values follow Power ISA 3.1 (sections named in each check) and agree with qemu-system-ppc64's power10 model. With [`Options::repair_errata`] off the
 //! checks marked as errata must fail: that is how one knows that they look.
 
-mod word;
+mod bench;
 
-use super::address::{KERNEL, USER_TEXT};
-use super::instruction::{HOST_CALL, RFSCV, SCV_0, mtspr};
-use super::{Guest, Host, Machine, MachineError, Options, Program, Reply, Vector, View};
+use self::bench::{B, Bench, CheckHost, DATA, FPSCR, INEXACT, USER_MSR};
+use self::programs::*;
+use super::address::USER_TEXT;
+use super::{Machine, MachineError, Options, Vector};
 use crate::arch::Endian;
 use crate::arch::msr;
+
+/// The programs, as build.rs has assembled them.
+mod programs {
+    include!(concat!(env!("OUT_DIR"), "/conformance.rs"));
+}
 
 /// One check and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,35 +34,6 @@ impl Check {
     /// Whether the machine does what the ISA says.
     pub fn holds(&self) -> bool {
         self.expected == self.found
-    }
-}
-
-/// Physical address of the checks' code and data.
-const CODE: u64 = 0x8000;
-const DATA: u64 = 0x10_0000;
-const A: u64 = 0x4142_4344_4546_4748;
-const B: u64 = 0x5152_5354_5556_5758;
-/// FPSCR with a decimal rounding mode, sticky bits (FX, XX) and a binary rounding mode.
-const FPSCR: u64 = 0x0000_0005_8200_0001;
-/// FPSCR with FI and a decimal rounding mode.
-const INEXACT: u64 = 0x0000_0003_0002_0000;
-/// The FPSCR with ZE, the enable bit of zero divides.
-const ZERO_DIVIDE_ENABLED: u64 = 0x10;
-/// 1.0.
-const ONE: u64 = 0x3ff0_0000_0000_0000;
-const USER_MSR: u64 = msr::SF | msr::EE | msr::PR | msr::ME | msr::IR | msr::DR | msr::RI;
-
-/// Takes an interrupt at the first host call in user mode if told to, and stops at any other.
-struct CheckHost {
-    interrupt: Option<Vector>,
-}
-
-impl Host for CheckHost {
-    fn host_call(&mut self, view: &View<'_>) -> Reply {
-        match self.interrupt.take_if(|_| view.user()) {
-            Some(vector) => Reply::interrupt(vector),
-            None => Reply::Stop,
-        }
     }
 }
 
@@ -84,95 +61,17 @@ pub fn check(endian: Endian, repair_errata: bool) -> Result<Vec<Check>, MachineE
     Ok(checks)
 }
 
-struct Bench {
-    endian: Endian,
-    options: Options,
-}
-
 impl Bench {
-    /// Runs kernel code (then user code, vectors) up to the second host call.
-    fn run(
-        &self,
-        code: &[u32],
-        user: &[u32],
-        vectors: &[(u64, &[u32])],
-        interrupt: Option<Vector>,
-    ) -> Result<Machine<CheckHost>, MachineError> {
-        let bytes = |words: &[u32]| -> Vec<u8> {
-            words
-                .iter()
-                .flat_map(|w| self.endian.bytes_u32(*w))
-                .collect()
-        };
-        let mut kernel = vec![HOST_CALL];
-        kernel.extend(word::DATA_TO_R3);
-        kernel.extend(word::ENABLE_ALL);
-        kernel.extend(code);
-        kernel.push(HOST_CALL);
-        let little = u64::from(self.endian == Endian::Little);
-        let data: Vec<u8> = [
-            A,
-            B,
-            FPSCR,
-            0,
-            0,
-            0x1_0001,
-            USER_MSR | little,
-            USER_MSR | msr::FP | little,
-            0x1122_3344_5566_7788,
-            0x99aa_bbcc_ddee_ff00,
-            INEXACT,
-            ZERO_DIVIDE_ENABLED,
-            USER_MSR | msr::FP | msr::FE0 | msr::FE1 | little,
-            ONE,
-        ]
-        .iter()
-        .flat_map(|v| self.endian.bytes_u64(*v))
-        .collect();
-        let mut segments = vec![
-            (CODE, bytes(&kernel)),
-            (DATA, data.clone()),
-            (0x20_0000, bytes(user)),
-            (0x30_0000, data),
-        ];
-        segments.extend(vectors.iter().map(|(at, words)| (*at, bytes(words))));
-        let program = Program {
-            endian: self.endian,
-            segments,
-            kernel_text: vec![(KERNEL + CODE, 4 * kernel.len() as u64)],
-            user_text: vec![(USER_TEXT, 4 * user.len() as u64)],
-            watched: Vec::new(),
-            guest: Guest::Model {
-                kernel_read_only_end: 0x1_0000,
-                entry: KERNEL + CODE,
-            },
-        };
-        let mut machine = Machine::new(&program, self.options, CheckHost { interrupt })?;
-        match machine.go() {
-            super::Stop::Host => Ok(machine),
-            other => Err(MachineError::NotStaged(other)),
-        }
-    }
-
     /// ISA 3.1, Book I, 7.2.1.1: the result of a floating-point instruction goes to doubleword 0, and doubleword 1 becomes 0.
     fn fpr_writes(&self) -> Result<Vec<Check>, MachineError> {
-        let load = [
-            word::addi_r4_r3(0),
-            word::lxvd2x_r4(7),
-            word::lxvd2x_r4(8),
-            word::lxvd2x_r4(9),
-        ];
         let mut checks = Vec::new();
         for (name, write) in [
-            ("lfd makes doubleword 1 of its VSR zero", word::lfd_r3(7, 8)),
-            (
-                "fadd makes doubleword 1 of its VSR zero",
-                word::FADD_F7_F8_F9,
-            ),
-            ("fmr makes doubleword 1 of its VSR zero", word::FMR_F7_F8),
-            ("mffs makes doubleword 1 of its VSR zero", word::mffs(7)),
+            ("lfd makes doubleword 1 of its VSR zero", LFD_F7),
+            ("fadd makes doubleword 1 of its VSR zero", FADD_F7),
+            ("fmr makes doubleword 1 of its VSR zero", FMR_F7),
+            ("mffs makes doubleword 1 of its VSR zero", MFFS_F7),
         ] {
-            let code: Vec<u32> = load.iter().copied().chain([write]).collect();
+            let code = [LOAD_VS7_TO_VS9, write].concat();
             let file = self.run(&code, &[], &[], None)?.registers()?;
             checks.push(Check {
                 name,
@@ -192,18 +91,7 @@ impl Bench {
 
     /// FPSCR is 64 bits wide (Book I, 4.2.2); `mfvscr` zero-extends VSCR (Book I, 6.3.2).
     fn status_registers(&self) -> Result<Vec<Check>, MachineError> {
-        let code = [
-            word::lfd_r3(0, 16),
-            word::MTFSF_L_F0,
-            word::mffs(1),
-            word::addi_r4_r3(32),
-            word::lxvd2x_r4(33),
-            word::MTVSCR_V1,
-            word::addi_r4_r3(0),
-            word::lxvd2x_r4(32),
-            word::MFVSCR_V0,
-        ];
-        let file = self.run(&code, &[], &[], None)?.registers()?;
+        let file = self.run(STATUS_REGISTERS, &[], &[], None)?.registers()?;
         let check = |name, expected, found| Check {
             name,
             expected,
@@ -229,9 +117,8 @@ impl Bench {
 
     /// Book I, 4.6.10: FI is written like any other bit of FPSCR, and kept where it is not selected.
     fn fraction_inexact(&self) -> Result<Vec<Check>, MachineError> {
-        let load = [word::lfd_r3(0, 80), word::MTFSF_L_F0];
         let after = |more: &[u32]| -> Result<u64, MachineError> {
-            let code: Vec<u32> = load.iter().chain(more).copied().collect();
+            let code = [FRACTION_INEXACT, more].concat();
             let machine = self.run(&code, &[], &[], None)?;
             Ok(machine.registers()?.fpscr)
         };
@@ -246,23 +133,19 @@ impl Bench {
             check(
                 "mtfsfi keeps FI where it does not select it",
                 INEXACT | 1,
-                after(&[word::MTFSFI_7_1])?,
+                after(MTFSFI)?,
                 true,
             ),
             check(
                 "xvadddp of zeros keeps FI",
                 INEXACT,
-                after(&[
-                    word::addi_r4_r3(24),
-                    word::lxvd2x_r4(7),
-                    word::XVADDDP_7_7_7,
-                ])?,
+                after(XVADDDP_OF_ZEROS)?,
                 true,
             ),
             check(
                 "mtfsb0 clears FI",
                 INEXACT & !0x2_0000,
-                after(&[word::MTFSB0_14])?,
+                after(MTFSB0)?,
                 false,
             ),
         ])
@@ -270,15 +153,7 @@ impl Bench {
 
     /// `stvx` stores the quadword in the byte order of the machine (Book I, 6.7.3), `lxvd2x` two doublewords in order (Book I, 7.6.3).
     fn vector_memory_order(&self) -> Result<Vec<Check>, MachineError> {
-        let code = [
-            word::addi_r4_r3(0x40),
-            word::lxvd2x_r4(34),
-            word::addi_r4_r3(0x100),
-            word::stvx_r4(2),
-            word::addi_r4_r3(0x40),
-            word::lvx_r4(3),
-        ];
-        let machine = self.run(&code, &[], &[], None)?;
+        let machine = self.run(VECTOR_MEMORY_ORDER, &[], &[], None)?;
         let file = machine.registers()?;
         let (high, low) = (0x1122_3344_5566_7788, 0x99aa_bbcc_ddee_ff00);
         let stored = [
@@ -308,31 +183,9 @@ impl Bench {
         ])
     }
 
-    fn enter_user(msr_offset: u32) -> Vec<u32> {
-        vec![
-            word::addi_r4_r3(0),
-            word::lxvd2x_r4(7),
-            word::LIS_R6_USER_TEXT,
-            mtspr(26, 6),
-            word::ld_r7_r3(msr_offset),
-            mtspr(27, 7),
-            word::RFID,
-        ]
-    }
-
     /// As `fpr_writes`, in user mode with FP but not VSX available: the repair may not change what is available.
     fn user_mode_fpr_write(&self) -> Result<Vec<Check>, MachineError> {
-        let machine = self.run(
-            &Self::enter_user(56),
-            &[
-                word::LIS_R3_USER_DATA,
-                word::lfd_r3(7, 8),
-                word::NOP,
-                HOST_CALL,
-            ],
-            &[],
-            None,
-        )?;
+        let machine = self.run(ENTER_USER_FP, USER_LFD, &[], None)?;
         let file = machine.registers()?;
         Ok(vec![
             Check {
@@ -356,20 +209,10 @@ impl Bench {
         ])
     }
 
-    fn little(&self) -> u64 {
-        u64::from(self.endian == Endian::Little)
-    }
-
     /// Book III, 7.5.13: SRR0 is the next instruction, SRR1 the old MSR; the handler runs with EE, PR, FP, VEC, VSX off.
     fn system_call(&self) -> Result<Vec<Check>, MachineError> {
-        let handler: &[u32] = &[
-            word::mfspr(7, 26),
-            word::mfspr(8, 27),
-            word::MFMSR_R9,
-            HOST_CALL,
-        ];
-        let user = [word::NOP, 0x4400_0002];
-        let machine = self.run(&Self::enter_user(56), &user, &[(0x4c00, handler)], None)?;
+        let vectors = [(0x4c00, HANDLER)];
+        let machine = self.run(ENTER_USER_FP, USER_SC, &vectors, None)?;
         self.entry(
             "sc",
             &machine,
@@ -418,9 +261,8 @@ impl Bench {
 
     /// Book III, 7.5.27: `scv` puts the next instruction into LR and the MSR into CTR; `rfscv` returns by them.
     fn system_call_vectored(&self) -> Result<Vec<Check>, MachineError> {
-        let handler: &[u32] = &[word::mfspr(7, 8), word::mfspr(8, 9), RFSCV];
-        let user = [SCV_0, word::NOP, HOST_CALL];
-        let machine = self.run(&Self::enter_user(56), &user, &[(0x3000, handler)], None)?;
+        let vectors = [(0x3000, HANDLER_SCV)];
+        let machine = self.run(ENTER_USER_FP, USER_SCV, &vectors, None)?;
         let check = |name, expected, found| Check {
             name,
             expected,
@@ -443,43 +285,22 @@ impl Bench {
 
     /// Book III, 7.5.9: SRR0 is the instruction that needs the facility, even where the machine has replaced it.
     fn unavailable(&self) -> Result<Vec<Check>, MachineError> {
-        let handler: &[u32] = &[
-            word::mfspr(7, 26),
-            word::mfspr(8, 27),
-            word::MFMSR_R9,
-            HOST_CALL,
-        ];
-        let user = [word::LIS_R3_USER_DATA, word::lfd_r3(7, 8), HOST_CALL];
-        let machine = self.run(&Self::enter_user(48), &user, &[(0x4800, handler)], None)?;
+        let vectors = [(0x4800, HANDLER)];
+        let machine = self.run(ENTER_USER, USER_UNAVAILABLE, &vectors, None)?;
         self.entry("fp", &machine, USER_TEXT + 4, USER_MSR | self.little())
     }
 
     /// Book I, 4.4: an enabled zero divide is a program interrupt at the instruction if FE0 or FE1 is on, and leaves its target alone.
     fn enabled_exception(&self) -> Result<Vec<Check>, MachineError> {
-        let handler: &[u32] = &[
-            word::mfspr(7, 26),
-            word::mfspr(8, 27),
-            word::mfspr(9, 27),
-            HOST_CALL,
-        ];
-        let user = [
-            word::LIS_R3_USER_DATA,
-            word::lfd_r3(0, 88),
-            word::MTFSF_L_F0,
-            word::lfd_r3(7, 8),
-            word::lfd_r3(8, 104),
-            word::lfd_r3(9, 24),
-            word::FDIV_F7_F8_F9,
-            HOST_CALL,
-        ];
-        let run = |msr| self.run(&Self::enter_user(msr), &user, &[(0x4700, handler)], None);
+        let vectors = [(0x4700, HANDLER_PROGRAM)];
+        let run = |enter| self.run(enter, USER_ZERO_DIVIDE, &vectors, None);
         let check = |name, expected, found| Check {
             name,
             expected,
             found,
             erratum: false,
         };
-        let (taken, ignored) = (run(96)?, run(56)?);
+        let (taken, ignored) = (run(ENTER_USER_FP_EXCEPTIONS)?, run(ENTER_USER_FP)?);
         let msr = USER_MSR | msr::FP | msr::FE0 | msr::FE1 | self.little();
         let file = taken.registers()?;
         Ok(vec![
@@ -513,16 +334,10 @@ impl Bench {
 
     /// An interrupt between two user instructions.
     fn interrupt(&self) -> Result<Vec<Check>, MachineError> {
-        let handler: &[u32] = &[
-            word::mfspr(7, 26),
-            word::mfspr(8, 27),
-            word::MFMSR_R9,
-            HOST_CALL,
-        ];
         let machine = self.run(
-            &Self::enter_user(56),
-            &[word::NOP, HOST_CALL, word::NOP],
-            &[(0x4900, handler)],
+            ENTER_USER_FP,
+            USER_INTERRUPT,
+            &[(0x4900, HANDLER)],
             Some(Vector::Decrementer),
         )?;
         self.entry(

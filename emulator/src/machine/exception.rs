@@ -1,7 +1,8 @@
 //! Exceptions vectored as the Power ISA says: SRR0, SRR1, the new MSR, and the AIL=3 address.
 //!
 //! The host cannot write SRR0 and SRR1, so delivery runs a short stub first that takes them from the machine page. `scv` and `rfscv`, which Unicorn does not
-//! have, need only registers the host can write.
+//! have, need only registers the host can write. The stubs are made here and not assembled, as the other programs of the machine are (emulator/programs): each ends in a branch to
+//! an address that is known when a machine is made.
 
 use super::address::{KERNEL, OwnPages};
 use super::instruction::{branch, ld_absolute, mtspr};

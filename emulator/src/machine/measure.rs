@@ -4,7 +4,6 @@ use unicorn_engine::{Prot, RegisterPPC, TlbEntry, Unicorn};
 
 use super::MachineError;
 use super::engine::{Ground, bare};
-use super::instruction::{HOST_CALL, mtspr};
 use super::memory::{MODEL_SIZE, Memory};
 use super::state::{Marks, SavedState, StateLayout};
 use crate::arch::Endian;
@@ -21,8 +20,9 @@ const SPRG3: u64 = 0x5350_5247_3333_3333;
 /// Sticky bits, a rounding mode, and a decimal rounding mode in the high word.
 const FPSCR: u64 = 0x0000_0005_8200_4001;
 
-fn lxvd2x(vsr: u32, rb: u32) -> u32 {
-    0x7c00_0698 | (vsr & 31) << 21 | rb << 11 | vsr >> 5
+/// The programs, as build.rs has assembled them.
+mod programs {
+    include!(concat!(env!("OUT_DIR"), "/measure.rs"));
 }
 
 /// Runs the measuring program in an engine of its own.
@@ -90,33 +90,7 @@ fn write_program(memory: &Memory) {
     memory.write_u64(DATA + 0x800, FPSCR);
     // VSCR with NJ and SAT, in the low word of a VR loaded by lxvd2x.
     memory.write_u64(DATA + 0x818, 0x1_0001);
-    let load_all = |code: &mut Vec<u32>| {
-        for n in 0..64 {
-            code.extend([lxvd2x(n, 3), 0x3863_0010]); // addi r3,r3,16
-        }
-    };
-    // VSCR does not start at zero on every model: 16 bytes at DATA + 0x830 are.
-    let mut first = vec![
-        mtspr(256, 4),
-        mtspr(275, 5),
-        0x38e6_0030,
-        lxvd2x(32, 7),
-        0x1000_0644,
-    ]; // addi r7,r6,48; mtvscr v0
-    load_all(&mut first);
-    first.push(HOST_CALL);
-    let mut second = vec![
-        0xc806_0000, // lfd f0,0(r6)
-        0xfe00_058e, // mtfsf with L=1, f0
-        0xfc20_048e, // mffs f1
-        0xd826_0020, // stfd f1,32(r6)
-        0x38e6_0010, // addi r7,r6,16
-        lxvd2x(32, 7),
-        0x1000_0644, // mtvscr v0
-    ];
-    load_all(&mut second);
-    second.push(HOST_CALL);
-    for (start, code) in [(CODE, first), (SECOND, second)] {
+    for (start, code) in [(CODE, programs::QUIET), (SECOND, programs::MARKED)] {
         for (i, word) in code.iter().enumerate() {
             memory.write_u32(start + 4 * i as u64, *word);
         }

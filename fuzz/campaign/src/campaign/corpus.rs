@@ -2,14 +2,14 @@
 //!
 //! Scenarios that people wrote lie in the directory itself; those that campaigns found lie in its folder `found`, so that neither gets lost among the other.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ctxfuzz_generators::any_scenario;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_scenario::load::{Listed, files_in};
-use ctxfuzz_triage::findings::scratch;
+use ctxfuzz_triage::atomic;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::CampaignError;
@@ -62,31 +62,23 @@ pub fn found(dir: &Path) -> PathBuf {
 pub fn prepare(dir: &Path, initial: &[Scenario]) -> Result<(), CampaignError> {
     let found = dir.join(FOUND);
     fs::create_dir_all(dir).map_err(refused("create the corpus directory", dir))?;
-    scratch::sweep(dir);
-    scratch::sweep(&found);
+    for dir in [dir, &found] {
+        // No directory is put aside here.
+        atomic::sweep(dir, |_| false);
+    }
     let empty = |dir: &Path| Ok::<bool, CampaignError>(list(dir)?.files.is_empty());
     if !empty(dir)? || found.exists() && !empty(&found)? {
         return fs::create_dir_all(&found).map_err(refused("create the directory", &found));
     }
-    let whole = dir.join(scratch::name(FOUND, std::process::id(), 0));
-    let written = fs::create_dir(&whole)
-        .map_err(refused("create the directory", &whole))
-        .and_then(|()| {
-            initial
-                .iter()
-                .try_for_each(|one| write_to(&whole, one).map(drop))
-        })
-        .and_then(|()| sync_directory(&whole))
-        .and_then(|()| {
-            // In the place of an empty one too.
-            fs::rename(&whole, &found).map_err(refused("create the directory", &found))
-        })
-        .and_then(|()| sync_directory(dir));
-    if written.is_err() {
-        // The error that matters is the first one.
-        let _ = fs::remove_dir_all(&whole);
+    let cannot_create = refused("create the directory", &found);
+    let whole = atomic::directory(&found).map_err(&cannot_create)?;
+    for scenario in initial {
+        write_to(whole.path(), scenario)?;
     }
-    written
+    sync_directory(whole.path())?;
+    // In the place of an empty one too.
+    atomic::put(whole, &found).map_err(&cannot_create)?;
+    sync_directory(dir)
 }
 
 /// The scenarios of a corpus directory, as far as it can be read.
@@ -112,9 +104,7 @@ pub fn write(dir: &Path, scenario: &Scenario) -> Result<PathBuf, CampaignError> 
 
 /// Makes sure of the names in a directory; what the files hold is made sure of when they are written.
 fn sync_directory(dir: &Path) -> Result<(), CampaignError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(refused("sync the directory", dir))
+    atomic::sync_directory(dir).map_err(refused("sync the directory", dir))
 }
 
 /// Writes a scenario into a directory under a name made from its content, if it is not there.
@@ -131,20 +121,7 @@ pub fn write_to(dir: &Path, scenario: &Scenario) -> Result<PathBuf, CampaignErro
 
 /// Writes a file whole or not at all.
 pub fn write_whole(path: &Path, text: &str) -> Result<(), CampaignError> {
-    // A dot in front: a campaign that starts meanwhile must not read half a file.
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let scratch = path.with_file_name(scratch::name(&name, std::process::id(), 0));
-    let written = File::create(&scratch)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())
-                .and_then(|()| file.sync_all())
-        })
-        .and_then(|()| fs::rename(&scratch, path));
-    written.map_err(|error| {
-        // The error that matters is the first one.
-        let _ = fs::remove_file(&scratch);
-        refused("write", path)(error)
-    })
+    atomic::write(path, text).map_err(refused("write", path))
 }
 
 /// What an operation's error becomes.

@@ -1,13 +1,12 @@
 //! Scenario files named on a command line, and files that are written for the user.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use ctxfuzz_scenario::load::files_in;
 use ctxfuzz_scenario::scenario::Scenario;
-use ctxfuzz_triage::untrusted;
+use ctxfuzz_triage::{atomic, untrusted};
 
 use super::complain;
 
@@ -105,21 +104,7 @@ pub fn check_output(path: &Path) -> anyhow::Result<()> {
 pub fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     // A symbolic link stays one: what it points at is written.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let path = target.as_path();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let scratch = folder_of(path).join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = write_synced(&scratch, text).and_then(|()| fs::rename(&scratch, path));
-    if written.is_err() {
-        // The first error is the one to tell; what is left behind has a name nobody reads.
-        let _ = fs::remove_file(&scratch);
-    }
-    written.with_context(|| format!("{}: cannot write it", path.display()))
-}
-
-fn write_synced(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    atomic::write(&target, text).with_context(|| format!("{}: cannot write it", target.display()))
 }
 
 /// The folder that a file is in.

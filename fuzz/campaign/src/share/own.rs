@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ctxfuzz_emulator::arch::Endian;
-use ctxfuzz_triage::findings::scratch;
+use ctxfuzz_triage::atomic;
 
 use super::{FOLDERS, hash};
 use crate::campaign::CampaignError;
@@ -72,7 +72,7 @@ fn take(path: PathBuf) -> io::Result<Own> {
     }
     for folder in FOLDERS.map(|folder| path.join(folder)) {
         fs::create_dir_all(&folder)?;
-        scratch::clear(&folder);
+        atomic::clear(&folder);
     }
     Ok(Own {
         path,
