@@ -9,6 +9,7 @@ use crate::event::{ComputeOp, FpExceptions, FrameEdit, Interrupt, Via};
 use crate::facility::Facility;
 use crate::register::Register;
 use crate::scenario::{Abis, Endians, Place, Verdict};
+use crate::work::Work;
 
 /// A word that names nothing of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,12 +20,12 @@ pub struct UnknownName {
     expected: String,
 }
 
-/// `a`, `a or b`, `a, b or c`.
-fn alternatives(names: &[&str]) -> String {
+/// `a`, `a or b`, `a, b or c`; or with another word for `or`.
+pub(crate) fn listed(names: &[&str], word: &str) -> String {
     match names {
         [] => "nothing".to_owned(),
         [only] => (*only).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
     }
 }
 
@@ -34,6 +35,9 @@ macro_rules! named {
         impl $type {
             /// Every value, in declaration order.
             pub const ALL: &[$type] = &[$($type::$variant),+];
+
+            /// The word for each of them.
+            pub(crate) const NAMES: &[&str] = &[$($name),+];
 
             /// The word for it.
             pub const fn name(self) -> &'static str {
@@ -54,7 +58,7 @@ macro_rules! named {
 
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 let found = $type::ALL.iter().find(|value| value.name() == name);
-                found.copied().ok_or_else(|| $crate::json::names::unknown($what, name, &[$($name),+]))
+                found.copied().ok_or_else(|| $crate::json::names::unknown($what, name, $type::NAMES))
             }
         }
 
@@ -66,7 +70,7 @@ macro_rules! named {
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::json::names::word(deserializer, $what, &[$($name),+])
+                $crate::json::names::word(deserializer, $what, $type::NAMES)
             }
         }
 
@@ -76,7 +80,7 @@ macro_rules! named {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "description": concat!("A ", $what, "."), "type": "string", "enum": [$($name),+] })
+                schemars::json_schema!({ "description": concat!("A ", $what, "."), "type": "string", "enum": $type::NAMES })
             }
         }
     };
@@ -87,7 +91,7 @@ pub(crate) fn unknown(what: &'static str, name: &str, names: &[&str]) -> Unknown
     UnknownName {
         what,
         name: name.to_owned(),
-        expected: alternatives(names),
+        expected: listed(names, "or"),
     }
 }
 
@@ -111,7 +115,7 @@ where
         type Value = T;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "the name of a {} ({})", self.0, alternatives(self.1))
+            write!(f, "the name of a {} ({})", self.0, listed(self.1, "or"))
         }
 
         fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<T, E> {
@@ -138,6 +142,18 @@ named!(Effect, "kind of effect", {
     KernelUse = "kernel_use",
     Softirq = "softirq",
     SystemReset = "system_reset",
+    Hibernation = "hibernation",
+});
+named!(Work, "kind of work", {
+    Switch = "switch",
+    Signal = "signal",
+    IoWorker = "io_worker",
+    Fork = "fork",
+    EnableKernel = "enable_kernel",
+    KvmRun = "kvm_run",
+    Exec = "exec",
+    Softirq = "softirq",
+    Emulation = "emulation",
     Hibernation = "hibernation",
 });
 named!(Facility, "facility", { Fp = "fp", Vmx = "vmx", Vsx = "vsx" });
