@@ -29,12 +29,8 @@ pub enum Group {
     Vr(u8),
     /// Several VRs.
     ManyVr,
-    /// FPSCR.
-    Fpscr,
-    /// VSCR.
-    Vscr,
-    /// VRSAVE.
-    Vrsave,
+    /// A register that is the only one of its class, such as FPSCR.
+    Control(Register),
     /// Facility bits of a stored MSR.
     Msr,
     /// What is no register of FP, VMX or VSX.
@@ -121,9 +117,7 @@ fn group(what: What) -> Group {
     match what {
         What::Register(Register::F(n) | Register::Vs(n)) => Group::Vsr(n),
         What::Register(Register::V(n)) => Group::Vr(n),
-        What::Register(Register::Fpscr) => Group::Fpscr,
-        What::Register(Register::Vscr) => Group::Vscr,
-        What::Register(Register::Vrsave) => Group::Vrsave,
+        What::Register(control) => Group::Control(control),
         What::Msr => Group::Msr,
         What::Gpr(_) | What::SiCode | What::RedZone | What::Data => Group::Beside,
         What::End => Group::End,
@@ -209,9 +203,7 @@ impl fmt::Display for Group {
             Group::ManyVsr => f.write_str("vsr*"),
             Group::Vr(n) => write!(f, "v{n}"),
             Group::ManyVr => f.write_str("v*"),
-            Group::Fpscr => f.write_str("fpscr"),
-            Group::Vscr => f.write_str("vscr"),
-            Group::Vrsave => f.write_str("vrsave"),
+            Group::Control(register) => register.fmt(f),
             Group::Msr => f.write_str("msr"),
             Group::Beside => f.write_str("beside"),
             Group::End => f.write_str("end"),

@@ -114,14 +114,7 @@ fn values(u: &mut Unstructured<'_>, count: usize) -> RegisterValues {
     (0..count)
         .map(|_| {
             let n = below(u, 32) as u8;
-            let register = match below(u, 6) {
-                0 => Register::F(n),
-                1 => Register::Vs(n),
-                2 => Register::V(n),
-                3 => Register::Fpscr,
-                4 => Register::Vscr,
-                _ => Register::Vrsave,
-            };
+            let register = one_of(u, &Register::CLASSES).numbered(n);
             (register, number::<u128>(u) & register.mask())
         })
         .collect()

@@ -71,6 +71,13 @@ mod kind {
     pub const ACCESS: u32 = 19;
 }
 
+/// The operations that give a value to a register that is the only one of its class.
+const SETS: [(Register, u32); 3] = [
+    (Register::Fpscr, kind::SET_FPSCR),
+    (Register::Vscr, kind::SET_VSCR),
+    (Register::Vrsave, kind::SET_VRSAVE),
+];
+
 /// Whether an operation (its kind) ends the queue.
 pub fn is_end(kind: u32) -> bool {
     kind == kind::END
@@ -369,11 +376,7 @@ impl Compiler {
                 self.simple(index, kind::SET_VR, &[n.into(), first, second]);
             }
         }
-        for (register, kind) in [
-            (Register::Fpscr, kind::SET_FPSCR),
-            (Register::Vscr, kind::SET_VSCR),
-            (Register::Vrsave, kind::SET_VRSAVE),
-        ] {
+        for (register, kind) in SETS {
             if let Some(value) = get(register) {
                 self.simple(index, kind, &[0, value as u64]);
             }

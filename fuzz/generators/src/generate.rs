@@ -123,11 +123,11 @@ pub(crate) fn pattern(rng: &mut Rng) -> u64 {
 /// A value with no zero half, which is no FPSCR or VSCR image: those have a zero half or a small high half.
 fn distinct(rng: &mut Rng, register: Register) -> u128 {
     match register {
-        Register::F(_) | Register::Vs(_) | Register::V(_) => {
+        Register::Fpscr | Register::Vscr | Register::Vrsave => value(rng, register),
+        _ => {
             let spread = 0x4100_0000_4200_0000_4300_0000_4400_0000;
             (rng.gen_u128() | spread) & register.mask()
         }
-        _ => value(rng, register),
     }
 }
 
@@ -158,7 +158,10 @@ pub(crate) fn register(rng: &mut Rng) -> Register {
         4..=5 => Register::Vs(number),
         6..=7 => Register::V(number),
         8 => Register::Fpscr,
-        _ => one_of(rng, &[Register::Vscr, Register::Vrsave]),
+        _ => {
+            let others: Vec<Register> = Register::control().skip(1).collect();
+            one_of(rng, &others)
+        }
     }
 }
 

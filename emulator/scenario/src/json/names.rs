@@ -3,11 +3,13 @@
 //! Written by macro and not derived: messages then name the kind of thing and list the words, and the schema is as strict as the
 //! reader (serde's derive also takes `{"fp": null}` for `"fp"`).
 
+use std::borrow::Borrow;
+
 use crate::access::AccessOp;
 use crate::effect::Effect;
 use crate::event::{ComputeOp, FpExceptions, FrameEdit, Interrupt, Via};
 use crate::facility::Facility;
-use crate::register::Register;
+use crate::register::{self, Register};
 use crate::scenario::{Abis, Endians, Place, Verdict};
 use crate::work::Work;
 
@@ -21,11 +23,11 @@ pub struct UnknownName {
 }
 
 /// `a`, `a or b`, `a, b or c`; or with another word for `or`.
-pub(crate) fn listed(names: &[&str], word: &str) -> String {
+pub(crate) fn listed<S: Borrow<str>>(names: &[S], word: &str) -> String {
     match names {
         [] => "nothing".to_owned(),
-        [only] => (*only).to_owned(),
-        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
+        [only] => only.borrow().to_owned(),
+        [first @ .., last] => format!("{} {word} {}", first.join(", "), last.borrow()),
     }
 }
 
@@ -70,7 +72,9 @@ macro_rules! named {
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::json::names::word(deserializer, $what, $type::NAMES)
+                $crate::json::names::word(deserializer, $what, || {
+                    $crate::json::names::listed($type::NAMES, "or")
+                })
             }
         }
 
@@ -95,27 +99,23 @@ pub(crate) fn unknown(what: &'static str, name: &str, names: &[&str]) -> Unknown
     }
 }
 
-/// Reads a string and parses it, so that the error is at the string.
+/// Reads a string and parses it, so that the error is at the string. `expected` lists the words.
 pub(crate) fn word<'de, D, T>(
     deserializer: D,
     what: &'static str,
-    names: &'static [&'static str],
+    expected: fn() -> String,
 ) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
-    struct Word<T>(
-        &'static str,
-        &'static [&'static str],
-        std::marker::PhantomData<T>,
-    );
+    struct Word<T>(&'static str, fn() -> String, std::marker::PhantomData<T>);
 
     impl<T: std::str::FromStr<Err: std::fmt::Display>> serde::de::Visitor<'_> for Word<T> {
         type Value = T;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "the name of a {} ({})", self.0, listed(self.1, "or"))
+            write!(f, "the name of a {} ({})", self.0, self.1())
         }
 
         fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<T, E> {
@@ -123,7 +123,7 @@ where
         }
     }
 
-    deserializer.deserialize_str(Word(what, names, std::marker::PhantomData))
+    deserializer.deserialize_str(Word(what, expected, std::marker::PhantomData))
 }
 
 named!(Effect, "kind of effect", {
@@ -180,11 +180,9 @@ impl serde::Serialize for Register {
 
 impl<'de> serde::Deserialize<'de> for Register {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        word(
-            deserializer,
-            "register",
-            &["f0..f31", "vs0..vs31", "v0..v31", "fpscr", "vscr", "vrsave"],
-        )
+        word(deserializer, "register", || {
+            listed(&register::names(), "or")
+        })
     }
 }
 
@@ -197,7 +195,7 @@ impl schemars::JsonSchema for Register {
         schemars::json_schema!({
             "description": "f<n>: doubleword 0 of VSR n; vs<n>: its doubleword 1; v<n>: VR n (n from 0 to 31); fpscr, vscr, vrsave.",
             "type": "string",
-            "pattern": "^((f|vs|v)([0-9]|[12][0-9]|3[01])|fpscr|vscr|vrsave)$"
+            "pattern": register::pattern(&Register::CLASSES)
         })
     }
 }
