@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use ctxfuzz_emulator::run::outcome::LogEntry;
-use ctxfuzz_scenario::event::{Event, Pending, Syscall};
+use ctxfuzz_scenario::event::{Event, Pending};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
+use ctxfuzz_scenario::work::Work;
 
 use crate::compare::{Comparison, Difference, What};
 use crate::pair::Paired;
@@ -28,12 +29,8 @@ pub enum Group {
     Vr(u8),
     /// Several VRs.
     ManyVr,
-    /// FPSCR.
-    Fpscr,
-    /// VSCR.
-    Vscr,
-    /// VRSAVE.
-    Vrsave,
+    /// A register that is the only one of its class, such as FPSCR.
+    Control(Register),
     /// Facility bits of a stored MSR.
     Msr,
     /// What is no register of FP, VMX or VSX.
@@ -61,31 +58,6 @@ pub enum Entry {
     Syscall,
     /// By an access that is not aligned.
     Alignment,
-}
-
-/// What the kernel did there that has to do with registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Work {
-    /// Another task could run.
-    Switch,
-    /// A signal.
-    Signal,
-    /// An io_uring worker was made.
-    IoWorker,
-    /// A task was duplicated by a system call.
-    Fork,
-    /// The kernel used a facility itself.
-    EnableKernel,
-    /// A guest ran.
-    KvmRun,
-    /// A task became a new program.
-    Exec,
-    /// A device's softirq.
-    Softirq,
-    /// The kernel loaded or stored for the user.
-    Emulation,
-    /// The machine was suspended.
-    Hibernation,
 }
 
 /// The key. Its `Display` is one word for logs.
@@ -145,9 +117,7 @@ fn group(what: What) -> Group {
     match what {
         What::Register(Register::F(n) | Register::Vs(n)) => Group::Vsr(n),
         What::Register(Register::V(n)) => Group::Vr(n),
-        What::Register(Register::Fpscr) => Group::Fpscr,
-        What::Register(Register::Vscr) => Group::Vscr,
-        What::Register(Register::Vrsave) => Group::Vrsave,
+        What::Register(control) => Group::Control(control),
         What::Msr => Group::Msr,
         What::Gpr(_) | What::SiCode | What::RedZone | What::Data => Group::Beside,
         What::End => Group::End,
@@ -201,7 +171,10 @@ fn doer(entry: &LogEntry) -> Option<u8> {
 fn kinds_of(event: &Event) -> Vec<(Entry, Work)> {
     let (entry, pending, mut works) = match event {
         Event::Interrupt { pending, .. } => (Entry::Interrupt, pending, Vec::new()),
-        Event::Syscall { call, pending, .. } => (Entry::Syscall, pending, works_of(call)),
+        Event::Syscall { call, pending, .. } => {
+            let work = call.facts().work;
+            (Entry::Syscall, pending, work.into_iter().collect())
+        }
         Event::Access { pending, .. } => (Entry::Alignment, pending, vec![Work::Emulation]),
         Event::Set(_)
         | Event::Fill { .. }
@@ -213,26 +186,6 @@ fn kinds_of(event: &Event) -> Vec<(Entry, Work)> {
     };
     works.extend(works_pending(pending));
     works.into_iter().map(|work| (entry, work)).collect()
-}
-
-fn works_of(call: &Syscall) -> Vec<Work> {
-    match call {
-        Syscall::Fork | Syscall::Vfork | Syscall::Clone { .. } => vec![Work::Fork],
-        Syscall::SchedYield | Syscall::Read { .. } | Syscall::FutexWait => vec![Work::Switch],
-        Syscall::Kill { .. }
-        | Syscall::RtSigreturn
-        | Syscall::Swapcontext { .. }
-        | Syscall::Abort => vec![Work::Signal],
-        Syscall::Execve => vec![Work::Exec],
-        Syscall::EnableKernel { .. } => vec![Work::EnableKernel],
-        Syscall::KvmRun { .. } => vec![Work::KvmRun],
-        Syscall::Hibernate => vec![Work::Hibernation],
-        Syscall::Getppid
-        | Syscall::Write { .. }
-        | Syscall::FutexWake
-        | Syscall::Prctl { .. }
-        | Syscall::Exit => Vec::new(),
-    }
 }
 
 fn works_pending(pending: &Pending) -> impl Iterator<Item = Work> {
@@ -250,9 +203,7 @@ impl fmt::Display for Group {
             Group::ManyVsr => f.write_str("vsr*"),
             Group::Vr(n) => write!(f, "v{n}"),
             Group::ManyVr => f.write_str("v*"),
-            Group::Fpscr => f.write_str("fpscr"),
-            Group::Vscr => f.write_str("vscr"),
-            Group::Vrsave => f.write_str("vrsave"),
+            Group::Control(register) => register.fmt(f),
             Group::Msr => f.write_str("msr"),
             Group::Beside => f.write_str("beside"),
             Group::End => f.write_str("end"),
@@ -281,18 +232,6 @@ fn kind_name(entry: Entry, work: Work) -> String {
         Entry::Syscall => "syscall",
         Entry::Alignment => "alignment",
     };
-    let work = match work {
-        Work::Switch => "switch",
-        Work::Signal => "signal",
-        Work::IoWorker => "io_worker",
-        Work::Fork => "fork",
-        Work::EnableKernel => "enable_kernel",
-        Work::KvmRun => "kvm_run",
-        Work::Exec => "exec",
-        Work::Softirq => "softirq",
-        Work::Emulation => "emulation",
-        Work::Hibernation => "hibernation",
-    };
     format!("{entry}-{work}")
 }
 
@@ -315,7 +254,7 @@ fn list<T: fmt::Display>(
 #[cfg(test)]
 mod tests {
     use ctxfuzz_emulator::run::outcome::End;
-    use ctxfuzz_scenario::event::{Interrupt, Via};
+    use ctxfuzz_scenario::event::{Interrupt, Syscall, Via};
 
     use super::*;
     use crate::compare::Standing;

@@ -6,10 +6,11 @@
 use arbitrary::{Arbitrary, Unstructured};
 
 use crate::access::AccessOp;
+use crate::calls::{Call, Draw, Syscall};
 use crate::error::ScenarioError;
 use crate::event::{
     ComputeOp, Event, FpExceptions, FrameEdit, Interrupt, MAX_PLACES, Pending, RegisterValues,
-    Switch, Syscall, Via,
+    Switch, Via,
 };
 use crate::facility::Facility;
 use crate::ptrace::{Ptrace, SetRegset};
@@ -113,14 +114,7 @@ fn values(u: &mut Unstructured<'_>, count: usize) -> RegisterValues {
     (0..count)
         .map(|_| {
             let n = below(u, 32) as u8;
-            let register = match below(u, 6) {
-                0 => Register::F(n),
-                1 => Register::Vs(n),
-                2 => Register::V(n),
-                3 => Register::Fpscr,
-                4 => Register::Vscr,
-                _ => Register::Vrsave,
-            };
+            let register = one_of(u, &Register::CLASSES).numbered(n);
             (register, number::<u128>(u) & register.mask())
         })
         .collect()
@@ -199,45 +193,35 @@ fn access(u: &mut Unstructured<'_>) -> Event {
 }
 
 fn syscall(u: &mut Unstructured<'_>) -> Syscall {
-    match below(u, 19) {
-        0 => Syscall::Getppid,
-        1 => Syscall::SchedYield,
-        2 => Syscall::Fork,
-        3 => Syscall::Vfork,
-        4 => Syscall::Clone { fail: number(u) },
-        5 => Syscall::Read { bytes: bytes(u) },
-        6 => Syscall::Write { bytes: bytes(u) },
-        7 => Syscall::FutexWait,
-        8 => Syscall::FutexWake,
-        9 => Syscall::Kill {
-            signal: one_of(u, &[10, 12]),
-        },
-        10 => Syscall::RtSigreturn,
-        11 => Syscall::EnableKernel {
-            facility: one_of(u, Facility::ALL),
-        },
-        12 => Syscall::KvmRun { pr: number(u) },
-        13 => Syscall::Prctl {
-            fpexc: one_of(u, FpExceptions::ALL),
-        },
-        14 => Syscall::Swapcontext {
-            small: number(u),
-            misaligned: number(u),
-        },
-        15 => Syscall::Execve,
-        16 => Syscall::Abort,
-        17 => Syscall::Hibernate,
-        _ => Syscall::Exit,
-    }
+    let call = Call::decoded(below(u, Call::ALL.len())).unwrap_or(Call::Getppid);
+    call.draw(u)
 }
 
-fn bytes(u: &mut Unstructured<'_>) -> u16 {
-    // Both sides of the limit above which a copy uses VMX, or any.
-    match below(u, 4) {
-        0 => 16,
-        1 => 4096,
-        2 => one_of(u, &[3327, 3328, 3329]),
-        _ => 1 + below(u, 8192) as u16,
+impl Draw for Unstructured<'_> {
+    fn flag(&mut self) -> bool {
+        number(self)
+    }
+
+    fn bytes(&mut self) -> u16 {
+        // Both sides of the limit above which a copy uses VMX, or any.
+        match below(self, 4) {
+            0 => 16,
+            1 => 4096,
+            2 => one_of(self, &[3327, 3328, 3329]),
+            _ => 1 + below(self, 8192) as u16,
+        }
+    }
+
+    fn signal(&mut self) -> u8 {
+        one_of(self, &[10, 12])
+    }
+
+    fn facility(&mut self) -> Facility {
+        one_of(self, Facility::ALL)
+    }
+
+    fn fpexc(&mut self) -> FpExceptions {
+        one_of(self, FpExceptions::ALL)
     }
 }
 

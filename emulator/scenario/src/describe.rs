@@ -1,6 +1,6 @@
 //! Events in words, for people who read reports and `ctxfuzz show`.
 
-use crate::event::{ComputeOp, Event, FrameEdit, Pending, RegisterValues, Switch, Syscall, Via};
+use crate::event::{ComputeOp, Event, FrameEdit, Pending, RegisterValues, Switch, Via};
 use crate::facility::Facility;
 use crate::ptrace::{Ptrace, SetRegset};
 
@@ -51,12 +51,13 @@ pub fn describe(event: &Event) -> String {
                 Via::Sc => "",
                 Via::Scv => " through scv",
             };
-            format!("{}{via}{}", syscall(call), then(pending))
+            format!("{}{via}{}", call.words(), then(pending))
         }
     }
 }
 
-fn shown(facility: Facility) -> &'static str {
+/// A facility by its name.
+pub(crate) fn shown(facility: Facility) -> &'static str {
     match facility {
         Facility::Fp => "FP",
         Facility::Vmx => "VMX",
@@ -78,37 +79,8 @@ fn registers(values: &RegisterValues) -> String {
     parts.join(", ")
 }
 
-fn syscall(call: &Syscall) -> String {
-    match call {
-        Syscall::Clone { fail: true } => {
-            "clone that fails after the task was duplicated".to_owned()
-        }
-        Syscall::Read { bytes } => format!("read {bytes} bytes from the pipe"),
-        Syscall::Write { bytes } => format!("write {bytes} bytes to the pipe"),
-        Syscall::Kill { signal } => format!("kill itself with {}", signal_name(*signal)),
-        Syscall::EnableKernel { facility } => {
-            format!("a call in which the kernel uses {}", shown(*facility))
-        }
-        Syscall::KvmRun { pr: false } => "a guest runs (KVM_RUN)".to_owned(),
-        Syscall::KvmRun { pr: true } => "a guest runs under KVM PR (KVM_RUN)".to_owned(),
-        Syscall::Hibernate => "the machine is suspended to disk and resumed".to_owned(),
-        Syscall::Prctl { fpexc } => format!("prctl that makes FP exceptions {fpexc}"),
-        Syscall::Swapcontext { small, misaligned } => {
-            let mut what = "swapcontext".to_owned();
-            if *small {
-                what.push_str(" without room for VSX");
-            }
-            if *misaligned {
-                what.push_str(" at a misaligned address");
-            }
-            what
-        }
-        Syscall::Abort => "abort, with a core dump".to_owned(),
-        _ => call.name().to_owned(),
-    }
-}
-
-fn signal_name(signal: u8) -> String {
+/// A signal by its name.
+pub(crate) fn signal_name(signal: u8) -> String {
     match signal {
         10 => "SIGUSR1".to_owned(),
         12 => "SIGUSR2".to_owned(),
@@ -164,7 +136,7 @@ fn then(pending: &Pending) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Interrupt;
+    use crate::event::{Interrupt, Syscall};
     use crate::register::Register;
 
     #[test]

@@ -1,72 +1,117 @@
 //! The event language: what can happen in a scenario, one event after the other.
 //!
-//! Events are taken in order by whichever task is running. This module holds types only; JSON spelling is in `json`,
-//! validation in `validate`, total decoding of bytes in `decode`.
+//! Events are taken in order by whichever task is running. One row an event: its type and how JSON spells it (what a row becomes
+//! is said in `json/events.rs`). System calls have a table of their own in `calls`; validation is in `validate`, total decoding
+//! of bytes in `decode`.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::access::AccessOp;
+pub use crate::calls::{Call, CallFacts, Draw, Syscall};
 use crate::facility::Facility;
+use crate::json::bounded::{Bounded, Places, RegisterIndex, VsrIndex};
+use crate::json::events::{Values, events};
+use crate::json::number::U64;
 use crate::json::object;
 use crate::json::optional::{self, SignalNumber};
+use crate::json::syscall::CheckedSyscall;
 use crate::ptrace::Ptrace;
 use crate::register::Register;
 
 /// Register values by name. 64-bit registers use the low half; `fpscr` is 64 bits, `vscr` and `vrsave` 32.
 pub type RegisterValues = BTreeMap<Register, u128>;
 
-/// One thing that happens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Event {
-    /// User instructions that give registers values. `f<n>` alone is written with `lfd` (needs FP only, and makes doubleword 1
-    /// zero as ISA 3.1 says); `f<n>` and `vs<n>` together, or `vs<n>` alone, with VSX instructions.
-    Set(RegisterValues),
+events! {
+    /// User instructions that give registers values.
+    #[details = "`f<n>` alone is written with `lfd` (needs FP only, and makes doubleword 1 zero as \
+        ISA 3.1 says); `f<n>` and `vs<n>` together, or `vs<n>` alone, with VSX instructions."]
+    Set = "set", value(values: RegisterValues as Values);
+
     /// User instructions that load every register of a facility with values made from a seed.
-    Fill {
-        /// Which registers.
-        facility: Facility,
-        /// Seed of the values; equal seeds give equal values.
-        pattern: u64,
-    },
-    /// One user computation: `register <- op(register, next register)`.
-    Compute {
-        /// The instruction.
-        op: ComputeOp,
-        /// Index 0..=31 of the target: an FPR, VSR or VR as the instruction has it.
-        register: u8,
-    },
-    /// A load or store of user code at an address that is not aligned, and an alignment interrupt for it.
-    Access {
-        /// The instruction.
-        op: AccessOp,
-        /// Which FPR (0..=31) or VSR (0..=63).
-        register: u8,
-        /// What becomes pending while the kernel does the instruction's work.
-        pending: Pending,
-    },
-    /// A user instruction of the facility that changes no register, so that an unavailable facility is loaded.
-    Touch(Facility),
-    /// A signal handler changes its frame. Nothing happens outside a handler.
-    EditFrame(FrameEdit),
+    Fill = "fill", object
+        /// Fields of a fill.
+        Fill {
+            /// Which registers.
+            facility: Facility,
+            /// Seed of the values; equal seeds give equal values.
+            #[serde(
+                serialize_with = "optional::write_pattern",
+                deserialize_with = "optional::pattern"
+            )]
+            #[schemars(with = "U64")]
+            pattern: u64,
+        };
+
+    /// One user computation.
+    Compute = "compute", object
+        /// Fields of a computation: `register <- op(register, next register)`.
+        Compute {
+            /// The instruction.
+            op: ComputeOp,
+            /// Index of the target: an FPR, VSR or VR as the instruction has it.
+            #[serde(deserialize_with = "Bounded::<RegisterIndex>::one")]
+            #[schemars(with = "Bounded<RegisterIndex>")]
+            register: u8,
+        };
+
+    /// A load or store of user code that ends in an alignment interrupt.
+    Access = "access", object
+        /// Fields of an access.
+        #[schemars(extend(
+            "if" = json!({ "properties": { "op": { "enum": ["lfd", "stfd"] } } }),
+            "then" = json!({ "properties": { "register": { "maximum": 31 } } })
+        ))]
+        Access {
+            /// The instruction.
+            op: AccessOp,
+            /// Which FPR (0 to 31) or VSR (0 to 63).
+            #[serde(deserialize_with = "Bounded::<VsrIndex>::one")]
+            #[schemars(with = "Bounded<VsrIndex>")]
+            register: u8,
+            /// What becomes pending while the kernel does the instruction's work.
+            #[serde(
+                default,
+                skip_serializing_if = "Pending::is_none",
+                deserialize_with = "object::one"
+            )]
+            pending: Pending,
+        };
+
+    /// A user instruction of the facility that changes no register.
+    #[details = "An unavailable facility is loaded for it."]
+    Touch = "touch", value(facility: Facility as Facility);
+
+    /// A signal handler changes its frame; nothing happens outside a handler.
+    EditFrame = "edit_frame", value(edit: FrameEdit as FrameEdit);
+
     /// An interrupt between two user instructions.
-    Interrupt {
-        /// Which one.
-        vector: Interrupt,
-        /// What is pending when its handler has run.
-        pending: Pending,
-    },
+    Interrupt = "interrupt", object
+        /// Fields of an interrupt.
+        InterruptFields {
+            /// Which one.
+            vector: Interrupt,
+            /// What is pending when its handler has run.
+            #[serde(
+                default,
+                skip_serializing_if = "Pending::is_none",
+                deserialize_with = "object::one"
+            )]
+            pending: Pending,
+        };
+
     /// A system call.
-    Syscall {
+    Syscall = "syscall", checked CheckedSyscall {
         /// Which one, with its arguments.
         call: Syscall,
         /// The instruction that makes it.
         via: Via,
         /// What becomes pending while it runs.
         pending: Pending,
-    },
+    };
 }
 
 impl Event {
@@ -90,14 +135,7 @@ impl Event {
         match self {
             Event::Interrupt { vector, .. } => vector.does_pending_work(),
             Event::Access { .. } => true,
-            Event::Syscall { call, .. } => !matches!(
-                call,
-                Syscall::SchedYield
-                    | Syscall::Vfork
-                    | Syscall::Execve
-                    | Syscall::Abort
-                    | Syscall::Exit
-            ),
+            Event::Syscall { call, .. } => call.can_be_traced(),
             _ => false,
         }
     }
@@ -227,74 +265,11 @@ pub enum Via {
     Scv,
 }
 
-/// System calls the user side can make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Syscall {
-    /// `getppid`.
-    Getppid,
-    /// `sched_yield`.
-    SchedYield,
-    /// `fork`.
-    Fork,
-    /// `vfork`: the parent sleeps until the child is gone.
-    Vfork,
-    /// `clone`; with `fail` it fails after the task was duplicated (a limit is hit).
-    Clone {
-        /// Whether it fails late.
-        fail: bool,
-    },
-    /// `read` from an empty pipe blocks; above 3328 bytes the copy uses VMX.
-    Read {
-        /// Bytes asked for, 1..=8192.
-        bytes: u16,
-    },
-    /// `write` to the pipe, which wakes a reader.
-    Write {
-        /// Bytes written, 1..=8192.
-        bytes: u16,
-    },
-    /// `futex` FUTEX_WAIT: sleeps.
-    FutexWait,
-    /// `futex` FUTEX_WAKE.
-    FutexWake,
-    /// `kill(getpid(), signal)`.
-    Kill {
-        /// 10 (SIGUSR1) or 12 (SIGUSR2).
-        signal: u8,
-    },
-    /// `prctl(PR_SET_FPEXC)`.
-    Prctl {
-        /// The new mode.
-        fpexc: FpExceptions,
-    },
-    /// `swapcontext(context, context)`: the kernel saves a context and restores it from where it has put it.
-    Swapcontext {
-        /// The size that the call is told has no room for doublewords 1 of VSR 0-31: they are zero afterwards.
-        small: bool,
-        /// The context's address is 8 more than a multiple of 16.
-        misaligned: bool,
-    },
-    /// `execve`: the task starts again as a new program, with nothing in its registers.
-    Execve,
-    /// `kill(getpid(), SIGABRT)`, for which there is no handler: the kernel writes a core dump, and the task is gone.
-    Abort,
-    /// Not a call of Linux: one during which the kernel uses the facility itself, between `enable_kernel_fp` (`_altivec`, `_vsx`) and
-    /// `disable_kernel_fp`, as its crypto, RAID and display code do.
-    EnableKernel {
-        /// Which one.
-        facility: Facility,
-    },
-    /// `ioctl(vcpu, KVM_RUN)`: a guest runs, changes every register, and is left.
-    KvmRun {
-        /// Under a hypervisor that is a program like others (KVM PR), so that the guest's registers are given up as if they were the task's. Otherwise KVM HV.
-        pr: bool,
-    },
-    /// `disk` to `/sys/power/state`: the machine is suspended to disk, and goes on after another boot.
-    Hibernate,
-    /// `rt_sigreturn`; nothing happens outside a handler.
-    RtSigreturn,
-    /// `exit`.
-    Exit,
+impl Via {
+    /// Whether it is the one that a file need not name.
+    pub(crate) fn is_sc(&self) -> bool {
+        *self == Via::Sc
+    }
 }
 
 /// Work that is pending when the kernel is about to return to user space.
@@ -338,9 +313,9 @@ pub struct Pending {
     #[serde(
         default,
         skip_serializing_if = "is_zero",
-        deserialize_with = "optional::places"
+        deserialize_with = "Bounded::<Places>::one"
     )]
-    #[schemars(range(max = MAX_PLACES))]
+    #[schemars(with = "Bounded<Places>")]
     pub after: u16,
 }
 

@@ -10,3 +10,15 @@ pub enum Facility {
     /// VSRs (MSR\[VSX\]).
     Vsx,
 }
+
+impl Facility {
+    /// How much a reader of a scenario has to take in: the minimizer replaces VSX by VMX, and VMX
+    /// by FP.
+    pub fn weight(self) -> u64 {
+        match self {
+            Facility::Fp => 0,
+            Facility::Vmx => 1,
+            Facility::Vsx => 2,
+        }
+    }
+}

@@ -2,8 +2,9 @@
 //!
 //! Spelling of the parts is in the modules below, what makes a scenario valid in `validate`.
 
+pub(crate) mod bounded;
 mod document;
-mod events;
+pub(crate) mod events;
 mod layout;
 pub(crate) mod locate;
 pub(crate) mod names;
@@ -11,7 +12,7 @@ pub(crate) mod number;
 pub(crate) mod object;
 pub(crate) mod optional;
 pub(crate) mod registers;
-mod syscall;
+pub(crate) mod syscall;
 
 use serde::Deserialize;
 use serde_json::error::Category;

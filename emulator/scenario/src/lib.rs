@@ -3,6 +3,7 @@
 //! Knows nothing of the emulator, of kernels or of fuzzing engines.
 
 pub mod access;
+pub mod calls;
 pub mod decode;
 pub mod describe;
 pub mod effect;
@@ -16,14 +17,16 @@ pub mod register;
 pub mod scenario;
 pub mod schema;
 mod validate;
+pub mod work;
 
 pub use access::AccessOp;
+pub use calls::{Call, CallFacts, Draw, Syscall};
 pub use describe::describe;
 pub use effect::Effect;
 pub use error::{LoadError, ScenarioError};
 pub use event::{
     ComputeOp, Event, FpExceptions, FrameEdit, Interrupt, MAX_PLACES, Pending, RegisterValues,
-    Switch, Syscall, Via,
+    Switch, Via,
 };
 pub use facility::Facility;
 pub use json::names::UnknownName;
@@ -34,3 +37,4 @@ pub use scenario::{
     Place, Scenario, Stage, TaskStage, Verdict,
 };
 pub use schema::scenario_schema;
+pub use work::Work;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::facility::Facility;
+use crate::json::bounded::{Bounded, RegsetBytes};
 use crate::json::number::U64;
 use crate::json::{object, optional};
 use crate::register::Register;
@@ -54,9 +55,9 @@ pub struct SetRegset {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "optional::regset_bytes"
+        deserialize_with = "Bounded::<RegsetBytes>::present"
     )]
-    #[schemars(with = "u16", range(min = 8, max = 544))]
+    #[schemars(with = "Bounded<RegsetBytes>")]
     pub bytes: Option<u16>,
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::facility::Facility;
+use crate::json::names::listed;
 
 /// One architected register (or half of one) of the FP, VMX and VSX facilities.
 ///
@@ -28,13 +29,54 @@ pub enum Register {
 }
 
 impl Register {
+    /// One register of each class: the first of those that have numbers, and those that are alone.
+    /// In the order in which bytes are decoded and reports list them.
+    pub const CLASSES: [Register; 6] = [
+        Register::F(0),
+        Register::Vs(0),
+        Register::V(0),
+        Register::Fpscr,
+        Register::Vscr,
+        Register::Vrsave,
+    ];
+
     /// Every register, in the order reports list them.
     pub fn all() -> impl Iterator<Item = Register> {
-        (0..32)
-            .map(Register::F)
-            .chain((0..32).map(Register::Vs))
-            .chain((0..32).map(Register::V))
-            .chain([Register::Fpscr, Register::Vscr, Register::Vrsave])
+        Register::CLASSES.into_iter().flat_map(|class| {
+            let numbers = if class.is_control() { 0..1 } else { 0..32 };
+            numbers.map(move |n| class.numbered(n))
+        })
+    }
+
+    /// The registers that are the only ones of their class.
+    pub fn control() -> impl Iterator<Item = Register> {
+        let classes = Register::CLASSES.into_iter();
+        classes.filter(|class| class.is_control())
+    }
+
+    /// Which of those that are the only ones of their class it is, from 0 to [`Register::CONTROLS`].
+    pub fn control_index(self) -> Option<usize> {
+        Register::control().position(|control| control == self)
+    }
+
+    /// How many registers are the only ones of their class.
+    pub const CONTROLS: usize = {
+        let (mut class, mut count) = (0, 0);
+        while class < Register::CLASSES.len() {
+            count += Register::CLASSES[class].is_control() as usize;
+            class += 1;
+        }
+        count
+    };
+
+    /// The register of the same class with this number, or the same one if it is the only one.
+    pub const fn numbered(self, n: u8) -> Register {
+        match self {
+            Register::F(_) => Register::F(n),
+            Register::Vs(_) => Register::Vs(n),
+            Register::V(_) => Register::V(n),
+            alone => alone,
+        }
     }
 
     /// Width in bits.
@@ -75,6 +117,11 @@ impl Register {
         }
     }
 
+    /// The number of the special purpose register that it is, if it is one (`mfspr`).
+    pub const fn spr(self) -> Option<u16> {
+        self.facts().spr
+    }
+
     /// Whether it controls or tells of the others, and holds no data.
     pub const fn is_control(self) -> bool {
         self.number().is_none()
@@ -90,7 +137,7 @@ impl Register {
     pub const fn number(self) -> Option<u8> {
         match self {
             Register::F(n) | Register::Vs(n) | Register::V(n) => Some(n),
-            Register::Fpscr | Register::Vscr | Register::Vrsave => None,
+            _ => None,
         }
     }
 
@@ -114,6 +161,7 @@ impl Register {
                 owner: Some(Fp),
                 frame_area: None,
                 regset: (Fp, 0),
+                spr: None,
                 volatile: 14,
             },
             Register::Vs(_) => Facts {
@@ -123,6 +171,7 @@ impl Register {
                 owner: Some(Fp),
                 frame_area: Some(Vsx),
                 regset: (Vsx, 0),
+                spr: None,
                 volatile: 32,
             },
             Register::V(_) => Facts {
@@ -132,6 +181,7 @@ impl Register {
                 owner: Some(Vmx),
                 frame_area: Some(Vmx),
                 regset: (Vmx, 0),
+                spr: None,
                 volatile: 20,
             },
             Register::Fpscr => Facts {
@@ -141,6 +191,7 @@ impl Register {
                 owner: Some(Fp),
                 frame_area: None,
                 regset: (Fp, 32),
+                spr: None,
                 volatile: 0,
             },
             Register::Vscr => Facts {
@@ -150,6 +201,7 @@ impl Register {
                 owner: Some(Vmx),
                 frame_area: Some(Vmx),
                 regset: (Vmx, 32),
+                spr: None,
                 volatile: 0,
             },
             Register::Vrsave => Facts {
@@ -159,6 +211,7 @@ impl Register {
                 owner: None,
                 frame_area: None,
                 regset: (Vmx, 33),
+                spr: Some(256),
                 volatile: 0,
             },
         }
@@ -173,6 +226,7 @@ struct Facts {
     owner: Option<Facility>,
     frame_area: Option<Facility>,
     regset: (Facility, u8),
+    spr: Option<u16>,
     /// Numbers below this are volatile.
     volatile: u8,
 }
@@ -187,9 +241,40 @@ impl fmt::Display for Register {
     }
 }
 
+/// How messages list the registers: `f0..f31` for a class that has numbers, else the name.
+pub(crate) fn names() -> Vec<String> {
+    let classes = Register::CLASSES.into_iter();
+    let names = classes.map(|class| match class.is_control() {
+        true => class.to_string(),
+        false => format!("{class}..{}", class.numbered(31)),
+    });
+    names.collect()
+}
+
+/// A regular expression (of JSON Schema) for the names of these registers: those with numbers
+/// first, in the order of the classes.
+pub(crate) fn pattern(classes: &[Register]) -> String {
+    let (alone, many): (Vec<_>, Vec<_>) = classes.iter().partition(|class| class.is_control());
+    let names = |classes: Vec<&Register>| -> Vec<&str> {
+        classes.iter().map(|class| class.facts().name).collect()
+    };
+    let many = match names(many).as_slice() {
+        [] => None,
+        [one] => Some((*one).to_owned()),
+        several => Some(format!("({})", several.join("|"))),
+    };
+    let many = many.map(|many| format!("{many}([0-9]|[12][0-9]|3[01])"));
+    let alone = names(alone).into_iter().map(str::to_owned);
+    let choices: Vec<String> = many.into_iter().chain(alone).collect();
+    match choices.as_slice() {
+        [one] => format!("^{one}$"),
+        several => format!("^({})$", several.join("|")),
+    }
+}
+
 /// A string that names no register.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown register `{0}`: expected f0..f31, vs0..vs31, v0..v31, fpscr, vscr or vrsave")]
+#[error("unknown register `{0}`: expected {expected}", expected = listed(&names(), "or"))]
 pub struct UnknownRegister(pub String);
 
 impl FromStr for Register {
@@ -204,20 +289,17 @@ impl FromStr for Register {
                 _ => Err(unknown()),
             }
         };
-        let alone = [Register::Fpscr, Register::Vscr, Register::Vrsave];
-        if let Some(register) = alone.into_iter().find(|one| one.facts().name == name) {
+        let named = |class: &Register| class.facts().name == name;
+        if let Some(register) = Register::control().find(named) {
             return Ok(register);
         }
-        // The longer prefix first.
-        if let Some(digits) = name.strip_prefix("vs") {
-            number(digits).map(Register::Vs)
-        } else if let Some(digits) = name.strip_prefix('v') {
-            number(digits).map(Register::V)
-        } else if let Some(digits) = name.strip_prefix('f') {
-            number(digits).map(Register::F)
-        } else {
-            Err(unknown())
-        }
+        // Of classes whose names begin alike the longest is meant.
+        let classes = Register::CLASSES.into_iter();
+        let classes = classes.filter(|class| !class.is_control());
+        let class = classes.filter(|class| name.starts_with(class.facts().name));
+        let class = class.max_by_key(|class| class.facts().name.len());
+        let class = class.ok_or_else(unknown)?;
+        number(&name[class.facts().name.len()..]).map(|n| class.numbered(n))
     }
 }
 

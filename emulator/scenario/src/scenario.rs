@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::effect::Effect;
 use crate::event::{Event, RegisterValues};
 use crate::facility::Facility;
+use crate::json::bounded::{Bounded, Counter};
 use crate::json::number::U64;
 use crate::json::{object, optional, registers};
 use crate::register::Register;
@@ -80,17 +81,17 @@ pub struct TaskStage {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "optional::counter"
+        deserialize_with = "Bounded::<Counter>::present"
     )]
-    #[schemars(with = "u8")]
+    #[schemars(with = "Bounded<Counter>")]
     pub load_fp: Option<u8>,
     /// The same for `thread.load_vec` and VMX.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "optional::counter"
+        deserialize_with = "Bounded::<Counter>::present"
     )]
-    #[schemars(with = "u8")]
+    #[schemars(with = "Bounded<Counter>")]
     pub load_vec: Option<u8>,
 }
 

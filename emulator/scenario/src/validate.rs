@@ -1,8 +1,10 @@
 //! What makes a scenario valid beyond its types: the same rules for files, generators and programs.
 
+use crate::calls::Call;
 use crate::error::ScenarioError;
 use crate::event::{Event, MAX_PLACES, Pending, RegisterValues, Switch, Syscall};
 use crate::facility::Facility;
+use crate::json::names::listed;
 use crate::ptrace::SetRegset;
 use crate::register::Register;
 use crate::scenario::{
@@ -258,9 +260,14 @@ fn check_ptrace(event: &Event, pending: &Pending, field: &str) -> Result<(), Sce
     };
     let field = format!("{field}.ptrace");
     if !event.can_be_traced() {
+        let calls = Call::ALL.iter().filter(|call| !call.can_be_traced());
+        let names: Vec<&str> = calls.map(|call| call.name()).collect();
         return wrong(
             field,
-            "others run before the task can stop, or it is another program then: expected no `ptrace` with sched_yield, vfork, execve, abort and exit",
+            format!(
+                "others run before the task can stop, or it is another program then: expected no `ptrace` with {}",
+                listed(&names, "and")
+            ),
         );
     }
     if pending.switch.is_some() || pending.after != 0 {

@@ -7,6 +7,7 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
+use ctxfuzz_scenario::Register;
 use unicorn_engine::{
     Unicorn, uc_context_alloc, uc_context_free, uc_context_restore, uc_context_save,
     uc_context_size, uc_error,
@@ -209,7 +210,9 @@ impl StateLayout {
         if state.bytes()[self.vscr_sat..self.vscr_sat + 16] != [0; 16] {
             file.vscr |= VSCR_SAT;
         }
-        file.vrsave = state.u64_at(self.spr + 8 * SPR_VRSAVE) as u32;
+        for (register, spr) in special_purpose() {
+            file.set(register, self.spr(state, spr).into());
+        }
         file
     }
 
@@ -242,8 +245,16 @@ impl StateLayout {
         state.bytes_mut()[vscr..vscr + 4].copy_from_slice(&(file.vscr & !VSCR_SAT).to_ne_bytes());
         state.set_u64(self.vscr_sat, u64::from(file.vscr & VSCR_SAT));
         state.set_u64(self.vscr_sat + 8, 0);
-        state.set_u64(self.spr + 8 * SPR_VRSAVE, file.vrsave.into());
+        for (register, spr) in special_purpose() {
+            let value = file.get(register) as u64;
+            state.set_u64(self.spr + 8 * usize::from(spr), value);
+        }
     }
+}
+
+/// The registers that are special purpose registers, and their numbers.
+fn special_purpose() -> impl Iterator<Item = (Register, u16)> {
+    Register::control().filter_map(|register| Some((register, register.spr()?)))
 }
 
 #[cfg(test)]

@@ -348,14 +348,7 @@ fn shown_by(entry: &LogEntry) -> Option<Effect> {
 
 /// The effect of a call that some kernels cannot be made to make.
 pub fn of_call(call: Syscall) -> Option<Effect> {
-    Some(match call {
-        Syscall::EnableKernel { .. } => Effect::KernelUse,
-        Syscall::KvmRun { .. } => Effect::Guest,
-        Syscall::Hibernate => Effect::Hibernation,
-        Syscall::Execve => Effect::Exec,
-        Syscall::Abort => Effect::CoreDump,
-        _ => return None,
-    })
+    call.facts().effect
 }
 
 /// Every effect that a scenario's events could have, wherever it runs.

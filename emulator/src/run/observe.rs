@@ -2,6 +2,7 @@
 //!
 //! Nothing is judged here. Each look copies the whole processor state, so a [`super::Runner`] looks only when asked to.
 
+use ctxfuzz_scenario::facility::Facility;
 use ctxfuzz_scenario::register::Register;
 
 use super::call::UserCall;
@@ -142,11 +143,11 @@ fn logical_registers(view: &View<'_>, layout: &Layout) -> RegisterFile {
         return file;
     };
     for register in Register::all() {
-        let live = match register {
-            Register::F(_) | Register::Vs(_) | Register::Fpscr => view.msr & FP_LIVE != 0,
-            Register::V(_) | Register::Vscr => view.msr & VMX_LIVE != 0,
+        let live = match register.owner() {
+            Some(Facility::Fp | Facility::Vsx) => view.msr & FP_LIVE != 0,
+            Some(Facility::Vmx) => view.msr & VMX_LIVE != 0,
             // The only copy that user code can get at is the register: no facility guards it.
-            Register::Vrsave => true,
+            None => true,
         };
         if !live {
             let value = images::image_register(view.memory, thread, &layout.thread, register);

@@ -5,8 +5,8 @@
 //! sequence is written down.
 
 use ctxfuzz_scenario::{
-    ComputeOp, Event, Facility, Interrupt, MAX_PLACES, Pending, Ptrace, Register, RegisterValues,
-    Scenario, SetRegset, Stage, Switch, Syscall, TaskStage, Via,
+    Call, ComputeOp, Draw, Event, Facility, FpExceptions, Interrupt, MAX_PLACES, Pending, Ptrace,
+    Register, RegisterValues, Scenario, SetRegset, Stage, Switch, Syscall, TaskStage, Via,
 };
 use mutatis::{Context, Generate, Rng, Session};
 
@@ -123,11 +123,11 @@ pub(crate) fn pattern(rng: &mut Rng) -> u64 {
 /// A value with no zero half, which is no FPSCR or VSCR image: those have a zero half or a small high half.
 fn distinct(rng: &mut Rng, register: Register) -> u128 {
     match register {
-        Register::F(_) | Register::Vs(_) | Register::V(_) => {
+        Register::Fpscr | Register::Vscr | Register::Vrsave => value(rng, register),
+        _ => {
             let spread = 0x4100_0000_4200_0000_4300_0000_4400_0000;
             (rng.gen_u128() | spread) & register.mask()
         }
-        _ => value(rng, register),
     }
 }
 
@@ -158,7 +158,10 @@ pub(crate) fn register(rng: &mut Rng) -> Register {
         4..=5 => Register::Vs(number),
         6..=7 => Register::V(number),
         8 => Register::Fpscr,
-        _ => one_of(rng, &[Register::Vscr, Register::Vrsave]),
+        _ => {
+            let others: Vec<Register> = Register::control().skip(1).collect();
+            one_of(rng, &others)
+        }
     }
 }
 
@@ -277,31 +280,52 @@ pub(crate) fn switch(rng: &mut Rng, tasks: usize) -> Switch {
     }
 }
 
+/// A call that random scenarios have, as often against the others as the table of calls says.
 pub(crate) fn syscall(rng: &mut Rng) -> Syscall {
-    match below(rng, 24) {
-        0 => Syscall::Getppid,
-        1..=2 => Syscall::SchedYield,
-        3..=5 => Syscall::Fork,
-        6 => Syscall::Vfork,
-        7..=8 => Syscall::Clone { fail: false },
-        9 => Syscall::Clone { fail: true },
-        10..=11 => Syscall::Read {
-            bytes: one_of(rng, &BYTES),
-        },
-        12..=13 => Syscall::Write {
-            bytes: one_of(rng, &BYTES),
-        },
-        14 => Syscall::FutexWait,
-        15 => Syscall::FutexWake,
-        16..=17 => Syscall::Kill {
-            signal: one_of(rng, &SIGNALS),
-        },
-        18..=20 => Syscall::RtSigreturn,
-        21 => Syscall::EnableKernel {
-            facility: one_of(rng, Facility::ALL),
-        },
-        22 => Syscall::KvmRun { pr: false },
-        _ => Syscall::Exit,
+    let shares = || {
+        Call::numbered().flat_map(|call| {
+            let facts = call.facts();
+            [
+                (call, facts.common, false),
+                (call, facts.common_with_flags, true),
+            ]
+        })
+    };
+    let mut number = below(rng, shares().map(|(_, share, _)| share).sum());
+    for (call, share, flags) in shares() {
+        match number.checked_sub(share) {
+            None => return call.draw(&mut Arguments { rng, flags }),
+            Some(rest) => number = rest,
+        }
+    }
+    Syscall::Getppid
+}
+
+/// Arguments of a call that random scenarios have: values on both sides of what kernels decide by.
+struct Arguments<'a> {
+    rng: &'a mut Rng,
+    flags: bool,
+}
+
+impl Draw for Arguments<'_> {
+    fn flag(&mut self) -> bool {
+        self.flags
+    }
+
+    fn bytes(&mut self) -> u16 {
+        one_of(self.rng, &BYTES)
+    }
+
+    fn signal(&mut self) -> u8 {
+        one_of(self.rng, &SIGNALS)
+    }
+
+    fn facility(&mut self) -> Facility {
+        one_of(self.rng, Facility::ALL)
+    }
+
+    fn fpexc(&mut self) -> FpExceptions {
+        one_of(self.rng, FpExceptions::ALL)
     }
 }
 

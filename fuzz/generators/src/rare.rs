@@ -1,7 +1,9 @@
 //! What random scenarios do not have, because it ends a task or needs several events in a row to do anything: mutations insert it.
 
+use std::ops::Range;
+
 use ctxfuzz_scenario::{
-    AccessOp, ComputeOp, Event, Facility, FpExceptions, FrameEdit, Pending, Register,
+    AccessOp, Call, ComputeOp, Draw, Event, Facility, FpExceptions, FrameEdit, Pending, Register,
     RegisterValues, Scenario, Syscall, Via,
 };
 use mutatis::{Candidates, Mutate, Result, Rng, Session};
@@ -72,21 +74,72 @@ fn wrap_counters(scenario: &mut Scenario, rng: &mut Rng) {
 }
 
 /// A few events, in this order.
+/// A run of events, or an event, that is no rare call.
+type Run = fn(&mut Rng) -> Vec<Event>;
+
+/// What is inserted beside the rare calls, and the numbers that stand for it. The numbers in
+/// between are those of the calls ([`CallFacts::rare`](ctxfuzz_scenario::CallFacts::rare)).
+const RUNS: [(Range<usize>, Run); 7] = [
+    (0..1, |rng| {
+        vec![Event::EditFrame(one_of(rng, FrameEdit::ALL))]
+    }),
+    (1..2, handler_that_edits),
+    (4..6, fp_exception),
+    (9..10, |rng| vec![interrupted_copy(rng)]),
+    (10..12, |rng| vec![misaligned(rng)]),
+    (14..16, fp_exceptions_off),
+    (16..17, copy_that_sleeps),
+];
+
 fn rare(rng: &mut Rng) -> Vec<Event> {
-    match below(rng, 18) {
-        0 => vec![Event::EditFrame(one_of(rng, FrameEdit::ALL))],
-        1 => handler_that_edits(rng),
-        2..=3 => vec![prctl(rng)],
-        4..=5 => fp_exception(rng),
-        6..=7 => vec![swapcontext(rng)],
-        8 => vec![syscall(rng, Syscall::Execve)],
-        9 => vec![interrupted_copy(rng)],
-        10..=11 => vec![misaligned(rng)],
-        12 => vec![syscall(rng, Syscall::KvmRun { pr: true })],
-        13 => vec![syscall(rng, Syscall::Hibernate)],
-        14..=15 => fp_exceptions_off(rng),
-        16 => copy_that_sleeps(rng),
-        _ => vec![syscall(rng, Syscall::Abort)],
+    let number = below(rng, numbers().map(|range| range.end).max().unwrap_or(1));
+    if let Some((_, run)) = RUNS.iter().find(|(range, _)| range.contains(&number)) {
+        return run(rng);
+    }
+    let mut calls = Call::ALL.iter().copied();
+    match calls.find(|call| call.facts().rare.contains(&number)) {
+        Some(call) => vec![rare_call(rng, call)],
+        None => Vec::new(),
+    }
+}
+
+/// The numbers that stand for something, in no order.
+fn numbers() -> impl Iterator<Item = Range<usize>> {
+    let runs = RUNS.iter().map(|(range, _)| range.clone());
+    runs.chain(Call::ALL.iter().map(|call| call.facts().rare.clone()))
+}
+
+fn rare_call(rng: &mut Rng, call: Call) -> Event {
+    let flags = call.facts().rare_flags;
+    let call = call.draw(&mut Arguments { rng, flags });
+    syscall(rng, call)
+}
+
+/// Arguments of a rare call.
+struct Arguments<'a> {
+    rng: &'a mut Rng,
+    flags: usize,
+}
+
+impl Draw for Arguments<'_> {
+    fn flag(&mut self) -> bool {
+        once_in(self.rng, self.flags)
+    }
+
+    fn bytes(&mut self) -> u16 {
+        one_of(self.rng, &LARGE)
+    }
+
+    fn signal(&mut self) -> u8 {
+        one_of(self.rng, &SIGNALS)
+    }
+
+    fn facility(&mut self) -> Facility {
+        one_of(self.rng, Facility::ALL)
+    }
+
+    fn fpexc(&mut self) -> FpExceptions {
+        one_of(self.rng, FpExceptions::ALL)
     }
 }
 
@@ -140,16 +193,6 @@ fn misaligned(rng: &mut Rng) -> Event {
         register,
         pending: work,
     }
-}
-
-fn prctl(rng: &mut Rng) -> Event {
-    let fpexc = one_of(rng, FpExceptions::ALL);
-    syscall(rng, Syscall::Prctl { fpexc })
-}
-
-fn swapcontext(rng: &mut Rng) -> Event {
-    let (small, misaligned) = (once_in(rng, 3), once_in(rng, 3));
-    syscall(rng, Syscall::Swapcontext { small, misaligned })
 }
 
 /// A softirq comes while the kernel gives up VMX, or copies with it.
@@ -225,7 +268,7 @@ fn fp_exception(rng: &mut Rng) -> Vec<Event> {
     ];
     if !once_in(rng, 3) {
         let at = below(rng, 2);
-        run.insert(at, prctl(rng));
+        run.insert(at, rare_call(rng, Call::Prctl));
     }
     run
 }
@@ -265,19 +308,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_number_stands_for_one_thing() {
+        let mut taken: Vec<usize> = numbers().flatten().collect();
+        taken.sort_unstable();
+        assert_eq!(taken, (0..taken.len()).collect::<Vec<usize>>());
+    }
+
+    #[test]
     fn rare_scenarios_are_valid_have_what_others_lack_and_depend_on_the_seed_alone() {
         let is_rare = |event: &Event| match event {
             _ if event.pending().is_some_and(|work| work.softirq) => true,
             Event::EditFrame(_) | Event::Access { .. } => true,
-            Event::Syscall { call, .. } => matches!(
-                call,
-                Syscall::Prctl { .. }
-                    | Syscall::Swapcontext { .. }
-                    | Syscall::Execve
-                    | Syscall::Hibernate
-                    | Syscall::KvmRun { pr: true }
-                    | Syscall::Abort
-            ),
+            Event::Syscall { call, .. } => {
+                let flags = matches!(call, Syscall::KvmRun { pr: true });
+                flags || call.facts().common == 0
+            }
             Event::Set(values) => values
                 .get(&Register::Fpscr)
                 .is_some_and(|fpscr| fpscr & 0xf8 != 0),

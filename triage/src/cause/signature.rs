@@ -142,11 +142,9 @@ fn rank(register: Option<Register>) -> (u8, Option<Register>) {
     let class = match register {
         Some(Register::F(_)) => 0,
         Some(Register::V(_)) => 1,
-        Some(Register::Fpscr) => 2,
-        Some(Register::Vscr) => 3,
-        Some(Register::Vrsave) => 4,
-        Some(Register::Vs(_)) => 5,
-        None => 6,
+        Some(Register::Vs(_)) => 3,
+        Some(_) => 2,
+        None => 4,
     };
     (class, register)
 }
@@ -163,7 +161,7 @@ fn stable(cause: &RawCause, first: Register, pattern: Option<&Pattern>) -> Strin
     let class = match first {
         Register::F(_) | Register::Vs(_) => "vsrs",
         Register::V(_) => "vrs",
-        Register::Fpscr | Register::Vscr | Register::Vrsave => {
+        _ => {
             let lost = pattern.filter(|p| p.source == Source::HighHalfLost);
             return slug(first, lost);
         }

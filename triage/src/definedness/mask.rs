@@ -16,9 +16,9 @@ pub struct Mask {
     f: u32,
     vs: u32,
     v: u32,
-    fpscr: u64,
-    vscr: u32,
-    vrsave: u32,
+    /// Of the registers that are the only ones of their class, in the order of their
+    /// [`Register::control_index`].
+    control: [u64; Register::CONTROLS],
 }
 
 impl Mask {
@@ -27,18 +27,14 @@ impl Mask {
         f: !0,
         vs: !0,
         v: !0,
-        fpscr: !0,
-        vscr: !0,
-        vrsave: !0,
+        control: [!0; Register::CONTROLS],
     };
     /// No bit of any register is defined.
     pub const NOTHING: Mask = Mask {
         f: 0,
         vs: 0,
         v: 0,
-        fpscr: 0,
-        vscr: 0,
-        vrsave: 0,
+        control: [0; Register::CONTROLS],
     };
 
     /// The defined bits of a register, aligned as `RegisterFile::get` has its value.
@@ -48,10 +44,16 @@ impl Mask {
             Register::F(n) => lane(self.f, n, u64::MAX.into()),
             Register::Vs(n) => lane(self.vs, n, u64::MAX.into()),
             Register::V(n) => lane(self.v, n, u128::MAX),
-            Register::Fpscr => self.fpscr.into(),
-            Register::Vscr => self.vscr.into(),
-            Register::Vrsave => self.vrsave.into(),
+            control => u128::from(*self.control(control)) & control.mask(),
         }
+    }
+
+    fn control(&self, register: Register) -> &u64 {
+        &self.control[place(register)]
+    }
+
+    fn control_mut(&mut self, register: Register) -> &mut u64 {
+        &mut self.control[place(register)]
     }
 
     /// Whether any bit of the register is undefined.
@@ -61,7 +63,7 @@ impl Mask {
 
     /// Whether FP arithmetic knows its rounding mode and which exceptions suppress a result.
     pub fn has_fp_control(&self) -> bool {
-        self.fpscr & FPSCR_CONTROL == FPSCR_CONTROL
+        self.control(Register::Fpscr) & FPSCR_CONTROL == FPSCR_CONTROL
     }
 
     /// Makes undefined what a handler takes out of its frame.
@@ -91,20 +93,18 @@ impl Mask {
             Register::F(n) => lane(&mut self.f, n),
             Register::Vs(n) => lane(&mut self.vs, n),
             Register::V(n) => lane(&mut self.v, n),
-            Register::Fpscr => self.fpscr = if defined { !0 } else { 0 },
-            Register::Vscr => self.vscr = if defined { !0 } else { 0 },
-            Register::Vrsave => self.vrsave = if defined { !0 } else { 0 },
+            control => *self.control_mut(control) = if defined { !0 } else { 0 },
         }
     }
 
     /// Makes FPSCR's status bits undefined; its control bits stay as they are.
     pub fn lose_fp_status(&mut self) {
-        self.fpscr &= FPSCR_CONTROL;
+        *self.control_mut(Register::Fpscr) &= FPSCR_CONTROL;
     }
 
     /// Makes VSCR\[SAT\] undefined; NJ stays as it is.
     pub fn lose_saturation(&mut self) {
-        self.vscr &= VSCR_CONTROL;
+        *self.control_mut(Register::Vscr) &= u64::from(VSCR_CONTROL);
     }
 
     /// Makes everything undefined that a function call leaves undefined under the ELF ABI.
@@ -118,13 +118,14 @@ impl Mask {
 
     /// What a signal handler may rely on when the interrupted code's mask is `self`.
     pub fn in_handler(&self) -> Mask {
-        Mask {
+        let mut mask = Mask {
             f: 0,
             vs: 0,
             v: 0,
-            fpscr: !0,
             ..*self
-        }
+        };
+        mask.put(Register::Fpscr, true);
+        mask
     }
 
     /// Bits that are defined in both.
@@ -133,11 +134,14 @@ impl Mask {
             f: self.f & other.f,
             vs: self.vs & other.vs,
             v: self.v & other.v,
-            fpscr: self.fpscr & other.fpscr,
-            vscr: self.vscr & other.vscr,
-            vrsave: self.vrsave & other.vrsave,
+            control: std::array::from_fn(|index| self.control[index] & other.control[index]),
         }
     }
+}
+
+/// Where a [`Mask`] has a register that is the only one of its class.
+fn place(register: Register) -> usize {
+    register.control_index().unwrap_or(0)
 }
 
 /// Bit `n`, or none for an index no register has.

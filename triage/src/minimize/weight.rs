@@ -1,10 +1,7 @@
 //! Which of two scenarios is simpler.
 
-use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::AccessOp;
-use ctxfuzz_scenario::event::{
-    ComputeOp, Event, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
-};
+use ctxfuzz_scenario::event::{ComputeOp, Event, Interrupt, Pending, RegisterValues, Switch, Via};
 use ctxfuzz_scenario::scenario::Scenario;
 
 /// How much a reader has to take in; compared from the first field to the last. No infinite chain goes down.
@@ -53,7 +50,7 @@ impl Weight {
         match event {
             Event::Set(values) => self.values(values),
             Event::Fill { facility, pattern } => {
-                self.detail += 1 + facility_weight(*facility) + number((*pattern).into());
+                self.detail += 1 + facility.weight() + number((*pattern).into());
             }
             Event::Compute { op, register } => {
                 self.detail += compute_weight(*op) + u64::from(*register);
@@ -67,7 +64,7 @@ impl Weight {
                 self.pending(pending);
             }
             Event::EditFrame(_) => self.detail += 1,
-            Event::Touch(facility) => self.detail += facility_weight(*facility),
+            Event::Touch(facility) => self.detail += facility.weight(),
             Event::Interrupt { vector, pending } => {
                 self.detail += match vector {
                     Interrupt::Decrementer => 0,
@@ -79,7 +76,7 @@ impl Weight {
                 self.pending(pending);
             }
             Event::Syscall { call, via, pending } => {
-                self.detail += call_weight(call) + u64::from(*via == Via::Scv);
+                self.detail += call.weight() + u64::from(*via == Via::Scv);
                 self.pending(pending);
             }
         }
@@ -95,7 +92,7 @@ impl Weight {
         ];
         self.pending += parts.into_iter().filter(|&part| part).count();
         if let Some(set) = pending.ptrace.and_then(|ptrace| ptrace.set) {
-            self.detail += 1 + facility_weight(set.regset) + u64::from(set.bytes.unwrap_or(0));
+            self.detail += 1 + set.regset.weight() + u64::from(set.bytes.unwrap_or(0));
         }
         self.detail += match pending.switch {
             Some(Switch::To(task)) => 1 + u64::from(task),
@@ -108,14 +105,6 @@ impl Weight {
 /// Short numbers read better than long ones.
 fn number(value: u128) -> u64 {
     (u128::BITS - value.leading_zeros()).into()
-}
-
-fn facility_weight(facility: Facility) -> u64 {
-    match facility {
-        Facility::Fp => 0,
-        Facility::Vmx => 1,
-        Facility::Vsx => 2,
-    }
 }
 
 fn compute_weight(op: ComputeOp) -> u64 {
@@ -135,24 +124,5 @@ fn access_weight(op: AccessOp) -> u64 {
         AccessOp::Stxvd2x => 3,
         AccessOp::Lxsdx => 4,
         AccessOp::Stxsdx => 5,
-    }
-}
-
-fn call_weight(call: &Syscall) -> u64 {
-    match *call {
-        Syscall::Getppid => 0,
-        Syscall::SchedYield => 1,
-        Syscall::Exit | Syscall::RtSigreturn => 2,
-        Syscall::FutexWake => 3,
-        Syscall::EnableKernel { facility } => 3 + facility_weight(facility),
-        Syscall::FutexWait | Syscall::Prctl { .. } | Syscall::Execve | Syscall::Hibernate => 4,
-        Syscall::KvmRun { pr } => 4 + u64::from(pr),
-        Syscall::Swapcontext { small, misaligned } => 4 + u64::from(small) + u64::from(misaligned),
-        Syscall::Abort => 5,
-        Syscall::Fork => 5,
-        Syscall::Vfork => 6,
-        Syscall::Clone { fail } => 7 + u64::from(fail),
-        Syscall::Kill { signal } => 5 + u64::from(signal),
-        Syscall::Read { bytes } | Syscall::Write { bytes } => 5 + u64::from(bytes),
     }
 }

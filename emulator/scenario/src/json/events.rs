@@ -1,234 +1,240 @@
 //! Events: an object with one key, the kind, whose value is the event's fields.
+//!
+//! Which events there are is in `event`; what a row of its table becomes is said here.
 
 use std::fmt;
+use std::marker::PhantomData;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use crate::access::AccessOp;
-use crate::event::{ComputeOp, Event, FrameEdit, Interrupt, Pending, RegisterValues};
-use crate::facility::Facility;
-use crate::json::names::named;
-use crate::json::number::U64;
-use crate::json::object::{self, Object};
-use crate::json::syscall::{CheckedSyscall, SyscallFields};
-use crate::json::{optional, registers};
+use crate::event::RegisterValues;
+use crate::json::names::listed;
+use crate::json::registers;
 
-/// One thing that happens: an object with one key.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "Event")]
-enum Spelled {
-    /// User instructions that give registers values.
-    Set(Values),
-    /// User instructions that load every register of a facility with values made from a seed.
-    Fill(Fill),
-    /// One user computation.
-    Compute(Compute),
-    /// A load or store of user code that ends in an alignment interrupt.
-    Access(Access),
-    /// A user instruction of the facility that changes no register.
-    Touch(Facility),
-    /// A signal handler changes its frame; nothing happens outside a handler.
-    EditFrame(FrameEdit),
-    /// An interrupt between two user instructions.
-    Interrupt(InterruptFields),
-    /// A system call.
-    Syscall(SyscallFields),
+/// Declares the events. A row says how its JSON is spelled in one of three ways:
+///
+/// ```text
+/// /// A user instruction of the facility that changes no register.
+/// Touch = "touch", value(facility: Facility as Facility);
+///
+/// /// User instructions that load every register of a facility with ...
+/// Fill = "fill", object
+///     /// Fields of a fill.
+///     Fill {
+///         /// Which registers.
+///         facility: Facility,
+///     };
+///
+/// /// A system call.
+/// Syscall = "syscall", checked CheckedSyscall { call: Syscall, via: Via, pending: Pending };
+/// ```
+///
+/// Each becomes a variant of `Event` (`Event::Touch(Facility)`, `Event::Fill { facility: .. }`), a
+/// word of `Kind`, and a variant of `Spelled`, from which serde and schemars derive what is written
+/// and the Schema, with the text above the row. The value of the key is
+///
+/// * `value`: one value, of a type that is spelled as another (often itself);
+/// * `object`: a struct of that name, which the row declares; attributes of fields are for it only;
+/// * `checked`: a struct with these fields that reads and checks itself.
+///
+/// `#[details = ".."]` after the text is for readers of the Rust documentation only.
+macro_rules! events {
+    ($(
+        $(#[doc = $doc:tt])+
+        $(#[details = $details:tt])?
+        $event:ident = $name:literal,
+        $(value($value:ident: $type:ty as $spelled:ty))?
+        $(object
+            $(#[doc = $object_doc:tt])+
+            $(#[schemars($($object_schema:tt)*)])?
+            $object:ident { $(
+                $(#[doc = $about:tt])+
+                $(#[serde($($serde:tt)*)])?
+                $(#[schemars($($schema:tt)*)])?
+                $field:ident: $field_type:ty,
+            )+ }
+        )?
+        $(checked $checked:ident { $(
+            $(#[doc = $part_about:tt])+
+            $part:ident: $part_type:ty,
+        )+ })?
+    ;)+) => {
+        /// One thing that happens.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub enum Event {
+            $(
+                $(#[doc = $doc])+
+                $(#[doc = ""] #[doc = $details])?
+                $event
+                    $(($type))?
+                    $({ $($(#[doc = $about])+ $field: $field_type,)+ })?
+                    $({ $($(#[doc = $part_about])+ $part: $part_type,)+ })?
+                ,
+            )+
+        }
+
+        /// The key.
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        enum Kind {
+            $($event,)+
+        }
+
+        $crate::json::names::named!(Kind, "event", { $($event = $name),+ });
+
+        $($(
+            $(#[doc = $object_doc])+
+            #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+            #[serde(deny_unknown_fields)]
+            $(#[schemars($($object_schema)*)])?
+            struct $object {
+                $(
+                    $(#[doc = $about])+
+                    $(#[serde($($serde)*)])?
+                    $(#[schemars($($schema)*)])?
+                    $field: $field_type,
+                )+
+            }
+        )?)+
+
+        /// One thing that happens: an object with one key.
+        #[derive(serde::Serialize, schemars::JsonSchema)]
+        #[schemars(rename = "Event")]
+        enum Spelled {
+            $(
+                $(#[doc = $doc])+
+                #[serde(rename = $name)]
+                $event($($spelled)? $($object)? $($checked)?),
+            )+
+        }
+
+        impl From<Event> for Spelled {
+            fn from(event: Event) -> Self {
+                match event {
+                    $(Event::$event $(($value))? $({ $($field),+ })? $({ $($part),+ })? => {
+                        Spelled::$event(
+                            $($value.into())?
+                            $($object { $($field),+ })?
+                            $($checked { $($part),+ })?
+                        )
+                    })+
+                }
+            }
+        }
+
+        impl $crate::json::events::Keyed for Event {
+            const KEYS: &[&str] = Kind::NAMES;
+
+            fn read<'de, A: serde::de::MapAccess<'de>>(
+                map: &mut A,
+            ) -> Result<Option<(Self, &'static str)>, A::Error> {
+                let Some(kind) = map.next_key::<Kind>()? else {
+                    return Ok(None);
+                };
+                let event = match kind {
+                    $(Kind::$event => {
+                        $(
+                            let $value = map.next_value::<$spelled>()?;
+                            Event::$event($value.into())
+                        )?
+                        $(
+                            let object = $crate::json::object::Object::new();
+                            let $object { $($field),+ } = map.next_value_seed(object)?;
+                            Event::$event { $($field),+ }
+                        )?
+                        $(
+                            let $checked { $($part),+ } = map.next_value()?;
+                            Event::$event { $($part),+ }
+                        )?
+                    })+
+                };
+                Ok(Some((event, kind.name())))
+            }
+        }
+
+        impl serde::Serialize for Event {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Spelled::from(self.clone()).serialize(serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for Event {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::json::events::keyed(deserializer)
+            }
+        }
+
+        impl schemars::JsonSchema for Event {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                Spelled::schema_name()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                Spelled::json_schema(generator)
+            }
+        }
+    };
+}
+pub(crate) use events;
+
+/// What is an object with one key, which says what the value is.
+pub(crate) trait Keyed: Sized {
+    /// The keys there are.
+    const KEYS: &[&str];
+
+    /// Reads the first key and its value, and says which key it was; `None` if there is none.
+    fn read<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<(Self, &'static str)>, A::Error>;
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Set,
-    Fill,
-    Compute,
-    Access,
-    Touch,
-    EditFrame,
-    Interrupt,
-    Syscall,
+/// Reads an event, and no second one from the same object.
+pub(crate) fn keyed<'de, D: Deserializer<'de>, T: Keyed>(deserializer: D) -> Result<T, D::Error> {
+    struct KeyedVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: Keyed> Visitor<'de> for KeyedVisitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let keys = listed(T::KEYS, "or");
+            write!(f, "an event: an object with one key ({keys})")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+            let Some((event, kind)) = T::read(&mut map)? else {
+                return Err(A::Error::invalid_length(0, &self));
+            };
+            match map.next_key::<String>()? {
+                None => Ok(event),
+                Some(second) => {
+                    map.next_value::<IgnoredAny>()?;
+                    Err(A::Error::custom(format_args!(
+                        "an event has one key, but `{second}` follows `{kind}`: write two events"
+                    )))
+                }
+            }
+        }
+    }
+
+    deserializer.deserialize_map(KeyedVisitor(PhantomData))
 }
 
-named!(Kind, "event", {
-    Set = "set", Fill = "fill", Compute = "compute", Access = "access", Touch = "touch", EditFrame = "edit_frame", Interrupt = "interrupt", Syscall = "syscall",
-});
-
+// Register values that an event gives: at least one. (The Schema has no text for them.)
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-struct Values(
+pub(crate) struct Values(
     #[serde(with = "registers")]
     #[schemars(with = "registers::Values", extend("minProperties" = 1))]
     RegisterValues,
 );
 
-/// Fields of a fill.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Fill {
-    /// Which registers.
-    facility: Facility,
-    /// Seed of the values; equal seeds give equal values.
-    #[serde(
-        serialize_with = "optional::write_pattern",
-        deserialize_with = "optional::pattern"
-    )]
-    #[schemars(with = "U64")]
-    pattern: u64,
-}
-
-/// Fields of a computation: `register <- op(register, next register)`.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Compute {
-    /// The instruction.
-    op: ComputeOp,
-    /// Index of the target: an FPR, VSR or VR as the instruction has it.
-    #[serde(deserialize_with = "optional::register_index")]
-    #[schemars(range(max = 31))]
-    register: u8,
-}
-
-/// Fields of an access.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("if" = json!({ "properties": { "op": { "enum": ["lfd", "stfd"] } } }), "then" = json!({ "properties": { "register": { "maximum": 31 } } })))]
-struct Access {
-    /// The instruction.
-    op: AccessOp,
-    /// Which FPR (0 to 31) or VSR (0 to 63).
-    #[serde(deserialize_with = "optional::vsr_index")]
-    #[schemars(range(max = 63))]
-    register: u8,
-    /// What becomes pending while the kernel does the instruction's work.
-    #[serde(
-        default,
-        skip_serializing_if = "Pending::is_none",
-        deserialize_with = "object::one"
-    )]
-    pending: Pending,
-}
-
-/// Fields of an interrupt.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct InterruptFields {
-    /// Which one.
-    vector: Interrupt,
-    /// What is pending when its handler has run.
-    #[serde(
-        default,
-        skip_serializing_if = "Pending::is_none",
-        deserialize_with = "object::one"
-    )]
-    pending: Pending,
-}
-
-impl Serialize for Event {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Event::Set(values) => Spelled::Set(Values(values.clone())),
-            Event::Fill { facility, pattern } => Spelled::Fill(Fill {
-                facility: *facility,
-                pattern: *pattern,
-            }),
-            Event::Compute { op, register } => Spelled::Compute(Compute {
-                op: *op,
-                register: *register,
-            }),
-            Event::Access {
-                op,
-                register,
-                pending,
-            } => Spelled::Access(Access {
-                op: *op,
-                register: *register,
-                pending: *pending,
-            }),
-            Event::Touch(facility) => Spelled::Touch(*facility),
-            Event::EditFrame(edit) => Spelled::EditFrame(*edit),
-            Event::Interrupt { vector, pending } => Spelled::Interrupt(InterruptFields {
-                vector: *vector,
-                pending: *pending,
-            }),
-            Event::Syscall { call, via, pending } => {
-                Spelled::Syscall(SyscallFields::of(*call, *via, *pending))
-            }
-        }
-        .serialize(serializer)
+impl From<RegisterValues> for Values {
+    fn from(values: RegisterValues) -> Self {
+        Values(values)
     }
 }
 
-impl<'de> Deserialize<'de> for Event {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EventVisitor;
-
-        impl<'de> Visitor<'de> for EventVisitor {
-            type Value = Event;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an event: an object with one key (set, fill, compute, access, touch, edit_frame, interrupt or syscall)")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event, A::Error> {
-                let Some(kind) = map.next_key::<Kind>()? else {
-                    return Err(A::Error::invalid_length(0, &self));
-                };
-                let event = match kind {
-                    Kind::Set => Event::Set(map.next_value::<Values>()?.0),
-                    Kind::Fill => {
-                        let Fill { facility, pattern } = map.next_value_seed(Object::new())?;
-                        Event::Fill { facility, pattern }
-                    }
-                    Kind::Compute => {
-                        let Compute { op, register } = map.next_value_seed(Object::new())?;
-                        Event::Compute { op, register }
-                    }
-                    Kind::Access => {
-                        let Access {
-                            op,
-                            register,
-                            pending,
-                        } = map.next_value_seed(Object::new())?;
-                        Event::Access {
-                            op,
-                            register,
-                            pending,
-                        }
-                    }
-                    Kind::Touch => Event::Touch(map.next_value()?),
-                    Kind::EditFrame => Event::EditFrame(map.next_value()?),
-                    Kind::Interrupt => {
-                        let InterruptFields { vector, pending } =
-                            map.next_value_seed(Object::new())?;
-                        Event::Interrupt { vector, pending }
-                    }
-                    Kind::Syscall => map.next_value::<CheckedSyscall>()?.0,
-                };
-                match map.next_key::<String>()? {
-                    None => Ok(event),
-                    Some(second) => {
-                        map.next_value::<IgnoredAny>()?;
-                        Err(A::Error::custom(format_args!(
-                            "an event has one key, but `{second}` follows `{kind}`: write two events"
-                        )))
-                    }
-                }
-            }
-        }
-
-        deserializer.deserialize_map(EventVisitor)
-    }
-}
-
-impl JsonSchema for Event {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        Spelled::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Spelled::json_schema(generator)
+impl From<Values> for RegisterValues {
+    fn from(Values(values): Values) -> Self {
+        values
     }
 }

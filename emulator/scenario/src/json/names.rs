@@ -3,12 +3,15 @@
 //! Written by macro and not derived: messages then name the kind of thing and list the words, and the schema is as strict as the
 //! reader (serde's derive also takes `{"fp": null}` for `"fp"`).
 
+use std::borrow::Borrow;
+
 use crate::access::AccessOp;
 use crate::effect::Effect;
 use crate::event::{ComputeOp, FpExceptions, FrameEdit, Interrupt, Via};
 use crate::facility::Facility;
-use crate::register::Register;
+use crate::register::{self, Register};
 use crate::scenario::{Abis, Endians, Place, Verdict};
+use crate::work::Work;
 
 /// A word that names nothing of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,12 +22,12 @@ pub struct UnknownName {
     expected: String,
 }
 
-/// `a`, `a or b`, `a, b or c`.
-fn alternatives(names: &[&str]) -> String {
+/// `a`, `a or b`, `a, b or c`; or with another word for `or`.
+pub(crate) fn listed<S: Borrow<str>>(names: &[S], word: &str) -> String {
     match names {
         [] => "nothing".to_owned(),
-        [only] => (*only).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+        [only] => only.borrow().to_owned(),
+        [first @ .., last] => format!("{} {word} {}", first.join(", "), last.borrow()),
     }
 }
 
@@ -34,6 +37,9 @@ macro_rules! named {
         impl $type {
             /// Every value, in declaration order.
             pub const ALL: &[$type] = &[$($type::$variant),+];
+
+            /// The word for each of them.
+            pub(crate) const NAMES: &[&str] = &[$($name),+];
 
             /// The word for it.
             pub const fn name(self) -> &'static str {
@@ -54,7 +60,7 @@ macro_rules! named {
 
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 let found = $type::ALL.iter().find(|value| value.name() == name);
-                found.copied().ok_or_else(|| $crate::json::names::unknown($what, name, &[$($name),+]))
+                found.copied().ok_or_else(|| $crate::json::names::unknown($what, name, $type::NAMES))
             }
         }
 
@@ -66,7 +72,9 @@ macro_rules! named {
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::json::names::word(deserializer, $what, &[$($name),+])
+                $crate::json::names::word(deserializer, $what, || {
+                    $crate::json::names::listed($type::NAMES, "or")
+                })
             }
         }
 
@@ -76,7 +84,7 @@ macro_rules! named {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "description": concat!("A ", $what, "."), "type": "string", "enum": [$($name),+] })
+                schemars::json_schema!({ "description": concat!("A ", $what, "."), "type": "string", "enum": $type::NAMES })
             }
         }
     };
@@ -87,31 +95,27 @@ pub(crate) fn unknown(what: &'static str, name: &str, names: &[&str]) -> Unknown
     UnknownName {
         what,
         name: name.to_owned(),
-        expected: alternatives(names),
+        expected: listed(names, "or"),
     }
 }
 
-/// Reads a string and parses it, so that the error is at the string.
+/// Reads a string and parses it, so that the error is at the string. `expected` lists the words.
 pub(crate) fn word<'de, D, T>(
     deserializer: D,
     what: &'static str,
-    names: &'static [&'static str],
+    expected: fn() -> String,
 ) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
-    struct Word<T>(
-        &'static str,
-        &'static [&'static str],
-        std::marker::PhantomData<T>,
-    );
+    struct Word<T>(&'static str, fn() -> String, std::marker::PhantomData<T>);
 
     impl<T: std::str::FromStr<Err: std::fmt::Display>> serde::de::Visitor<'_> for Word<T> {
         type Value = T;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "the name of a {} ({})", self.0, alternatives(self.1))
+            write!(f, "the name of a {} ({})", self.0, self.1())
         }
 
         fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<T, E> {
@@ -119,7 +123,7 @@ where
         }
     }
 
-    deserializer.deserialize_str(Word(what, names, std::marker::PhantomData))
+    deserializer.deserialize_str(Word(what, expected, std::marker::PhantomData))
 }
 
 named!(Effect, "kind of effect", {
@@ -138,6 +142,18 @@ named!(Effect, "kind of effect", {
     KernelUse = "kernel_use",
     Softirq = "softirq",
     SystemReset = "system_reset",
+    Hibernation = "hibernation",
+});
+named!(Work, "kind of work", {
+    Switch = "switch",
+    Signal = "signal",
+    IoWorker = "io_worker",
+    Fork = "fork",
+    EnableKernel = "enable_kernel",
+    KvmRun = "kvm_run",
+    Exec = "exec",
+    Softirq = "softirq",
+    Emulation = "emulation",
     Hibernation = "hibernation",
 });
 named!(Facility, "facility", { Fp = "fp", Vmx = "vmx", Vsx = "vsx" });
@@ -164,11 +180,9 @@ impl serde::Serialize for Register {
 
 impl<'de> serde::Deserialize<'de> for Register {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        word(
-            deserializer,
-            "register",
-            &["f0..f31", "vs0..vs31", "v0..v31", "fpscr", "vscr", "vrsave"],
-        )
+        word(deserializer, "register", || {
+            listed(&register::names(), "or")
+        })
     }
 }
 
@@ -181,7 +195,7 @@ impl schemars::JsonSchema for Register {
         schemars::json_schema!({
             "description": "f<n>: doubleword 0 of VSR n; vs<n>: its doubleword 1; v<n>: VR n (n from 0 to 31); fpscr, vscr, vrsave.",
             "type": "string",
-            "pattern": "^((f|vs|v)([0-9]|[12][0-9]|3[01])|fpscr|vscr|vrsave)$"
+            "pattern": register::pattern(&Register::CLASSES)
         })
     }
 }

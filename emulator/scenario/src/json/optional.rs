@@ -1,13 +1,12 @@
-//! Fields that may be absent, but are not `null`; and small integers with a range.
+//! Fields that may be absent, but are not `null`; patterns, signals and switches.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::event::{MAX_PLACES, Switch};
+use crate::event::Switch;
 use crate::json::number::{self, Number};
 use crate::scenario::MAX_TASKS;
 
@@ -50,101 +49,13 @@ pub(crate) fn write_pattern<S: Serializer>(value: &u64, serializer: S) -> Result
     serializer.serialize_str(&number::spell((*value).into()))
 }
 
-/// An integer in a range.
-struct Ranged {
-    range: RangeInclusive<u64>,
-    what: &'static str,
-}
-
-impl Visitor<'_> for Ranged {
-    type Value = u64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} from {} to {}",
-            self.what,
-            self.range.start(),
-            self.range.end()
-        )
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<u64, E> {
-        if self.range.contains(&value) {
-            Ok(value)
-        } else {
-            Err(E::invalid_value(
-                serde::de::Unexpected::Unsigned(value),
-                &self,
-            ))
-        }
-    }
-}
-
-/// The target of a computation.
-pub(crate) fn register_index<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
-    deserializer
-        .deserialize_any(Ranged {
-            range: 0..=31,
-            what: "a register index",
-        })
-        .map(|value| value as u8)
-}
-
-/// The register of a load or store.
-pub(crate) fn vsr_index<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
-    deserializer
-        .deserialize_any(Ranged {
-            range: 0..=63,
-            what: "a register index",
-        })
-        .map(|value| value as u8)
-}
-
-/// The size of a read or write.
-pub(crate) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
-    deserializer
-        .deserialize_any(Ranged {
-            range: 1..=8192,
-            what: "a number of bytes",
-        })
-        .map(|value| Some(value as u16))
-}
-
-/// The size of the part of a register set that is written.
-pub(crate) fn regset_bytes<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<u16>, D::Error> {
-    deserializer
-        .deserialize_any(Ranged {
-            range: 8..=544,
-            what: "a number of bytes",
-        })
-        .map(|value| Some(value as u16))
-}
-
-/// How late pending work comes.
-pub(crate) fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-    deserializer
-        .deserialize_any(Ranged {
-            range: 0..=MAX_PLACES.into(),
-            what: "a number of places",
-        })
-        .map(|value| value as u16)
-}
-
-/// A reload counter.
-pub(crate) fn counter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
-    deserializer
-        .deserialize_any(Ranged {
-            range: 0..=255,
-            what: "a reload counter",
-        })
-        .map(|value| Some(value as u8))
+/// A signal that may be absent.
+pub(crate) fn signal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    signal_number(deserializer).map(Some)
 }
 
 /// 10 or 12.
-pub(crate) fn signal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+pub(crate) fn signal_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
     struct Signal;
 
     impl Visitor<'_> for Signal {
@@ -165,7 +76,7 @@ pub(crate) fn signal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
         }
     }
 
-    deserializer.deserialize_any(Signal).map(Some)
+    deserializer.deserialize_any(Signal)
 }
 
 /// A signal, for the schema.

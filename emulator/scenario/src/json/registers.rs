@@ -1,14 +1,16 @@
 //! Register values: an object from register names to numbers.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::ser::Serializer;
+use serde_json::{Map, Value};
 
 use crate::event::RegisterValues;
 use crate::json::number::{self, Number};
-use crate::register::Register;
+use crate::register::{self, Register};
 
 pub(crate) fn serialize<S: Serializer>(
     values: &RegisterValues,
@@ -54,6 +56,19 @@ impl<'de> Visitor<'de> for ValuesVisitor {
     }
 }
 
+/// The names of the registers of each width, and the numbers of that width.
+fn by_width() -> Map<String, Value> {
+    let mut widths: Vec<u32> = Register::CLASSES.map(Register::bits).to_vec();
+    let mut seen = BTreeSet::new();
+    widths.retain(|bits| seen.insert(*bits));
+    let row = |bits: u32| {
+        let mut classes = Register::CLASSES.to_vec();
+        classes.retain(|class| class.bits() == bits);
+        (register::pattern(&classes), number::schema(bits).into())
+    };
+    widths.into_iter().map(row).collect()
+}
+
 /// Stands for [`RegisterValues`] in the schema.
 pub(crate) struct Values;
 
@@ -66,11 +81,7 @@ impl JsonSchema for Values {
         json_schema!({
             "description": "Register values by name. f<n>: doubleword 0 of VSR n; vs<n>: its doubleword 1; v<n>: VR n.",
             "type": "object",
-            "patternProperties": {
-                "^((f|vs)([0-9]|[12][0-9]|3[01])|fpscr)$": number::schema(64),
-                "^v([0-9]|[12][0-9]|3[01])$": number::schema(128),
-                "^(vscr|vrsave)$": number::schema(32)
-            },
+            "patternProperties": by_width(),
             "additionalProperties": false
         })
     }

@@ -73,10 +73,7 @@ impl Asked {
 
     /// Whether the task does not come back from it as it was.
     pub(super) fn ends_program(&self) -> bool {
-        matches!(
-            self.call,
-            Some(Syscall::Exit | Syscall::Abort | Syscall::Execve)
-        )
+        self.call.is_some_and(|call| call.facts().ends_program)
     }
 
     /// Whether the creation of a worker may fail for a signal: it is tried again when no task can
@@ -90,15 +87,7 @@ impl Asked {
     /// Whether the task may sleep or yield in it, or wait for a child, so that nobody knows when it
     /// is in user code again.
     pub(super) fn may_sleep(&self) -> bool {
-        let sleeps = matches!(
-            self.call,
-            Some(
-                Syscall::Read { .. }
-                    | Syscall::Write { .. }
-                    | Syscall::FutexWait
-                    | Syscall::SchedYield
-            )
-        );
+        let sleeps = self.call.is_some_and(|call| call.facts().sleeps);
         sleeps || self.makes_task() || self.ends_program()
     }
 

@@ -10,7 +10,7 @@ use ctxfuzz_scenario::event::{
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario, TaskStage};
 
-use super::operation::{MAX_OPERATIONS, NR_READ, Operation, kind};
+use super::operation::{MAX_OPERATIONS, NR_READ, Operation, SETS, kind};
 use super::{
     BLOCK_SIZE, BLOCKS, DUMPS, FILLS, FUTEX, IMAGE_SIZE, IMAGES, MAX_FILLS, OPERATIONS, QUEUE,
     accessed, compute_number, facility_bit, image, lvx_form, pattern,
@@ -197,11 +197,7 @@ impl Compiler {
                 self.simple(index, kind::SET_VR, &[n.into(), first, second]);
             }
         }
-        for (register, kind) in [
-            (Register::Fpscr, kind::SET_FPSCR),
-            (Register::Vscr, kind::SET_VSCR),
-            (Register::Vrsave, kind::SET_VRSAVE),
-        ] {
+        for (register, kind) in SETS {
             if let Some(value) = get(register) {
                 self.simple(index, kind, &[0, value as u64]);
             }

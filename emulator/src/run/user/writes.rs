@@ -5,7 +5,7 @@ use ctxfuzz_scenario::access::{self, AccessOp};
 use ctxfuzz_scenario::event::ComputeOp;
 use ctxfuzz_scenario::register::Register;
 
-use super::operation::{Operation, kind};
+use super::operation::{Operation, SETS, kind};
 use super::{compute_number, facility_bit};
 
 impl Operation {
@@ -20,13 +20,13 @@ impl Operation {
             kind::SET_FPR | kind::SET_VSR => vec![Register::F(n), Register::Vs(n)],
             kind::SET_VSR_DW1 => vec![Register::Vs(n)],
             kind::SET_VR => vec![Register::V(n)],
-            kind::SET_FPSCR => vec![Register::Fpscr],
-            kind::SET_VSCR => vec![Register::Vscr],
-            kind::SET_VRSAVE => vec![Register::Vrsave],
             kind::FILL => data_registers(first),
             kind::COMPUTE => computed(first, register(second)),
             kind::ACCESS => written_by_access(first),
-            _ => Vec::new(),
+            kind => {
+                let set = SETS.iter().filter(|(_, sets)| *sets == kind);
+                set.map(|(register, _)| *register).collect()
+            }
         }
     }
 }
@@ -47,32 +47,19 @@ fn written_by_access(argument: u64) -> Vec<Register> {
 
 /// The registers that a task writes between its start and its first operation: those of its initial image, for the facilities in `uses`.
 pub fn written_at_start(uses: u64) -> Vec<Register> {
-    let [fp, vmx, vsx] = [Facility::Fp, Facility::Vmx, Facility::Vsx].map(facility_bit);
-    let mut registers = data_registers(uses);
-    if uses & (fp | vsx) != 0 {
-        registers.push(Register::Fpscr);
-    }
-    if uses & vmx != 0 {
-        registers.push(Register::Vscr);
-    }
-    if uses & (vmx | vsx) != 0 {
-        registers.push(Register::Vrsave);
-    }
-    registers
+    let used = |facility: &Facility| uses & facility_bit(*facility) != 0;
+    let control = Register::control().filter(|control| control.facilities().iter().any(used));
+    data_registers(uses).into_iter().chain(control).collect()
 }
 
 /// FPRs, VRs and VSRs of the facilities in a bit mask.
 fn data_registers(facilities: u64) -> Vec<Register> {
     let has = |facility| facilities & facility_bit(facility) != 0;
-    let vsr = has(Facility::Fp) || has(Facility::Vsx);
-    let vr = has(Facility::Vmx) || has(Facility::Vsx);
-    Register::all()
-        .filter(|register| match register {
-            Register::F(_) | Register::Vs(_) => vsr,
-            Register::V(_) => vr,
-            Register::Fpscr | Register::Vscr | Register::Vrsave => false,
-        })
-        .collect()
+    // VSX has the registers of both others.
+    let written = |register: &Register| {
+        !register.is_control() && (register.owner().is_some_and(has) || has(Facility::Vsx))
+    };
+    Register::all().filter(written).collect()
 }
 
 /// What a computation (its number) on a register writes.

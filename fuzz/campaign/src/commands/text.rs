@@ -97,12 +97,7 @@ fn ranges(mut registers: Vec<Register>) -> String {
 }
 
 fn next(register: Register) -> Option<Register> {
-    match register {
-        Register::F(n) => Some(Register::F(n + 1)),
-        Register::Vs(n) => Some(Register::Vs(n + 1)),
-        Register::V(n) => Some(Register::V(n + 1)),
-        Register::Fpscr | Register::Vscr | Register::Vrsave => None,
-    }
+    register.number().map(|n| register.numbered(n + 1))
 }
 
 #[cfg(test)]
