@@ -80,42 +80,12 @@ fn describe(&(task, place, register, verdict): &Key) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ctxfuzz_emulator::run::outcome::End;
     use ctxfuzz_scenario::scenario::{Endians, ExpectedDifference};
 
     use super::*;
-    use crate::compare::{Difference, Standing, What};
+    use crate::compare::Standing;
+    use crate::fixtures::{comparison, difference};
     use crate::inconclusive::{Inconclusive, Side};
-
-    fn difference(register: Register, verdict: Verdict) -> Difference {
-        let (place, what) = (Place::Register, What::Register(register));
-        Difference {
-            task: Some(0),
-            place,
-            what,
-            verdict,
-            a: 1,
-            b: 2,
-            frame: None,
-        }
-    }
-
-    fn comparison(differences: Vec<Difference>) -> Comparison {
-        let verdict = differences
-            .iter()
-            .map(|d| d.verdict)
-            .max()
-            .unwrap_or_default();
-        let standing = Standing::Comparable;
-        Comparison {
-            standing,
-            differences,
-            verdict,
-            end_a: End::Completed,
-            end_b: End::Completed,
-            spent: [None, None],
-        }
-    }
 
     fn row(verdict: Verdict, abi: Abis, reported: bool, registers: &[Register]) -> Expect {
         let differences = registers

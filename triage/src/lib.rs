@@ -10,6 +10,8 @@ pub mod compare;
 pub mod definedness;
 pub mod expect;
 pub mod findings;
+#[cfg(test)]
+mod fixtures;
 pub mod inconclusive;
 pub mod index;
 pub mod json_file;
@@ -17,6 +19,7 @@ pub mod known;
 pub mod lock;
 pub mod minimize;
 pub mod names;
+pub mod observable;
 pub mod pair;
 pub mod pattern;
 pub mod prove;

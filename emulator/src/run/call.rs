@@ -1,5 +1,7 @@
 //! Numbers of host calls (docs/internals.md, section 2).
 
+use super::capture::Observable;
+
 pub const EVENT: u64 = 1;
 pub const INTERRUPT: u64 = 2;
 pub const SIGNAL_HANDLER: u64 = 3;
@@ -15,3 +17,12 @@ pub const PANIC: u64 = 18;
 pub const TRACED: u64 = 19;
 pub const CORE: u64 = 20;
 pub const GUEST_LEFT: u64 = 21;
+
+/// What the kernel hands over with a call: registers of task r4, in the tracer's memory.
+pub fn captured(number: u64) -> Option<Observable> {
+    match number {
+        CORE => Some(Observable::CoreDump),
+        GUEST_LEFT => Some(Observable::Guest),
+        _ => None,
+    }
+}

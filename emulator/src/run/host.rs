@@ -14,11 +14,11 @@ use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 use super::agent::Agent;
 use super::call;
-use super::collected::Collected;
+use super::capture::{Capture, Details, FIRST_GPR, Gprs, Observable};
 use super::effects::Ledger;
 use super::images::KnownTask;
 use super::observe;
-use super::outcome::{FIRST_GPR, Gprs, LogEntry};
+use super::outcome::{End, LogEntry, Outcome};
 use super::reads::Reads;
 use super::{images, ptrace, remote_work, user};
 use crate::kernel::image::Layout;
@@ -66,8 +66,9 @@ pub struct RunHost {
     parents: [Option<u8>; MAX_TASKS],
     started: [bool; MAX_TASKS],
     images_taken: bool,
-    /// What has been collected.
-    pub outcome: Collected,
+    /// What has been collected. Its end, and what follows from that, is not known before the
+    /// machine has stopped.
+    pub outcome: Outcome,
     /// Set when the guest ended the run.
     pub guest_end: Option<GuestEnd>,
     /// Watches a traced run.
@@ -94,7 +95,7 @@ impl RunHost {
             parents: [None; MAX_TASKS],
             started: [false; MAX_TASKS],
             images_taken: false,
-            outcome: Collected::default(),
+            outcome: Outcome::empty(End::Completed),
             guest_end: None,
             observer: None,
             observe: false,
@@ -123,8 +124,7 @@ impl RunHost {
         self.parents = [None; MAX_TASKS];
         self.started = [false; MAX_TASKS];
         self.images_taken = false;
-        self.outcome = Collected::default();
-        self.outcome.tasks.resize(scenario.stage.tasks.len(), None);
+        self.outcome = Outcome::empty(End::Completed);
         self.guest_end = None;
         if let Some(agent) = &mut self.agent {
             agent.prepare(scenario);
@@ -138,7 +138,7 @@ impl RunHost {
     }
 
     fn log(&mut self, entry: LogEntry) {
-        self.ledger.logged(&entry, &self.outcome.frames);
+        self.ledger.logged(&entry, &self.outcome);
         self.outcome.log.push(entry);
     }
 
@@ -172,8 +172,9 @@ impl RunHost {
             self.outcome.observations.extend(seen);
         }
         self.note_missed_place(view);
-        let read = self.reads.is_back(view, task, self.outcome.log.len());
-        self.outcome.reads.extend(read);
+        if let Some(read) = self.reads.is_back(view, task) {
+            self.outcome.record(read);
+        }
         match number {
             call::EVENT => {
                 self.set_counters(view, task);
@@ -193,21 +194,17 @@ impl RunHost {
             }
             call::SIGNAL_HANDLER => {
                 let frame = images::signal_frame(view, &self.layout, task);
-                let index = self.outcome.frames.len() as u16;
-                self.outcome.frames.push(frame);
+                let frame = self.outcome.record(frame);
                 self.log(LogEntry::SignalDelivered {
                     task,
-                    frame: index,
+                    frame,
                     at_entry: images::at_entry(view, &self.layout),
                 });
             }
             call::CONTEXT => {
                 let frame = images::context(view, &self.layout, task, view.gpr(5));
-                self.log(LogEntry::ContextSaved {
-                    task,
-                    frame: self.outcome.frames.len() as u16,
-                });
-                self.outcome.frames.push(frame);
+                let frame = self.outcome.record(frame);
+                self.log(LogEntry::ContextSaved { task, frame });
             }
             call::TASK_STARTED if std::mem::replace(&mut self.started[usize::from(task)], true) => {
                 self.log(LogEntry::Execed { task });
@@ -240,18 +237,13 @@ impl RunHost {
     }
 
     fn dumped(&mut self, view: &View<'_>, task: u8) -> Reply {
-        let index = usize::from(task);
         if let Some(page) = view.map.moved_user_data() {
             let what = format!("the kernel has moved the page of user data at {page:#x}");
             return self.end(GuestEnd::Misled(what));
         }
-        if self.outcome.tasks.len() <= index {
-            self.outcome.tasks.resize(index + 1, None);
-        }
         let file = user::read_dump(view.memory, |ea| view.physical(ea), task);
-        self.outcome.tasks[index] = Some(file);
-        self.outcome.gprs.resize(self.outcome.tasks.len(), None);
-        self.outcome.gprs[index] = Some(gprs(view));
+        let last = Capture::new(Observable::Final, Some(task), file);
+        self.outcome.record(last.with(Details::Gprs(gprs(view))));
         self.log(LogEntry::Dumped { task });
         if let Some(agent) = &mut self.agent {
             agent.gone(task);
@@ -264,8 +256,8 @@ impl RunHost {
     }
 
     fn all_dumped(&self, view: &View<'_>) -> bool {
-        let tasks = view.load(user::BLOCKS_USED) as usize;
-        (0..tasks).all(|i| self.outcome.tasks.get(i).is_some_and(Option::is_some))
+        let tasks = view.load(user::BLOCKS_USED);
+        (0..tasks).all(|task| u8::try_from(task).is_ok_and(|task| self.outcome.has_dumped(task)))
     }
 
     /// No task can run: somebody's sleep has to end, or all have ended.
@@ -359,23 +351,18 @@ impl RunHost {
         if std::mem::replace(&mut self.images_taken, true) {
             return;
         }
-        self.outcome.images = self
-            .known_tasks(view)
-            .into_iter()
-            .filter_map(|known| images::thread(view.memory, view.map, &self.layout, known))
-            .collect();
+        for known in self.known_tasks(view) {
+            if let Some(image) = images::thread(view.memory, view.map, &self.layout, known) {
+                self.outcome.record(image);
+            }
+        }
     }
 
     /// Those of them that have not dumped their registers: the memory of one that has may be another's by now.
     fn living_tasks(&self, view: &View<'_>) -> Vec<KnownTask> {
-        let dumped = |task: u8| {
-            self.outcome
-                .tasks
-                .get(usize::from(task))
-                .is_some_and(Option::is_some)
-        };
         let mut tasks = self.known_tasks(view);
-        tasks.retain(|known| known.task.is_none_or(|task| !dumped(task)));
+        let lives = |task: u8| !self.outcome.has_dumped(task);
+        tasks.retain(|known| known.task.is_none_or(lives));
         tasks
     }
 
@@ -402,22 +389,26 @@ impl RunHost {
         Reply::Continue
     }
 
+    /// The kernel hands over registers of a task.
+    fn captured(&mut self, view: &View<'_>, observable: Observable) -> Reply {
+        let task = view.gpr(4) as u8;
+        let capture = Capture::new(observable, Some(task), ptrace::read(view));
+        let number = self.outcome.record(capture);
+        self.log(LogEntry::Captured {
+            task,
+            observable,
+            number,
+        });
+        Reply::Continue
+    }
+
     fn kernel_call(&mut self, view: &View<'_>) -> Reply {
+        if let Some(observable) = call::captured(view.gpr(3)) {
+            return self.captured(view, observable);
+        }
         match view.gpr(3) {
             call::ALL_DONE => self.end(GuestEnd::AllDone),
             call::TRACED => self.traced(view),
-            call::CORE => {
-                let (task, core) = (view.gpr(4) as u8, self.outcome.cores.len() as u16);
-                self.log(LogEntry::CoreDumped { task, core });
-                self.outcome.cores.push(ptrace::read(view));
-                Reply::Continue
-            }
-            call::GUEST_LEFT => {
-                let (task, vcpu) = (view.gpr(4) as u8, self.outcome.vcpus.len() as u16);
-                self.log(LogEntry::GuestLeft { task, vcpu });
-                self.outcome.vcpus.push(ptrace::read(view));
-                Reply::Continue
-            }
             call::PANIC => {
                 let reason = view
                     .map

@@ -5,9 +5,9 @@
 use ctxfuzz_scenario::register::Register;
 
 use super::call;
+use super::capture::Gprs;
 use super::host::gprs;
 use super::images::KnownTask;
-use super::outcome::Gprs;
 use super::ownership::{self, Breach};
 use super::{images, user};
 use crate::arch::RegisterFile;
