@@ -253,41 +253,10 @@ fn list<T: fmt::Display>(
 
 #[cfg(test)]
 mod tests {
-    use ctxfuzz_emulator::run::outcome::End;
     use ctxfuzz_scenario::event::{Interrupt, Syscall, Via};
 
     use super::*;
-    use crate::compare::Standing;
-
-    fn difference(register: Register, verdict: Verdict) -> Difference {
-        let (place, what) = (Place::Register, What::Register(register));
-        Difference {
-            task: Some(0),
-            place,
-            what,
-            verdict,
-            a: 1,
-            b: 2,
-            frame: None,
-        }
-    }
-
-    fn comparison(differences: Vec<Difference>) -> Comparison {
-        let verdict = differences
-            .iter()
-            .map(|d| d.verdict)
-            .max()
-            .unwrap_or_default();
-        let standing = Standing::Comparable;
-        Comparison {
-            standing,
-            differences,
-            verdict,
-            end_a: End::Completed,
-            end_b: End::Completed,
-            spent: [None, None],
-        }
-    }
+    use crate::fixtures::{comparison, difference};
 
     fn interrupt(io_worker: bool) -> Event {
         let pending = Pending {

@@ -8,18 +8,17 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use ctxfuzz_emulator::arch::RegisterFile;
-use ctxfuzz_emulator::run::outcome::{End, FIRST_GPR, Gprs, LogEntry, Outcome, SIGFPE, Spent};
+use ctxfuzz_emulator::run::capture::SIGFPE;
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, Spent};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use self::judge::Judge;
-use self::reads::delivered;
 use self::schedule::parting;
-use crate::definedness::{Abi, Mask, definedness, fp_exception};
+use crate::definedness::{Abi, Mask, fp_exception};
 use crate::inconclusive::{Inconclusive, Side};
 use crate::names;
 
@@ -86,7 +85,8 @@ pub struct Difference {
     pub a: u128,
     /// The value on kernel B.
     pub b: u128,
-    /// Which signal frame, for [`Place::SignalFrame`]; which stop, for [`Place::Ptrace`]; which read, for [`What::Data`].
+    /// The number of the capture, of kinds that have it in their rule: signal frames, what tracers
+    /// read, reads.
     pub frame: Option<u16>,
 }
 
@@ -167,7 +167,7 @@ pub fn compare(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Comparison {
         }
         Standing::Comparable if a == b => (Standing::Comparable, Vec::new()),
         Standing::Comparable if a.end == End::Completed && b.end == End::Completed => {
-            (Standing::Comparable, states(scenario, a, b))
+            (Standing::Comparable, Judge::new(scenario, a).against(b))
         }
         // Both broken in the same place: there is no state at the end to compare.
         Standing::Comparable if a.end == b.end => (Standing::Comparable, Vec::new()),
@@ -219,7 +219,7 @@ fn lone_fp_exception(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Option<Di
     let at = a.log.iter().zip(&b.log).position(|(x, y)| x != y)?;
     let code = |outcome: &Outcome| match outcome.log[at] {
         LogEntry::SignalDelivered { task, frame, .. } => {
-            let frame = outcome.frames.get(usize::from(frame))?;
+            let (_, frame) = outcome.signal_frame(frame)?;
             (frame.signal == SIGFPE).then_some((task, frame.code))
         }
         _ => None,
@@ -257,122 +257,6 @@ pub(crate) fn end_code(end: &End) -> u128 {
         End::Hang => 2,
         End::EmulatorFault(_) => 3,
         End::Budget => 4,
-    }
-}
-
-/// Compares the states of two runs that completed with the same schedule.
-fn states(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Vec<Difference> {
-    let judge = Judge {
-        elf: definedness(scenario, &a.log, Abi::Elf),
-        linux: definedness(scenario, &a.log, Abi::Linux),
-    };
-    let parents: BTreeMap<u8, Option<u8>> = a.log.iter().filter_map(birth).collect();
-    let mut found = Vec::new();
-    for (index, pair) in a.tasks.iter().zip(&b.tasks).enumerate() {
-        if let (Ok(task), (Some(a), Some(b))) = (u8::try_from(index), pair) {
-            let child = parents.get(&task).is_some_and(Option::is_some);
-            let place = if child { Place::Child } else { Place::Register };
-            judge.task(task, place, a, b, &mut found);
-        }
-    }
-    for (index, pair) in a.gprs.iter().zip(&b.gprs).enumerate() {
-        if let (Ok(task), (Some(a), Some(b))) = (u8::try_from(index), pair) {
-            found.extend(gprs(task, a, b));
-        }
-    }
-    for (index, (x, y)) in a.frames.iter().zip(&b.frames).enumerate() {
-        if let (Ok(index), true) = (u16::try_from(index), x != y) {
-            let delivered = a.log.iter().position(
-                |entry| matches!(entry, LogEntry::SignalDelivered { frame, .. } if *frame == index),
-            );
-            let exception = delivered.map_or(Verdict::Live, |at| {
-                fp_exception(scenario, &a.log[..at], x.task)
-            });
-            judge.frame(index, x, y, exception, &mut found);
-        }
-    }
-    for entry in &a.log {
-        if let LogEntry::Traced { task, view, .. } = *entry
-            && let (Some(a), Some(b)) = (
-                a.traced.get(usize::from(view)),
-                b.traced.get(usize::from(view)),
-            )
-        {
-            found.extend(judge.read(task, (Place::Ptrace, view), a, b));
-        }
-    }
-    for entry in &a.log {
-        if let LogEntry::CoreDumped { task, core } = *entry
-            && let (Some(a), Some(b)) = (
-                a.cores.get(usize::from(core)),
-                b.cores.get(usize::from(core)),
-            )
-        {
-            found.extend(judge.read(task, (Place::Core, core), a, b));
-        }
-    }
-    for entry in &a.log {
-        if let LogEntry::GuestLeft { task, vcpu } = *entry
-            && let (Some(a), Some(b)) = (
-                a.vcpus.get(usize::from(vcpu)),
-                b.vcpus.get(usize::from(vcpu)),
-            )
-        {
-            found.extend(guests(task, a, b));
-        }
-    }
-    for (index, (x, y)) in (0..).zip(a.reads.iter().zip(&b.reads)) {
-        found.extend(delivered(index, x, y));
-    }
-    for (x, y) in a.images.iter().zip(&b.images) {
-        if x.task == y.task && x != y {
-            let dumped = x
-                .task
-                .and_then(|task| a.tasks.get(usize::from(task)))
-                .is_some_and(Option::is_some);
-            judge.image(dumped, x, y, &mut found);
-        }
-    }
-    found
-}
-
-/// Nobody but the kernel can have changed them.
-fn gprs<'a>(task: u8, a: &'a Gprs, b: &'a Gprs) -> impl Iterator<Item = Difference> + 'a {
-    let pairs = (FIRST_GPR..).zip(a.iter().zip(b));
-    pairs
-        .filter(|(_, (a, b))| a != b)
-        .map(move |(n, (a, b))| Difference {
-            task: Some(task),
-            place: Place::Gpr,
-            what: What::Gpr(n),
-            verdict: Verdict::Live,
-            a: (*a).into(),
-            b: (*b).into(),
-            frame: None,
-        })
-}
-
-/// A guest's registers are its own, and all of them matter to it.
-fn guests<'a>(
-    task: u8,
-    a: &'a RegisterFile,
-    b: &'a RegisterFile,
-) -> impl Iterator<Item = Difference> + 'a {
-    unequal(a, b).map(move |(register, a, b)| Difference {
-        task: Some(task),
-        place: Place::Vcpu,
-        what: What::Register(register),
-        verdict: Verdict::Live,
-        a,
-        b,
-        frame: None,
-    })
-}
-
-fn birth(entry: &LogEntry) -> Option<(u8, Option<u8>)> {
-    match *entry {
-        LogEntry::TaskStarted { task, parent } => Some((task, parent)),
-        _ => None,
     }
 }
 

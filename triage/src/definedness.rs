@@ -13,6 +13,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ctxfuzz_emulator::kernel::defects::{Defect, Severity};
+use ctxfuzz_emulator::run::capture::Observable;
 use ctxfuzz_emulator::run::outcome::LogEntry;
 use ctxfuzz_scenario::event::{Event, Syscall};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
@@ -21,6 +22,8 @@ use exceptions::enables_exceptions;
 pub use exceptions::fp_exception;
 pub use mask::{FPSCR_CONTROL, Mask, VSCR_CONTROL};
 use task::Task;
+
+use crate::observable::{Owner, rule};
 
 /// What user code may expect of a system call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -53,33 +56,20 @@ impl Abi {
 /// The masks at the points where state is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Definedness {
-    tasks: BTreeMap<u8, Mask>,
-    frames: BTreeMap<u16, Mask>,
-    traced: BTreeMap<u16, Mask>,
-    cores: BTreeMap<u16, Mask>,
+    masks: BTreeMap<(Observable, u16), Mask>,
 }
 
 impl Definedness {
-    /// The mask of a task's final registers (at the end of the log, for a task that never dumped them).
+    /// The mask of the registers in a capture, by its kind and number.
+    pub fn mask(&self, observable: Observable, number: u16) -> Mask {
+        let mask = self.masks.get(&(observable, number));
+        mask.copied().unwrap_or(Mask::NOTHING)
+    }
+
+    /// The mask of a task's final registers (at the end of the log, for a task that never dumped
+    /// them).
     pub fn task(&self, task: u8) -> Mask {
-        self.tasks.get(&task).copied().unwrap_or(Mask::NOTHING)
-    }
-
-    /// The mask of the registers stored in a signal frame, by the frame's index in the outcome.
-    pub fn frame(&self, frame: u16) -> Mask {
-        self.frames.get(&frame).copied().unwrap_or(Mask::NOTHING)
-    }
-
-    /// The mask of what a tracer read, by its index in the outcome.
-    pub fn traced(&self, view: u16) -> Mask {
-        self.traced.get(&view).copied().unwrap_or(Mask::NOTHING)
-    }
-}
-
-impl Definedness {
-    /// The mask of what a core dump has, by its index in the outcome.
-    pub fn core(&self, core: u16) -> Mask {
-        self.cores.get(&core).copied().unwrap_or(Mask::NOTHING)
+        self.mask(Observable::Final, task.into())
     }
 }
 
@@ -90,7 +80,8 @@ pub fn definedness(scenario: &Scenario, log: &[LogEntry], policy: Abi) -> Define
         walk.step(entry);
     }
     for (task, state) in walk.tasks {
-        walk.found.tasks.entry(task).or_insert(state.now);
+        let last = (Observable::Final, task.into());
+        walk.found.masks.entry(last).or_insert(state.now);
     }
     walk.found
 }
@@ -159,13 +150,13 @@ impl<'a> Walk<'a> {
                 at_entry,
             } => {
                 let mask = self.task(task).is_interrupted(at_entry);
-                self.found.frames.insert(frame, mask);
+                self.found(Observable::SignalFrame, frame, mask);
             }
             LogEntry::SigReturned { task } => self.task(task).returns(),
             LogEntry::Traced { task, event, view } => {
                 let state = self.task(task);
                 let now = state.now;
-                self.found.traced.insert(view, now);
+                self.found(Observable::Traced, view, now);
                 let event = self.scenario.events.get(usize::from(event));
                 let ptrace = event.and_then(Event::pending).and_then(|p| p.ptrace);
                 if let Some(set) = ptrace.and_then(|ptrace| ptrace.set) {
@@ -176,21 +167,30 @@ impl<'a> Walk<'a> {
                 }
             }
             LogEntry::Execed { task } => self.task(task).becomes_another(),
-            LogEntry::CoreDumped { task, core } => {
-                let now = self.task(task).now;
-                self.found.cores.insert(core, now);
-            }
-            // A guest's registers are its own.
-            LogEntry::GuestLeft { .. } => {}
+            LogEntry::Captured {
+                task,
+                observable,
+                number,
+            } => match rule(observable).owner {
+                Owner::Task { .. } => {
+                    let now = self.task(task).now;
+                    self.found(observable, number, now);
+                }
+                Owner::Guest => {}
+            },
             LogEntry::ContextSaved { task, frame } => {
                 let now = self.task(task).now;
-                self.found.frames.insert(frame, now);
+                self.found(Observable::SignalFrame, frame, now);
             }
             LogEntry::Dumped { task } => {
                 let now = self.task(task).now;
-                self.found.tasks.insert(task, now);
+                self.found(Observable::Final, task.into(), now);
             }
         }
+    }
+
+    fn found(&mut self, observable: Observable, number: u16, mask: Mask) {
+        self.found.masks.insert((observable, number), mask);
     }
 
     fn task(&mut self, task: u8) -> &mut Task {

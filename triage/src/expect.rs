@@ -75,72 +75,17 @@ fn check_differences(row: &Expect, comparison: &Comparison, violations: &mut Vec
 }
 
 fn describe(&(task, place, register, verdict): &Key) -> String {
-    let what = register.map_or_else(|| "no register".to_owned(), |register| register.to_string());
-    match place {
-        Place::End => format!("{verdict} difference in how the run ends"),
-        Place::Register => format!("{verdict} difference in {what} of task {task}"),
-        Place::Child => format!("{verdict} difference in {what} of child task {task}"),
-        Place::SignalFrame if register.is_none() => {
-            format!("{verdict} difference in the MSR of a signal frame of task {task}")
-        }
-        Place::SignalFrame => {
-            format!("{verdict} difference in {what} in a signal frame of task {task}")
-        }
-        Place::Ptrace => {
-            format!("{verdict} difference in {what} that a tracer read of task {task}")
-        }
-        Place::Core => format!("{verdict} difference in {what} in a core dump of task {task}"),
-        Place::Vcpu => format!("{verdict} difference in {what} of the guest of task {task}"),
-        Place::Gpr => format!("{verdict} difference in r14 to r25 of task {task}"),
-        Place::Siginfo => format!("{verdict} difference in a SIGFPE of task {task}"),
-        Place::Memory => {
-            format!("{verdict} difference in the red zone of task {task}, or in what it has read")
-        }
-        Place::Msr => format!("{verdict} difference in regs->msr of task {task}"),
-        Place::ThreadStruct => {
-            format!("{verdict} difference in {what} in the thread_struct of task {task}")
-        }
-    }
+    format!("{verdict} difference in {}", place.phrase(register, task))
 }
 
 #[cfg(test)]
 mod tests {
-    use ctxfuzz_emulator::run::outcome::End;
     use ctxfuzz_scenario::scenario::{Endians, ExpectedDifference};
 
     use super::*;
-    use crate::compare::{Difference, Standing, What};
+    use crate::compare::Standing;
+    use crate::fixtures::{comparison, difference};
     use crate::inconclusive::{Inconclusive, Side};
-
-    fn difference(register: Register, verdict: Verdict) -> Difference {
-        let (place, what) = (Place::Register, What::Register(register));
-        Difference {
-            task: Some(0),
-            place,
-            what,
-            verdict,
-            a: 1,
-            b: 2,
-            frame: None,
-        }
-    }
-
-    fn comparison(differences: Vec<Difference>) -> Comparison {
-        let verdict = differences
-            .iter()
-            .map(|d| d.verdict)
-            .max()
-            .unwrap_or_default();
-        let standing = Standing::Comparable;
-        Comparison {
-            standing,
-            differences,
-            verdict,
-            end_a: End::Completed,
-            end_b: End::Completed,
-            spent: [None, None],
-        }
-    }
 
     fn row(verdict: Verdict, abi: Abis, reported: bool, registers: &[Register]) -> Expect {
         let differences = registers

@@ -11,6 +11,8 @@ pub mod compare;
 pub mod definedness;
 pub mod expect;
 pub mod findings;
+#[cfg(test)]
+mod fixtures;
 pub mod inconclusive;
 pub mod index;
 pub mod json_file;
@@ -18,6 +20,7 @@ pub mod known;
 pub mod lock;
 pub mod minimize;
 pub mod names;
+pub mod observable;
 pub mod pair;
 pub mod pattern;
 pub mod prove;

@@ -12,6 +12,7 @@ pub mod report;
 mod tests;
 mod walk;
 
+use ctxfuzz_emulator::run::capture::Observable;
 use ctxfuzz_emulator::run::outcome::{End, Outcome, Spent};
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
@@ -55,12 +56,8 @@ pub struct Violation {
 /// Where a violation was seen: the looks that the differential oracle takes too, and all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Look {
-    /// In a signal frame or a context, or at the start of its handler, by the frame's index in the outcome.
-    Frame(u16),
-    /// By a tracer, by the index of what it read.
-    View(u16),
-    /// In a core dump, by its index.
-    Core(u16),
+    /// In a capture, by its kind and number; in a signal frame also at the start of its handler.
+    Capture(Observable, u16),
     /// In a task's last registers.
     Last,
     /// Anywhere else.

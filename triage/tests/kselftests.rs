@@ -67,8 +67,7 @@ impl Selftest {
             Place::End => return true,
             Place::Register | Place::Child => true,
             Place::SignalFrame | Place::Ptrace => self.frames,
-            Place::Core | Place::Vcpu | Place::Gpr | Place::Siginfo | Place::Memory => false,
-            Place::ThreadStruct | Place::Msr => false,
+            _ => false,
         };
         let register = match difference.what {
             What::Register(Register::F(n)) => self.fprs.contains(&n),

@@ -12,6 +12,7 @@ pub mod event;
 pub mod facility;
 mod json;
 pub mod load;
+pub mod place;
 pub mod ptrace;
 pub mod register;
 pub mod scenario;

@@ -9,6 +9,7 @@ use crate::facility::Facility;
 use crate::json::bounded::{Bounded, Counter};
 use crate::json::number::U64;
 use crate::json::{object, optional, registers};
+pub use crate::place::Place;
 use crate::register::Register;
 
 /// Tasks that can exist in one run, children included.
@@ -158,35 +159,6 @@ pub enum Verdict {
     Abi,
     /// Differs in state that is defined under the ELF ABI.
     Live,
-}
-
-/// Where a difference was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// A task's register at the end.
-    Register,
-    /// A child's (a task made during the run) register at the end.
-    Child,
-    /// A signal frame.
-    SignalFrame,
-    /// What a tracer read.
-    Ptrace,
-    /// What a core dump has.
-    Core,
-    /// The registers of a guest, as its hypervisor keeps them.
-    Vcpu,
-    /// A task's general purpose registers that user code never touches (r14 to r25) at the end.
-    Gpr,
-    /// A signal that only one kernel delivers, or its `si_code`.
-    Siginfo,
-    /// User memory: the red zone below the interrupted stack pointer, or what a `read` has delivered.
-    Memory,
-    /// A `thread_struct` image that outlives the run.
-    ThreadStruct,
-    /// The facility bits of a task's `regs->msr`.
-    Msr,
-    /// How the run ended.
-    End,
 }
 
 /// One expected difference.

@@ -344,22 +344,13 @@ fn check_expect(row: &Expect, field: &str) -> Result<(), ScenarioError> {
                     "how a run ended has no register",
                 );
             }
-            (
-                Place::End
-                | Place::SignalFrame
-                | Place::Msr
-                | Place::Gpr
-                | Place::Siginfo
-                | Place::Memory,
-                None,
-            )
-            | (_, Some(_)) => {}
-            (place, None) => {
+            (place, None) if place.needs_register() => {
                 return wrong(
                     field,
                     format!("missing field `register`: `{place}` needs one"),
                 );
             }
+            _ => {}
         }
         if difference.verdict < Verdict::Abi {
             return wrong(

@@ -1,5 +1,7 @@
 //! Host calls, by the numbers that the guest has for them (docs/internals.md, section 2).
 
+use super::capture::Observable;
+
 macro_rules! calls {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $call:ident = $number:literal,)* }) => {
         $(#[$about])*
@@ -68,5 +70,16 @@ impl UserCall {
     /// Its number.
     pub fn number(self) -> u64 {
         self as u64
+    }
+}
+
+impl KernelCall {
+    /// What the kernel hands over with this call: registers of task r4, in the tracer's memory.
+    pub fn captures(self) -> Option<Observable> {
+        match self {
+            KernelCall::Core => Some(Observable::CoreDump),
+            KernelCall::GuestLeft => Some(Observable::Guest),
+            _ => None,
+        }
     }
 }

@@ -17,7 +17,7 @@ use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::{Event, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
-use super::outcome::{LogEntry, SignalFrame};
+use super::outcome::{LogEntry, Outcome};
 use crate::kernel::watched::Watched;
 use owed::{Asked, Detail, Owed};
 
@@ -196,7 +196,7 @@ impl Ledger {
     }
 
     /// An entry was added to the log.
-    pub fn logged(&mut self, entry: &LogEntry, frames: &[SignalFrame]) {
+    pub fn logged(&mut self, entry: &LogEntry, outcome: &Outcome) {
         let (task, state) = match *entry {
             LogEntry::TaskStarted { task, .. } => (task, TaskState::Ready),
             LogEntry::Execed { task } => {
@@ -204,9 +204,8 @@ impl Ledger {
                 (task, TaskState::Ready)
             }
             LogEntry::SignalDelivered { task, frame, .. } => {
-                let signal = frames
-                    .get(usize::from(frame))
-                    .map_or(0, |frame| frame.signal);
+                let frame = outcome.signal_frame(frame);
+                let signal = frame.map_or(0, |(_, frame)| frame.signal);
                 self.handlers_of(task).entered.push(signal);
                 (task, TaskState::Ready)
             }
@@ -214,9 +213,10 @@ impl Ledger {
                 self.handlers_of(task).entered.pop();
                 return;
             }
-            LogEntry::Dumped { task } | LogEntry::CoreDumped { task, .. } => {
-                (task, TaskState::Gone)
-            }
+            LogEntry::Dumped { task } => (task, TaskState::Gone),
+            LogEntry::Captured {
+                task, observable, ..
+            } if observable.ends_task() => (task, TaskState::Gone),
             _ => return,
         };
         self.tasks[usize::from(task) % MAX_TASKS] = state;
@@ -295,18 +295,17 @@ impl Ledger {
     pub fn settle(
         &mut self,
         completed: bool,
-        log: &[LogEntry],
-        frames: &[SignalFrame],
+        outcome: &Outcome,
         not_applicable: Vec<NotApplicable>,
     ) -> Effects {
         let mut seen = std::mem::take(&mut self.seen);
         seen.extend(self.hits.iter().filter_map(|hit| hit.watched.shows()));
-        seen.extend(log.iter().filter_map(shown_by));
+        seen.extend(outcome.log.iter().filter_map(shown_by));
         let mut did_not_happen = Vec::new();
         for owed in self.owed.drain(..) {
             let cannot =
                 |part: &NotApplicable| (part.event, part.effect) == (owed.event, owed.effect);
-            match owed.happened(log, frames, &self.hits) {
+            match owed.happened(outcome, &self.hits) {
                 true => _ = seen.insert(owed.effect),
                 false if completed && !not_applicable.iter().any(cannot) => {
                     did_not_happen.push(Missing {
@@ -336,8 +335,7 @@ fn shown_by(entry: &LogEntry) -> Option<Effect> {
         LogEntry::TaskStarted { parent, .. } => parent.map(|_| Effect::Child),
         LogEntry::SignalDelivered { .. } => Some(Effect::Signal),
         LogEntry::Execed { .. } => Some(Effect::Exec),
-        LogEntry::CoreDumped { .. } => Some(Effect::CoreDump),
-        LogEntry::GuestLeft { .. } => Some(Effect::Guest),
+        LogEntry::Captured { observable, .. } => observable.effect(),
         LogEntry::Traced { .. } => Some(Effect::Ptrace),
         LogEntry::Event { .. }
         | LogEntry::ContextSaved { .. }

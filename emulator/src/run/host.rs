@@ -15,11 +15,11 @@ use ctxfuzz_scenario::event::Pending;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 use super::call::{KernelCall, UserCall};
-use super::collected::Collected;
+use super::capture::{Capture, Details, FIRST_GPR, Gprs, Observable};
 use super::effects::Ledger;
 use super::images::KnownTask;
 use super::observe;
-use super::outcome::{FIRST_GPR, Gprs, LogEntry};
+use super::outcome::{End, LogEntry, Outcome};
 use super::platform::{Idle, Platform};
 use super::reads::Reads;
 use super::user::{Compiled, Operation};
@@ -70,8 +70,9 @@ pub struct RunHost {
     uses: [u64; MAX_TASKS],
     started: [bool; MAX_TASKS],
     images_taken: bool,
-    /// What has been collected.
-    pub outcome: Collected,
+    /// What has been collected. Its end, and what follows from that, is not known before the
+    /// machine has stopped.
+    pub outcome: Outcome,
     /// Set when the guest ended the run.
     pub guest_end: Option<GuestEnd>,
     /// Watches a traced run.
@@ -97,7 +98,7 @@ impl RunHost {
             uses: [0; MAX_TASKS],
             started: [false; MAX_TASKS],
             images_taken: false,
-            outcome: Collected::default(),
+            outcome: Outcome::empty(End::Completed),
             guest_end: None,
             observer: None,
             observe: false,
@@ -126,8 +127,7 @@ impl RunHost {
         self.uses = compiled.uses;
         self.started = [false; MAX_TASKS];
         self.images_taken = false;
-        self.outcome = Collected::default();
-        self.outcome.tasks.resize(scenario.stage.tasks.len(), None);
+        self.outcome = Outcome::empty(End::Completed);
         self.guest_end = None;
         self.platform.prepare(scenario);
         if self.platform.starts_in_a_task() {
@@ -140,7 +140,7 @@ impl RunHost {
     }
 
     fn log(&mut self, entry: LogEntry) {
-        self.ledger.logged(&entry, &self.outcome.frames);
+        self.ledger.logged(&entry, &self.outcome);
         self.outcome.log.push(entry);
     }
 
@@ -173,8 +173,9 @@ impl RunHost {
         if let Some(event) = self.platform.take_missed(view) {
             self.ledger.not_reached(event);
         }
-        let read = self.reads.is_back(view, task, self.outcome.log.len());
-        self.outcome.reads.extend(read);
+        if let Some(read) = self.reads.is_back(view, task) {
+            self.outcome.record(read);
+        }
         match call {
             UserCall::Idle | UserCall::AgentTraced => {}
             UserCall::Event => {
@@ -192,21 +193,17 @@ impl RunHost {
             }
             UserCall::SignalHandler => {
                 let frame = images::signal_frame(view, &self.layout, task);
-                let index = self.outcome.frames.len() as u16;
-                self.outcome.frames.push(frame);
+                let frame = self.outcome.record(frame);
                 self.log(LogEntry::SignalDelivered {
                     task,
-                    frame: index,
+                    frame,
                     at_entry: images::at_entry(view, &self.layout),
                 });
             }
             UserCall::Context => {
                 let frame = images::context(view, &self.layout, task, view.gpr(5));
-                self.log(LogEntry::ContextSaved {
-                    task,
-                    frame: self.outcome.frames.len() as u16,
-                });
-                self.outcome.frames.push(frame);
+                let frame = self.outcome.record(frame);
+                self.log(LogEntry::ContextSaved { task, frame });
             }
             UserCall::TaskStarted
                 if std::mem::replace(&mut self.started[usize::from(task)], true) =>
@@ -263,18 +260,13 @@ impl RunHost {
     }
 
     fn dumped(&mut self, view: &View<'_>, task: u8) -> Reply {
-        let index = usize::from(task);
         if let Some(page) = view.map.moved_user_data() {
             let what = format!("the kernel has moved the page of user data at {page:#x}");
             return self.end(GuestEnd::Misled(what));
         }
-        if self.outcome.tasks.len() <= index {
-            self.outcome.tasks.resize(index + 1, None);
-        }
         let file = user::read_dump(view.memory, |ea| view.physical(ea), task);
-        self.outcome.tasks[index] = Some(file);
-        self.outcome.gprs.resize(self.outcome.tasks.len(), None);
-        self.outcome.gprs[index] = Some(gprs(view));
+        let last = Capture::new(Observable::Final, Some(task), file);
+        self.outcome.record(last.with(Details::Gprs(gprs(view))));
         self.log(LogEntry::Dumped { task });
         self.platform.dumped(task);
         if self.platform.ends_with_the_last_dump() && self.all_dumped(view) {
@@ -284,8 +276,8 @@ impl RunHost {
     }
 
     fn all_dumped(&self, view: &View<'_>) -> bool {
-        let tasks = view.load(user::BLOCKS_USED) as usize;
-        (0..tasks).all(|i| self.outcome.tasks.get(i).is_some_and(Option::is_some))
+        let tasks = view.load(user::BLOCKS_USED);
+        (0..tasks).all(|task| u8::try_from(task).is_ok_and(|task| self.outcome.has_dumped(task)))
     }
 
     /// No task can run: a sleep has to end, or all tasks have ended.
@@ -349,24 +341,18 @@ impl RunHost {
         if std::mem::replace(&mut self.images_taken, true) {
             return;
         }
-        self.outcome.images = self
-            .platform
-            .known_tasks(view.memory, view.map)
-            .into_iter()
-            .filter_map(|known| images::thread(view.memory, view.map, &self.layout, known))
-            .collect();
+        for known in self.platform.known_tasks(view.memory, view.map) {
+            if let Some(image) = images::thread(view.memory, view.map, &self.layout, known) {
+                self.outcome.record(image);
+            }
+        }
     }
 
     /// Those of them that have not dumped their registers: the memory of one that has may be another's by now.
     fn living_tasks(&self, view: &View<'_>) -> Vec<KnownTask> {
-        let dumped = |task: u8| {
-            self.outcome
-                .tasks
-                .get(usize::from(task))
-                .is_some_and(Option::is_some)
-        };
         let mut tasks = self.platform.known_tasks(view.memory, view.map);
-        tasks.retain(|known| known.task.is_none_or(|task| !dumped(task)));
+        let lives = |task: u8| !self.outcome.has_dumped(task);
+        tasks.retain(|known| known.task.is_none_or(lives));
         tasks
     }
 
@@ -376,6 +362,19 @@ impl RunHost {
         let mut pending = pending.copied().unwrap_or_default();
         self.send_tracer(view, task, operation.event as u16, &mut pending);
         self.platform.make_pending(view, task, operation, &pending)
+    }
+
+    /// The kernel hands over registers of a task.
+    fn captured(&mut self, view: &View<'_>, observable: Observable) -> Reply {
+        let task = view.gpr(4) as u8;
+        let capture = Capture::new(observable, Some(task), ptrace::read(view));
+        let number = self.outcome.record(capture);
+        self.log(LogEntry::Captured {
+            task,
+            observable,
+            number,
+        });
+        Reply::CONTINUE
     }
 
     fn kernel_call(&mut self, view: &View<'_>) -> Reply {
@@ -389,21 +388,13 @@ impl RunHost {
                 false => GuestEnd::Lost(what),
             });
         };
+        if let Some(observable) = call.captures() {
+            return self.captured(view, observable);
+        }
         match call {
             KernelCall::AllDone => self.end(GuestEnd::AllDone),
             KernelCall::Traced => self.traced(view),
-            KernelCall::Core => {
-                let (task, core) = (view.gpr(4) as u8, self.outcome.cores.len() as u16);
-                self.log(LogEntry::CoreDumped { task, core });
-                self.outcome.cores.push(ptrace::read(view));
-                Reply::CONTINUE
-            }
-            KernelCall::GuestLeft => {
-                let (task, vcpu) = (view.gpr(4) as u8, self.outcome.vcpus.len() as u16);
-                self.log(LogEntry::GuestLeft { task, vcpu });
-                self.outcome.vcpus.push(ptrace::read(view));
-                Reply::CONTINUE
-            }
+            KernelCall::Core | KernelCall::GuestLeft => Reply::CONTINUE,
             KernelCall::Panic => {
                 let reason = view
                     .map

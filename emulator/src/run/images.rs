@@ -1,6 +1,6 @@
 //! Reads what the kernel keeps of tasks in memory: `thread_struct` images and signal frames.
 
-use super::outcome::{RED_ZONE, SIGFPE, SignalFrame, ThreadImage};
+use super::capture::{Capture, Details, Observable, RED_ZONE, SIGFPE, SignalFrame};
 use super::user;
 use crate::arch::{Endian, RegisterFile};
 use ctxfuzz_scenario::register::Register;
@@ -75,7 +75,7 @@ pub fn thread(
     map: &AddressMap,
     layout: &Layout,
     known: KnownTask,
-) -> Option<ThreadImage> {
+) -> Option<Capture> {
     let at = map.physical(known.address)? + layout.task_thread;
     let regs = memory.read_u64(at + layout.thread.regs);
     let msr = map
@@ -89,11 +89,8 @@ pub fn thread(
             image_register(memory, at, &layout.thread, register),
         );
     }
-    Some(ThreadImage {
-        task: known.task,
-        msr,
-        registers,
-    })
+    let image = Capture::new(Observable::ThreadImage, known.task, registers);
+    Some(image.with(Details::Thread { msr }))
 }
 
 /// One register in the `thread_struct` at a physical address.
@@ -140,8 +137,21 @@ pub(crate) fn registers_at(layout: &ThreadLayout, offset: u64, size: u64) -> Vec
     touched
 }
 
-/// What `swapcontext` has put at `uc`, or the start of a signal frame. The VMX area is read as `lvx` reads it, which takes addresses for multiples of 16.
-pub fn context(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> SignalFrame {
+/// The context that `swapcontext` has saved at `uc`.
+pub fn context(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> Capture {
+    let (msr, registers) = stored(view, layout, uc);
+    let context = SignalFrame {
+        msr,
+        signal: 0,
+        code: 0,
+        red_zone: None,
+    };
+    let capture = Capture::new(Observable::SignalFrame, Some(task), registers);
+    capture.with(Details::Frame(context))
+}
+
+/// MSR and registers in the context at `uc`. The VMX area is read as `lvx` reads it, which takes addresses for multiples of 16.
+fn stored(view: &View<'_>, layout: &Layout, uc: u64) -> (u64, RegisterFile) {
     let msr = view.follow(uc.wrapping_add(layout.frame.gp_regs + 8 * PT_MSR));
     let mut registers = RegisterFile::default();
     let fp = uc.wrapping_add(layout.frame.fp_regs);
@@ -150,16 +160,8 @@ pub fn context(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> SignalFra
     }
     registers.fpscr = view.follow(fp.wrapping_add(8 * 32));
     let v_regs = view.follow(uc.wrapping_add(layout.frame.v_regs_pointer));
-    let frame = |registers| SignalFrame {
-        task,
-        msr,
-        signal: 0,
-        code: 0,
-        red_zone: None,
-        registers,
-    };
     if v_regs == 0 {
-        return frame(registers);
+        return (msr, registers);
     }
     let v_regs = v_regs & !15;
     // A frame may cross pages, which lie anywhere.
@@ -181,7 +183,7 @@ pub fn context(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> SignalFra
             registers.vsr[n as usize][1] = word(16 * FRAME_VSX + 8 * n);
         }
     }
-    frame(registers)
+    (msr, registers)
 }
 
 /// Whether the frame of a handler that has just been entered interrupted another handler before its first instruction: only there it still has its own address in CTR.
@@ -191,7 +193,7 @@ pub fn at_entry(view: &View<'_>, layout: &Layout) -> bool {
 }
 
 /// The frame of a handler that has just been entered: r3 is the signal, r4 its `siginfo`, the last thing in the frame, and r5 the `ucontext`.
-pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8) -> SignalFrame {
+pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8) -> Capture {
     let (signal, info, uc) = (view.gpr(3) as u8, view.gpr(4), view.gpr(5));
     let interrupted_r1 = view.follow(uc.wrapping_add(layout.frame.gp_regs + 8));
     let left = interrupted_r1.wrapping_sub(info.wrapping_add(SIGINFO_SIZE));
@@ -203,10 +205,13 @@ pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8) -> SignalFrame {
         },
         _ => 0,
     };
-    SignalFrame {
+    let (msr, registers) = stored(view, layout, uc);
+    let frame = SignalFrame {
+        msr,
         signal,
         code,
         red_zone: u16::try_from(left).ok().filter(|left| *left < RED_ZONE),
-        ..context(view, layout, task, uc)
-    }
+    };
+    let capture = Capture::new(Observable::SignalFrame, Some(task), registers);
+    capture.with(Details::Frame(frame))
 }

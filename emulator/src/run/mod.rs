@@ -4,7 +4,7 @@
 
 mod abi;
 mod call;
-mod collected;
+pub mod capture;
 pub mod effects;
 pub mod guest;
 pub mod host;
@@ -22,7 +22,6 @@ use std::collections::HashMap;
 
 use ctxfuzz_scenario::scenario::Scenario;
 
-use self::collected::Collected;
 use self::effects::Effects;
 use self::host::{GuestEnd, Observer, RunHost};
 use self::images::KnownTask;
@@ -216,17 +215,19 @@ impl Runner {
         let stop = self.machine.go();
         let host = self.machine.host();
         let end = end(stop, host.guest_end.take());
-        let collected = std::mem::take(&mut host.outcome);
+        let outcome = std::mem::replace(&mut host.outcome, Outcome::empty(End::Completed));
         let spent = spent::spent(self, &end);
         let end = self.with_last_words(end);
-        let effects = self.effects(&collected, end == End::Completed);
+        let effects = self.effects(&outcome, end == End::Completed);
         Outcome {
+            end,
             spent,
-            ..collected.into_outcome(end, effects)
+            effects,
+            ..outcome
         }
     }
 
-    fn effects(&mut self, collected: &Collected, completed: bool) -> Effects {
+    fn effects(&mut self, outcome: &Outcome, completed: bool) -> Effects {
         let unreached = self.machine.take_unreached();
         let host = self.machine.host();
         for event in unreached {
@@ -234,7 +235,7 @@ impl Runner {
         }
         let not_applicable = host.platform.not_applicable().into_iter().collect();
         let ledger = &mut host.ledger;
-        ledger.settle(completed, &collected.log, &collected.frames, not_applicable)
+        ledger.settle(completed, outcome, not_applicable)
     }
 
     /// What a dying kernel said last is what its developer wants to read first.

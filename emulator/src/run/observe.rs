@@ -6,9 +6,9 @@ use ctxfuzz_scenario::facility::Facility;
 use ctxfuzz_scenario::register::Register;
 
 use super::call::UserCall;
+use super::capture::Gprs;
 use super::host::gprs;
 use super::images::KnownTask;
-use super::outcome::Gprs;
 use super::ownership::{self, Breach};
 use super::user::Operation;
 use super::{images, user};

@@ -2,9 +2,7 @@
 //!
 //! Not responsible for producing it (see `run`) nor for judging it (see the triage crate).
 
-use crate::arch::RegisterFile;
-
-use super::collected::Collected;
+use super::capture::{Capture, Details, Observable, SignalFrame};
 use super::effects::Effects;
 use super::observe::Observation;
 
@@ -40,7 +38,7 @@ pub enum LogEntry {
         /// Who does it.
         task: u8,
     },
-    /// A signal handler was entered; `frame` indexes [`Outcome::frames`].
+    /// A signal handler was entered; `frame` numbers an [`Observable::SignalFrame`].
     SignalDelivered {
         /// Who handles it.
         task: u8,
@@ -54,21 +52,17 @@ pub enum LogEntry {
         /// Who.
         task: u8,
     },
-    /// The kernel has written a core dump of `task`, which is gone; `core` indexes [`Outcome::cores`].
-    CoreDumped {
+    /// The kernel has handed over registers of `task`: it has written a core dump, for instance.
+    Captured {
         /// Whose.
         task: u8,
-        /// Which.
-        core: u16,
+        /// What the kernel has done with them.
+        observable: Observable,
+        /// Which capture of this kind.
+        number: u16,
     },
-    /// A guest that `task` ran has been left; its registers index [`Outcome::vcpus`].
-    GuestLeft {
-        /// Whose vcpu.
-        task: u8,
-        /// Which registers.
-        vcpu: u16,
-    },
-    /// `swapcontext` has returned; what it saved is in `frame`, which indexes [`Outcome::frames`].
+    /// `swapcontext` has returned; what it saved is the [`Observable::SignalFrame`] that `frame`
+    /// numbers.
     ContextSaved {
         /// Who called.
         task: u8,
@@ -80,7 +74,8 @@ pub enum LogEntry {
         /// Who returns.
         task: u8,
     },
-    /// A tracer has stopped `task` on its way back from an event; `view` indexes [`Outcome::traced`]. It writes, if it does, after this.
+    /// A tracer has stopped `task` on its way back from an event, and has read its registers: an
+    /// [`Observable::Traced`], which `view` numbers. If the tracer writes, it writes after this.
     Traced {
         /// Who was stopped.
         task: u8,
@@ -89,70 +84,27 @@ pub enum LogEntry {
         /// What the tracer read.
         view: u16,
     },
-    /// `task` has dumped its final registers into [`Outcome::tasks`].
+    /// `task` has dumped its final registers: an [`Observable::Final`].
     Dumped {
         /// Who.
         task: u8,
     },
 }
 
-/// General purpose registers that user code never touches, r14 to r25.
-pub type Gprs = [u64; 12];
-
-/// The number of the first of them.
-pub const FIRST_GPR: u8 = 14;
-
-/// A signal frame as the handler found it, or a context that `swapcontext` saved.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SignalFrame {
-    /// Whose.
-    pub task: u8,
-    /// MSR in `gp_regs[PT_MSR]`.
-    pub msr: u64,
-    /// Which signal; 0 for a context.
-    pub signal: u8,
-    /// Of a SIGFPE its `si_code`; 0 for others.
-    pub code: i32,
-    /// Bytes below the interrupted stack pointer that the frame has left alone, if there are fewer than [`RED_ZONE`].
-    pub red_zone: Option<u16>,
-    /// Registers stored in the frame. VRs and VSCR are stored only if the frame's MSR has VEC, doubleword 1 of VSR 0-31 only if it has VSX; they are zero here otherwise.
-    pub registers: RegisterFile,
-}
-
-/// What a `read` delivered.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Read {
-    /// Who read.
-    pub task: u8,
-    /// Index into the scenario's events.
-    pub event: u16,
-    /// How many entries the log had when the task was back.
-    pub log: usize,
-    /// As many bytes as were asked for; 0 from where on nothing was delivered.
-    pub data: Vec<u8>,
-}
-
-/// The signal of an FP exception.
-pub const SIGFPE: u8 = 8;
-
-/// What user code may use below its stack pointer (64-Bit ELF V2 ABI, 2.2.2.4).
-pub const RED_ZONE: u16 = 512;
-
-/// A `thread_struct` at the moment the events were over.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ThreadImage {
-    /// User index; `None` for a kernel thread.
-    pub task: Option<u8>,
-    /// `regs->msr` (0 for a kernel thread).
-    pub msr: u64,
-    /// The saved state; `vrsave` is the saved image.
-    pub registers: RegisterFile,
-}
-
-impl Outcome {
-    /// A run that ended so before anything was seen of it.
-    pub fn empty(end: End) -> Self {
-        Collected::default().into_outcome(end, Effects::default())
+impl LogEntry {
+    /// Whose entry it is.
+    pub fn task(&self) -> u8 {
+        match *self {
+            LogEntry::TaskStarted { task, .. }
+            | LogEntry::Event { task, .. }
+            | LogEntry::SignalDelivered { task, .. }
+            | LogEntry::Execed { task }
+            | LogEntry::Captured { task, .. }
+            | LogEntry::ContextSaved { task, .. }
+            | LogEntry::SigReturned { task }
+            | LogEntry::Traced { task, .. }
+            | LogEntry::Dumped { task } => task,
+        }
     }
 }
 
@@ -180,24 +132,108 @@ pub struct Outcome {
     pub spent: Option<Spent>,
     /// The schedule.
     pub log: Vec<LogEntry>,
-    /// Final registers by task index, as user code sees them; `None` for a task that never dumped.
-    pub tasks: Vec<Option<RegisterFile>>,
-    /// Final r14 to r25 of the tasks that dumped their registers, by task index.
-    pub gprs: Vec<Option<Gprs>>,
-    /// Registers in core dumps, in order of time.
-    pub cores: Vec<RegisterFile>,
-    /// Registers of guests as their hypervisor has them when it leaves them, in order of time.
-    pub vcpus: Vec<RegisterFile>,
-    /// Signal frames in order of delivery.
-    pub frames: Vec<SignalFrame>,
-    /// What tracers read, in order of the stops.
-    pub traced: Vec<RegisterFile>,
-    /// What reads delivered, in order of their ends. Those that were not alone are left out: a read that another one began during.
-    pub reads: Vec<Read>,
-    /// `thread_struct` images, in order of the kernel's task table.
-    pub images: Vec<ThreadImage>,
+    /// What the run showed of tasks' registers, in order of time.
+    pub captures: Vec<Capture>,
     /// What each task had at each of its host calls, in order of time; empty unless the runner was told to observe.
     pub observations: Vec<Observation>,
     /// Whether it did what the scenario asked for.
     pub effects: Effects,
+}
+
+impl Outcome {
+    /// A run that ended before anything was seen of it.
+    pub fn empty(end: End) -> Self {
+        Outcome {
+            end,
+            spent: None,
+            log: Vec::new(),
+            captures: Vec::new(),
+            observations: Vec::new(),
+            effects: Effects::default(),
+        }
+    }
+
+    /// Adds a capture and returns its number. A task that dumps its registers again, as only a
+    /// broken kernel makes it do, has the last ones.
+    pub fn record(&mut self, mut capture: Capture) -> u16 {
+        capture.log = self.log.len();
+        capture.number = match (capture.observable, capture.task) {
+            (Observable::Final, Some(task)) => {
+                self.captures
+                    .retain(|old| (old.observable, old.task) != (Observable::Final, Some(task)));
+                task.into()
+            }
+            (observable, _) => self.captures_of(observable).count() as u16,
+        };
+        let number = capture.number;
+        self.captures.push(capture);
+        number
+    }
+
+    /// The captures of one kind, in order of time.
+    pub fn captures_of(&self, observable: Observable) -> impl Iterator<Item = &Capture> {
+        let captures = self.captures.iter();
+        captures.filter(move |capture| capture.observable == observable)
+    }
+
+    /// The capture of this kind and number.
+    pub fn capture(&self, observable: Observable, number: u16) -> Option<&Capture> {
+        let mut captures = self.captures_of(observable);
+        captures.find(|capture| capture.number == number)
+    }
+
+    /// Whether a task has dumped its final registers.
+    pub fn has_dumped(&self, task: u8) -> bool {
+        self.capture(Observable::Final, task.into()).is_some()
+    }
+
+    /// A signal frame or a saved context.
+    pub fn signal_frame(&self, number: u16) -> Option<(&Capture, &SignalFrame)> {
+        let capture = self.capture(Observable::SignalFrame, number)?;
+        match &capture.details {
+            Details::Frame(frame) => Some((capture, frame)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::RegisterFile;
+
+    fn capture(observable: Observable, task: u8) -> Capture {
+        let registers = RegisterFile {
+            fpscr: task.into(),
+            ..RegisterFile::default()
+        };
+        Capture::new(observable, Some(task), registers)
+    }
+
+    #[test]
+    fn captures_are_numbered_by_kind_and_know_their_place_in_the_log() {
+        let mut outcome = Outcome::empty(End::Completed);
+        assert_eq!(outcome.record(capture(Observable::Traced, 3)), 0);
+        outcome.log.push(LogEntry::Execed { task: 3 });
+        assert_eq!(outcome.record(capture(Observable::CoreDump, 1)), 0);
+        assert_eq!(outcome.record(capture(Observable::Traced, 2)), 1);
+        let second = outcome.capture(Observable::Traced, 1);
+        let second = second.map(|capture| (capture.task, capture.log));
+        assert_eq!(second, Some((Some(2), 1)));
+        assert_eq!(outcome.capture(Observable::CoreDump, 1), None);
+    }
+
+    #[test]
+    fn a_task_has_the_registers_that_it_dumped_last() {
+        let mut outcome = Outcome::empty(End::Completed);
+        for (task, fpscr) in [(2, 1), (0, 2), (2, 3)] {
+            let mut last = capture(Observable::Final, task);
+            last.registers.fpscr = fpscr;
+            assert_eq!(outcome.record(last), u16::from(task));
+        }
+        let dumped = outcome.captures_of(Observable::Final);
+        let dumped = dumped.map(|last| (last.task, last.registers.fpscr));
+        assert_eq!(dumped.collect::<Vec<_>>(), [(Some(0), 2), (Some(2), 3)]);
+        assert!(outcome.has_dumped(2) && !outcome.has_dumped(1));
+    }
 }

@@ -5,7 +5,8 @@
 use ctxfuzz_scenario::event::{Event, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
-use super::outcome::Read;
+use super::capture::{Capture, Data, Details, Observable};
+use crate::arch::RegisterFile;
 use crate::machine::View;
 use crate::machine::address::{PAGE, USER_DATA};
 
@@ -98,30 +99,28 @@ impl Reads {
         });
     }
 
-    /// `task` is in user code: if it was in a read, that is over. So it is if this is the handler of a signal, as handlers have no SA_RESTART. `log` is how many entries the log has.
-    pub fn is_back(&mut self, view: &View<'_>, task: u8, log: usize) -> Option<Read> {
+    /// `task` is in user code: if it was in a read, that is over. So it is if this is the handler of a signal, as handlers have no SA_RESTART.
+    pub fn is_back(&mut self, view: &View<'_>, task: u8) -> Option<Capture> {
         if !std::mem::take(&mut self.inside[usize::from(task)]) {
             return None;
         }
         let reading = self.alone.take_if(|reading| reading.task == task)?;
-        Some(delivered(view, reading, log))
+        Some(delivered(view, reading))
     }
 }
 
-fn delivered(view: &View<'_>, reading: Reading, log: usize) -> Read {
-    let mut data = vec![0; reading.bytes as usize];
+fn delivered(view: &View<'_>, reading: Reading) -> Capture {
+    let mut bytes = vec![0; reading.bytes as usize];
     pages(reading.bytes, |at, len| {
         if let Some(pa) = view.map.physical(at) {
             let start = (at - DESTINATION) as usize;
-            view.memory.read(pa, &mut data[start..start + len]);
+            view.memory.read(pa, &mut bytes[start..start + len]);
         }
     });
-    Read {
-        task: reading.task,
-        event: reading.event,
-        log,
-        data,
-    }
+    let event = reading.event;
+    let none = RegisterFile::default();
+    let read = Capture::new(Observable::Read, Some(reading.task), none);
+    read.with(Details::Data(Data { event, bytes }))
 }
 
 /// The pieces of the destination, up to so many bytes: each page may lie anywhere.

@@ -15,7 +15,8 @@ use ctxfuzz_scenario::register::Register;
 
 pub use self::record::{Tracer, record};
 use crate::machine::Vector;
-use crate::run::outcome::{Gprs, Outcome};
+use crate::run::capture::Gprs;
+use crate::run::outcome::Outcome;
 
 /// A piece of tracked state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

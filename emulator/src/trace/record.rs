@@ -22,8 +22,9 @@ use crate::kernel::symbols::Symbols;
 use crate::machine::address::KERNEL;
 use crate::machine::instruction::{BLR, touches_vector_state};
 use crate::machine::{Options, Vector, View};
+use crate::run::capture::Gprs;
 use crate::run::host::{Observer, gprs};
-use crate::run::outcome::{End, Gprs, Outcome};
+use crate::run::outcome::{End, Outcome};
 use crate::run::{Runner, RunnerError, images, user};
 
 /// Bits of `regs->msr` that say who owns the facilities.

@@ -9,6 +9,7 @@ use common::{corpus, project};
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects;
 use ctxfuzz_emulator::run::Runner;
+use ctxfuzz_emulator::run::capture::Observable;
 use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_generators::any_scenario;
 use ctxfuzz_scenario::event::{Event, Pending, Switch, Syscall, Via};
@@ -20,6 +21,9 @@ use ctxfuzz_triage::transparency::{Look, looks};
 
 /// Random scenarios of each kernel and byte order.
 const SEEDS: u64 = 100;
+
+/// In a core dump. A task has one, so it need not be told which.
+const CORE: Look = Look::Capture(Observable::CoreDump, 0);
 
 /// A register of a task at a look that both oracles take.
 type Spot = (Look, u8, Register);
@@ -53,9 +57,9 @@ fn differential(scenario: &Scenario, a: &Outcome, b: &Outcome) -> BTreeMap<Spot,
         };
         let look = match (difference.place, difference.frame) {
             (Place::Register | Place::Child, _) => Look::Last,
-            (Place::SignalFrame, Some(frame)) => Look::Frame(frame),
-            (Place::Ptrace, Some(view)) => Look::View(view),
-            (Place::Core, _) => Look::Core(0),
+            (Place::SignalFrame, Some(frame)) => Look::Capture(Observable::SignalFrame, frame),
+            (Place::Ptrace, Some(view)) => Look::Capture(Observable::Traced, view),
+            (Place::Core, _) => CORE,
             _ => return None,
         };
         let said = Said {
@@ -74,10 +78,10 @@ fn transparency(scenario: &Scenario, outcome: &Outcome) -> BTreeMap<Spot, Said> 
             return None;
         };
         let look = match (look, violation.place) {
-            (Look::Frame(_), Place::SignalFrame)
-            | (Look::View(_), Place::Ptrace)
+            (Look::Capture(Observable::SignalFrame, _), Place::SignalFrame)
+            | (Look::Capture(Observable::Traced, _), Place::Ptrace)
             | (Look::Last, Place::Register) => look,
-            (Look::Core(_), Place::Core) => Look::Core(0),
+            (Look::Capture(Observable::CoreDump, _), Place::Core) => CORE,
             _ => return None,
         };
         let said = Said {
@@ -91,7 +95,7 @@ fn transparency(scenario: &Scenario, outcome: &Outcome) -> BTreeMap<Spot, Said> 
 
 /// Linux copies an image of VRSAVE into a core dump that may be an old one: `check` excuses that, and two kernels do the same.
 fn is_excused((look, _, register): &Spot) -> bool {
-    matches!((look, register), (Look::Core(_), Register::Vrsave))
+    (*look, *register) == (CORE, Register::Vrsave)
 }
 
 /// The spots that both oracles have said something of.

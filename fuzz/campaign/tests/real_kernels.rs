@@ -14,11 +14,12 @@ use ctxfuzz_emulator::arch::{Endian, RegisterFile};
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::snapshot::{BootOptions, Snapshot};
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::{LogEntry, Outcome, SignalFrame};
+use ctxfuzz_emulator::run::capture::{Details, Observable};
+use ctxfuzz_emulator::run::outcome::{LogEntry, Outcome};
 use ctxfuzz_generators::{drop_delays, random_scenario, rare_scenario};
 use ctxfuzz_scenario::event::{Event, Switch, Syscall};
 use ctxfuzz_scenario::register::Register;
-use ctxfuzz_scenario::scenario::Scenario;
+use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 /// Random scenarios a kernel: CTXFUZZ_AGREEMENT_SEEDS, or this many.
 const SEEDS: u64 = 300;
@@ -152,6 +153,20 @@ fn registers(name: &str, a: &RegisterFile, b: &RegisterFile, found: &mut Vec<Str
     }
 }
 
+/// The beginning of a long line.
+fn shortened(mut line: String) -> String {
+    line.truncate(200);
+    line
+}
+
+/// What was read, and by whom.
+fn reads(outcome: &Outcome) -> Vec<(Option<u8>, Details)> {
+    let reads = outcome.captures_of(Observable::Read);
+    reads
+        .map(|read| (read.task, read.details.clone()))
+        .collect()
+}
+
 /// What differs between two outcomes of which nobody looks into the kernel.
 fn differences(a: &Outcome, b: &Outcome) -> Vec<String> {
     let mut found = Vec::new();
@@ -163,40 +178,42 @@ fn differences(a: &Outcome, b: &Outcome) -> Vec<String> {
         let (a, b) = (a.log.get(at), b.log.get(at));
         found.push(format!("schedules, from entry {at}: {a:?} and {b:?}"));
     }
-    if a.tasks.len() != b.tasks.len() || a.frames.len() != b.frames.len() {
-        found.push("numbers of tasks or frames".into());
+    let frames = |outcome: &Outcome| outcome.captures_of(Observable::SignalFrame).count();
+    if frames(a) != frames(b) {
+        found.push("numbers of frames".into());
     }
-    for (task, pair) in a.tasks.iter().zip(&b.tasks).enumerate() {
-        match pair {
-            (Some(a), Some(b)) => registers(&format!("task {task}"), a, b, &mut found),
-            (None, None) => {}
-            _ => found.push(format!("task {task} has ended in one only")),
+    for task in 0..MAX_TASKS as u16 {
+        let last = [a, b].map(|outcome| outcome.capture(Observable::Final, task));
+        if let [Some(a), Some(b)] = last {
+            registers(
+                &format!("task {task}"),
+                &a.registers,
+                &b.registers,
+                &mut found,
+            );
+            if a.details != b.details {
+                let (a, b) = (&a.details, &b.details);
+                found.push(format!("task {task}: r14 to r25: {a:x?} and {b:x?}"));
+            }
+        } else if last.map(|last| last.is_some()) != [false; 2] {
+            found.push(format!("task {task} has ended in one only"));
         }
     }
-    if a.gprs != b.gprs {
-        found.push(format!("r14 to r25: {:x?} and {:x?}", a.gprs, b.gprs));
+    if reads(a) != reads(b) {
+        let differ = reads(a).into_iter().zip(reads(b)).find(|(a, b)| a != b);
+        let counts = [a, b].map(|outcome| reads(outcome).len());
+        found.push(shortened(format!("{counts:?} reads: {differ:x?}")));
     }
-    if a.reads != b.reads {
-        let data = |outcome: &Outcome| -> Vec<(u8, u16, Vec<u8>)> {
-            let reads = outcome.reads.iter();
-            let first = |data: &[u8]| data.iter().take(16).copied().collect();
-            reads
-                .map(|read| (read.task, read.event, first(&read.data)))
-                .collect()
-        };
-        found.push(format!("reads: {:x?} and {:x?}", data(a), data(b)));
-    }
-    for (frame, (a, b)) in a.frames.iter().zip(&b.frames).enumerate() {
-        let name = format!("frame {frame}");
-        if (a.task, a.msr) != (b.task, b.msr) {
-            found.push(format!("{name}: MSR {:#x} and {:#x}", a.msr, b.msr));
+    for number in 0..frames(a) as u16 {
+        let name = format!("frame {number}");
+        let [a, b] = [a, b].map(|outcome| outcome.capture(Observable::SignalFrame, number));
+        if let (Some(a), Some(b)) = (a, b) {
+            if (a.task, &a.details) != (b.task, &b.details) {
+                let (a, b) = (&a.details, &b.details);
+                found.push(format!("{name}: {a:x?} and {b:x?}"));
+            }
+            registers(&name, &a.registers, &b.registers, &mut found);
         }
-        let beside = |frame: &SignalFrame| (frame.signal, frame.code, frame.red_zone);
-        if beside(a) != beside(b) {
-            let (a, b) = (beside(a), beside(b));
-            found.push(format!("{name}: signal, code and red zone {a:?} and {b:?}"));
-        }
-        registers(&name, &a.registers, &b.registers, &mut found);
     }
     for (side, effects) in [("the model", &a.effects), ("the kernel", &b.effects)] {
         for missing in &effects.did_not_happen {

@@ -2,7 +2,7 @@
 //! goes on.
 
 use ctxfuzz_emulator::kernel::defects::Class;
-use ctxfuzz_emulator::run::outcome::FIRST_GPR;
+use ctxfuzz_emulator::run::capture::FIRST_GPR;
 use ctxfuzz_emulator::trace::{Recording, Step};
 use ctxfuzz_scenario::scenario::Verdict;
 

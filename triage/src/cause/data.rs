@@ -4,6 +4,7 @@
 //! *clobbered live register*.
 
 use ctxfuzz_emulator::kernel::defects::Class;
+use ctxfuzz_emulator::run::capture::{Details, Observable};
 use ctxfuzz_emulator::trace::{Cell, Recording, Step};
 use ctxfuzz_scenario::event::{Event, Syscall};
 use ctxfuzz_scenario::register::Register;
@@ -18,7 +19,11 @@ pub fn cause(scenario: &Scenario, runs: &[Recording; 2], difference: &Difference
     if difference.what != What::Data {
         return None;
     }
-    let read = runs[0].outcome.reads.get(usize::from(difference.frame?))?;
+    let outcome = &runs[0].outcome;
+    let read = outcome.capture(Observable::Read, difference.frame?)?;
+    let Details::Data(read) = &read.details else {
+        return None;
+    };
     let parted = parted(scenario, runs, read.event).unwrap_or(Parted {
         event: Some(read.event),
         function: "unknown",

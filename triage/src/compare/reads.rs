@@ -1,22 +1,11 @@
 //! How what a `read` delivered differs.
 
-use ctxfuzz_emulator::run::outcome::Read;
-use ctxfuzz_scenario::scenario::{Place, Verdict};
+use ctxfuzz_emulator::run::capture::Data;
 
-use super::{Difference, What};
-
-/// Whoever reads can rely on what was written.
-pub fn delivered(index: u16, a: &Read, b: &Read) -> Option<Difference> {
-    let at = a.data.iter().zip(&b.data).position(|(a, b)| a != b)?;
-    ((a.task, a.event) == (b.task, b.event)).then(|| Difference {
-        task: Some(a.task),
-        place: Place::Memory,
-        what: What::Data,
-        verdict: Verdict::Live,
-        a: quadword(&a.data, at),
-        b: quadword(&b.data, at),
-        frame: Some(index),
-    })
+/// The first quadwords that differ; `None` if none does, or if these are reads of different events.
+pub fn delivered(a: &Data, b: &Data) -> Option<(u128, u128)> {
+    let at = a.bytes.iter().zip(&b.bytes).position(|(a, b)| a != b)?;
+    (a.event == b.event).then(|| (quadword(&a.bytes, at), quadword(&b.bytes, at)))
 }
 
 /// The quadword that a byte of some data is in, zeros where they end.

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use ctxfuzz_emulator::run::capture::Observable;
 use ctxfuzz_emulator::run::outcome::{LogEntry, Outcome};
 
 use crate::names;
+use crate::observable::rule;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,11 +51,10 @@ pub fn parting(a: &Outcome, b: &Outcome) -> Option<Parting> {
         }
     }
     let dumped = |outcome: &Outcome| -> Vec<u8> {
-        let tasks = (0..).zip(&outcome.tasks);
+        let last = outcome.captures_of(Observable::Final);
+        let mut tasks: Vec<u8> = last.filter_map(|capture| capture.task).collect();
+        tasks.sort_unstable();
         tasks
-            .filter(|(_, file)| file.is_some())
-            .map(|(index, _)| index)
-            .collect()
     };
     let (a, b) = (dumped(a), dumped(b));
     (a != b).then_some(Parting::Ends { a, b })
@@ -67,9 +68,8 @@ fn is_schedule(entry: &LogEntry) -> bool {
             | LogEntry::SignalDelivered { .. }
             | LogEntry::Traced { .. }
             | LogEntry::Execed { .. }
-            | LogEntry::CoreDumped { .. }
+            | LogEntry::Captured { .. }
             | LogEntry::ContextSaved { .. }
-            | LogEntry::GuestLeft { .. }
     )
 }
 
@@ -103,9 +103,12 @@ fn went_on(entry: &Option<LogEntry>) -> String {
             format!("task {task} was stopped by a tracer on its way back from event {event}")
         }
         Some(LogEntry::Execed { task }) => format!("task {task} became a new program"),
-        Some(LogEntry::CoreDumped { task, .. }) => format!("task {task} dumped core"),
+        Some(LogEntry::Captured {
+            task, observable, ..
+        }) => {
+            format!("task {task} {}", rule(*observable).words.past)
+        }
         Some(LogEntry::ContextSaved { task, .. }) => format!("task {task} swapped its context"),
-        Some(LogEntry::GuestLeft { task, .. }) => format!("task {task} left a guest"),
         Some(LogEntry::SigReturned { task }) => format!("task {task} left its handler"),
         Some(LogEntry::Dumped { task }) => format!("task {task} reached its end"),
     }

@@ -1,12 +1,13 @@
 use ctxfuzz_emulator::arch::{RegisterFile, msr};
-use ctxfuzz_emulator::run::effects::Effects;
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, Read, SignalFrame, ThreadImage};
+use ctxfuzz_emulator::run::capture::{Observable, SIGFPE, SignalFrame};
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome};
 use ctxfuzz_scenario::event::{ComputeOp, Event, Interrupt, Pending, Syscall, Via};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage, Verdict};
 
 use super::{Comparison, Standing, What, compare};
 use crate::definedness::Abi;
+use crate::fixtures::{Told, signal_frame};
 use crate::inconclusive::Inconclusive;
 
 fn interrupt() -> Event {
@@ -40,39 +41,35 @@ fn scenario(event: Event) -> Scenario {
     }
 }
 
-/// Task 0 does event 0; with a child if the event is a fork.
-fn outcome(tasks: u8) -> Outcome {
-    let mut log = vec![
-        LogEntry::TaskStarted {
-            task: 0,
-            parent: None,
-        },
-        LogEntry::Event { index: 0, task: 0 },
-    ];
-    log.extend((1..tasks).map(|task| LogEntry::TaskStarted {
-        task,
-        parent: Some(0),
-    }));
-    log.extend((0..tasks).map(|task| LogEntry::Dumped { task }));
-    Outcome {
-        end: End::Completed,
-        spent: None,
-        log,
-        tasks: (0..tasks).map(|_| Some(RegisterFile::default())).collect(),
-        gprs: (0..tasks).map(|_| Some([0; 12])).collect(),
-        cores: Vec::new(),
-        vcpus: Vec::new(),
-        frames: Vec::new(),
-        traced: Vec::new(),
-        reads: Vec::new(),
-        images: Vec::new(),
-        observations: Vec::new(),
-        effects: Effects::default(),
+/// Task 0 does event 0; with children if the event is a fork. After that `more` happens, and then
+/// all tasks dump zeros.
+fn outcome_with(tasks: u8, more: impl FnOnce(&mut Told)) -> Outcome {
+    let mut told = Told::nothing();
+    told.started(0, None).event(0, 0);
+    for child in 1..tasks {
+        told.started(child, Some(0));
     }
+    more(&mut told);
+    for task in 0..tasks {
+        told.dumped(task, RegisterFile::default());
+    }
+    told.outcome
 }
 
-fn poke(outcome: &mut Outcome, task: usize, register: Register, value: u128) {
-    outcome.tasks[task].as_mut().unwrap().set(register, value);
+fn outcome(tasks: u8) -> Outcome {
+    outcome_with(tasks, |_| {})
+}
+
+fn poke(outcome: &mut Outcome, task: u8, register: Register, value: u128) {
+    let mut captures = outcome.captures.iter_mut();
+    let own = captures.find(|c| (c.observable, c.task) == (Observable::Final, Some(task)));
+    own.unwrap().registers.set(register, value);
+}
+
+/// The task never comes to its end.
+fn lose(outcome: &mut Outcome, task: u8) {
+    let last = (Observable::Final, Some(task));
+    outcome.captures.retain(|c| (c.observable, c.task) != last);
 }
 
 fn summary(comparison: &Comparison) -> Vec<String> {
@@ -142,14 +139,10 @@ fn control_bits_survive_a_call_and_status_bits_do_not() {
 /// One difference a read, whatever follows the first byte. Reads of different events cannot be compared.
 #[test]
 fn what_was_read_is_live_and_told_by_its_first_quadword() {
-    let reads = |event, data: &[u8]| Outcome {
-        reads: vec![Read {
-            task: 0,
-            event,
-            log: 1,
-            data: data.to_vec(),
-        }],
-        ..outcome(1)
+    let reads = |event, data: &[u8]| {
+        outcome_with(1, |told| {
+            told.read(0, event, data.to_vec());
+        })
     };
     let good: Vec<u8> = (1..=40).collect();
     let mut bad = good.clone();
@@ -176,12 +169,7 @@ fn what_was_read_is_live_and_told_by_its_first_quadword() {
 fn ends() {
     let scenario = scenario(interrupt());
     let good = outcome(1);
-    let ended = |end: End| Outcome {
-        end,
-        log: Vec::new(),
-        tasks: Vec::new(),
-        ..outcome(1)
-    };
+    let ended = Outcome::empty;
     for end in [End::KernelFault("x".into()), End::Hang] {
         let bad = ended(end);
         for found in [
@@ -224,7 +212,7 @@ fn different_schedules_are_no_divergence() {
     );
     assert!(found.differences.is_empty() && found.verdict == Verdict::None);
     let mut lost = good.clone();
-    lost.tasks[1] = None;
+    lose(&mut lost, 1);
     assert_eq!(
         reason(&compare(&scenario, &lost, &good)),
         "not the same tasks reached their end: on A 0, on B 0 1"
@@ -248,24 +236,10 @@ fn different_schedules_are_no_divergence() {
 }
 
 fn framed(msr: u64, registers: RegisterFile) -> Outcome {
-    let mut outcome = outcome(1);
-    outcome.log.insert(
-        2,
-        LogEntry::SignalDelivered {
-            task: 0,
-            frame: 0,
-            at_entry: false,
-        },
-    );
-    outcome.frames.push(SignalFrame {
-        task: 0,
-        msr,
-        signal: 10,
-        code: 0,
-        red_zone: None,
-        registers,
-    });
-    outcome
+    outcome_with(1, |told| {
+        told.frame(0, signal_frame(msr), registers)
+            .delivered(0, false);
+    })
 }
 
 fn file(register: Register, value: u128) -> RegisterFile {
@@ -317,13 +291,10 @@ fn an_area_that_only_one_frame_has() {
 }
 
 fn imaged(task: Option<u8>, msr: u64, value: u128) -> Outcome {
-    let mut outcome = outcome(2);
-    outcome.tasks[1] = None;
-    outcome.images.push(ThreadImage {
-        task,
-        msr,
-        registers: file(Register::F(20), value),
+    let mut outcome = outcome_with(2, |told| {
+        told.image(task, msr, file(Register::F(20), value));
     });
+    lose(&mut outcome, 1);
     outcome
 }
 
@@ -348,21 +319,14 @@ fn images_matter_only_where_nothing_else_shows_them() {
 
 #[test]
 fn differences_come_by_task_place_and_register() {
-    let mut a = outcome(2);
-    let b = {
-        let mut b = outcome(2);
-        let image = |task| ThreadImage {
-            task,
-            msr: 0,
-            registers: RegisterFile::default(),
-        };
-        b.images = vec![image(None), image(Some(0))];
-        b
+    let with_images = |v1| {
+        outcome_with(2, |told| {
+            for task in [None, Some(0)] {
+                told.image(task, 0, file(Register::V(1), v1));
+            }
+        })
     };
-    a.images = b.images.clone();
-    for image in &mut a.images {
-        image.registers.set(Register::V(1), 1);
-    }
+    let (mut a, b) = (with_images(1), with_images(0));
     poke(&mut a, 1, Register::F(3), 1);
     poke(&mut a, 0, Register::Vrsave, 1);
     poke(&mut a, 0, Register::V(30), 1);
@@ -386,16 +350,15 @@ fn vrsave_zero_and_all_ones_are_the_same_but_no_other_pair_is() {
     let scenario = scenario(interrupt());
     let with = |vrsave| {
         let mut outcome = outcome(1);
-        for file in outcome.tasks.iter_mut().flatten() {
-            file.vrsave = vrsave;
-        }
+        poke(&mut outcome, 0, Register::Vrsave, vrsave);
         outcome
     };
     let verdict = |a, b| compare(&scenario, &with(a), &with(b)).verdict;
-    assert_eq!(verdict(0, u32::MAX), Verdict::Dead);
-    assert_eq!(verdict(u32::MAX, 0), Verdict::Dead);
+    let ones = u32::MAX.into();
+    assert_eq!(verdict(0, ones), Verdict::Dead);
+    assert_eq!(verdict(ones, 0), Verdict::Dead);
     assert_eq!(verdict(0, 1), Verdict::Live);
-    assert_eq!(verdict(u32::MAX, 1), Verdict::Live);
+    assert_eq!(verdict(ones, 1), Verdict::Live);
 }
 
 #[test]
@@ -416,14 +379,9 @@ fn nothing_is_concluded_from_what_says_nothing() {
 #[test]
 fn a_guest_s_registers_are_live_after_any_call() {
     let left = |vscr| {
-        let mut outcome = outcome(1);
-        let mut guest = RegisterFile::default();
-        guest.set(Register::Vscr, vscr);
-        outcome.vcpus.push(guest);
-        outcome
-            .log
-            .insert(2, LogEntry::GuestLeft { task: 0, vcpu: 0 });
-        outcome
+        outcome_with(1, |told| {
+            told.captured(0, Observable::Guest, file(Register::Vscr, vscr));
+        })
     };
     let run = Event::Syscall {
         call: Syscall::KvmRun { pr: true },
@@ -437,6 +395,37 @@ fn a_guest_s_registers_are_live_after_any_call() {
     assert!(!compare(&scenario, &left(1), &outcome(1)).comparable());
 }
 
+/// A core dump is as visible as the registers of the task that is gone. Two core dumps are told apart
+/// by their tasks.
+#[test]
+fn core_dumps_are_judged_by_what_was_defined() {
+    let dumped = |value: u128| {
+        outcome_with(1, |told| {
+            told.captured(0, Observable::CoreDump, file(Register::F(0), value));
+        })
+    };
+    let interrupted = compare(&scenario(interrupt()), &dumped(1), &dumped(2));
+    assert_eq!(summary(&interrupted), ["Some(0) core f0 live"]);
+    assert_eq!(interrupted.differences[0].frame, None);
+    let forked = compare(&scenario(fork()), &dumped(1), &dumped(2));
+    assert_eq!(summary(&forked), ["Some(0) core f0 abi"]);
+}
+
+/// Tasks that come to their ends in another order are compared task by task.
+#[test]
+fn final_registers_are_compared_by_task_and_not_by_time() {
+    let ends = |order: [u8; 2]| {
+        let mut told = Told::nothing();
+        told.started(0, None).event(0, 0).started(1, Some(0));
+        for task in order {
+            told.dumped(task, file(Register::F(20), task.into()));
+        }
+        told.outcome
+    };
+    let found = compare(&scenario(fork()), &ends([0, 1]), &ends([1, 0]));
+    assert!(found.comparable() && found.differences.is_empty());
+}
+
 /// Whether a SIGFPE comes is up to what the task computes with. What it may not rely on it may not blame.
 #[test]
 fn a_lone_fp_exception_is_as_visible_as_its_operands() {
@@ -448,27 +437,21 @@ fn a_lone_fp_exception_is_as_visible_as_its_operands() {
         let mut scenario = scenario(interrupt());
         scenario.events = before;
         scenario.events.push(divide.clone());
-        let mut silent = outcome(1);
-        silent.log.truncate(1);
-        let events = scenario.events.len() as u16;
-        silent
-            .log
-            .extend((0..events).map(|index| LogEntry::Event { index, task: 0 }));
+        let mut silent = Told::nothing();
+        silent.started(0, None);
+        for index in 0..scenario.events.len() as u16 {
+            silent.event(0, index);
+        }
         let mut loud = silent.clone();
-        loud.log.push(LogEntry::SignalDelivered {
-            task: 0,
-            frame: 0,
-            at_entry: false,
-        });
-        loud.frames.push(SignalFrame {
-            task: 0,
-            msr: 0,
-            signal: 8,
+        let exception = SignalFrame {
+            signal: SIGFPE,
             code: 3,
-            red_zone: None,
-            registers: RegisterFile::default(),
-        });
-        silent.log.push(LogEntry::Dumped { task: 0 });
+            ..signal_frame(0)
+        };
+        loud.frame(0, exception, RegisterFile::default())
+            .delivered(0, false);
+        silent.dumped(0, RegisterFile::default());
+        let (loud, silent) = (loud.outcome, silent.outcome);
         summary(&compare(&scenario, &loud, &silent))
     };
     assert_eq!(raised(vec![]), ["Some(0) siginfo si_code live"]);

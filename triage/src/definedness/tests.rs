@@ -1,5 +1,6 @@
 mod signals;
 
+use ctxfuzz_emulator::run::capture::Observable::{CoreDump, Guest, SignalFrame, Traced};
 use ctxfuzz_emulator::run::outcome::LogEntry;
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::AccessOp;
@@ -323,7 +324,7 @@ proptest! {
             prop_assert_eq!(elf.task(task).and(&linux.task(task)), elf.task(task));
         }
         for frame in 0..4 {
-            prop_assert_eq!(elf.frame(frame).and(&linux.frame(frame)), elf.frame(frame));
+            prop_assert_eq!(elf.mask(SignalFrame, frame).and(&linux.mask(SignalFrame, frame)), elf.mask(SignalFrame, frame));
         }
     }
 }
@@ -358,6 +359,31 @@ fn traced(set: Option<SetRegset>) -> Event {
     }
 }
 
+/// What the kernel hands over of a task is as defined as the task's registers. What is a guest's is
+/// not the task's.
+#[test]
+fn what_is_handed_over_is_as_defined_as_the_task() {
+    let handed_over = |observable| LogEntry::Captured {
+        task: 0,
+        observable,
+        number: 0,
+    };
+    let events = vec![syscall(Syscall::Getppid), set(&[F(0)])];
+    let log = [
+        START,
+        event(0, 0),
+        handed_over(CoreDump),
+        event(1, 0),
+        handed_over(Guest),
+        DUMP,
+    ];
+    let found = definedness(&scenario(events), &log, Abi::Elf);
+    let core = found.mask(CoreDump, 0);
+    assert!(core.lacks(F(0)) && !core.lacks(F(14)));
+    assert!(!found.task(0).lacks(F(0)), "the core dump came before");
+    assert_eq!(found.mask(Guest, 0), Mask::NOTHING);
+}
+
 /// Task 0 of `uses` is stopped at each of the events, by a tracer that writes a VMX register set, and dumps.
 fn written(uses: Vec<Facility>, before: Vec<LogEntry>, after: Vec<LogEntry>) -> Definedness {
     let set = SetRegset {
@@ -385,7 +411,7 @@ fn what_a_tracer_writes_is_defined_if_the_task_has_used_the_facility() {
     let call = || vec![event(1, 0)];
     let user = written(vec![Facility::Vmx], call(), vec![]);
     assert!(
-        user.traced(0).lacks(V(0)),
+        user.mask(Traced, 0).lacks(V(0)),
         "the stop comes before the write"
     );
     assert!(!user.task(0).lacks(V(0)) && !user.task(0).lacks(V(1)));

@@ -6,50 +6,31 @@ use ctxfuzz_scenario::scenario::{Place, Verdict};
 use super::{RunReport, Subject, hex, text};
 use crate::compare::{Comparison, Difference, Standing, What};
 use crate::definedness::Abi;
+use crate::fixtures::{self, difference};
 use crate::inconclusive::{Inconclusive, Side};
 use crate::shortfall::NOTHING_LACKS;
 
-fn difference(
-    task: Option<u8>,
-    place: Place,
-    what: What,
-    verdict: Verdict,
-    a: u128,
-    b: u128,
-) -> Difference {
-    Difference {
-        task,
-        place,
-        what,
-        verdict,
-        a,
-        b,
-        frame: None,
-    }
-}
-
 fn comparison() -> Comparison {
-    let f0 = What::Register(Register::F(0));
-    let v0 = What::Register(Register::V(0));
-    Comparison {
-        standing: Standing::Comparable,
-        differences: vec![
-            difference(
-                Some(0),
-                Place::Register,
-                f0,
-                Verdict::Live,
-                0x8200_4000,
-                0x3ff0 << 48,
-            ),
-            difference(Some(2), Place::Child, v0, Verdict::Abi, 1 << 16, 7 << 64),
-            difference(None, Place::ThreadStruct, f0, Verdict::Dead, 1, 2),
-        ],
-        verdict: Verdict::Live,
-        end_a: End::Completed,
-        end_b: End::Completed,
-        spent: [None, None],
-    }
+    let (f0, v0) = (Register::F(0), Register::V(0));
+    fixtures::comparison(vec![
+        Difference {
+            a: 0x8200_4000,
+            b: 0x3ff0 << 48,
+            ..difference(f0, Verdict::Live)
+        },
+        Difference {
+            task: Some(2),
+            place: Place::Child,
+            a: 1 << 16,
+            b: 7 << 64,
+            ..difference(v0, Verdict::Abi)
+        },
+        Difference {
+            task: None,
+            place: Place::ThreadStruct,
+            ..difference(f0, Verdict::Dead)
+        },
+    ])
 }
 
 fn subject<'a>(signatures: &'a [String], all: bool) -> Subject<'a> {
@@ -172,14 +153,13 @@ fn long_reasons_are_wrapped() {
 fn ends_are_words_in_text() {
     let mut faulted = comparison();
     faulted.end_a = End::KernelFault("FP unavailable in the kernel".to_owned());
-    faulted.differences = vec![difference(
-        Some(0),
-        Place::End,
-        What::End,
-        Verdict::Live,
-        1,
-        0,
-    )];
+    faulted.differences = vec![Difference {
+        place: Place::End,
+        what: What::End,
+        a: 1,
+        b: 0,
+        ..difference(Register::F(0), Verdict::Live)
+    }];
     let report = text(&subject(&[], false), &faulted);
     assert!(
         report.contains("  0      end           end      live  kernel-fault       completed\n"),

@@ -1,8 +1,8 @@
 //! What a task has when it leaves user mode, and by which rules that is compared with what it finds.
 
 use ctxfuzz_emulator::arch::{RegisterFile, msr};
+use ctxfuzz_emulator::run::capture::Gprs;
 use ctxfuzz_emulator::run::observe::Observation;
-use ctxfuzz_emulator::run::outcome::Gprs;
 use ctxfuzz_emulator::run::user;
 use ctxfuzz_scenario::access::{self, AccessOp};
 use ctxfuzz_scenario::event::FrameEdit;

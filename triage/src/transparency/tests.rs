@@ -214,7 +214,7 @@ fn the_first_load_writes_what_it_loads_and_the_last_dump_counts() {
     script.observe_start(0, None, &file(), &[F(0)]);
     script.end(0, &poked(V(0), 5));
     script.dump(0, &poked(V(0), 6));
-    let judgement = judge(&script.scenario, &script.outcome);
+    let judgement = judge(&script.scenario, &script.told.outcome);
     let when: Vec<When> = judgement.violations.iter().map(|v| v.when).collect();
     assert_eq!(when, [When::Start, When::End]);
 }
@@ -399,8 +399,8 @@ fn a_dead_kernel_is_live_and_a_run_that_was_cut_off_says_nothing() {
         let mut script = Script::new(vec![interrupt()]);
         script.event(0, 0, &file());
         script.dump(0, &poked(F(1), 7));
-        script.outcome.end = end;
-        let judgement = judge(&script.scenario, &script.outcome);
+        script.told.outcome.end = end;
+        let judgement = judge(&script.scenario, &script.told.outcome);
         (
             judgement.inconclusive.is_some(),
             judgement.verdict,
@@ -424,8 +424,8 @@ fn a_dead_kernel_is_live_and_a_run_that_was_cut_off_says_nothing() {
 fn silence_of_a_run_that_nobody_watched_is_not_silence() {
     let mut script = Script::new(vec![interrupt()]);
     script.event(0, 0, &file());
-    script.outcome.observations.clear();
-    let judgement = judge(&script.scenario, &script.outcome);
+    script.told.outcome.observations.clear();
+    let judgement = judge(&script.scenario, &script.told.outcome);
     assert_eq!(judgement.inconclusive, Some(Inconclusive::NotObserved));
 }
 
@@ -441,7 +441,7 @@ fn keys_tell_who_where_how_and_which() {
     script.event(0, 2, &many);
     many.set(F(20), 4);
     script.dump(0, &many);
-    let violations = judge(&script.scenario, &script.outcome).violations;
+    let violations = judge(&script.scenario, &script.told.outcome).violations;
     let names: Vec<String> = keys(&script.scenario, &violations)
         .keys()
         .map(|key| key.to_string())

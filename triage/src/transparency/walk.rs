@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ctxfuzz_emulator::arch::RegisterFile;
+use ctxfuzz_emulator::run::capture::{Capture, Observable, SIGFPE, SignalFrame};
 use ctxfuzz_emulator::run::observe::{Observation, Point};
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, SIGFPE, SignalFrame};
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome};
 use ctxfuzz_emulator::run::ownership::Breach;
 use ctxfuzz_emulator::run::ptrace;
 use ctxfuzz_scenario::event::{Event, FrameEdit, Syscall};
@@ -14,6 +15,7 @@ use super::context::{Context, Masks};
 use super::{Look, Violation, When, exceptions};
 use crate::compare::{What, end_code};
 use crate::definedness::{self, Abi};
+use crate::observable::rule;
 use compare::excuse_vrsave;
 
 mod compare;
@@ -129,7 +131,9 @@ impl<'a> Walk<'a> {
         match (observation.point, self.outcome.log.get(observation.log)) {
             (Point::Dumped, _) => Look::Last,
             (Point::Handler { .. }, Some(LogEntry::SignalDelivered { frame, .. }))
-            | (Point::Context, Some(LogEntry::ContextSaved { frame, .. })) => Look::Frame(*frame),
+            | (Point::Context, Some(LogEntry::ContextSaved { frame, .. })) => {
+                Look::Capture(Observable::SignalFrame, *frame)
+            }
             _ => Look::Between,
         }
     }
@@ -166,14 +170,19 @@ impl<'a> Walk<'a> {
             match *entry {
                 LogEntry::SigReturned { task } => self.returns(task),
                 LogEntry::Event { index, task } => self.begins(index, task),
-                LogEntry::CoreDumped { task, core } => self.cored(task, core),
-                LogEntry::GuestLeft { task, vcpu } => self.guest_left(task, vcpu),
+                LogEntry::Captured {
+                    task,
+                    observable,
+                    number,
+                } => self.captured(task, observable, number),
                 LogEntry::Traced { task, event, .. } => self.written(task, event),
                 _ => {}
             }
             self.seen(match *entry {
-                LogEntry::Traced { view, .. } => Look::View(view),
-                LogEntry::CoreDumped { core, .. } => Look::Core(core),
+                LogEntry::Traced { view, .. } => Look::Capture(Observable::Traced, view),
+                LogEntry::Captured {
+                    observable, number, ..
+                } => Look::Capture(observable, number),
                 _ => Look::Between,
             });
         }
@@ -183,16 +192,17 @@ impl<'a> Walk<'a> {
     fn traced(&mut self, task: u8, view: u16) {
         let now = self.masks(task);
         let state = self.tasks.entry(task).or_default();
-        let (Some(before), Some(read)) =
-            (&state.before, self.outcome.traced.get(usize::from(view)))
-        else {
+        let (Some(before), Some(read)) = (
+            &state.before,
+            self.outcome.capture(Observable::Traced, view),
+        ) else {
             return;
         };
-        let wrong = before.violated(read, &now);
+        let wrong = before.violated(&read.registers, &now);
         let violations = wrong.map(|(register, (from, to), verdict)| Violation {
             when: before.when,
             task,
-            place: Place::Ptrace,
+            place: rule(Observable::Traced).place,
             what: What::Register(register),
             verdict,
             before: from,
@@ -440,9 +450,10 @@ impl<'a> Walk<'a> {
                 linux: self.linux.interruptible(task, at_entry),
             };
             self.compare_frame(&interrupted, frame, &now);
-            self.compare_beside(interrupted.when, frame);
+            self.compare_beside(task, interrupted.when, frame);
             // What is wrong in a frame is a violation once: `rt_sigreturn` has to bring back what is in it.
-            interrupted.registers = frame.registers.clone();
+            let (capture, frame) = frame;
+            interrupted.registers = capture.registers.clone();
             interrupted.frame_msr = frame.msr;
             if frame.signal == SIGFPE {
                 interrupted.registers.fpscr = exceptions::disabled(interrupted.registers.fpscr);
@@ -463,10 +474,10 @@ impl<'a> Walk<'a> {
     }
 
     /// The frame of the delivery that is next in the log.
-    fn frame(&self) -> Option<&'a SignalFrame> {
+    fn frame(&self) -> Option<(&'a Capture, &'a SignalFrame)> {
         match self.outcome.log.get(self.followed)? {
             LogEntry::SignalDelivered { frame, .. } | LogEntry::ContextSaved { frame, .. } => {
-                self.outcome.frames.get(usize::from(*frame))
+                self.outcome.signal_frame(*frame)
             }
             _ => None,
         }

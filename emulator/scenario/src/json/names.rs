@@ -10,7 +10,7 @@ use crate::effect::Effect;
 use crate::event::{ComputeOp, FpExceptions, FrameEdit, Interrupt, Via};
 use crate::facility::Facility;
 use crate::register::{self, Register};
-use crate::scenario::{Abis, Endians, Place, Verdict};
+use crate::scenario::{Abis, Endians, Verdict};
 use crate::work::Work;
 
 /// A word that names nothing of its kind.
@@ -168,9 +168,6 @@ named!(Via, "system call instruction", { Sc = "sc", Scv = "scv" });
 named!(Endians, "byte order", { Le = "le", Be = "be", Both = "both" });
 named!(Abis, "ABI policy", { Elf = "elf", Linux = "linux", Both = "both" });
 named!(Verdict, "verdict", { None = "none", Dead = "dead", Abi = "abi", Live = "live" });
-named!(Place, "place", {
-    Register = "register", Child = "child", SignalFrame = "signal_frame", Ptrace = "ptrace", Core = "core", Vcpu = "vcpu", Gpr = "gpr", Siginfo = "siginfo", Memory = "memory", ThreadStruct = "thread_struct", Msr = "msr", End = "end",
-});
 
 impl serde::Serialize for Register {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -6,7 +6,7 @@
 use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::{Event, Interrupt, Pending, Switch, Syscall};
 
-use super::super::outcome::{LogEntry, SignalFrame};
+use super::super::outcome::{LogEntry, Outcome};
 use super::{Hit, Watched};
 
 /// The largest part of a page that is not copied with VMX, and a page: a write longer than both
@@ -152,7 +152,8 @@ impl Asked {
 
 impl Owed {
     /// Whether it was seen.
-    pub(super) fn happened(&self, log: &[LogEntry], frames: &[SignalFrame], hits: &[Hit]) -> bool {
+    pub(super) fn happened(&self, outcome: &Outcome, hits: &[Hit]) -> bool {
+        let log = &outcome.log[..];
         let later = log.get(self.log..).unwrap_or_default();
         let hit = |wanted: &[Watched], own: bool| {
             hits.iter().any(|hit| {
@@ -172,7 +173,7 @@ impl Owed {
             Effect::KernelUse => hit(&[Watched::EnableKernel], true),
             Effect::Hibernation => hit(&[Watched::Hibernate], true),
             Effect::Softirq => hit(&[Watched::NetRxAction], false),
-            Effect::Signal => self.delivered(later, frames) || self.execs(later),
+            Effect::Signal => self.delivered(later, outcome) || self.execs(later),
             Effect::Switch => self.switched(later),
             Effect::Ptrace => later.iter().any(|entry| {
                 matches!(entry, LogEntry::Traced { task, event, .. }
@@ -185,12 +186,10 @@ impl Owed {
                 later.iter().any(child) || self.interrupted(log)
             }
             Effect::Exec => self.execs(later),
-            Effect::CoreDump => later.iter().any(
-                |entry| matches!(entry, LogEntry::CoreDumped { task, .. } if *task == self.task),
-            ),
-            Effect::Guest => later.iter().any(
-                |entry| matches!(entry, LogEntry::GuestLeft { task, .. } if *task == self.task),
-            ),
+            Effect::CoreDump | Effect::Guest => later.iter().any(|entry| {
+                matches!(entry, LogEntry::Captured { task, observable, .. }
+                    if *task == self.task && observable.effect() == Some(self.effect))
+            }),
             Effect::Sleep => true,
         }
     }
@@ -215,11 +214,11 @@ impl Owed {
         later.iter().any(own)
     }
 
-    fn delivered(&self, later: &[LogEntry], frames: &[SignalFrame]) -> bool {
+    fn delivered(&self, later: &[LogEntry], outcome: &Outcome) -> bool {
         later.iter().any(|entry| match entry {
             LogEntry::SignalDelivered { task, frame, .. } if *task == self.task => {
-                let signal = frames.get(usize::from(*frame)).map(|frame| frame.signal);
-                signal.map(Detail::Signal) == Some(self.detail)
+                let frame = outcome.signal_frame(*frame);
+                frame.map(|(_, frame)| Detail::Signal(frame.signal)) == Some(self.detail)
             }
             _ => false,
         })
@@ -239,18 +238,15 @@ impl Owed {
 
 /// The task that was in user code when an entry was made.
 fn user_entry(entry: &LogEntry) -> Option<u8> {
-    match *entry {
-        LogEntry::TaskStarted { task, .. }
-        | LogEntry::Event { task, .. }
-        | LogEntry::SignalDelivered { task, .. }
-        | LogEntry::Execed { task }
-        | LogEntry::ContextSaved { task, .. }
-        | LogEntry::Dumped { task } => Some(task),
+    match entry {
         // Made by the kernel, or by a tracer; or made between an event and its system call.
-        LogEntry::CoreDumped { .. }
-        | LogEntry::GuestLeft { .. }
-        | LogEntry::Traced { .. }
-        | LogEntry::SigReturned { .. } => None,
+        LogEntry::Captured { .. } | LogEntry::Traced { .. } | LogEntry::SigReturned { .. } => None,
+        LogEntry::TaskStarted { .. }
+        | LogEntry::Event { .. }
+        | LogEntry::SignalDelivered { .. }
+        | LogEntry::Execed { .. }
+        | LogEntry::ContextSaved { .. }
+        | LogEntry::Dumped { .. } => Some(entry.task()),
     }
 }
 

@@ -4,6 +4,8 @@ use ctxfuzz_scenario::scenario::Scenario;
 
 use super::*;
 use crate::arch::RegisterFile;
+use crate::run::capture::{Capture, Details, Observable, SignalFrame};
+use crate::run::outcome::End;
 
 /// A scenario of so many tasks, one ring of task 0, and these events.
 fn scenario(tasks: usize, events: &str) -> Scenario {
@@ -17,8 +19,7 @@ fn scenario(tasks: usize, events: &str) -> Scenario {
 /// A run that is told step by step.
 struct Run {
     ledger: Ledger,
-    log: Vec<LogEntry>,
-    frames: Vec<SignalFrame>,
+    outcome: Outcome,
 }
 
 impl Run {
@@ -27,8 +28,7 @@ impl Run {
         ledger.prepare(scenario);
         let mut run = Run {
             ledger,
-            log: Vec::new(),
-            frames: Vec::new(),
+            outcome: Outcome::empty(End::Completed),
         };
         run.log(LogEntry::TaskStarted {
             task: 0,
@@ -38,26 +38,26 @@ impl Run {
     }
 
     fn log(&mut self, entry: LogEntry) {
-        self.ledger.logged(&entry, &self.frames);
-        self.log.push(entry);
+        self.ledger.logged(&entry, &self.outcome);
+        self.outcome.log.push(entry);
     }
 
     fn event(&mut self, index: u16, task: u8) {
         self.log(LogEntry::Event { index, task });
-        let log = self.log.len();
+        let log = self.outcome.log.len();
         self.ledger.begins(index, task, log, 2);
     }
 
     fn signal(&mut self, task: u8, signal: u8) {
-        let frame = self.frames.len() as u16;
-        self.frames.push(SignalFrame {
-            task,
+        let frame = SignalFrame {
             msr: 0,
             signal,
             code: 0,
             red_zone: None,
-            registers: RegisterFile::default(),
-        });
+        };
+        let registers = RegisterFile::default();
+        let capture = Capture::new(Observable::SignalFrame, Some(task), registers);
+        let frame = self.outcome.record(capture.with(Details::Frame(frame)));
         self.log(LogEntry::SignalDelivered {
             task,
             frame,
@@ -66,7 +66,7 @@ impl Run {
     }
 
     fn hit(&mut self, watched: Watched, task: Option<u8>) {
-        self.ledger.executed(watched, task, self.log.len());
+        self.ledger.executed(watched, task, self.outcome.log.len());
     }
 
     fn dumped(&mut self, task: u8) {
@@ -74,8 +74,7 @@ impl Run {
     }
 
     fn settle(mut self) -> Effects {
-        self.ledger
-            .settle(true, &self.log, &self.frames, Vec::new())
+        self.ledger.settle(true, &self.outcome, Vec::new())
     }
 
     fn missing(self) -> Vec<(u16, Effect)> {
@@ -224,9 +223,7 @@ fn what_is_not_applicable_did_not_fail_to_happen() {
         let mut run = Run::of(&scenario(1, WORKER));
         run.event(0, 0);
         run.dumped(0);
-        let effects = run
-            .ledger
-            .settle(true, &run.log, &run.frames, vec![part(event)]);
+        let effects = run.ledger.settle(true, &run.outcome, vec![part(event)]);
         assert_eq!(effects.did_not_happen.len(), expected);
     }
 }
@@ -244,7 +241,7 @@ fn a_child_of_a_handler_never_gets_the_handlers_signal() {
     run.event(0, 0);
     run.signal(0, 10);
     run.log(LogEntry::Event { index: 1, task: 0 });
-    run.ledger.begins(1, 0, run.log.len(), 1);
+    run.ledger.begins(1, 0, run.outcome.log.len(), 1);
     run.log(LogEntry::TaskStarted {
         task: 1,
         parent: Some(0),
@@ -280,7 +277,7 @@ fn an_interrupted_call_owes_nothing_more() {
 fn a_run_that_was_cut_off_owes_nothing() {
     let mut run = Run::of(&scenario(1, WORKER));
     run.event(0, 0);
-    let effects = run.ledger.settle(false, &run.log, &run.frames, Vec::new());
+    let effects = run.ledger.settle(false, &run.outcome, Vec::new());
     assert_eq!(effects.did_not_happen, []);
 }
 

@@ -4,6 +4,7 @@ use ctxfuzz_scenario::event::Pending;
 
 use super::RunHost;
 use crate::machine::{Reply, View};
+use crate::run::capture::{Capture, Observable};
 use crate::run::outcome::LogEntry;
 use crate::run::ptrace;
 
@@ -31,12 +32,9 @@ impl RunHost {
     /// A tracer has read the registers of the task that it was to stop.
     pub(super) fn traced(&mut self, view: &View<'_>) -> Reply {
         if let Some((task, event)) = self.tracee.take() {
-            self.log(LogEntry::Traced {
-                task,
-                event,
-                view: self.outcome.traced.len() as u16,
-            });
-            self.outcome.traced.push(ptrace::read(view));
+            let read = Capture::new(Observable::Traced, Some(task), ptrace::read(view));
+            let view = self.outcome.record(read);
+            self.log(LogEntry::Traced { task, event, view });
         }
         Reply::CONTINUE
     }

@@ -9,10 +9,12 @@ use clap::Args;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::Runner;
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, SIGFPE};
+use ctxfuzz_emulator::run::capture::SIGFPE;
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome};
 use ctxfuzz_scenario::describe;
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::names;
+use ctxfuzz_triage::observable::rule;
 use serde_json::{Value, json};
 
 use super::Status;
@@ -149,11 +151,9 @@ fn timeline(text: &mut String, scenario: &Scenario, outcome: &Outcome) {
                 }
             }
             LogEntry::SignalDelivered { task, frame, .. } => {
-                let fpe = outcome.frames[usize::from(frame)].signal == SIGFPE;
-                let handler = if fpe {
-                    "SIGFPE's handler"
-                } else {
-                    "its signal handler"
+                let handler = match outcome.signal_frame(frame) {
+                    Some((_, frame)) if frame.signal == SIGFPE => "SIGFPE's handler",
+                    _ => "its signal handler",
                 };
                 let _ = writeln!(text, "       task {task} enters {handler}");
             }
@@ -163,11 +163,11 @@ fn timeline(text: &mut String, scenario: &Scenario, outcome: &Outcome) {
             LogEntry::Execed { task } => {
                 let _ = writeln!(text, "       task {task} starts again as a new program");
             }
-            LogEntry::CoreDumped { task, .. } => {
-                let _ = writeln!(text, "       task {task} dumps core and is gone");
-            }
-            LogEntry::GuestLeft { task, .. } => {
-                let _ = writeln!(text, "       task {task} has left its guest");
+            LogEntry::Captured {
+                task, observable, ..
+            } => {
+                let present = rule(observable).words.present;
+                let _ = writeln!(text, "       task {task} {present}");
             }
             LogEntry::ContextSaved { task, .. } => {
                 let _ = writeln!(text, "       task {task} is back with its context");

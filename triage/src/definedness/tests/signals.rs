@@ -21,7 +21,7 @@ fn handlers_rely_on_nothing_and_give_everything_back() {
     ];
     let log = [START, delivered(0, false), event(1, 0)];
     let inside = definedness(&scenario(events.clone()), &log, Abi::Linux);
-    assert_eq!(inside.frame(0), Mask::EVERYTHING);
+    assert_eq!(inside.mask(SignalFrame, 0), Mask::EVERYTHING);
     let mask = inside.task(0);
     assert!(mask.lacks(F(20)) && mask.lacks(V(2)) && !mask.lacks(V(3)));
     assert!(!mask.lacks(Fpscr) && !mask.lacks(Vscr) && !mask.lacks(Vrsave));
@@ -45,8 +45,8 @@ fn a_signal_on_the_return_of_a_call_sees_what_the_call_left() {
     let events = vec![syscall(Syscall::Kill { signal: 10 })];
     let log = [START, event(0, 0), delivered(0, false), RETURNED, DUMP];
     let found = definedness(&scenario(events), &log, Abi::Elf);
-    assert!(found.frame(0).lacks(F(0)) && !found.frame(0).lacks(F(14)));
-    assert_eq!(found.task(0), found.frame(0));
+    assert!(found.mask(SignalFrame, 0).lacks(F(0)) && !found.mask(SignalFrame, 0).lacks(F(14)));
+    assert_eq!(found.task(0), found.mask(SignalFrame, 0));
 }
 
 #[test]
@@ -82,16 +82,16 @@ fn of_signals_at_once_only_the_last_frame_has_what_was_interrupted() {
     ];
     let found = definedness(&scenario(events), &log, Abi::Elf);
     for start in [
-        found.frame(0),
-        found.frame(1),
-        found.traced(0),
-        found.traced(1),
+        found.mask(SignalFrame, 0),
+        found.mask(SignalFrame, 1),
+        found.mask(Traced, 0),
+        found.mask(Traced, 1),
     ] {
         assert_eq!(start, found.task(0).in_handler());
     }
-    assert!(found.frame(0).lacks(F(14)) && !found.frame(0).lacks(Fpscr));
-    assert!(found.frame(2).lacks(F(13)) && !found.frame(2).lacks(F(14)));
-    assert_eq!(found.task(0), found.frame(2));
+    assert!(found.mask(SignalFrame, 0).lacks(F(14)) && !found.mask(SignalFrame, 0).lacks(Fpscr));
+    assert!(found.mask(SignalFrame, 2).lacks(F(13)) && !found.mask(SignalFrame, 2).lacks(F(14)));
+    assert_eq!(found.task(0), found.mask(SignalFrame, 2));
 }
 
 /// The same where the signals come one after the other, the second one in the handler of the first.
@@ -107,8 +107,8 @@ fn a_signal_in_a_handler_that_has_begun_finds_what_the_handler_has_written() {
         DUMP,
     ];
     let found = definedness(&scenario(vec![set(&[F(14)])]), &log, Abi::Elf);
-    assert_eq!(found.frame(0), Mask::EVERYTHING);
-    assert!(!found.frame(1).lacks(F(14)) && found.frame(1).lacks(F(15)));
+    assert_eq!(found.mask(SignalFrame, 0), Mask::EVERYTHING);
+    assert!(!found.mask(SignalFrame, 1).lacks(F(14)) && found.mask(SignalFrame, 1).lacks(F(15)));
     assert_eq!(found.task(0), Mask::EVERYTHING);
 }
 

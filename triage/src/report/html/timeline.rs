@@ -9,6 +9,7 @@ use super::{event, hex, marked};
 use crate::cause::Explanation;
 use crate::compare::What;
 use crate::names;
+use crate::observable::rule;
 
 /// Registers shown with their values in one place.
 const VALUES: usize = 3;
@@ -49,25 +50,7 @@ fn look<'l, 'a>(entry: &LogEntry, index: usize, looks: &'l Looks<'a>) -> Option<
         | LogEntry::Execed { task }
         | LogEntry::ContextSaved { task, .. }
         | LogEntry::Dumped { task } => looks.at_entry(task, index),
-        LogEntry::SigReturned { .. }
-        | LogEntry::Traced { .. }
-        | LogEntry::CoreDumped { .. }
-        | LogEntry::GuestLeft { .. } => None,
-    }
-}
-
-fn task(entry: &LogEntry) -> u8 {
-    match *entry {
-        LogEntry::TaskStarted { task, .. }
-        | LogEntry::Event { task, .. }
-        | LogEntry::SignalDelivered { task, .. }
-        | LogEntry::SigReturned { task }
-        | LogEntry::Traced { task, .. }
-        | LogEntry::Execed { task }
-        | LogEntry::CoreDumped { task, .. }
-        | LogEntry::GuestLeft { task, .. }
-        | LogEntry::ContextSaved { task, .. }
-        | LogEntry::Dumped { task } => task,
+        LogEntry::SigReturned { .. } | LogEntry::Traced { .. } | LogEntry::Captured { .. } => None,
     }
 }
 
@@ -83,8 +66,7 @@ fn words(entry: &LogEntry, e: &Explanation) -> String {
         LogEntry::SigReturned { .. } => "returns from its signal handler".into(),
         LogEntry::Traced { .. } => "is stopped by a tracer, which reads its registers".into(),
         LogEntry::Execed { .. } => "has become a new program".into(),
-        LogEntry::CoreDumped { .. } => "is gone, and has left a core dump".into(),
-        LogEntry::GuestLeft { .. } => "has left its guest".into(),
+        LogEntry::Captured { observable, .. } => rule(observable).words.perfect.into(),
         LogEntry::ContextSaved { .. } => "has swapped its context".into(),
         LogEntry::Dumped { .. } => "has dumped its final registers".into(),
     }
@@ -136,7 +118,7 @@ fn both(entry: &LogEntry, look: Option<&Look<'_>>, shown: &mut [Seen], e: &Expla
             .map(|&register| (register, look.a.get(register), look.b.get(register)))
             .collect()
     });
-    let known = &mut shown[usize::from(task(entry))];
+    let known = &mut shown[usize::from(entry.task())];
     let still = differing
         .as_ref()
         .is_some_and(|now| !now.is_empty() && known.as_ref() == Some(now));
@@ -155,7 +137,7 @@ fn both(entry: &LogEntry, look: Option<&Look<'_>>, shown: &mut [Seen], e: &Expla
 
 fn what(entry: &LogEntry, e: &Explanation) -> Markup {
     html! {
-        span.task { "task " (task(entry)) } " " (words(entry, e))
+        span.task { "task " (entry.task()) } " " (words(entry, e))
         @for mark in marks(entry, e) { " " span.mark { (mark) } }
     }
 }

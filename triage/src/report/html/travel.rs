@@ -1,6 +1,7 @@
 //! How the wrong value travelled, as a picture: a track that moves between the processor, the kernel's images and user memory.
 
 use ctxfuzz_emulator::trace::Cell;
+use ctxfuzz_scenario::place::Keeper;
 use maud::{Markup, html};
 
 use super::causes::trace;
@@ -192,8 +193,6 @@ fn copy<'c>(copied: &'c CopyReport, e: &Explanation) -> Stop<'c> {
 
 /// Where it is seen in the end.
 fn last(cause: &Cause) -> Option<Stop<'_>> {
-    use ctxfuzz_scenario::scenario::Place;
-
     let mut places: Vec<String> = Vec::new();
     for difference in &cause.differences {
         let place = format!(
@@ -205,12 +204,10 @@ fn last(cause: &Cause) -> Option<Stop<'_>> {
             places.push(place);
         }
     }
-    let track = match cause.differences.first()?.place {
-        Place::Register | Place::Child | Place::Gpr | Place::End => Track::Processor,
-        Place::ThreadStruct | Place::Msr | Place::Ptrace => Track::Image,
-        Place::SignalFrame | Place::Core | Place::Vcpu | Place::Siginfo | Place::Memory => {
-            Track::User
-        }
+    let track = match cause.differences.first()?.place.keeper() {
+        Keeper::Processor => Track::Processor,
+        Keeper::Kernel => Track::Image,
+        Keeper::User => Track::User,
     };
     Some(Stop {
         track,

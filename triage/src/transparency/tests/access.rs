@@ -1,18 +1,18 @@
 //! What the kernel does for user code, and for guests.
 
 use ctxfuzz_emulator::arch::RegisterFile;
+use ctxfuzz_emulator::run::capture::Observable;
 use ctxfuzz_emulator::run::guest;
-use ctxfuzz_emulator::run::outcome::LogEntry;
 use ctxfuzz_emulator::run::ptrace::values;
 use ctxfuzz_emulator::run::user::accessed;
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::AccessOp;
-use ctxfuzz_scenario::event::Syscall::KvmRun;
+use ctxfuzz_scenario::event::Syscall::{Abort, KvmRun};
 use ctxfuzz_scenario::event::{Event, Pending};
 use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
-use ctxfuzz_scenario::register::Register::{self, F, V, Vs};
+use ctxfuzz_scenario::register::Register::{self, F, V, Vrsave, Vs};
 
-use super::script::{Script, file, syscall};
+use super::script::{Script, file, set, syscall};
 
 /// What a load leaves is known: nothing else may be there afterwards, and no other register may change. A store changes nothing.
 #[test]
@@ -93,11 +93,7 @@ fn a_guest_has_its_own_registers() {
     let run = |guest: RegisterFile| {
         let mut script = Script::new(vec![syscall(KvmRun { pr: true })]);
         script.event(0, 0, &file());
-        script
-            .outcome
-            .log
-            .push(LogEntry::GuestLeft { task: 0, vcpu: 0 });
-        script.outcome.vcpus.push(guest);
+        script.captured(0, Observable::Guest, &guest);
         script.dump(0, &file());
         script.found()
     };
@@ -105,4 +101,24 @@ fn a_guest_has_its_own_registers() {
     let mut wrong = guest::registers();
     wrong.set(V(3), 7);
     assert_eq!(run(wrong), ["0: 0 vcpu v3 live"]);
+}
+
+/// A core dump has what the task had, of what the task may rely on. Its VRSAVE may be an old one.
+#[test]
+fn a_core_dump_has_what_the_task_had() {
+    let run = |register, value| {
+        let mut script = Script::new(vec![set(&[Vrsave]), syscall(Abort)]);
+        let mut before = file();
+        before.vrsave = 7;
+        script.operation(0, 0, &before, &[Vrsave]);
+        before.vrsave = 1;
+        script.event(0, 1, &before);
+        before.set(register, value);
+        script.captured(0, Observable::CoreDump, &before);
+        script.found()
+    };
+    assert_eq!(run(F(14), file().get(F(14))), [""; 0]);
+    assert_eq!(run(F(14), 7), ["1: 0 core f14 live"]);
+    assert_eq!(run(Vrsave, 7), ["1: 0 core vrsave dead"]);
+    assert_eq!(run(Vrsave, 8), ["1: 0 core vrsave live"]);
 }

@@ -1,9 +1,8 @@
 //! A run as it is told to a test, step by step.
 
 use ctxfuzz_emulator::arch::{RegisterFile, msr};
-use ctxfuzz_emulator::run::effects::Effects;
+use ctxfuzz_emulator::run::capture::Observable;
 use ctxfuzz_emulator::run::observe::{Observation, Point};
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, Read, SignalFrame};
 use ctxfuzz_emulator::run::ownership::{Breach, Rule};
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::event::{Event, Interrupt, Pending, RegisterValues, Syscall, Via};
@@ -11,6 +10,7 @@ use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};
 
 use super::super::{When, judge};
+use crate::fixtures::{Told, signal_frame};
 
 const ALL_FACILITIES: u64 = 0x0280_2000;
 /// VEC and VSX: the frame has every area.
@@ -61,7 +61,7 @@ pub fn poked(register: Register, value: u128) -> RegisterFile {
 
 pub struct Script {
     pub scenario: Scenario,
-    pub outcome: Outcome,
+    pub told: Told,
     /// MSR bits of all that follows.
     pub facilities: u64,
 }
@@ -70,10 +70,7 @@ impl Script {
     /// Task 0 has started with [`file`].
     pub fn new(events: Vec<Event>) -> Self {
         let mut script = Script::bare(events);
-        script.outcome.log.push(LogEntry::TaskStarted {
-            task: 0,
-            parent: None,
-        });
+        script.told.started(0, None);
         script
     }
 
@@ -89,21 +86,7 @@ impl Script {
                 events,
                 ..Scenario::default()
             },
-            outcome: Outcome {
-                end: End::Completed,
-                spent: None,
-                log: Vec::new(),
-                tasks: Vec::new(),
-                gprs: Vec::new(),
-                cores: Vec::new(),
-                vcpus: Vec::new(),
-                frames: Vec::new(),
-                traced: Vec::new(),
-                reads: Vec::new(),
-                images: Vec::new(),
-                observations: Vec::new(),
-                effects: Effects::default(),
-            },
+            told: Told::nothing(),
             facilities: ALL_FACILITIES,
         }
     }
@@ -113,9 +96,9 @@ impl Script {
     }
 
     fn look(&mut self, task: u8, point: Point, registers: &RegisterFile, writes: &[Register]) {
-        self.outcome.observations.push(Observation {
+        self.told.outcome.observations.push(Observation {
             task,
-            log: self.outcome.log.len(),
+            log: self.told.outcome.log.len(),
             point,
             facilities: self.facilities,
             writes: writes.to_vec(),
@@ -127,7 +110,7 @@ impl Script {
 
     /// At the last look a rule about who owns registers did not hold for a task.
     pub fn breach(&mut self, task: u8, rule: Rule) {
-        if let Some(last) = self.outcome.observations.last_mut() {
+        if let Some(last) = self.told.outcome.observations.last_mut() {
             last.breaches.push(Breach {
                 task,
                 rule,
@@ -139,12 +122,7 @@ impl Script {
 
     /// What a `read` delivered is known.
     pub fn read(&mut self, task: u8, event: u16, data: Vec<u8>) {
-        self.outcome.reads.push(Read {
-            task,
-            event,
-            log: self.outcome.log.len(),
-            data,
-        });
+        self.told.read(task, event, data);
     }
 
     /// A task starts, and user code loads `writes`.
@@ -156,9 +134,7 @@ impl Script {
         writes: &[Register],
     ) {
         self.look(task, Point::Started, registers, writes);
-        self.outcome
-            .log
-            .push(LogEntry::TaskStarted { task, parent });
+        self.told.started(task, parent);
     }
 
     pub fn started(&mut self, task: u8, parent: Option<u8>, registers: &RegisterFile) {
@@ -179,7 +155,7 @@ impl Script {
         writes: &[Register],
     ) {
         self.more(task, index, registers, writes);
-        self.outcome.log.push(LogEntry::Event { index, task });
+        self.told.event(task, index);
     }
 
     /// About to do a later one.
@@ -197,7 +173,7 @@ impl Script {
             child: Some(child),
         };
         self.look(task, point, registers, &[]);
-        self.outcome.log.push(LogEntry::Event { index, task });
+        self.told.event(task, index);
     }
 
     /// The queue is empty.
@@ -221,48 +197,36 @@ impl Script {
     }
 
     pub fn frame(&mut self, task: u8, msr: u64, registers: &RegisterFile) {
-        let registers = registers.clone();
-        self.outcome.frames.push(SignalFrame {
-            task,
-            msr,
-            signal: 10,
-            code: 0,
-            red_zone: None,
-            registers,
-        });
+        self.told.frame(task, signal_frame(msr), registers.clone());
     }
 
     pub fn handler_after_frame(&mut self, task: u8, at_entry: bool, start: &RegisterFile) {
         self.look(task, Point::Handler { at_entry }, start, &[]);
-        let frame = self.outcome.frames.len() as u16 - 1;
-        self.outcome.log.push(LogEntry::SignalDelivered {
-            task,
-            frame,
-            at_entry,
-        });
+        self.told.delivered(task, at_entry);
     }
 
     /// A tracer stops the task at the event, and reads this.
     pub fn traced(&mut self, task: u8, event: u16, read: &RegisterFile) {
-        let view = self.outcome.traced.len() as u16;
-        self.outcome.traced.push(read.clone());
-        self.outcome
-            .log
-            .push(LogEntry::Traced { task, event, view });
+        self.told.traced(task, event, read.clone());
+    }
+
+    /// The kernel hands over registers.
+    pub fn captured(&mut self, task: u8, observable: Observable, registers: &RegisterFile) {
+        self.told.captured(task, observable, registers.clone());
     }
 
     pub fn returned(&mut self, task: u8) {
-        self.outcome.log.push(LogEntry::SigReturned { task });
+        self.told.returned(task);
     }
 
     pub fn dump(&mut self, task: u8, registers: &RegisterFile) {
         self.look(task, Point::Dumped, registers, &[]);
-        self.outcome.log.push(LogEntry::Dumped { task });
+        self.told.dumped(task, registers.clone());
     }
 
     /// `event: task where register verdict` of every violation.
     pub fn found(&self) -> Vec<String> {
-        let judgement = judge(&self.scenario, &self.outcome);
+        let judgement = judge(&self.scenario, &self.told.outcome);
         let line = |v: &super::super::Violation| {
             let when = match v.when {
                 When::Start => "start".to_owned(),

@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 
 use ctxfuzz_emulator::arch::{RegisterFile, msr};
+use ctxfuzz_emulator::run::capture::{
+    Capture, Details, FIRST_GPR, Observable, RED_ZONE, SIGFPE, SignalFrame,
+};
 use ctxfuzz_emulator::run::guest;
 use ctxfuzz_emulator::run::observe::Observation;
-use ctxfuzz_emulator::run::outcome::{FIRST_GPR, RED_ZONE, SIGFPE, SignalFrame};
 use ctxfuzz_emulator::run::reads::{beginnings, unwritten};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Verdict};
 
 use super::{Heritage, Walk};
 use crate::compare::{What, quadword, unequal};
+use crate::observable::{Owner, rule};
 use crate::transparency::context::{Context, Masks};
 use crate::transparency::{Violation, When, exceptions};
 
@@ -65,14 +68,17 @@ impl Walk<'_> {
     }
 
     /// What a frame says besides registers: its `si_code` is the exception that FPSCR has, and it leaves the red zone alone.
-    pub(super) fn compare_beside(&mut self, when: When, frame: &SignalFrame) {
-        let delivered = self
-            .tasks
-            .get(&frame.task)
-            .is_some_and(|task| task.exceptions);
+    pub(super) fn compare_beside(
+        &mut self,
+        task: u8,
+        when: When,
+        (capture, frame): (&Capture, &SignalFrame),
+    ) {
+        let state = self.tasks.get(&task);
+        let delivered = state.is_some_and(|task| task.exceptions);
         let violation = |place, what, before: u128, after: u128| Violation {
             when,
-            task: frame.task,
+            task,
             place,
             what,
             verdict: Verdict::Live,
@@ -80,7 +86,7 @@ impl Walk<'_> {
             after,
         };
         let code = match frame.signal {
-            SIGFPE if delivered => exceptions::code(frame.registers.fpscr),
+            SIGFPE if delivered => exceptions::code(capture.registers.fpscr),
             _ => 0,
         };
         if frame.code != code {
@@ -103,26 +109,30 @@ impl Walk<'_> {
 
     /// Looks at what was read by the time that the log had so many entries: it must be what somebody has written.
     pub(super) fn read(&mut self, entries: usize) {
-        if self.read == self.outcome.reads.len() {
+        let reads = self.outcome.captures_of(Observable::Read);
+        let mut reads = reads.skip(self.read).peekable();
+        if reads.peek().is_none() {
             return;
         }
         let beginnings = beginnings(self.scenario);
-        let reads = self.outcome.reads.iter().skip(self.read);
         for read in reads.take_while(|read| read.log <= entries) {
             self.read += 1;
-            let Some((at, right)) = unwritten(&read.data, &beginnings) else {
+            let (Some(task), Details::Data(data)) = (read.task, &read.details) else {
                 continue;
             };
-            let mut expected = read.data.clone();
+            let Some((at, right)) = unwritten(&data.bytes, &beginnings) else {
+                continue;
+            };
+            let mut expected = data.bytes.clone();
             expected[at] = right;
             self.found.push(Violation {
-                when: When::Event(read.event),
-                task: read.task,
-                place: Place::Memory,
+                when: When::Event(data.event),
+                task,
+                place: rule(read.observable).place,
                 what: What::Data,
                 verdict: Verdict::Live,
                 before: quadword(&expected, at),
-                after: quadword(&read.data, at),
+                after: quadword(&data.bytes, at),
             });
         }
     }
@@ -145,20 +155,20 @@ impl Walk<'_> {
     pub(super) fn compare_frame(
         &mut self,
         interrupted: &Context,
-        frame: &SignalFrame,
+        (capture, frame): (&Capture, &SignalFrame),
         now: &Masks,
     ) {
         let violation = |what, verdict, before, after| Violation {
             when: interrupted.when,
-            task: frame.task,
-            place: Place::SignalFrame,
+            task: capture.task.unwrap_or(0),
+            place: rule(capture.observable).place,
             what,
             verdict,
             before,
             after,
         };
         let (mut missing, mut lost) = (0, Verdict::Dead);
-        for (register, (before, after), verdict) in interrupted.violated(&frame.registers, now) {
+        for (register, (before, after), verdict) in interrupted.violated(&capture.registers, now) {
             let absent = msr::frame(register) & !frame.msr;
             if absent == 0 {
                 self.found
@@ -179,40 +189,52 @@ impl Walk<'_> {
         }
     }
 
-    /// A guest has what it has computed, whoever used the processor meanwhile.
-    pub(super) fn guest_left(&mut self, task: u8, vcpu: u16) {
-        let Some(found) = self.outcome.vcpus.get(usize::from(vcpu)) else {
+    /// The kernel has handed over registers: they are what their owner had.
+    pub(super) fn captured(&mut self, task: u8, observable: Observable, number: u16) {
+        let Some(found) = self.outcome.capture(observable, number) else {
             return;
         };
-        let state = self.tasks.get(&task);
-        let when = state.and_then(|state| state.before.as_ref());
-        let when = when.map_or(When::Start, |before| before.when);
-        let expected = guest::registers();
-        let wrong = unequal(&expected, found).map(|(register, before, after)| Violation {
-            when,
-            task,
-            place: Place::Vcpu,
-            what: What::Register(register),
-            verdict: Verdict::Live,
-            before,
-            after,
-        });
-        self.found.extend(wrong);
+        match rule(observable).owner {
+            Owner::Task { old_vrsave } => self.handed_over(task, found, old_vrsave),
+            Owner::Guest => self.guest_left(task, found),
+        }
     }
 
-    /// A core dump has what the task had.
-    pub(super) fn cored(&mut self, task: u8, core: u16) {
+    fn handed_over(&mut self, task: u8, found: &Capture, old_vrsave: bool) {
         let now = self.masks(task);
         let Some(state) = self.tasks.remove(&task) else {
             return;
         };
-        if let (Some(before), Some(found)) =
-            (state.before, self.outcome.cores.get(usize::from(core)))
-        {
-            let first = self.found.len();
-            self.compare(task, Place::Core, &before, found, &now);
+        let first = self.found.len();
+        if let Some(before) = &state.before {
+            let place = rule(found.observable).place;
+            self.compare(task, place, before, &found.registers, &now);
+        }
+        if old_vrsave {
             excuse_vrsave(&mut self.found[first..], &state.vrsaves);
         }
+        if !found.observable.ends_task() {
+            self.tasks.insert(task, state);
+        }
+    }
+
+    /// A guest has what it has computed, whoever used the processor meanwhile.
+    fn guest_left(&mut self, task: u8, found: &Capture) {
+        let state = self.tasks.get(&task);
+        let when = state.and_then(|state| state.before.as_ref());
+        let when = when.map_or(When::Start, |before| before.when);
+        let expected = guest::registers();
+        let wrong = unequal(&expected, &found.registers);
+        self.found
+            .extend(wrong.map(|(register, before, after)| Violation {
+                when,
+                task,
+                place: rule(found.observable).place,
+                what: What::Register(register),
+                verdict: Verdict::Live,
+                before,
+                after,
+            }));
     }
 
     /// A task that is to hear of FP exceptions has caused one, and has not heard of it.
