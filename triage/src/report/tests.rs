@@ -177,3 +177,13 @@ fn digits_follow_the_register() {
     assert_eq!([Register::Vscr, Register::Vrsave].map(digits), [8; 2]);
     assert_eq!(digits(Register::V(0)), 32);
 }
+
+/// The published schema of finding.json is written by hand.
+#[test]
+fn the_schema_of_findings_knows_every_place() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/report.schema.json");
+    let schema = std::fs::read_to_string(path).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let words: Vec<&str> = Place::ALL.iter().map(|place| place.name()).collect();
+    assert_eq!(schema["$defs"]["place"]["enum"], serde_json::json!(words));
+}

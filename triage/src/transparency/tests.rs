@@ -57,6 +57,20 @@ fn a_read_delivers_what_was_written() {
     assert_eq!(read(clobbered), ["0: 0 memory data live"]);
 }
 
+/// What a task has done before the read was over is told before what the read delivered.
+#[test]
+fn reads_are_looked_at_when_they_are_over() {
+    let mut script = Script::new(vec![interrupt(), syscall(Getppid)]);
+    script.event(0, 0, &file());
+    script.event(0, 1, &poked(F(14), 7));
+    script.read(0, 1, vec![252]);
+    script.dump(0, &poked(F(14), 7));
+    assert_eq!(
+        script.found(),
+        ["0: 0 register f14 live", "1: 0 memory data live"]
+    );
+}
+
 /// A rule that does not hold is told at the event after which it did not, once for as long as that lasts, and of the task it is about.
 #[test]
 fn rules_of_ownership_are_told_once() {
