@@ -394,7 +394,6 @@ impl RunHost {
         match call {
             KernelCall::AllDone => self.end(GuestEnd::AllDone),
             KernelCall::Traced => self.traced(view),
-            KernelCall::Core | KernelCall::GuestLeft => Reply::CONTINUE,
             KernelCall::Panic => {
                 let reason = view
                     .map
@@ -402,6 +401,8 @@ impl RunHost {
                     .map_or_else(String::new, |pa| view.memory.read_str(pa));
                 self.end(GuestEnd::Panic(reason))
             }
+            // What the others hand over has been captured.
+            _ => Reply::CONTINUE,
         }
     }
 }
