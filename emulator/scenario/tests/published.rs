@@ -1,4 +1,4 @@
-//! What is published beside the crate agrees with it: the schema, the corpus, the examples in the documentation.
+//! What is published beside the crate agrees with it: the schema, the corpus, and pages of the documentation.
 //!
 //! `CTXFUZZ_BLESS=1 cargo test -p ctxfuzz-scenario --test published` rewrites the schema, and puts corpus files
 //! and examples in canonical form.
@@ -141,6 +141,41 @@ fn what_is_decoded_and_written_matches_the_schema() {
         };
         let value = serde_json::from_str(&scenario.to_json()).expect("JSON");
         assert!(validator.is_valid(&value), "{}", scenario.to_json());
+    }
+}
+
+/// The page leads through the tree: what it names is there, and the code it shows is in one of the
+/// files that it names.
+#[test]
+fn the_page_on_adding_an_event_shows_the_tree_as_it_is() {
+    let page = fs::read_to_string(project("docs/adding-an-event.md")).expect("the page reads");
+    let parts = ["corpus/", "docs/", "emulator/", "fuzz/", "triage/"];
+    let quoted = page
+        .split('`')
+        .filter(|word| !word.contains(char::is_whitespace));
+    let named: Vec<PathBuf> = quoted
+        .filter(|word| parts.iter().any(|part| word.starts_with(part)))
+        .map(project)
+        .collect();
+    assert!(named.len() > 20);
+    for path in &named {
+        assert!(path.exists(), "{} is named and not there", path.display());
+    }
+    let files: Vec<String> = named
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .collect();
+    for language in ["rust", "c"] {
+        let mut shown = 0;
+        for block in page.split(&format!("```{language}\n")).skip(1) {
+            let code = block.split("```").next().unwrap_or_default().trim();
+            assert!(
+                files.iter().any(|file| file.contains(code)),
+                "in no file:\n{code}"
+            );
+            shown += 1;
+        }
+        assert!(shown > 0, "no code in {language}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::event::ComputeOp;
+use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::MAX_TASKS;
 
 use super::reads;
@@ -38,11 +39,17 @@ mod stacks;
 mod writes;
 
 pub use compile::{Compiled, compile};
-#[cfg(test)]
 pub(super) use operation::kind;
 pub use operation::{Operation, operation_index, replace_with_getppid, set_first_argument};
 pub use stacks::Stacks;
 pub use writes::written_at_start;
+
+/// The operations that give a value to a register that is the only one of its class.
+const SETS: [(Register, u32); 3] = [
+    (Register::Fpscr, kind::SET_FPSCR),
+    (Register::Vscr, kind::SET_VSCR),
+    (Register::Vrsave, kind::SET_VRSAVE),
+];
 
 /// What is in memory before an access to VSR `register`: both doublewords, in the order of their addresses.
 pub fn accessed(register: u8) -> [u64; 2] {

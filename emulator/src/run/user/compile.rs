@@ -10,10 +10,10 @@ use ctxfuzz_scenario::event::{
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario, TaskStage};
 
-use super::operation::{MAX_OPERATIONS, NR_READ, Operation, SETS, kind};
+use super::operation::{MAX_OPERATIONS, NR_READ, Operation, kind};
 use super::{
     BLOCK_SIZE, BLOCKS, DUMPS, FILLS, FUTEX, IMAGE_SIZE, IMAGES, MAX_FILLS, OPERATIONS, QUEUE,
-    accessed, compute_number, facility_bit, image, lvx_form, pattern,
+    SETS, accessed, compute_number, facility_bit, image, lvx_form, pattern,
 };
 use crate::arch::{Endian, RegisterFile};
 use crate::run::reads;

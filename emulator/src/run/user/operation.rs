@@ -1,8 +1,6 @@
 //! Operations of the user-side interpreter: what they are in memory, and what the host knows of
 //! them without reading them back.
 
-use ctxfuzz_scenario::register::Register;
-
 use crate::arch::Endian;
 use crate::machine::{Vector, View};
 use crate::run::abi::numbers;
@@ -47,13 +45,6 @@ numbers! {
         ACCESS = 19,
     }
 }
-
-/// The operations that give a value to a register that is the only one of its class.
-pub(super) const SETS: [(Register, u32); 3] = [
-    (Register::Fpscr, kind::SET_FPSCR),
-    (Register::Vscr, kind::SET_VSCR),
-    (Register::Vrsave, kind::SET_VRSAVE),
-];
 
 /// An operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,8 +5,8 @@ use ctxfuzz_scenario::access::{self, AccessOp};
 use ctxfuzz_scenario::event::ComputeOp;
 use ctxfuzz_scenario::register::Register;
 
-use super::operation::{Operation, SETS, kind};
-use super::{compute_number, facility_bit};
+use super::operation::{Operation, kind};
+use super::{SETS, compute_number, facility_bit};
 
 impl Operation {
     /// The registers that it writes. That a facility is loaded for it is the kernel's doing and not
