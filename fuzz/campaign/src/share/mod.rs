@@ -23,9 +23,9 @@ use ctxfuzz_triage::findings;
 
 pub use self::own::Own;
 use self::reader::{Reader, Waiting, hash, lock};
-use crate::campaign::Config;
-use crate::campaign::corpus::{self, found, write_to};
-use crate::campaign::exchange::{Exchange, Shared};
+use crate::Config;
+use crate::corpus::{self, found, write_to};
+use crate::exchange::{Exchange, Shared};
 
 /// Between two looks at the folders.
 const EVERY: Duration = Duration::from_secs(1);

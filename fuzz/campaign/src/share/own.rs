@@ -13,8 +13,8 @@ use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_triage::atomic;
 
 use super::{FOLDERS, hash};
-use crate::campaign::CampaignError;
-use crate::campaign::corpus::refused;
+use crate::CampaignError;
+use crate::corpus::refused;
 
 /// Whoever has this file has made the folder.
 const OWNER: &str = ".owner";

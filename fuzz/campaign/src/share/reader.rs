@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::untrusted;
 
-use crate::campaign::exchange::Shared;
+use crate::exchange::Shared;
 
 /// Bytes of the largest file; the largest scenario has a tenth of that.
 const MOST_BYTES: u64 = 1 << 20;

@@ -291,8 +291,7 @@ fn a_campaign_has_the_same_folder_again_and_no_other_has_it() {
 fn two_campaigns_hear_of_each_other() {
     let share = tempfile::tempdir().unwrap();
     let [one, two] = [(); 2].map(|()| Host::new(share.path()));
-    let config =
-        |host: &Host| crate::campaign::tests::config(host.home.path(), "fixed", "fixed", 1);
+    let config = |host: &Host| crate::tests::config(host.home.path(), "fixed", "fixed", 1);
     let sharing = |host: &Host| Sharing::start(&config(host), Some(host.own.path.clone()), (0, 1));
     let mut second = sharing(&two);
     let first = sharing(&one);

@@ -8,9 +8,9 @@ use std::collections::HashSet;
 use ctxfuzz_triage::findings::FindingStore;
 
 use super::worker::Report;
-use crate::campaign::progress::Status;
-use crate::campaign::resources::Resources;
-use crate::campaign::summary::{FindingSummary, Summary, Workers};
+use crate::progress::Status;
+use crate::resources::Resources;
+use crate::summary::{FindingSummary, Summary, Workers};
 
 /// See the module.
 pub struct Merged {

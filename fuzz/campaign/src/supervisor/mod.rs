@@ -23,9 +23,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use self::merged::Merged;
 use self::process::{Process, WorkerId};
 use self::worker::{FromWorker, Orders};
-use crate::campaign::progress::Progress;
-use crate::campaign::summary::{Summary, Workers};
-use crate::campaign::{self, Config, corpus, trouble};
+use crate::progress::Progress;
+use crate::summary::{Summary, Workers};
+use crate::{Config, corpus, trouble};
 
 /// How long a supervisor waits for something to happen before it looks around.
 const TICK: Duration = Duration::from_millis(100);
@@ -77,7 +77,7 @@ pub fn run(
     let mut initial = corpus::initial(config.corpus.as_deref(), config.seed)?.scenarios;
     let delays = same_places([&config.a, &config.b], config.images()?);
     let earlier = FindingStore::open(&config.findings)?;
-    campaign::prepare_corpus(config, delays, &mut initial)?;
+    crate::prepare_corpus(config, delays, &mut initial)?;
     let (events, inbox) = mpsc::channel();
     let mut supervisor = Supervisor {
         config,

@@ -17,12 +17,12 @@ use ctxfuzz_scenario::Scenario;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 
-use crate::campaign::exchange::{Exchange, Shared};
-use crate::campaign::progress::{Progress, Status, Timer};
-use crate::campaign::resources::Resources;
-use crate::campaign::summary::{FindingSummary, Summary};
-use crate::campaign::{self, Config};
+use crate::Config;
+use crate::exchange::{Exchange, Shared};
+use crate::progress::{Progress, Status, Timer};
+use crate::resources::Resources;
 use crate::share::Sharing;
+use crate::summary::{FindingSummary, Summary};
 
 /// Between two reports.
 const EVERY: Duration = Duration::from_millis(500);
@@ -79,7 +79,7 @@ pub struct Report {
 pub fn run(config: &Config, orders: &Orders, stop: &Arc<AtomicBool>) -> ExitCode {
     say(&match fuzz(config, orders, stop) {
         Ok(()) => FromWorker::Done,
-        Err(error) => FromWorker::Failed(crate::commands::one_line(&error)),
+        Err(error) => FromWorker::Failed(crate::error::one_line(&error)),
     });
     ExitCode::SUCCESS
 }
@@ -110,7 +110,7 @@ fn fuzz(config: &Config, orders: &Orders, stop: &Arc<AtomicBool>) -> anyhow::Res
         notes: Vec::new(),
         found: false,
     };
-    campaign::run(&config, &mut reports, &mut exchange, stop)?;
+    crate::run(&config, &mut reports, &mut exchange, stop)?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::known::Known;
 
-use crate::campaign::{CampaignError, Config, evidence};
+use crate::{CampaignError, Config, verification};
 use ctxfuzz_triage::definedness::Abi;
 
 /// A minimized finding.
@@ -34,20 +34,20 @@ pub fn reduced(
 ) -> Result<Option<Reduced>, anyhow::Error> {
     let config = config(defect, endian)?;
     let stop = AtomicBool::new(false);
-    let paired = evidence::machines(&config)
+    let paired = verification::machines(&config)
         .map_err(CampaignError::from)?
         .run(scenario);
     let Some(bucket) = BucketKey::of_pair(scenario, &paired) else {
         return Ok(None);
     };
-    let (_, blames) = evidence::blame(&config, scenario, &paired.comparison, &bucket)?;
+    let (_, blames) = verification::blame(&config, scenario, &paired.comparison, &bucket)?;
     let Some(blame) = blames.first() else {
         return Ok(None);
     };
-    let Some(once) = evidence::minimized(&config, scenario, blame, &stop)? else {
+    let Some(once) = verification::minimized(&config, scenario, blame, &stop)? else {
         return Ok(None);
     };
-    let twice = evidence::minimized(&config, &once.scenario, blame, &stop)?;
+    let twice = verification::minimized(&config, &once.scenario, blame, &stop)?;
     let left = Explainer::new(&config.a, &config.b, endian)?.explain(&once.scenario);
     Ok(Some(Reduced {
         kept: left.signatures().contains(&blame.signature),

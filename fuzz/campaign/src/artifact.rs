@@ -11,9 +11,9 @@ use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::pair::same_places;
 
-use super::desk::Desk;
+use super::queue::Queue;
 use super::summary::{FindingSummary, KnownSummary};
-use super::{CampaignError, Config, evidence};
+use super::{CampaignError, Config, verification};
 
 /// What a scenario shows on the two kernels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Shown {
 /// See the module.
 pub struct Artifacts<'c> {
     config: &'c Config,
-    desk: Desk<'c>,
+    queue: Queue<'c>,
     delays: bool,
     /// What was shown already, by scenario: services keep one crash several times.
     seen: BTreeMap<String, Shown>,
@@ -40,11 +40,11 @@ pub struct Artifacts<'c> {
 impl<'c> Artifacts<'c> {
     /// Starts the kernels once, to see that they can be, and opens the findings directory.
     pub fn open(config: &'c Config, stop: &'c AtomicBool) -> Result<Self, CampaignError> {
-        let pair = evidence::machines(config)?;
+        let pair = verification::machines(config)?;
         let images = [pair.a.hash(), pair.b.hash()];
         Ok(Artifacts {
             config,
-            desk: Desk::open(config, stop, images)?,
+            queue: Queue::open(config, stop, images)?,
             delays: same_places([&config.a, &config.b], images),
             seen: BTreeMap::new(),
         })
@@ -71,22 +71,22 @@ impl<'c> Artifacts<'c> {
 
     fn look_into(&mut self, scenario: &Scenario) -> Result<Shown, CampaignError> {
         let config = self.config;
-        let paired = evidence::machines(config)?.run(scenario);
+        let paired = verification::machines(config)?.run(scenario);
         if let Some(why) = paired.comparison.reason() {
             return Ok(Shown::Inconclusive(why.to_string()));
         }
         if !paired.comparison.reported(config.abi) {
             return Ok(Shown::Nothing);
         }
-        if !evidence::reproduces(config, scenario, &paired.comparison)? {
+        if !verification::reproduces(config, scenario, &paired.comparison)? {
             return Ok(Shown::NotSeenAgain);
         }
         let Some(bucket) = BucketKey::of_pair(scenario, &paired) else {
             return Ok(Shown::Nothing);
         };
-        let (_, blames) = evidence::blame(config, scenario, &paired.comparison, &bucket)?;
+        let (_, blames) = verification::blame(config, scenario, &paired.comparison, &bucket)?;
         let number = self.seen.len() as u64 + 1;
-        self.desk.take(scenario, &paired, number, 0.0, true)?;
+        self.queue.take(scenario, &paired, number, 0.0, true)?;
         let mut causes: Vec<String> = blames.into_iter().map(|blame| blame.signature).collect();
         causes.sort();
         causes.dedup();
@@ -96,7 +96,7 @@ impl<'c> Artifacts<'c> {
     /// What was found, and what was known.
     pub fn finish(mut self) -> Result<(Vec<FindingSummary>, Vec<KnownSummary>), CampaignError> {
         // What another process had begun to make may be left to do.
-        self.desk.work(0)?;
-        Ok((self.desk.findings().to_vec(), self.desk.known().to_vec()))
+        self.queue.work(0)?;
+        Ok((self.queue.findings().to_vec(), self.queue.known().to_vec()))
     }
 }

@@ -25,6 +25,7 @@ impl Progress for Silent {
     fn finish(&mut self, _: &Status<'_>) {}
 }
 
+/// A campaign of two kernels in a folder.
 pub fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
     Config {
         a: a.parse().unwrap(),

@@ -22,7 +22,7 @@ use super::{CampaignError, corpus, round};
 /// Executions in which a campaign that has met the defect looks for it in a new guise.
 const PATIENCE: u64 = 100;
 
-/// What is gathered.
+/// What is collected.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
     /// Byte order.
@@ -45,7 +45,7 @@ pub struct Gathered {
 }
 
 /// Different findings of a defect, fewer than wanted if campaigns did not meet it.
-pub fn gather(
+pub fn collect(
     defect: &Defect,
     witness: &Scenario,
     wanted: Wanted,
@@ -145,11 +145,12 @@ mod tests {
     use ctxfuzz_emulator::kernel::defects;
 
     use super::*;
-    use crate::shipped;
+
+    const WITNESS: &str = include_str!("../../../corpus/io-worker-on-interrupt-return.json");
 
     #[test]
     fn findings_are_different_the_same_every_time_and_none_of_a_control() -> anyhow::Result<()> {
-        let witness = shipped::scenario("io-worker-on-interrupt-return")?.unwrap_or_default();
+        let witness = Scenario::from_json(WITNESS, "the corpus")?;
         let found = |id: &str, runs| -> anyhow::Result<Vec<Scenario>> {
             let defect = defects::find(id).ok_or_else(|| anyhow::anyhow!("no {id}"))?;
             let wanted = Wanted {
@@ -158,7 +159,7 @@ mod tests {
                 seed: 1,
                 runs,
             };
-            let found = gather(defect, &witness, wanted)?;
+            let found = collect(defect, &witness, wanted)?;
             Ok(found.into_iter().map(|found| found.scenario).collect())
         };
         let first = found("save-fpu-clobbers-f0", 500)?;

@@ -17,10 +17,10 @@ use serde::Serialize;
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments, parse_kernel};
 use super::{Status, fuzz, proof, triage, warn_of_silence};
-use crate::campaign::exchange::Alone;
-use crate::campaign::progress::on_stderr;
-use crate::campaign::summary::Summary;
-use crate::campaign::{self, Config, corpus};
+use ctxfuzz_campaign::exchange::Alone;
+use ctxfuzz_campaign::progress::on_stderr;
+use ctxfuzz_campaign::summary::Summary;
+use ctxfuzz_campaign::{self as campaign, Config, corpus};
 
 /// Arguments of `ctxfuzz compare`.
 #[derive(Debug, Args)]
@@ -221,7 +221,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::campaign::summary::Counts;
+    use ctxfuzz_campaign::summary::Counts;
 
     #[derive(Parser)]
     struct Line {

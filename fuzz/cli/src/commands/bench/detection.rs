@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::chosen;
 use super::page::page;
-use crate::campaign::detection::search;
 use crate::commands::input::{check_output, write_whole};
 use crate::commands::{Status, complain};
+use ctxfuzz_campaign::detection::search;
 
 /// Arguments of `ctxfuzz bench detection`.
 #[derive(Debug, Args)]

@@ -3,11 +3,8 @@
 //! stdout is for results, stderr for people. Exit status as diff(1): 0 nothing to report, 1 a verdict at or above the `--abi`
 //! threshold, 2 trouble: bad input, bad arguments, an emulator fault, a budget, runs that cannot be compared.
 
-mod campaign;
 mod commands;
-mod share;
 mod shipped;
-mod supervisor;
 
 use std::env;
 use std::io::{self, Write};

@@ -13,7 +13,7 @@ use serde_json::Value;
 use common::pages::{block_run_by, blocks, read};
 
 const PAGE: &str = "docs/many-machines.md";
-const TEST: &str = "fuzz/campaign/tests/many_machines.rs";
+const TEST: &str = "fuzz/cli/tests/many_machines.rs";
 
 /// Replaces what must be there.
 fn replace(line: &str, from: &str, to: &str) -> String {

@@ -1,25 +1,31 @@
-//! A campaign: scenario after scenario on two kernels, and what is kept of it.
+//! A campaign: scenario after scenario on two kernels, with coverage feedback, and what is kept of
+//! it; on the cores of one machine (`supervisor`), and with others through a directory (`share`).
 //!
-//! The story of one execution is in `round`, that of a divergence in `desk`. What is tried next is up to `engine`. Everything that
-//! is kept depends on the configuration and the seed alone; the clock only ends a campaign that was given seconds, and is shown.
+//! `round` is one execution, `queue` is the way of a divergence to a finding on disk, `engine`
+//! decides what is tried next. Everything that is kept depends on the configuration and the seed
+//! alone; the clock only ends a campaign that was given seconds, and is shown. Not responsible for
+//! the command line (`fuzz/cli`), nor for making scenarios (`fuzz/generators`).
 
 pub mod artifact;
+pub mod collect;
 pub mod corpus;
-mod desk;
 pub mod detection;
 mod engine;
-mod evidence;
+pub mod error;
 pub mod exchange;
-pub mod gather;
 mod heap;
 pub mod monitor;
 pub mod progress;
+mod queue;
 pub mod resources;
 pub mod round;
+pub mod share;
 pub mod summary;
+pub mod supervisor;
 #[cfg(test)]
 pub mod tests;
 pub mod trouble;
+mod verification;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;

@@ -12,14 +12,14 @@ use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use ctxfuzz_triage::pair::{Pair, Paired, same_places};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::desk::Desk;
 use super::engine::Harness;
 use super::exchange::{Exchange, Shared};
 use super::progress::{Progress, Status};
+use super::queue::Queue;
 use super::resources::Resources;
 use super::summary::{Counts, SharedCounts, Summary};
 use super::trouble::Troubles;
-use super::{CampaignError, Config, corpus, evidence};
+use super::{CampaignError, Config, corpus, verification};
 
 /// An edge counts as gone once or more than once. AFL's eight classes reached no more edges, and kept scenarios that go round some loop
 /// once more: three times as many, and twice as slow.
@@ -41,7 +41,7 @@ pub struct Round<'c> {
     exchange: &'c mut dyn Exchange,
     stop: &'c AtomicBool,
     pair: Pair,
-    desk: Desk<'c>,
+    queue: Queue<'c>,
     troubles: Troubles<'c>,
     started: Instant,
     delays: bool,
@@ -64,9 +64,9 @@ impl<'c> Round<'c> {
         exchange: &'c mut dyn Exchange,
         stop: &'c AtomicBool,
     ) -> Result<Self, CampaignError> {
-        let pair = evidence::machines(config)?;
+        let pair = verification::machines(config)?;
         let images = [pair.a.hash(), pair.b.hash()];
-        let desk = Desk::open(config, stop, images)?;
+        let queue = Queue::open(config, stop, images)?;
         let covered = vec![0; map_size(&pair)];
         Ok(Round {
             config,
@@ -75,7 +75,7 @@ impl<'c> Round<'c> {
             delays: same_places([&config.a, &config.b], images),
             stop,
             pair,
-            desk,
+            queue,
             troubles: Troubles::new(config),
             started: Instant::now(),
             executions: 0,
@@ -142,7 +142,7 @@ impl<'c> Round<'c> {
     fn count_all(&mut self) {
         let hit = self.covered.iter().filter(|&&hits| hits != 0).count();
         self.counts.edges = hit as u64;
-        self.desk.count(&mut self.counts);
+        self.queue.count(&mut self.counts);
     }
 
     fn count(&mut self, paired: &Paired) {
@@ -167,10 +167,10 @@ impl<'c> Round<'c> {
 
     /// What becomes of a run; `claimed` if somebody else says that there is a finding in it. Breaks when something stops the campaign.
     fn sort_out(&mut self, scenario: &Scenario, paired: &Paired, claimed: bool) -> ControlFlow<()> {
-        let told = self.desk.findings().len();
+        let told = self.queue.findings().len();
         let sorted = self
             .take(scenario, paired, claimed)
-            .and_then(|()| self.desk.work(self.executions));
+            .and_then(|()| self.queue.work(self.executions));
         self.tell(told);
         match sorted {
             Ok(()) => ControlFlow::Continue(()),
@@ -193,7 +193,7 @@ impl<'c> Round<'c> {
         }
         self.counts.reported += 1;
         let seconds = self.started.elapsed().as_secs_f64();
-        self.desk
+        self.queue
             .take(scenario, paired, self.executions, seconds, claimed)
     }
 
@@ -236,7 +236,7 @@ impl<'c> Round<'c> {
     }
 
     fn tell(&mut self, told: usize) {
-        for finding in self.desk.findings().iter().skip(told) {
+        for finding in self.queue.findings().iter().skip(told) {
             self.progress.found(finding);
         }
     }
@@ -250,8 +250,8 @@ impl<'c> Round<'c> {
             corpus: self.corpus,
             counts: self.counts,
             inconclusive: &inconclusive,
-            findings: self.desk.findings(),
-            known: self.desk.known(),
+            findings: self.queue.findings(),
+            known: self.queue.known(),
             trouble: self.troubles.kept(),
             shared: self.config.shares.then_some(self.shared),
             covered: &self.covered,
@@ -284,7 +284,7 @@ impl Harness for Round<'_> {
 
     fn receive(&mut self) -> Vec<Scenario> {
         let mut to_try = Vec::new();
-        let finding = self.desk.has_time(self.executions);
+        let finding = self.queue.has_time(self.executions);
         for shared in self.exchange.receive(finding) {
             match shared {
                 Shared::Scenario(scenario) => {

@@ -18,8 +18,6 @@ use ctxfuzz_triage::transparency::keys;
 
 use super::files::{self, Kind};
 use super::outcome::{Artifacts, Outcome};
-use crate::campaign::Config;
-use crate::campaign::artifact::{self, Shown};
 use crate::commands::arguments::{
     AbiArgument, EndianArgument, KernelArguments, endians_of, parse_kernel,
 };
@@ -27,6 +25,8 @@ use crate::commands::check::Checker;
 use crate::commands::fuzz::{beside, warn_of_equal_kernels};
 use crate::commands::input::write_whole;
 use crate::commands::proof;
+use ctxfuzz_campaign::Config;
+use ctxfuzz_campaign::artifact::{self, Shown};
 
 /// `--artifacts`, and what goes with it.
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use ctxfuzz_triage::pair::{Pair, Paired};
 
-use crate::campaign::round::{edges, map_size};
+use ctxfuzz_campaign::round::{edges, map_size};
 
 /// An edge gone once, and gone more often: what a campaign tells apart too.
 const CLASSES: usize = 2;

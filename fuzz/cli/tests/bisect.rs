@@ -9,7 +9,7 @@ use std::process::Command;
 
 use common::pages::block_run_by;
 
-const TEST: &str = "fuzz/campaign/tests/bisect.rs";
+const TEST: &str = "fuzz/cli/tests/bisect.rs";
 
 /// Stands for a build of Linux: what a revision has is the name of a kernel. One that is called `broken` does not build.
 const MAKE: &str = "#!/bin/sh\n[ \"$*\" = '-j8 vmlinux' ] || exit 3\nkernel=$(cat kernel)\n[ \"$kernel\" != broken ] || exit 2\ncp \"$KERNELS/$kernel/vmlinux\" vmlinux\n";

@@ -13,7 +13,7 @@ use ctxfuzz_triage::{command, names};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::summary::TroubleSummary;
-use super::{CampaignError, Config, corpus, evidence};
+use super::{CampaignError, Config, corpus, verification};
 
 /// Scenarios of one kind that are kept: of each kernel, and of what happened there.
 const MOST_OF_A_KIND: usize = 4;
@@ -101,7 +101,7 @@ fn seen_again(
     scenario: &Scenario,
     paired: &Paired,
 ) -> Result<bool, CampaignError> {
-    let again = evidence::machines(config)?.run(scenario);
+    let again = verification::machines(config)?.run(scenario);
     Ok(again.a.end == paired.a.end && again.b.end == paired.b.end)
 }
 
@@ -184,7 +184,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), "fixed", "fixed", 1);
         let mut troubles = Troubles::new(&config);
-        let mut machines = evidence::machines(&config).unwrap();
+        let mut machines = verification::machines(&config).unwrap();
         for seed in 0..10 {
             let scenario = random_scenario(seed);
             let mut paired = machines.run(&scenario);

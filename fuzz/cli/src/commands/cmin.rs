@@ -22,7 +22,7 @@ use self::features::{Features, processors};
 use super::arguments::{EndianArgument, KernelArguments};
 use super::input::{not_a_file, write_whole};
 use super::{Status, complain, proof, warn_of_silence};
-use crate::campaign::corpus;
+use ctxfuzz_campaign::corpus;
 
 /// Arguments of `ctxfuzz cmin`.
 #[derive(Debug, Args)]

@@ -20,11 +20,11 @@ use ctxfuzz_triage::cause::{Cause, Explainer};
 use ctxfuzz_triage::definedness::Abi;
 
 use super::chosen;
-use crate::campaign::gather::{Reduced, Wanted, gather, reduced};
 use crate::commands::Status;
 use crate::commands::arguments::EndianArgument;
 use crate::commands::input::{check_output, write_whole};
 use crate::shipped;
+use ctxfuzz_campaign::collect::{Reduced, Wanted, collect, reduced};
 
 /// Percentage of the findings of each defect that must be explained rightly.
 const WANTED: usize = 95;
@@ -170,7 +170,7 @@ fn row(args: &TriageArgs, defect: &'static Defect, endian: Endian) -> anyhow::Re
         findings: Vec::new(),
         minimized: Vec::new(),
     };
-    for (index, found) in gather(defect, &witness, wanted)?.into_iter().enumerate() {
+    for (index, found) in collect(defect, &witness, wanted)?.into_iter().enumerate() {
         let explained = [&mut usual, &mut shuffled, &mut apart]
             .map(|explainer| explained(defect, &explainer.explain(&found.scenario).causes));
         if explained.iter().any(|e| !e.named || !e.class) {

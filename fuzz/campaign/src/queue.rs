@@ -24,8 +24,8 @@ use ctxfuzz_triage::report::html::{self, Page};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::evidence::{self, Blame};
 use super::summary::{Counts, FindingSummary, KnownSummary, Sighting};
+use super::verification::{self, Blame};
 use super::{CampaignError, Config, heap};
 use waiting::Waiting;
 
@@ -52,7 +52,7 @@ struct Case {
 }
 
 /// See the module.
-pub struct Desk<'c> {
+pub struct Queue<'c> {
     config: &'c Config,
     stop: &'c AtomicBool,
     /// Of the two kernels' images.
@@ -73,14 +73,14 @@ pub struct Desk<'c> {
     not_reproduced: u64,
 }
 
-impl<'c> Desk<'c> {
+impl<'c> Queue<'c> {
     /// Opens the findings directory.
     pub fn open(
         config: &'c Config,
         stop: &'c AtomicBool,
         hashes: [u64; 2],
     ) -> Result<Self, CampaignError> {
-        Ok(Desk {
+        Ok(Queue {
             config,
             stop,
             hashes,
@@ -199,7 +199,7 @@ impl<'c> Desk<'c> {
     fn new_shape(&mut self, comparison: &Comparison) -> bool {
         let mut new = false;
         for difference in &comparison.differences {
-            if evidence::reported(difference, self.config.abi) {
+            if verification::reported(difference, self.config.abi) {
                 let shape = (difference.place, difference.what, difference.verdict);
                 new |= self.shapes.insert(shape);
             }
@@ -217,18 +217,18 @@ impl<'c> Desk<'c> {
     fn find_out(&mut self, case: &Case) -> Result<(), CampaignError> {
         self.looked_into += 1;
         let (explanation, mut blames) =
-            evidence::blame(self.config, &case.scenario, &case.comparison, &case.bucket)?;
+            verification::blame(self.config, &case.scenario, &case.comparison, &case.bucket)?;
         blames.retain(|blame| !self.is_known(&blame.signature));
-        let known = |desk: &mut Self, blame: &Blame| {
-            let mut findings = desk.findings.iter();
+        let known = |queue: &mut Self, blame: &Blame| {
+            let mut findings = queue.findings.iter();
             let known = findings.position(|finding| finding.signature == blame.signature);
-            known.or_else(|| desk.adopt(&blame.signature, case))
+            known.or_else(|| queue.adopt(&blame.signature, case))
         };
         // Replays are for what is to be kept. That a known cause is seen once more needs none: its analysis was one.
         let keeps = blames.iter().any(|blame| {
             known(self, blame).is_none_or(|index| self.findings[index].verdict < blame.verdict)
         });
-        if keeps && !evidence::reproduces(self.config, &case.scenario, &case.comparison)? {
+        if keeps && !verification::reproduces(self.config, &case.scenario, &case.comparison)? {
             self.not_reproduced += 1;
             return Ok(());
         }
@@ -347,7 +347,7 @@ impl<'c> Desk<'c> {
         case: &Case,
     ) -> Result<Finding, CampaignError> {
         let config = self.config;
-        let minimized = evidence::minimized(config, &case.scenario, blame, self.stop)?
+        let minimized = verification::minimized(config, &case.scenario, blame, self.stop)?
             .map(|minimized| minimized.scenario);
         // The report is about the scenario that is easier to read.
         let (explained, explanation) = match &minimized {
@@ -419,7 +419,7 @@ impl<'c> Desk<'c> {
         Ok(html::page(&Page {
             signature: Some(&blame.signature),
             explanation,
-            runs: &evidence::observed(config, &explanation.scenario)?,
+            runs: &verification::observed(config, &explanation.scenario)?,
             hashes: self.hashes,
             facts: &facts,
             command: reproduce,

@@ -14,13 +14,13 @@ use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::cores::Cores;
 use super::input::check_output;
 use super::{Status, proof, triage, warn_of_silence};
-use crate::campaign::exchange::Alone;
-use crate::campaign::monitor::{Files, Monitor};
-use crate::campaign::progress::on_stderr;
-use crate::campaign::{self, Config};
-use crate::share::{Own, Sharing};
-use crate::supervisor;
-use crate::supervisor::worker::{self, Orders};
+use ctxfuzz_campaign::exchange::Alone;
+use ctxfuzz_campaign::monitor::{Files, Monitor};
+use ctxfuzz_campaign::progress::on_stderr;
+use ctxfuzz_campaign::share::{Own, Sharing};
+use ctxfuzz_campaign::supervisor;
+use ctxfuzz_campaign::supervisor::worker::{self, Orders};
+use ctxfuzz_campaign::{self as campaign, Config};
 
 /// How long a campaign takes that was not told.
 const DEFAULT_SECONDS: u64 = 60;
