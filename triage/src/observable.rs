@@ -1,7 +1,7 @@
 //! What oracles and reports make of each kind of capture: one row for a kind.
 //!
-//! A kind of plain registers needs nothing but its row. What a kind has beside registers is compared
-//! by `compare/judge.rs` and by `transparency/walk/compare.rs`.
+//! A kind of plain registers needs nothing but its row. What a kind has beside registers is
+//! compared by `compare/judge.rs` and by `transparency/walk/compare.rs`.
 
 use ctxfuzz_emulator::run::capture::Observable;
 use ctxfuzz_scenario::scenario::Place;

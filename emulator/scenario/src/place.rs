@@ -23,7 +23,8 @@ pub enum Place {
     Gpr,
     /// A signal that only one kernel delivers, or its `si_code`.
     Siginfo,
-    /// User memory: the red zone below the interrupted stack pointer, or what a `read` has delivered.
+    /// User memory: the red zone below the interrupted stack pointer, or what a `read` has
+    /// delivered.
     Memory,
     /// A `thread_struct` image that outlives the run.
     ThreadStruct,
@@ -34,7 +35,18 @@ pub enum Place {
 }
 
 named!(Place, "place", {
-    Register = "register", Child = "child", SignalFrame = "signal_frame", Ptrace = "ptrace", Core = "core", Vcpu = "vcpu", Gpr = "gpr", Siginfo = "siginfo", Memory = "memory", ThreadStruct = "thread_struct", Msr = "msr", End = "end",
+    Register = "register",
+    Child = "child",
+    SignalFrame = "signal_frame",
+    Ptrace = "ptrace",
+    Core = "core",
+    Vcpu = "vcpu",
+    Gpr = "gpr",
+    Siginfo = "siginfo",
+    Memory = "memory",
+    ThreadStruct = "thread_struct",
+    Msr = "msr",
+    End = "end",
 });
 
 /// What keeps a value at a place.

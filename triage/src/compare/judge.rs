@@ -130,7 +130,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whoever reads can rely on what was written. Reads of different events have nothing in common.
+    /// Whoever reads can rely on what was written. Reads of different events have nothing in
+    /// common.
     fn data(&mut self, capture: &Capture, a: &Data, b: &Data) {
         if let Some(values) = delivered(a, b) {
             let difference = self.difference(capture, What::Data, Verdict::Live, values);
@@ -186,8 +187,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// An image matters by itself only if its owner never showed its registers, and if the image and
-    /// not the processor has them.
+    /// An image matters by itself only if its owner never showed its registers, and if the image
+    /// and not the processor has them.
     fn thread_images(&mut self, (a, x): (&Capture, u64), (b, y): (&Capture, u64)) {
         let hidden = a.task.filter(|task| !self.run.has_dumped(*task));
         let mask = |defined: &Definedness| hidden.map_or(Mask::NOTHING, |task| defined.task(task));
