@@ -7,7 +7,7 @@
 /// signal: u8,
 /// ```
 ///
-/// becomes the field `signal: Given<u8>` of [`SyscallFields`], the JSON object of a system call,
+/// becomes the field `signal: Given<u8>` of `SyscallFields`, the JSON object of a system call,
 /// with that text in the Schema, and the entry `("signal", true)` of `ARGUMENTS`: its name, and
 /// whether the calls that take it need it.
 macro_rules! arguments {
@@ -79,8 +79,8 @@ macro_rules! arguments {
 /// * `Call::Kill`, the call alone, which JSON and its Schema name "kill";
 /// * `Call::Kill.facts()`: `CallFacts { decode: 9, weight: 5, ..CallFacts::NONE }`;
 /// * an arm in each method below: arguments are read, written, drawn and weighed one by one, as
-///   [`Argument`] has it for their types;
-/// * `words` in [`Syscall::words`], where the arguments have their names.
+///   `Argument` has it for their types;
+/// * `words` in `Syscall::words`, where the arguments have their names.
 macro_rules! calls {
     ($(
         $(#[doc = $doc:tt])+

@@ -24,7 +24,7 @@ fn the_text_of_an_argument_begins_with_the_calls_that_take_it() {
 }
 
 #[test]
-fn flags_are_off_unless_they_are_drawn() {
+fn a_call_without_arguments_is_not_drawn_with_flags() {
     for call in Call::ALL {
         if call.arguments().is_empty() {
             assert_eq!(call.facts().common_with_flags, 0, "{call} has no flags");
