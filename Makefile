@@ -6,9 +6,11 @@ FUZZ_FLAGS ?=
 FINDINGS ?= findings
 # A corpus of its own, empty at first: the campaign finds everything by itself.
 FUZZ_CORPUS ?= target/make-fuzz/corpus
-# Empty: all of them. Names are in emulator/linux/README.md; a version ("7.2") stands for all of its own.
+# Empty: all of them. Names are in emulator/linux/README.md; a version ("7.2") stands for all of its
+# own.
 KERNELS ?=
-# The libFuzzer targets as a fuzzing service builds them: where, with which sanitizer (none or address), and how many runs they are tried with.
+# The libFuzzer targets as a fuzzing service builds them: where, with which sanitizer (none or
+# address), and how many runs they are tried with.
 TARGETS ?= target/fuzz-targets
 SANITIZER ?= none
 RUNS ?= 50000
@@ -79,7 +81,8 @@ kernels:
 	@.ci/setup kernels
 	@emulator/linux/build $(KERNELS)
 
-# Builds everything once more, instrumented: minutes. `make test` tries the same targets as plain cargo builds them, with fewer runs.
+# Builds everything once more, instrumented: minutes. `make test` tries the same targets as plain
+# cargo builds them, with fewer runs.
 fuzz-targets: setup
 	@mkdir -p $(TARGETS)/out
 	OUT="$(abspath $(TARGETS)/out)" WORK="$(CURDIR)" SANITIZER=$(SANITIZER) fuzz/oss-fuzz/build-targets

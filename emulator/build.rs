@@ -1,5 +1,6 @@
-//! Builds the kernel model (once as usual, once otherwise), the user-side interpreter, and the agent of real kernels, for both byte orders, with clang and lld.
-//! Assembles the small programs that the machine is measured and checked with.
+//! Builds the kernel model (once as usual, once otherwise), the user-side interpreter, and the
+//! agent of real kernels, for both byte orders, with clang and lld. Assembles the small programs
+//! that the machine is measured and checked with.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -84,7 +85,8 @@ fn assemble(name: &str, out: &Path) {
         .unwrap_or_else(|e| fail(&format!("cannot write {}: {e}", to.display())));
 }
 
-/// Writes an array of the kernel model's sources, as `kernel::sources` has it: names as in line information, and texts.
+/// Writes an array of the kernel model's sources, as `kernel::sources` has it: names as in line
+/// information, and texts.
 fn list_sources(model: &Path, to: &Path) {
     let mut list = String::from("&[\n");
     for folder in ["include", "kernel"] {
@@ -99,7 +101,8 @@ fn list_sources(model: &Path, to: &Path) {
         .unwrap_or_else(|e| fail(&format!("cannot write {}: {e}", to.display())));
 }
 
-/// Files of a folder with one of these extensions, in order, so that what is built is the same everywhere.
+/// Files of a folder with one of these extensions, in order, so that what is built is the same
+/// everywhere.
 fn names_in(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder)
         .unwrap_or_else(|e| fail(&format!("cannot read {}: {e}", folder.display())));
@@ -115,7 +118,8 @@ fn names_in(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     names
 }
 
-/// The same kernel built otherwise, to see that root causes and their names do not depend on how: what each flag overrides is in `FLAGS`.
+/// The same kernel built otherwise, to see that root causes and their names do not depend on how:
+/// what each flag overrides is in `FLAGS`.
 const OTHER_FLAGS: &[&str] = &["-Os", "-ffunction-sections"];
 
 /// The linker puts functions in another order: always the same one.

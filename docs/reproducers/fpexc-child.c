@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A child that turns off the floating-point exceptions that its parent had asked for is sent SIGFPE all the same. ctxfuzz is not needed for this: see ../prctl-fpexc.md.
-//
-//   gcc -O1 -static -o fpexc-child fpexc-child.c
-//   taskset -c 0 ./fpexc-child [CHILDREN]
-//
-// Exit status: 0 no child was sent SIGFPE, 1 some were, 2 trouble.
+// A child that turns off the floating-point exceptions that its parent had asked for is sent SIGFPE
+// all the same. ctxfuzz is not needed for this: see ../prctl-fpexc.md.    gcc -O1 -static -o
+// fpexc-child fpexc-child.c   taskset -c 0 ./fpexc-child [CHILDREN]  Exit status: 0 no child was
+// sent SIGFPE, 1 some were, 2 trouble.
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,7 +35,10 @@ int main(int argc, char **argv)
 		int status;
 		pid_t pid;
 
-		/* Whether the child loads FP before it is back in user space depends on a counter of the parent's switches. The C library's fork would use VSX. */
+		/*
+		 * Whether the child loads FP before it is back in user space depends on a counter
+		 * of the parent's switches. The C library's fork would use VSX.
+		 */
 		asm volatile("fmr 14,%0" : : "d"(used) : "fr14");
 		pid = (pid_t)syscall(SYS_fork);
 		if (pid < 0) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the agent's parts and the host share. docs/internals.md section 6 describes the page for the host. */
+/*
+ * What the agent's parts and the host share. docs/internals.md section 6 describes the page for the
+ * host.
+ */
 #ifndef AGENT_H
 #define AGENT_H
 
@@ -26,8 +29,9 @@
 #define LAZY_PAGES 64
 
 /*
- * A private mapping of physical memory that is not the kernel's (mem= on its command line): a store to one of its pages makes the kernel
- * copy the page as a user copy does, with VMX. Since Linux 6.2 it copies a page of a file with copy_mc_generic, without VMX.
+ * A private mapping of physical memory that is not the kernel's (mem= on its command line): a store
+ * to one of its pages makes the kernel copy the page as a user copy does, with VMX. Since Linux 6.2
+ * it copies a page of a file with copy_mc_generic, without VMX.
  */
 #define DEVICE_AREA 0x32000000
 #define DEVICE_PAGES 64
@@ -36,7 +40,10 @@
 #define BUSY_THREADS 8
 #define COMM_SIZE 16
 
-/* Real-time priorities, highest first. What stands for other CPUs and devices goes before the tasks. */
+/*
+ * Real-time priorities, highest first. What stands for other CPUs and devices goes before the
+ * tasks.
+ */
 #define PRIO_DIRECTOR 50
 #define PRIO_IO_WORKER 40
 #define PRIO_RAISED 11
@@ -70,9 +77,11 @@ struct agent_page {
 	u64 next_pid;	  /* REQUEST_SWITCH: who is to run, 0 for whoever is next */
 	u64 idle_action;  /* IDLE_ */
 	u64 probed_pid;	  /* tasks up to here have been looked at */
-	u64 tasks;	  /* of the scenario at its start; the host writes it before the first one runs */
+	/* Of the scenario at its start; the host writes it before the first one runs. */
+	u64 tasks;
 	u64 lazy_pages;	  /* at LAZY_AREA, LAZY_STRIDE apart: nobody has touched them */
-	u64 device_pages; /* at DEVICE_AREA, page_size apart: nobody has touched them; 0 without /dev/mem */
+	/* At DEVICE_AREA, page_size apart: nobody has touched them; 0 without /dev/mem. */
+	u64 device_pages;
 	u64 page_size;
 	u64 quiet;  /* 1 if the system became quiet before the stage was set */
 	u64 waited; /* nanoseconds of virtual time, for that */
@@ -82,7 +91,7 @@ struct agent_page {
 	u32 start[STAGED_TASKS];		     /* futex words: 1 once a task may start */
 	u32 park;				     /* futex word that nobody wakes */
 	u32 reaper;				     /* futex word: 1 once the reaper may start */
-	struct busy_thread busy[BUSY_THREADS];	     /* the first ones that were met; empty names last */
+	struct busy_thread busy[BUSY_THREADS]; /* the first ones that were met; empty names last */
 };
 
 #define agent ((volatile struct agent_page *)AGENT_PAGE)
@@ -101,7 +110,8 @@ void give_up(const char *what, long error) __noreturn;
 
 void must_set_priority(u64 pid, u64 policy, u64 priority);
 long set_priority(u64 pid, u64 policy, u64 priority);
-/// The start of a file as text, cut off where there is no more room; false if there is no such file.
+/// The start of a file as text, cut off where there is no more room; false if there is no such
+/// file.
 bool read_text(const char *path, char *text, u64 size);
 u64 number_at(const char *at);
 void map_device_memory(void);

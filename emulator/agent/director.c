@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What other CPUs and devices would do to the running task. The director sleeps until a timer interrupt, which the host brings about; it
-// outranks the tasks, so it runs on the way out of that interrupt, and when it sleeps again the task finds its work pending.
+// What other CPUs and devices would do to the running task. The director sleeps until a timer
+// interrupt, which the host brings about; it outranks the tasks, so it runs on the way out of that
+// interrupt, and when it sleeps again the task finds its work pending.
 #include "agent.h"
 #include "syscalls.h"
 
@@ -26,7 +27,8 @@ static bool is_io_worker(u64 tid)
 	return false;
 }
 
-/// Lets workers run before tasks, as on a CPU of their own. A worker starts with its submitter's priority; it is done with its work, and asleep, when this returns.
+/// Lets workers run before tasks, as on a CPU of their own. A worker starts with its submitter's
+/// priority; it is done with its work, and asleep, when this returns.
 void hurry_io_workers(void)
 {
 	u64 pid = agent->probed_pid;
@@ -42,7 +44,8 @@ void hurry_io_workers(void)
 	agent->probed_pid = pid;
 }
 
-/// Takes the running task's turn away. A task whose priority rises goes to the tail of its queue, one whose priority falls to the head.
+/// Takes the running task's turn away. A task whose priority rises goes to the tail of its queue,
+/// one whose priority falls to the head.
 static void switch_tasks(u64 running, u64 next)
 {
 	if (next) {
@@ -90,7 +93,8 @@ void direct(void)
 
 static u8 buffer[16384];
 
-/// Runs only when no task can: asks the host whose sleep is to end, as by a time-out, and ends it. `argument` is not used.
+/// Runs only when no task can: asks the host whose sleep is to end, as by a time-out, and ends it.
+/// `argument` is not used.
 void reap(u64 argument)
 {
 	long drain = syscall(NR_OPENAT, AT_FDCWD, "/proc/self/fd/0", O_RDONLY | O_NONBLOCK, 0, 0);

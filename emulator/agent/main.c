@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Sets the stage: memory, the pipe, signal handlers, eight tasks that wait to be started, a ring for each.
+// Sets the stage: memory, the pipe, signal handlers, eight tasks that wait to be started, a ring
+// for each.
 #include "agent.h"
 #include "syscalls.h"
 
@@ -16,7 +17,10 @@ struct kernel_sigaction {
 #define UNPRIVILEGED 1000
 
 static u8 reaper_stack[8192] __aligned(16);
-/* Not the stacks of user data, on which a run may find anything: tasks that are not in the scenario stay on these. */
+/*
+ * Not the stacks of user data, on which a run may find anything: tasks that are not in the scenario
+ * stay on these.
+ */
 static u8 stage_stacks[STAGED_TASKS][8192] __aligned(16);
 
 void user_signal_handler(void);
@@ -98,8 +102,9 @@ static void map_user_data(void)
 	agent->magic = AGENT_MAGIC;
 }
 
-/// What a task stores to first is copied by the kernel then, and not before: after mlockall, which would touch everything. One mapping, as every fork
-/// copies mappings. Its pages are in the page cache, as a fault that has to wait for one is given up when a signal is pending.
+/// What a task stores to first is copied by the kernel then, and not before: after mlockall, which
+/// would touch everything. One mapping, as every fork copies mappings. Its pages are in the page
+/// cache, as a fault that has to wait for one is given up when a signal is pending.
 static void map_lazily(void)
 {
 	const u64 size = LAZY_PAGES * LAZY_STRIDE;
@@ -113,7 +118,8 @@ static void map_lazily(void)
 	agent->lazy_pages = LAZY_PAGES;
 }
 
-/// File descriptors 0 and 1 are the two ends of one pipe, of four pages as in the model where pages are small enough.
+/// File descriptors 0 and 1 are the two ends of one pipe, of four pages as in the model where pages
+/// are small enough.
 static void make_pipe(void)
 {
 	int ends[2];
@@ -138,10 +144,14 @@ static u64 stack_of(u64 index)
 	return USER_STACKS + ((index + 1) << USER_STACK_SHIFT) - USER_STACK_GAP;
 }
 
-/// A task of the stage: readies its ring, gives up its privileges, and waits. A task that the scenario does not have waits for ever.
+/// A task of the stage: readies its ring, gives up its privileges, and waits. A task that the
+/// scenario does not have waits for ever.
 static void staged_task(u64 index)
 {
-	/* Its worker inherits the priority, so that nothing else comes first and it is blocked when the ring is ready. */
+	/*
+	 * Its worker inherits the priority, so that nothing else comes first and it is blocked when
+	 * the ring is ready.
+	 */
 	must_set_priority(0, SCHED_FIFO, PRIO_TASK);
 	if (make_ring(index))
 		agent->rings |= 1ul << index;

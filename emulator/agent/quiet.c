@@ -9,14 +9,17 @@
 #include "syscalls.h"
 
 /*
- * The system is quiet once the samples at which nobody else could run are so many more than the others. A busy one counts for several:
- * the kernel's housekeeping, which comes now and then and is gone at once, does not keep a kernel from being quiet, and a thread that
- * takes a tenth of the time does.
+ * The system is quiet once the samples at which nobody else could run are so many more than the
+ * others. A busy one counts for several: the kernel's housekeeping, which comes now and then and is
+ * gone at once, does not keep a kernel from being quiet, and a thread that takes a tenth of the
+ * time does.
  */
 #define QUIET_SAMPLES 200
 #define BUSY_WEIGHT 10
 #define SAMPLE_NANOSECONDS 1000000
-/* While it is busy a sample reads the state of every process, which takes longer than a short nap. */
+/*
+ * While it is busy a sample reads the state of every process, which takes longer than a short nap.
+ */
 #define BUSY_NANOSECONDS 20000000
 /* Virtual time after which the snapshot is taken all the same, with a warning. */
 #define LIMIT_NANOSECONDS 30000000000ul

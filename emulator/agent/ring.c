@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// io_uring rings whose owner can be made to create workers from an interrupt's exit.
-//
-// The first time: worker 1 is blocked on request A, and B and C wait behind it, since the ring was allowed one worker only when they were
-// submitted. A write lets A complete; worker 1 takes B and blocks, finds C waiting, and asks its owner for another worker (create_worker_cb).
-// Each further time: a poll request completes, which queues task work for the owner, which passes the linked request on to a new worker.
+// io_uring rings whose owner can be made to create workers from an interrupt's exit.  The first
+// time: worker 1 is blocked on request A, and B and C wait behind it, since the ring was allowed
+// one worker only when they were submitted. A write lets A complete; worker 1 takes B and blocks,
+// finds C waiting, and asks its owner for another worker (create_worker_cb). Each further time: a
+// poll request completes, which queues task work for the owner, which passes the linked request on
+// to a new worker.
 #include "agent.h"
 #include "syscalls.h"
 
@@ -13,8 +14,8 @@
 #define RING_FD 2
 
 /*
- * Files of a ring's own table. Since Linux 6.5 a request that goes to a worker looks its file up when it starts (before, when it was
- * submitted), and the task has closed all its files by then.
+ * Files of a ring's own table. Since Linux 6.5 a request that goes to a worker looks its file up
+ * when it starts (before, when it was submitted), and the task has closed all its files by then.
  */
 #define FIXED_OUT 0
 #define FIXED_DEAD 1
@@ -68,7 +69,10 @@ struct params {
 	u32 cq[10];
 };
 
-/* One pipe that a splice waits for, its write end last; what is spliced goes to `out`. `dead` never has anything to read. */
+/*
+ * One pipe that a splice waits for, its write end last; what is spliced goes to `out`. `dead` never
+ * has anything to read.
+ */
 static int first[STAGED_TASKS][2];
 static int polled[STAGED_TASKS][WORKER_TRIGGERS];
 static int dead[2];
@@ -202,8 +206,8 @@ static bool fill_ring(struct ring *ring, u64 index)
 	return submit(ring, 2 * (WORKER_TRIGGERS - 1)) == 2 * (WORKER_TRIGGERS - 1);
 }
 
-/// The ring of the calling task. A kernel without io_uring has none: scenarios that need it do not apply to it.
-/// Afterwards the task has few files, so that a fork copies few.
+/// The ring of the calling task. A kernel without io_uring has none: scenarios that need it do not
+/// apply to it. Afterwards the task has few files, so that a fork copies few.
 bool make_ring(u64 index)
 {
 	struct ring ring = { .fd = -1 };

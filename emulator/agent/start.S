@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Entry of the agent, its system calls, and the mark where a snapshot is taken. The agent is the first program of a real kernel: it makes
- * the tasks that the interpreter runs in, and is what acts for other CPUs and devices afterwards. Nothing here touches FP, VMX or VSX registers.
+ * Entry of the agent, its system calls, and the mark where a snapshot is taken. The agent is the
+ * first program of a real kernel: it makes the tasks that the interpreter runs in, and is what acts
+ * for other CPUs and devices afterwards. Nothing here touches FP, VMX or VSX registers.
  */
 #include "agent.h"
 
@@ -18,7 +19,10 @@ _GLOBAL _start
 	trap
 END_FUNC _start
 
-/* long syscall6(a0..a5, number): the number is the seventh argument, so that the others are in place. Returns -errno on failure. */
+/*
+ * long syscall6(a0..a5, number): the number is the seventh argument, so that the others are in
+ * place. Returns -errno on failure.
+ */
 _GLOBAL syscall6
 	mr	0,9
 	sc
@@ -27,7 +31,10 @@ _GLOBAL syscall6
 	blr
 END_FUNC syscall6
 
-/* long spawn(flags, stack, function, argument): a process that runs function(argument) on its own stack. */
+/*
+ * long spawn(flags, stack, function, argument): a process that runs function(argument) on its own
+ * stack.
+ */
 _GLOBAL spawn
 	std	30,-16(1)
 	std	31,-8(1)
@@ -61,7 +68,10 @@ _GLOBAL become_task
 	b	user_entry
 END_FUNC become_task
 
-/* void agent_mark(void): everything is in place. The snapshot is taken before this instruction runs. */
+/*
+ * void agent_mark(void): everything is in place. The snapshot is taken before this instruction
+ * runs.
+ */
 _GLOBAL agent_mark
 	nop
 	blr

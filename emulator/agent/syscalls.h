@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* System calls of Linux on ppc64: numbers and the few constants that the agent needs (arch/powerpc/include/uapi). */
+/*
+ * System calls of Linux on ppc64: numbers and the few constants that the agent needs
+ * (arch/powerpc/include/uapi).
+ */
 #ifndef SYSCALLS_H
 #define SYSCALLS_H
 

@@ -33,7 +33,8 @@ static u64 note_type(u64 set)
 	}
 }
 
-/// Sleeps until the task has stopped on its way to user space; whoever else can run does not run before.
+/// Sleeps until the task has stopped on its way to user space; whoever else can run does not run
+/// before.
 void trace(u64 pid)
 {
 	int status = 0;

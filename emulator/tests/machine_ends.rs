@@ -1,4 +1,5 @@
-//! How a machine stops: each end is told from the others, and a paired program that must not end that way does not.
+//! How a machine stops: each end is told from the others, and a paired program that must not end
+//! that way does not.
 
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::machine::address::{KERNEL, USER_TEXT};

@@ -1,4 +1,5 @@
-//! The model as a whole: outcomes depend on scenario and kernel alone, and defects are where they are said to be.
+//! The model as a whole: outcomes depend on scenario and kernel alone, and defects are where they
+//! are said to be.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -98,7 +99,8 @@ fn a_busy_run_completes_and_every_task_shows_its_registers() -> Result {
     Ok(())
 }
 
-/// Values are the same in both byte orders. VSCR need not be: 6.1's `start_thread` sets NJ in a word that is VSCR in big endian only (catalogue vscr-word-index-le).
+/// Values are the same in both byte orders. VSCR need not be: 6.1's `start_thread` sets NJ in a
+/// word that is VSCR in big endian only (catalogue vscr-word-index-le).
 #[test]
 fn byte_orders_agree_on_what_happens() -> Result {
     let [little, big] =
@@ -138,7 +140,8 @@ fn outcomes_depend_neither_on_earlier_runs_nor_on_garbage() -> Result {
     Ok(())
 }
 
-/// f0 comes back as FPSCR, the other half as zero; with the reload in place nothing changes. Without VSX too, where the half is not the task's to see but to have.
+/// f0 comes back as FPSCR, the other half as zero; with the reload in place nothing changes.
+/// Without VSX too, where the half is not the task's to see but to have.
 #[test]
 fn the_seed_bug_is_in_one_kernel_and_not_in_the_other() -> Result {
     for uses in [r#"["fp"]"#, r#"["fp", "vmx", "vsx"]"#] {
@@ -227,7 +230,8 @@ fn children(outcome: &Outcome) -> Vec<u8> {
     started.collect()
 }
 
-/// A clone that is to fail is made again after a signal; the fork that the handler makes meanwhile is another call and works.
+/// A clone that is to fail is made again after a signal; the fork that the handler makes meanwhile
+/// is another call and works.
 #[test]
 fn the_clone_that_is_to_fail_fails_and_no_other() -> Result {
     let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"]}]},
@@ -256,7 +260,8 @@ fn the_clone_that_is_to_fail_fails_and_no_other() -> Result {
     Ok(())
 }
 
-/// Pending work that is late comes where it is said to, or when the call returns; a task that has died by then is not switched.
+/// Pending work that is late comes where it is said to, or when the call returns; a task that has
+/// died by then is not switched.
 #[test]
 fn late_work_comes_in_the_call_or_at_its_end() -> Result {
     let text = |call: &str, after: u16| {

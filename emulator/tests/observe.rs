@@ -178,7 +178,8 @@ fn fills_and_first_loads_write_their_facilities() -> Result {
     Ok(())
 }
 
-/// Two signals before the task runs again: the frame of the second one is that of a handler which has not begun.
+/// Two signals before the task runs again: the frame of the second one is that of a handler which
+/// has not begun.
 #[test]
 fn a_handler_that_interrupts_the_start_of_another_is_told() -> Result {
     let twice = r#"{"interrupt": {"vector": "doorbell", "pending": {"signal": 10}}},

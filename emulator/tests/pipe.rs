@@ -26,7 +26,8 @@ fn run(events: &str) -> Result<Outcome> {
     Ok(le)
 }
 
-/// Task, event, bytes that are there and the first of them. Writes begin with 1 and count up to 251.
+/// Task, event, bytes that are there and the first of them. Writes begin with 1 and count up to
+/// 251.
 fn told(outcome: &Outcome) -> Vec<(u8, u16, usize, Option<u8>)> {
     let reads = outcome.captures_of(Observable::Read);
     let told = reads.filter_map(|read| {
@@ -51,7 +52,8 @@ fn a_read_delivers_what_there_is_and_nothing_else() -> Result {
     Ok(())
 }
 
-/// Who reads while another one is in the middle of a copy gets the next page. The two reads share the memory they go to, so outcomes have neither.
+/// Who reads while another one is in the middle of a copy gets the next page. The two reads share
+/// the memory they go to, so outcomes have neither.
 #[test]
 fn a_reader_waits_for_one_that_sleeps() -> Result {
     let outcome = run(r#"
@@ -66,7 +68,8 @@ fn a_reader_waits_for_one_that_sleeps() -> Result {
     Ok(())
 }
 
-/// A read that a signal comes in is over when the handler is entered: with what was there, or, if it slept, with nothing. What the handler reads is its own.
+/// A read that a signal comes in is over when the handler is entered: with what was there, or, if
+/// it slept, with nothing. What the handler reads is its own.
 #[test]
 fn a_signal_ends_a_read() -> Result {
     let outcome = run(r#"

@@ -1,4 +1,5 @@
-//! What becomes of a real kernel. Needs qemu-system-ppc64, and the vmlinux that CTXFUZZ_TEST_VMLINUX names; says so when it has nothing to do.
+//! What becomes of a real kernel. Needs qemu-system-ppc64, and the vmlinux that
+//! CTXFUZZ_TEST_VMLINUX names; says so when it has nothing to do.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use ctxfuzz_emulator::kernel::snapshot::{
 };
 use ctxfuzz_emulator::kernel::symbols::Symbols;
 
-/// The kernel to try. Absence is told on stderr itself, as the test harness keeps what a passing test prints.
+/// The kernel to try. Absence is told on stderr itself, as the test harness keeps what a passing
+/// test prints.
 fn kernel(test: &str) -> Option<PathBuf> {
     let skip = |why: &str| {
         let line = format!("skipped: {test}: {why}\n");

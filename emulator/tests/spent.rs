@@ -1,4 +1,5 @@
-//! A run that is cut off says who spent it: the function and the task that the blocks say, wherever the budget ends.
+//! A run that is cut off says who spent it: the function and the task that the blocks say, wherever
+//! the budget ends.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,8 @@ fn scenario(events: &str) -> Result<Scenario> {
     Ok(Scenario::from_json(&text, "inline")?)
 }
 
-/// The outcome within [`BUDGET`], and of how many of a hundred blocks each function of the kernel had.
+/// The outcome within [`BUDGET`], and of how many of a hundred blocks each function of the kernel
+/// had.
 fn run(endian: Endian, scenario: &Scenario) -> Result<(Outcome, BTreeMap<String, u64>)> {
     let options = Options {
         budget: BUDGET,

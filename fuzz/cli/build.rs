@@ -1,4 +1,5 @@
-//! Embeds the corpus: the scenarios that `selftest` runs and `defects` quotes are those of the build.
+//! Embeds the corpus: the scenarios that `selftest` runs and `defects` quotes are those of the
+//! build.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The scenario parser against hostile bytes: no panic, and what it accepts it writes and reads again unchanged.
+//! The scenario parser against hostile bytes: no panic, and what it accepts it writes and reads
+//! again unchanged.
 #![no_main]
 
 use ctxfuzz_fuzz::Bytes;

@@ -1,4 +1,5 @@
-//! The reader of kernel files against hostile bytes: no panic, no hang, and no more memory than the file's size accounts for.
+//! The reader of kernel files against hostile bytes: no panic, no hang, and no more memory than the
+//! file's size accounts for.
 #![no_main]
 
 use ctxfuzz_fuzz::{Bytes, loader};

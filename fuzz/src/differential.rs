@@ -1,4 +1,5 @@
-//! The differential oracle for libFuzzer: two kernels, replayed on machines of its own before anybody hears of a divergence.
+//! The differential oracle for libFuzzer: two kernels, replayed on machines of its own before
+//! anybody hears of a divergence.
 
 use std::borrow::Cow;
 

@@ -137,7 +137,8 @@ impl Told {
     }
 }
 
-/// What was made, or the end of the process. libFuzzer takes any exit for a crash once it runs inputs, so this is for before that.
+/// What was made, or the end of the process. libFuzzer takes any exit for a crash once it runs
+/// inputs, so this is for before that.
 pub fn or_exit<T>(made: Result<T, String>) -> T {
     made.unwrap_or_else(|error| {
         eprintln!("ctxfuzz: {error}");

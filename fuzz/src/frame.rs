@@ -1,4 +1,5 @@
-//! A stack frame for each signature: systems that group crashes by their stack then keep different bugs apart.
+//! A stack frame for each signature: systems that group crashes by their stack then keep different
+//! bugs apart.
 
 use std::backtrace::Backtrace;
 use std::hint::black_box;
@@ -13,8 +14,8 @@ pub fn name(signature: &str) -> &'static str {
     NAMES[number(signature)]
 }
 
-/// Says what was found and ends the process in the function of the signature. With `RUST_BACKTRACE=1` its stack is printed too: without a
-/// sanitizer libFuzzer prints none.
+/// Says what was found and ends the process in the function of the signature. With
+/// `RUST_BACKTRACE=1` its stack is printed too: without a sanitizer libFuzzer prints none.
 pub fn abort(signature: &str) -> ! {
     eprintln!("ctxfuzz: {signature}, in {}", name(signature));
     FRAME[number(signature)]()
@@ -24,8 +25,9 @@ fn number(signature: &str) -> usize {
     (xxh3_64(signature.as_bytes()) % FRAMES as u64) as usize
 }
 
-/// Functions with names of their own: instances of one generic function have one name for those that look at stacks. What each does with
-/// its name keeps the linker from folding all of them into one.
+/// Functions with names of their own: instances of one generic function have one name for those
+/// that look at stacks. What each does with its name keeps the linker from folding all of them into
+/// one.
 macro_rules! frames {
     ($($name:ident)*) => {
         $(

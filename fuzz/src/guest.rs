@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use ctxfuzz_emulator::run::Runner;
 
-/// Counters for one kernel; larger maps are folded, as libFuzzer looks at all of them after every run.
+/// Counters for one kernel; larger maps are folded, as libFuzzer looks at all of them after every
+/// run.
 const COUNTERS: usize = 4096;
 
 // libFuzzer reads whatever is in this section as coverage, and clears it before every run.

@@ -1,6 +1,8 @@
-//! What the libFuzzer targets share: inputs, their mutation, oracles, guest coverage, and how a finding ends the process.
+//! What the libFuzzer targets share: inputs, their mutation, oracles, guest coverage, and how a
+//! finding ends the process.
 //!
-//! Not responsible for what a divergence is (`ctxfuzz-triage`) nor for how scenarios are made (`ctxfuzz-generators`).
+//! Not responsible for what a divergence is (`ctxfuzz-triage`) nor for how scenarios are made
+//! (`ctxfuzz-generators`).
 
 use std::fmt;
 

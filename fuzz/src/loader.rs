@@ -1,4 +1,5 @@
-//! The reader of kernel files against hostile bytes: whatever they are, it refuses them, or what it made of them can be worked with.
+//! The reader of kernel files against hostile bytes: whatever they are, it refuses them, or what it
+//! made of them can be worked with.
 
 use ctxfuzz_emulator::kernel::snapshot::{SymbolKind, Vmlinux};
 

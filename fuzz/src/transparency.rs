@@ -1,4 +1,5 @@
-//! The transparency oracle for libFuzzer: one kernel, seen again on a fresh machine before anybody hears of a violation.
+//! The transparency oracle for libFuzzer: one kernel, seen again on a fresh machine before anybody
+//! hears of a violation.
 
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
@@ -44,7 +45,8 @@ impl Transparency {
         })
     }
 
-    /// Runs a scenario. The first new kind of finding that a fresh machine shows too, as `ctxfuzz check` names it.
+    /// Runs a scenario. The first new kind of finding that a fresh machine shows too, as `ctxfuzz
+    /// check` names it.
     pub fn run(&mut self, scenario: &Scenario) -> Option<String> {
         let judgement = judge(scenario, &self.runner.run(scenario));
         guest::cover([&self.runner]);

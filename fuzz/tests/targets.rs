@@ -1,4 +1,5 @@
-//! The targets as programs: what they end with, what they are told, and that a fuzzing service gets all it wants.
+//! The targets as programs: what they end with, what they are told, and that a fuzzing service gets
+//! all it wants.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -151,7 +152,8 @@ fn wrong_settings_are_told_before_anything_runs() {
     assert_eq!(fs::read_dir(folder.path()).expect("it lists").count(), 0);
 }
 
-/// As a fuzzing service gets them, and runs them: options, dictionaries, seeds; with what was built for this test.
+/// As a fuzzing service gets them, and runs them: options, dictionaries, seeds; with what was built
+/// for this test.
 #[test]
 fn packed_targets_run_on_their_seeds() {
     let out = tempfile::tempdir().expect("a temporary folder");
@@ -188,7 +190,8 @@ fn packed_targets_run_on_their_seeds() {
     assert_eq!(report.expect("the script starts").status.code(), Some(1));
 }
 
-/// The words of the Schema: names of fields, and strings that a field can be. `CTXFUZZ_BLESS=1` writes them.
+/// The words of the Schema: names of fields, and strings that a field can be. `CTXFUZZ_BLESS=1`
+/// writes them.
 #[test]
 fn the_dictionary_has_the_words_of_the_schema() {
     let mut words = BTreeSet::new();

@@ -1,7 +1,9 @@
-//! A cheap key for divergences, so that a campaign looks for a root cause once a kind and not once a sighting.
+//! A cheap key for divergences, so that a campaign looks for a root cause once a kind and not once
+//! a sighting.
 //!
-//! Two divergences of one bug should usually have one key; two bugs may share one only if they hit the same registers in the
-//! same places after the same kinds of event. Not a signature: nothing on disk depends on it.
+//! Two divergences of one bug should usually have one key; two bugs may share one only if they hit
+//! the same registers in the same places after the same kinds of event. Not a signature: nothing on
+//! disk depends on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -79,7 +81,8 @@ impl BucketKey {
         BucketKey::of(scenario, log, &paired.comparison)
     }
 
-    /// The key of a divergence; `None` if nothing differs. Dead differences count only when there are no others.
+    /// The key of a divergence; `None` if nothing differs. Dead differences count only when there
+    /// are no others.
     pub fn of(scenario: &Scenario, log: &[LogEntry], comparison: &Comparison) -> Option<BucketKey> {
         if !comparison.divergent() {
             return None;

@@ -1,7 +1,9 @@
-//! Root cause: where two runs of one scenario part, what was damaged there, and where it was discovered.
+//! Root cause: where two runs of one scenario part, what was damaged there, and where it was
+//! discovered.
 //!
-//! Both kernels run again on fresh machines with everything recorded; the recordings are aligned (`align`), walked (`analyse`), named (`signature`) and
-//! reported (`report`). Which words of a kernel were patched is never looked at, and nothing is compared by address.
+//! Both kernels run again on fresh machines with everything recorded; the recordings are aligned
+//! (`align`), walked (`analyse`), named (`signature`) and reported (`report`). Which words of a
+//! kernel were patched is never looked at, and nothing is compared by address.
 
 mod align;
 mod analyse;
@@ -70,7 +72,8 @@ pub struct Changed {
     pub b: u128,
     /// What the wrong value is.
     pub pattern: Option<Pattern>,
-    /// If the values are the same: the kernel (0 or 1) that alone wrote it, with what it had. The other one has left something out.
+    /// If the values are the same: the kernel (0 or 1) that alone wrote it, with what it had. The
+    /// other one has left something out.
     pub alone: Option<usize>,
 }
 
@@ -124,7 +127,8 @@ pub struct Cause {
     pub event: Option<u16>,
     /// How often it struck in this run.
     pub occurrences: usize,
-    /// Set for a run that did not complete: there is nothing that came to differ, and the writers are where it ended.
+    /// Set for a run that did not complete: there is nothing that came to differ, and the writers
+    /// are where it ended.
     pub ended: Option<Ended>,
     /// What came to differ.
     pub changes: Vec<Changed>,
@@ -148,7 +152,8 @@ impl Cause {
         self.signature.split('.').next().unwrap_or_default()
     }
 
-    /// Whether what came to differ is something that is not traced write by write: a general purpose register, or data.
+    /// Whether what came to differ is something that is not traced write by write: a general
+    /// purpose register, or data.
     pub fn is_untraced(&self) -> bool {
         let nothing = self.changes.is_empty() && self.ended.is_none();
         nothing && self.writer_a.is_none() && self.writer_b.is_none()
@@ -249,7 +254,8 @@ impl Explainer {
     }
 }
 
-/// Names the raw causes, merges repetitions, and keeps those that lead to a difference that is not dead.
+/// Names the raw causes, merges repetitions, and keeps those that lead to a difference that is not
+/// dead.
 fn causes(
     scenario: &Scenario,
     runs: &[Recording; 2],
@@ -324,7 +330,8 @@ fn causes(
     named
 }
 
-/// Whether kernels die of it: the sides disagreed about who owns registers before one of them ended.
+/// Whether kernels die of it: the sides disagreed about who owns registers before one of them
+/// ended.
 fn makes_mortal(raw: &RawCause) -> bool {
     let owners = u128::from(msr::FP | msr::VEC | msr::VSX);
     let disputed = |c: &Change| matches!(c.cell, Cell::Facilities(_)) && (c.a ^ c.b) & owners != 0;
@@ -344,8 +351,9 @@ fn named(
     describe(raw, signature(raw, codes), differences, runs, codes)
 }
 
-/// The cause that a difference goes back to: the latest one with its values, if possible in a register of the same facility; else the one that made owners
-/// uncertain; else the latest that touched the facility.
+/// The cause that a difference goes back to: the latest one with its values, if possible in a
+/// register of the same facility; else the one that made owners uncertain; else the latest that
+/// touched the facility.
 fn responsible(raw: &[RawCause], difference: &Difference) -> Option<usize> {
     let class = difference.what.register().map(msr::owner);
     let of_class = |c: &Change| signature::register(c.cell).map(msr::owner) == class;
@@ -383,8 +391,10 @@ const LIBRARY: [&str; 6] = [
     "memset",
 ];
 
-/// The function at fault: the innermost one on the way to the telling write that both sides were in. A function that only one side entered is where
-/// something was done, not where it was decided, and a function of the library does what it is told. Of a frame at another place, one that was at work at every write.
+/// The function at fault: the innermost one on the way to the telling write that both sides were
+/// in. A function that only one side entered is where something was done, not where it was decided,
+/// and a function of the library does what it is told. Of a frame at another place, one that was at
+/// work at every write.
 fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
     let at_fault = |n: &String| !LIBRARY.contains(&n.as_str()) && !raw.is_detour(n);
     if let Some(common) = raw.displaced.iter().flatten().find(|n| at_fault(n)) {

@@ -1,6 +1,8 @@
-//! The smallest corpus that reaches what a larger one does: which files stay, and why the others go.
+//! The smallest corpus that reaches what a larger one does: which files stay, and why the others
+//! go.
 //!
-//! What a file reaches is a set of features: edges of the kernels' code, signatures. Where they come from is the caller's business; nothing is run and no file is touched here.
+//! What a file reaches is a set of features: edges of the kernels' code, signatures. Where they
+//! come from is the caller's business; nothing is run and no file is touched here.
 
 use bit_set::BitSet;
 
@@ -22,7 +24,8 @@ pub enum Decision {
     Pinned,
     /// It stays because no other file that stays reaches so many of its features.
     Needed(usize),
-    /// It goes: files that stay reach all its features. Of these the one with most of them, and how many that are; `None` if it has no features at all.
+    /// It goes: files that stay reach all its features. Of these the one with most of them, and how
+    /// many that are; `None` if it has no features at all.
     Covered(Option<(usize, usize)>),
 }
 
@@ -33,8 +36,9 @@ impl Decision {
     }
 }
 
-/// Decides. All features stay reached, no file that stays could go without losing one (but for pinned ones), and of what stays a second call keeps everything. The order of the files counts only
-/// between files of one size.
+/// Decides. All features stay reached, no file that stays could go without losing one (but for
+/// pinned ones), and of what stays a second call keeps everything. The order of the files counts
+/// only between files of one size.
 pub fn cmin(candidates: &[Candidate]) -> Vec<Decision> {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by_key(|&index| (!candidates[index].pinned, candidates[index].size));
@@ -52,7 +56,8 @@ pub fn cmin(candidates: &[Candidate]) -> Vec<Decision> {
             kept.push(index);
         }
     }
-    // A larger file that was needed may reach all that smaller ones do. What cannot go now cannot go later: others only get fewer.
+    // A larger file that was needed may reach all that smaller ones do. What cannot go now cannot
+    // go later: others only get fewer.
     kept.retain(|&index| {
         let candidate = &candidates[index];
         let needed = candidate.pinned || candidate.features.iter().any(|f| reached[f] == 1);
@@ -100,7 +105,8 @@ fn decisions(candidates: &[Candidate], kept: &[usize], reached: &[u32]) -> Vec<D
         .collect()
 }
 
-/// Features that both have. Word by word: this is asked for every file that goes and every one that stays.
+/// Features that both have. Word by word: this is asked for every file that goes and every one that
+/// stays.
 fn shared(a: &BitSet, b: &BitSet) -> usize {
     let words = a.get_ref().storage().iter().zip(b.get_ref().storage());
     words.map(|(a, b)| (a & b).count_ones() as usize).sum()

@@ -15,7 +15,8 @@ pub fn line<A: AsRef<str>>(arguments: impl IntoIterator<Item = A>) -> String {
     line
 }
 
-/// The command that shows a finding again: it runs one scenario on both kernels, and the seed of the campaign no longer matters.
+/// The command that shows a finding again: it runs one scenario on both kernels, and the seed of
+/// the campaign no longer matters.
 pub fn explain(a: &dyn Display, b: &dyn Display, endian: &str, scenario: &Path) -> String {
     let (a, b) = (a.to_string(), b.to_string());
     let file = scenario.to_string_lossy();

@@ -95,7 +95,8 @@ pub struct Difference {
 pub enum Standing {
     /// They were compared.
     Comparable,
-    /// They could not, for this reason: a run says nothing about its kernel, or what the two say has no common meaning. Not a divergence.
+    /// They could not, for this reason: a run says nothing about its kernel, or what the two say
+    /// has no common meaning. Not a divergence.
     Inconclusive(Inconclusive),
 }
 
@@ -104,7 +105,8 @@ pub enum Standing {
 pub struct Comparison {
     /// Whether they could be compared.
     pub standing: Standing,
-    /// Every difference, dead ones too, by task, place, frame and register. Kernel threads come last.
+    /// Every difference, dead ones too, by task, place, frame and register. Kernel threads come
+    /// last.
     pub differences: Vec<Difference>,
     /// The greatest verdict among them; does not depend on the ABI policy.
     pub verdict: Verdict,
@@ -201,7 +203,8 @@ fn standing(a: &Outcome, b: &Outcome) -> Standing {
             Some(parting) => Standing::Inconclusive(Inconclusive::Schedules(parting)),
             None => Standing::Comparable,
         },
-        // Half a run has no final registers, but that the other side got to its end is a difference in itself.
+        // Half a run has no final registers, but that the other side got to its end is a difference
+        // in itself.
         (End::Completed, _) | (_, End::Completed) => Standing::Comparable,
         (End::KernelFault(x), End::KernelFault(y)) if x == y && a.log == b.log => {
             Standing::Comparable
@@ -213,8 +216,9 @@ fn standing(a: &Outcome, b: &Outcome) -> Standing {
     }
 }
 
-/// The schedules part where one kernel delivers a SIGFPE and the other does not. What raises it is what the task computes, so that is no accident of scheduling; who
-/// can notice depends on whether the task may rely on what it computes with.
+/// The schedules part where one kernel delivers a SIGFPE and the other does not. What raises it is
+/// what the task computes, so that is no accident of scheduling; who can notice depends on whether
+/// the task may rely on what it computes with.
 fn lone_fp_exception(scenario: &Scenario, a: &Outcome, b: &Outcome) -> Option<Difference> {
     let at = a.log.iter().zip(&b.log).position(|(x, y)| x != y)?;
     let code = |outcome: &Outcome| match outcome.log[at] {
@@ -269,8 +273,9 @@ pub(crate) fn unequal<'a>(
         .filter(|(_, x, y)| x != y)
 }
 
-/// VRSAVE 0 and all ones count as the same: the kernel turns 0 into all ones whenever it loads VMX on demand (`load_up_altivec`),
-/// which it may do at any time, so no program can tell from them what a kernel did.
+/// VRSAVE 0 and all ones count as the same: the kernel turns 0 into all ones whenever it loads VMX
+/// on demand (`load_up_altivec`), which it may do at any time, so no program can tell from them
+/// what a kernel did.
 pub(crate) fn same_vrsave(register: Register, (a, b): (u128, u128)) -> bool {
     let all_ones = u128::from(u32::MAX);
     register == Register::Vrsave && [(0, all_ones), (all_ones, 0)].contains(&(a, b))

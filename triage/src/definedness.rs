@@ -1,8 +1,9 @@
 //! Which registers a task may rely on, as a pure function of the scenario and of who did what.
 //!
-//! `docs/oracles.md` states the rules with their reasons; the functions here are in its order. Where a rule needs something the log
-//! does not say, the result has fewer defined bits than the truth, so that a doubt never becomes a report.
-//! Not responsible for values: no register's contents are looked at.
+//! `docs/oracles.md` states the rules with their reasons; the functions here are in its order.
+//! Where a rule needs something the log does not say, the result has fewer defined bits than the
+//! truth, so that a doubt never becomes a report. Not responsible for values: no register's
+//! contents are looked at.
 
 mod exceptions;
 mod mask;
@@ -36,7 +37,8 @@ pub enum Abi {
 }
 
 impl Abi {
-    /// The policy to look for a defect with: under the ELF ABI one that is `abi` at worst would not be met at all.
+    /// The policy to look for a defect with: under the ELF ABI one that is `abi` at worst would not
+    /// be met at all.
     pub fn that_shows(defect: &Defect) -> Self {
         match defect.severity {
             Severity::Live | Severity::Harmless => Abi::Elf,
@@ -122,7 +124,8 @@ impl<'a> Walk<'a> {
             .map_or(Mask::NOTHING, |interrupted| interrupted.mask)
     }
 
-    /// What the code may rely on that a signal interrupts which is delivered now: that of the task, or, `at_entry`, the start of a handler.
+    /// What the code may rely on that a signal interrupts which is delivered now: that of the task,
+    /// or, `at_entry`, the start of a handler.
     pub fn interruptible(&self, task: u8, at_entry: bool) -> Mask {
         let task = self.tasks.get(&task);
         task.map_or(Mask::NOTHING, |task| task.interruptible(at_entry))
@@ -208,7 +211,8 @@ impl<'a> Walk<'a> {
         task
     }
 
-    /// A child begins with what its parent had when the fork was made, not with what the parent has now.
+    /// A child begins with what its parent had when the fork was made, not with what the parent has
+    /// now.
     fn born(&self, child: u8, parent: u8) -> Task {
         let forks = self.tasks.get(&parent).map_or(&[][..], |task| &task.forks);
         if let Some(heritage) = self
@@ -230,7 +234,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Which children each task has, and how often it forked: enough to tell which fork made which child.
+/// Which children each task has, and how often it forked: enough to tell which fork made which
+/// child.
 struct Family {
     children: BTreeMap<u8, Vec<u8>>,
     forks: BTreeMap<u8, usize>,
@@ -259,14 +264,16 @@ impl Family {
                 _ => {}
             }
         }
-        // Indices are handed out when the fork is made, so they tell the order of the forks even if the children start in another.
+        // Indices are handed out when the fork is made, so they tell the order of the forks even if
+        // the children start in another.
         for children in family.children.values_mut() {
             children.sort_unstable();
         }
         family
     }
 
-    /// The number of the parent's fork that made the child; `None` when some fork made none, because it is then not known which.
+    /// The number of the parent's fork that made the child; `None` when some fork made none,
+    /// because it is then not known which.
     fn fork_of(&self, child: u8, parent: u8) -> Option<usize> {
         let children = self.children.get(&parent)?;
         let forks = self.forks.get(&parent).copied().unwrap_or(0);

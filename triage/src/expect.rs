@@ -1,6 +1,7 @@
 //! Holds a comparison against a scenario's `expect` row.
 //!
-//! The caller picks the rows that fit its kernels and byte order; the policies of a row are all tried here.
+//! The caller picks the rows that fit its kernels and byte order; the policies of a row are all
+//! tried here.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,8 @@ use crate::definedness::Abi;
 /// What a difference is to an expectation. Values and frame numbers are none of its business.
 type Key = (u8, Place, Option<Register>, Verdict);
 
-/// Every way in which the comparison is not what the row says, in plain words; empty if the row holds.
+/// Every way in which the comparison is not what the row says, in plain words; empty if the row
+/// holds.
 pub fn check_row(row: &Expect, comparison: &Comparison) -> Vec<String> {
     if let Some(reason) = comparison.reason() {
         return vec![format!("the two runs cannot be compared: {reason}")];
@@ -30,7 +32,8 @@ pub fn check_row(row: &Expect, comparison: &Comparison) -> Vec<String> {
     violations
 }
 
-/// Dead differences are left out of rows, so a row that says `none` also holds when only dead ones are there.
+/// Dead differences are left out of rows, so a row that says `none` also holds when only dead ones
+/// are there.
 fn both_silent(a: Verdict, b: Verdict) -> bool {
     a <= Verdict::Dead && b == Verdict::None
 }

@@ -1,7 +1,8 @@
 //! The findings directory: what a campaign leaves behind for people.
 //!
-//! One directory a signature. It appears whole or not at all (see [`atomic`]). The first occurrence is kept; later ones are counted, and leave a scenario only if they
-//! show the signature in a place where it was not seen before.
+//! One directory a signature. It appears whole or not at all (see [`atomic`]). The first occurrence
+//! is kept; later ones are counted, and leave a scenario only if they show the signature in a place
+//! where it was not seen before.
 
 #[cfg(test)]
 mod tests;
@@ -47,7 +48,8 @@ pub struct Finding {
     pub report_txt: String,
     /// The report for a browser; none is written if it is empty.
     pub report_html: String,
-    /// The report for programs. If it is an object, its keys follow those of the finding in `report.json`.
+    /// The report for programs. If it is an object, its keys follow those of the finding in
+    /// `report.json`.
     pub report_json: Value,
 }
 
@@ -56,7 +58,8 @@ pub struct Finding {
 pub enum Added {
     /// The first of its signature; here it is.
     New(PathBuf),
-    /// Known; this is where the first one is, and how many there were in all since the store was opened.
+    /// Known; this is where the first one is, and how many there were in all since the store was
+    /// opened.
     Again {
         /// The signature's directory.
         path: PathBuf,
@@ -121,8 +124,8 @@ struct Known {
 }
 
 impl FindingStore {
-    /// Opens a directory, making it if need be, and learns which signatures it has. Fails now and not after an hour if nothing
-    /// can be written there.
+    /// Opens a directory, making it if need be, and learns which signatures it has. Fails now and
+    /// not after an hour if nothing can be written there.
     pub fn open(dir: impl Into<PathBuf>) -> Result<FindingStore, FindingsError> {
         let dir = dir.into();
         if dir.exists() && !dir.is_dir() {
@@ -189,7 +192,8 @@ impl FindingStore {
         })
     }
 
-    /// Puts a finding in the place of the one with its signature, because it says more: its verdict is stronger. Whole or not at all; what was seen before goes.
+    /// Puts a finding in the place of the one with its signature, because it says more: its verdict
+    /// is stronger. Whole or not at all; what was seen before goes.
     pub fn replace(&mut self, finding: &Finding) -> Result<PathBuf, FindingsError> {
         let name = directory_name(&finding.signature);
         let path = self.dir.join(&name);
@@ -204,7 +208,8 @@ impl FindingStore {
         Ok(path)
     }
 
-    /// Says that a finding with this signature is being made, until what is returned is dropped; `None` if another process says so already.
+    /// Says that a finding with this signature is being made, until what is returned is dropped;
+    /// `None` if another process says so already.
     pub fn claim(&self, signature: &str) -> Option<Claim> {
         let name = atomic::lock_name(&directory_name(signature));
         match Lock::attempt(self.dir.join(name)) {
@@ -332,7 +337,8 @@ fn is_finding(dir: &Path) -> bool {
     dir.join("report.json").is_file()
 }
 
-/// Where an earlier campaign saw the signature. A report that cannot be read only means that a place is kept once more.
+/// Where an earlier campaign saw the signature. A report that cannot be read only means that a
+/// place is kept once more.
 fn places_on_disk(dir: &Path) -> BTreeSet<String> {
     let report = fs::read_to_string(dir.join("report.json")).unwrap_or_default();
     let report: Value = serde_json::from_str(&report).unwrap_or_default();
@@ -371,7 +377,8 @@ pub(crate) fn directory_name(signature: &str) -> String {
     name
 }
 
-/// FNV-1a: the standard library's hasher may change from one release to the next, and names on disk must not.
+/// FNV-1a: the standard library's hasher may change from one release to the next, and names on disk
+/// must not.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,7 +1,10 @@
-//! Why a run, or two of them, say nothing about a kernel: the one list of reasons, each with a short name for summaries and a line that says all of it.
+//! Why a run, or two of them, say nothing about a kernel: the one list of reasons, each with a
+//! short name for summaries and a line that says all of it.
 //!
-//! Every command takes both from here, so that the same thing is called the same everywhere. A new reason is a new variant: the compiler asks for its name, its
-//! place and its line. How many there were of each is [`Tally`]'s to say; docs/oracles.md ("When a run says nothing") has the list for people.
+//! Every command takes both from here, so that the same thing is called the same everywhere. A new
+//! reason is a new variant: the compiler asks for its name, its place and its line. How many there
+//! were of each is [`Tally`]'s to say; docs/oracles.md ("When a run says nothing") has the list for
+//! people.
 
 mod tally;
 
@@ -158,7 +161,8 @@ fn run(side: Option<Side>) -> &'static str {
     }
 }
 
-/// What took most of a run, in words: `10000000 basic blocks, 97 % of them in task cryptomgr_test, 45 % in its vli_mult`.
+/// What took most of a run, in words: `10000000 basic blocks, 97 % of them in task cryptomgr_test,
+/// 45 % in its vli_mult`.
 pub fn most(spent: &Spent) -> String {
     format!(
         "{} basic blocks, {} % of them in {}, {} % in its {}",

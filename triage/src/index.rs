@@ -75,7 +75,8 @@ pub enum Standing<'a> {
 }
 
 impl Index {
-    /// Reads a directory. `own` are files that the caller is going to write, which are nothing foreign if they are there from an earlier time.
+    /// Reads a directory. `own` are files that the caller is going to write, which are nothing
+    /// foreign if they are there from an earlier time.
     pub fn read(dir: &Path, abi: Abi, known: &Known, own: &[PathBuf]) -> Result<Index, IndexError> {
         Self::read_all(&[dir.to_owned()], abi, known, own)
     }

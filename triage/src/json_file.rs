@@ -1,4 +1,5 @@
-//! JSON files that others wrote: bounded, never through a link, and with an error that names line and field.
+//! JSON files that others wrote: bounded, never through a link, and with an error that names line
+//! and field.
 //!
 //! What must be in them is said by the types they are read into.
 
@@ -13,7 +14,8 @@ use crate::untrusted::shown;
 /// Bytes of the largest file that is read: that of the worst finding has a few hundred thousand.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// Whether there is a plain file, and not a link to one: what a foreign link leads to is nobody's business here.
+/// Whether there is a plain file, and not a link to one: what a foreign link leads to is nobody's
+/// business here.
 pub fn plain(path: &Path) -> Result<(), String> {
     let about = match fs::symlink_metadata(path) {
         Ok(about) => about,
@@ -77,7 +79,8 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
     ))
 }
 
-/// The path to a value as in `known[0].reason`; empty for the whole file. Where the text ended there is no key yet, which the crate writes as `?`.
+/// The path to a value as in `known[0].reason`; empty for the whole file. Where the text ended
+/// there is no key yet, which the crate writes as `?`.
 fn field(path: &serde_path_to_error::Path) -> String {
     let path = path.to_string();
     path.trim_end_matches('?').trim_end_matches('.').to_owned()

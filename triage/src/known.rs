@@ -1,6 +1,7 @@
 //! Signatures that were reviewed: they are counted and said, but they are no findings.
 //!
-//! The file is written by people: `{"known": [{"signature": "...", "reason": "..."}]}`. One without a reason is refused: nobody could review it.
+//! The file is written by people: `{"known": [{"signature": "...", "reason": "..."}]}`. One without
+//! a reason is refused: nobody could review it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -91,7 +92,8 @@ impl Known {
         self.reasons.keys().map(String::as_str)
     }
 
-    /// Those of an explanation's signatures that are known, with their reasons, and whether everything that the policy reports goes back to them.
+    /// Those of an explanation's signatures that are known, with their reasons, and whether
+    /// everything that the policy reports goes back to them.
     pub fn excuses(&self, explanation: &Explanation, abi: Abi) -> (Vec<(String, String)>, bool) {
         let mut known = Vec::new();
         for signature in explanation.signatures() {

@@ -1,6 +1,8 @@
-//! What a pair of outcomes means: do they differ, who can notice, which kind of bug is it, and what is the smallest scenario that shows it.
+//! What a pair of outcomes means: do they differ, who can notice, which kind of bug is it, and what
+//! is the smallest scenario that shows it.
 //!
-//! Knows scenarios and outcomes, but neither how an outcome is produced nor any fuzzing engine; all of it runs without an emulator.
+//! Knows scenarios and outcomes, but neither how an outcome is produced nor any fuzzing engine; all
+//! of it runs without an emulator.
 
 pub mod atomic;
 pub mod bucket;

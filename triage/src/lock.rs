@@ -1,7 +1,8 @@
 //! Locks between processes: one at a time does what two must not, or need not.
 //!
-//! A lock is the operating system's, on a file of its own that is there only while somebody has it; that of a process that was killed is gone with it. What it is for, and where the
-//! file is, is up to the caller.
+//! A lock is the operating system's, on a file of its own that is there only while somebody has it;
+//! that of a process that was killed is gone with it. What it is for, and where the file is, is up
+//! to the caller.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -17,7 +18,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes a lock, if no other process has it. Fails where there can be no such file, or no locks.
+    /// Takes a lock, if no other process has it. Fails where there can be no such file, or no
+    /// locks.
     pub fn attempt(path: PathBuf) -> io::Result<Option<Lock>> {
         loop {
             let file = File::options().create(true).append(true).open(&path)?;
@@ -26,7 +28,8 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            // Whoever had it may have removed the name after this process opened it: then the lock is of nothing.
+            // Whoever had it may have removed the name after this process opened it: then the lock
+            // is of nothing.
             if is_named(&file, &path)? {
                 return Ok(Some(Lock { path, _file: file }));
             }

@@ -1,7 +1,8 @@
 //! Finds a smaller scenario that still shows the same signature.
 //!
-//! This file is the mechanism: try a candidate, keep it if it is simpler and still reproduces, stop at a fixed point or when the
-//! budget is spent. What to try is in `passes`, what "simpler" means in `weight`, and how to run a scenario is the caller's.
+//! This file is the mechanism: try a candidate, keep it if it is simpler and still reproduces, stop
+//! at a fixed point or when the budget is spent. What to try is in `passes`, what "simpler" means
+//! in `weight`, and how to run a scenario is the caller's.
 
 mod passes;
 #[cfg(test)]
@@ -19,7 +20,8 @@ pub trait Reproduces {
     /// Whether the candidate has the signature.
     fn signature_holds(&mut self, candidate: &Scenario) -> bool;
 
-    /// Is told of each scenario that is simpler than all before and shows it: what was reached need not be lost if nothing comes of the rest.
+    /// Is told of each scenario that is simpler than all before and shows it: what was reached need
+    /// not be lost if nothing comes of the rest.
     fn simpler(&mut self, _found: &Scenario) {}
 }
 
@@ -55,7 +57,8 @@ pub enum MinimizeError {
 
 /// Minimizes a scenario with at most `budget` executions.
 ///
-/// With a deterministic oracle the result is a fixed point (unless the budget ends first): minimizing it again changes nothing.
+/// With a deterministic oracle the result is a fixed point (unless the budget ends first):
+/// minimizing it again changes nothing.
 pub fn minimize(
     scenario: &Scenario,
     oracle: &mut impl Reproduces,
@@ -119,7 +122,8 @@ impl<'a, R: Reproduces> Engine<'a, R> {
         self.refused
     }
 
-    /// Takes the candidate if it is simpler, valid and reproduces. That weights only go down is what makes everything end.
+    /// Takes the candidate if it is simpler, valid and reproduces. That weights only go down is
+    /// what makes everything end.
     fn try_candidate(&mut self, candidate: Scenario) -> bool {
         let weight = Weight::of(&candidate);
         if weight >= self.weight

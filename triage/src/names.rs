@@ -1,4 +1,5 @@
-//! How ends of runs and tasks are spelled in reports and JSON, so that every output says the same word for the same thing.
+//! How ends of runs and tasks are spelled in reports and JSON, so that every output says the same
+//! word for the same thing.
 //!
 //! Verdicts, places and registers know their own names.
 

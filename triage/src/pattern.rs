@@ -1,7 +1,7 @@
 //! Recognises what a wrong value is: the FPSCR image, another register's value, an old value.
 //!
-//! A recognised value names the bug better than its digits do. Zero explains little, so a value that is zero is called zero
-//! and never "the FPSCR image" of an FPSCR that happens to be zero.
+//! A recognised value names the bug better than its digits do. Zero explains little, so a value
+//! that is zero is called zero and never "the FPSCR image" of an FPSCR that happens to be zero.
 
 use std::fmt;
 
@@ -60,7 +60,8 @@ pub struct Pattern {
     pub source: Source,
 }
 
-/// Says what the wrong value of a register is, most telling first; `None` if it is no value that is known, or not wrong.
+/// Says what the wrong value of a register is, most telling first; `None` if it is no value that is
+/// known, or not wrong.
 pub fn recognise(
     register: Register,
     wrong: u128,
@@ -103,7 +104,8 @@ fn special(register: Register, wrong: u128, right: u128, live: &RegisterFile) ->
     }
 }
 
-/// A VR shows it alone. Of a VSR each half is a register of its own, so the other half must hold what is missing here.
+/// A VR shows it alone. Of a VSR each half is a register of its own, so the other half must hold
+/// what is missing here.
 fn swapped(register: Register, wrong: u128, right: u128, live: &RegisterFile) -> bool {
     match register {
         Register::V(_) => wrong == right.rotate_left(64),
@@ -137,7 +139,8 @@ fn elsewhere(register: Register, wrong: u128, context: &Context<'_>) -> Option<S
         .map(Source::Register)
 }
 
-/// A short name for what happened to a register, for signatures: `f0-is-fpscr`, or `f5-changed` if the value says nothing.
+/// A short name for what happened to a register, for signatures: `f0-is-fpscr`, or `f5-changed` if
+/// the value says nothing.
 pub fn slug(register: Register, pattern: Option<&Pattern>) -> String {
     match pattern.map(|pattern| pattern.source) {
         None => format!("{register}-changed"),

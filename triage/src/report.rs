@@ -185,7 +185,8 @@ impl RunReport {
 
     /// The report as one line of JSON, without a line feed.
     pub fn to_line(&self) -> String {
-        // Strings, booleans and lists of them have no way to fail; an empty line would say so if they had.
+        // Strings, booleans and lists of them have no way to fail; an empty line would say so if
+        // they had.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -1,8 +1,9 @@
 //! The transparency oracle: does one kernel leave the registers of its tasks alone?
 //!
-//! Between two host calls of a task the kernel may run, and other tasks with it, but the task must find its registers as it left them, except
-//! for declared effects (`docs/oracles.md`). One kernel is enough, so a violation says which kernel is wrong, and at which event.
-//! Not responsible for the looks it judges (the emulator's `run::observe`) nor for what is defined (`definedness`).
+//! Between two host calls of a task the kernel may run, and other tasks with it, but the task must
+//! find its registers as it left them, except for declared effects (`docs/oracles.md`). One kernel
+//! is enough, so a violation says which kernel is wrong, and at which event. Not responsible for
+//! the looks it judges (the emulator's `run::observe`) nor for what is defined (`definedness`).
 
 mod context;
 mod exceptions;
@@ -37,7 +38,8 @@ pub enum When {
 /// A register that a task did not find as it had left it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Violation {
-    /// When the task left it. What harmed it happened between then and the next time that the task ran.
+    /// When the task left it. What harmed it happened between then and the next time that the task
+    /// ran.
     pub when: When,
     /// Whose; for [`Place::End`] the task that did the last event.
     pub task: u8,

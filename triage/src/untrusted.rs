@@ -13,7 +13,8 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 /// Characters shown of one piece of such text.
 const MOST_CHARS: usize = 400;
 
-/// The text on one line, with everything that a terminal would not simply show written as `\u{..}`, and cut if it is long.
+/// The text on one line, with everything that a terminal would not simply show written as `\u{..}`,
+/// and cut if it is long.
 pub fn shown(text: &str) -> String {
     match text.char_indices().nth(MOST_CHARS) {
         None => escaped(text),
@@ -39,7 +40,8 @@ pub fn path(path: &Path) -> String {
     shown(&path.to_string_lossy())
 }
 
-/// What is no character, changes the direction of text, joins or separates characters unseen, or ends a line without being a control character.
+/// What is no character, changes the direction of text, joins or separates characters unseen, or
+/// ends a line without being a control character.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

@@ -1,4 +1,5 @@
-//! Root causes on the real model: which function is named, where damage and discovery are, and that names are stable.
+//! Root causes on the real model: which function is named, where damage and discovery are, and that
+//! names are stable.
 
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::{self, Defect};
@@ -175,7 +176,8 @@ fn the_order_of_kernels_and_the_value_of_fpscr_do_not_change_a_signature() -> Re
     Ok(())
 }
 
-/// The same within one visit to the kernel: the task sleeps and comes back, which is harmless, and then a worker is made on its way out.
+/// The same within one visit to the kernel: the task sleeps and comes back, which is harmless, and
+/// then a worker is made on its way out.
 #[test]
 fn a_harmless_clobber_just_before_is_not_blamed() -> Result {
     let text = r#"{"ctxfuzz": 1,
@@ -192,7 +194,8 @@ fn a_harmless_clobber_just_before_is_not_blamed() -> Result {
     Ok(())
 }
 
-/// The kernel borrows vs0 for loads and stores that it does for user code. What it puts back is not its fault.
+/// The kernel borrows vs0 for loads and stores that it does for user code. What it puts back is not
+/// its fault.
 #[test]
 fn what_the_kernel_puts_back_goes_back_to_who_broke_it() -> Result {
     let text = r#"{"ctxfuzz": 1,
@@ -220,7 +223,8 @@ fn what_the_kernel_puts_back_goes_back_to_who_broke_it() -> Result {
     Ok(())
 }
 
-/// A wrong f0 makes an FP exception come, or not come: that is f0's doing, and not that of the code which delivers it.
+/// A wrong f0 makes an FP exception come, or not come: that is f0's doing, and not that of the code
+/// which delivers it.
 #[test]
 fn an_exception_that_only_one_kernel_delivers_goes_back_to_its_operand() -> Result {
     let text = r#"{"ctxfuzz": 1,
@@ -236,7 +240,8 @@ fn an_exception_that_only_one_kernel_delivers_goes_back_to_its_operand() -> Resu
     Ok(())
 }
 
-/// A harmless loss of f0 on a context switch comes first and must not take the blame for the later one.
+/// A harmless loss of f0 on a context switch comes first and must not take the blame for the later
+/// one.
 #[test]
 fn an_earlier_harmless_clobber_is_not_blamed() -> Result {
     let text = r#"{"ctxfuzz": 1,
@@ -257,7 +262,8 @@ fn names_the_fault(defect: &Defect, signature: &str) -> bool {
     defect.is_named_by(signature.split('.').next().unwrap_or_default())
 }
 
-/// On its witness each defect is explained by the function that the catalogue says is at fault, and as the kind of fault it is.
+/// On its witness each defect is explained by the function that the catalogue says is at fault, and
+/// as the kind of fault it is.
 #[test]
 fn each_defect_is_explained_on_its_witness() -> Result {
     let mut wrong: Vec<String> = Vec::new();
@@ -293,7 +299,8 @@ fn each_defect_is_explained_on_its_witness() -> Result {
     Ok(())
 }
 
-/// Neither does it matter how the kernels were built: the causes are the same where they share no address, whichever side was built which way.
+/// Neither does it matter how the kernels were built: the causes are the same where they share no
+/// address, whichever side was built which way.
 #[test]
 fn kernels_that_were_built_apart_have_the_same_causes() -> Result {
     let seen = |a: &KernelName, b: &KernelName, scenario: &Scenario| -> Result<Vec<_>> {
@@ -326,13 +333,15 @@ fn kernels_that_were_built_apart_have_the_same_causes() -> Result {
     Ok(())
 }
 
-/// The confusion table: over random scenarios, each of these defects leads to signatures that name the function at fault, and to no other defect's.
+/// The confusion table: over random scenarios, each of these defects leads to signatures that name
+/// the function at fault, and to no other defect's.
 #[test]
 fn defects_have_signatures_of_their_own() -> Result {
     let expected: &[(&str, &[&str])] = &[
         ("save-fpu-clobbers-f0", &["save_fpu.f0-is-fpscr"]),
         ("save-altivec-clobbers-v0", &["save_altivec.v0-is-vscr"]),
-        // Where f0 and FPSCR are both zero, the reload of f0 changes nothing and is not seen: the same instruction does it, and gets the other name.
+        // Where f0 and FPSCR are both zero, the reload of f0 changes nothing and is not seen: the
+        // same instruction does it, and gets the other name.
         (
             "half-fix-fpr0-only",
             &["save_fpu.vs0-is-zero", "save_fpu.f0-is-fpscr"],

@@ -8,7 +8,8 @@ use ctxfuzz_triage::cause::{Explanation, explain};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// A load that leaves out FPSCR is the fault that it is also where the task finds what itself had left there; and the same registers, wrong for another reason, are not that.
+/// A load that leaves out FPSCR is the fault that it is also where the task finds what itself had
+/// left there; and the same registers, wrong for another reason, are not that.
 #[test]
 fn a_register_that_a_load_left_out_is_of_one_kind_whoever_wrote_it_last() -> Result {
     let text = r#"{"ctxfuzz": 1,
@@ -38,7 +39,8 @@ fn a_register_that_a_load_left_out_is_of_one_kind_whoever_wrote_it_last() -> Res
     Ok(())
 }
 
-/// A tracer writes all FPRs, and FPSCR is to keep what it has: what one kernel writes back and the other loses is an update, though it is of control bits.
+/// A tracer writes all FPRs, and FPSCR is to keep what it has: what one kernel writes back and the
+/// other loses is an update, though it is of control bits.
 #[test]
 fn a_control_register_that_the_other_kernel_wrote_back_is_a_lost_update() -> Result {
     let text = r#"{"ctxfuzz": 1,
@@ -52,7 +54,8 @@ fn a_control_register_that_the_other_kernel_wrote_back_is_a_lost_update() -> Res
     Ok(())
 }
 
-/// A tracer reads the registers of a task that are in memory only, as a guest has run since: the wrong halves of them are a matter of layout; older ones are not.
+/// A tracer reads the registers of a task that are in memory only, as a guest has run since: the
+/// wrong halves of them are a matter of layout; older ones are not.
 #[test]
 fn what_a_tracer_reads_is_looked_for_in_the_images_of_the_task_that_it_traces() -> Result {
     let text = r#"{"ctxfuzz": 1,
@@ -76,7 +79,9 @@ fn what_a_tracer_reads_is_looked_for_in_the_images_of_the_task_that_it_traces() 
     Ok(())
 }
 
-/// The kernel makes `si_code` of an image of FPSCR. Where that is out of date, as the registers were saved somewhere else, the image is the cause (`sigfpe-stale-fpscr` is where the reading is).
+/// The kernel makes `si_code` of an image of FPSCR. Where that is out of date, as the registers
+/// were saved somewhere else, the image is the cause (`sigfpe-stale-fpscr` is where the reading
+/// is).
 #[test]
 fn what_a_signal_says_of_an_exception_follows_from_the_image_of_fpscr() -> Result {
     let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]},
@@ -103,7 +108,8 @@ fn has_class(defect: &str, endian: Endian, text: &str, signature: &str, class: C
     Ok(())
 }
 
-/// A frame has VRSAVE in the lower word of a doubleword, or, big endian, in the upper one: it is the same value.
+/// A frame has VRSAVE in the lower word of a doubleword, or, big endian, in the upper one: it is
+/// the same value.
 #[test]
 fn vrsave_is_followed_through_a_signal_frame() -> Result {
     let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["vmx"], "registers": {"vrsave": "0x1"}}]},
@@ -117,7 +123,8 @@ fn vrsave_is_followed_through_a_signal_frame() -> Result {
     has(Endian::Little).and_then(|()| has(Endian::Big))
 }
 
-/// Everything in a frame that lies elsewhere is right, but for where it lies: also addresses in it, what is written to it after the task was preempted, and what was in the way.
+/// Everything in a frame that lies elsewhere is right, but for where it lies: also addresses in it,
+/// what is written to it after the task was preempted, and what was in the way.
 #[test]
 fn a_frame_at_another_place_is_one_fault_of_whoever_chose_the_place() -> Result {
     let second = [
@@ -144,7 +151,8 @@ fn a_frame_at_another_place_is_one_fault_of_whoever_chose_the_place() -> Result 
     Ok(())
 }
 
-/// A task's registers go to the guest's, and the image that does not get them has the same ones: nothing shows until the guest is given them.
+/// A task's registers go to the guest's, and the image that does not get them has the same ones:
+/// nothing shows until the guest is given them.
 #[test]
 fn a_save_that_was_left_out_is_the_cause_of_what_is_loaded_from_where_it_went() -> Result {
     let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}, {}]},
@@ -170,7 +178,8 @@ fn a_save_that_was_left_out_is_the_cause_of_what_is_loaded_from_where_it_went() 
     Ok(())
 }
 
-/// The handler of SIGFPE turns the enable bits of FPSCR in its frame off, and what is loaded has its summary bits made anew.
+/// The handler of SIGFPE turns the enable bits of FPSCR in its frame off, and what is loaded has
+/// its summary bits made anew.
 #[test]
 fn fpscr_is_followed_through_the_handler_of_an_exception() -> Result {
     let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"], "pattern": "0x0", "registers": {"fpscr": "0x1"}}]},
@@ -187,7 +196,8 @@ fn fpscr_is_followed_through_the_handler_of_an_exception() -> Result {
     Ok(())
 }
 
-/// A handler has zero in the register whose old image is not zeroed: that the processor has zero too does not make the zero an update.
+/// A handler has zero in the register whose old image is not zeroed: that the processor has zero
+/// too does not make the zero an update.
 #[test]
 fn zero_in_the_processor_is_no_news() -> Result {
     let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]},
@@ -200,7 +210,8 @@ fn zero_in_the_processor_is_no_news() -> Result {
     Ok(())
 }
 
-/// Whose the registers are that a copy has, the two kernels see differently; that another task uses them meanwhile is another thing.
+/// Whose the registers are that a copy has, the two kernels see differently; that another task uses
+/// them meanwhile is another thing.
 #[test]
 fn a_copy_whose_registers_an_interrupt_takes_is_a_matter_of_who_owns_them() -> Result {
     let scenario = |after: &str| {
@@ -252,7 +263,8 @@ fn a_guest_that_goes_on_with_what_it_lost_is_no_second_cause() -> Result {
     Ok(())
 }
 
-/// A context without room for VSX: one side zeroes the one half of each VSR, the other side the other.
+/// A context without room for VSX: one side zeroes the one half of each VSR, the other side the
+/// other.
 #[test]
 fn zeroing_the_other_half_of_a_vsr_is_a_wrong_layout() -> Result {
     let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["vsx"], "pattern": "0x84744a6bc4605965"}]},
@@ -274,7 +286,8 @@ fn zeroing_the_other_half_of_a_vsr_is_a_wrong_layout() -> Result {
     Ok(())
 }
 
-/// One side has an exception that the other one has not, and restores registers once more for its handler: that is not what the lost exception mode was part of.
+/// One side has an exception that the other one has not, and restores registers once more for its
+/// handler: that is not what the lost exception mode was part of.
 #[test]
 fn an_exception_mode_is_no_dispute_about_what_is_restored_later() -> Result {
     let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"]}]},

@@ -1,8 +1,11 @@
-//! What the kernel's own selftests would have caught, and what only ctxfuzz catches: docs/kselftests.md is made here (`CTXFUZZ_BLESS=1`) and held to it.
+//! What the kernel's own selftests would have caught, and what only ctxfuzz catches:
+//! docs/kselftests.md is made here (`CTXFUZZ_BLESS=1`) and held to it.
 //!
-//! A selftest is its scenario and the registers that its program looks at (tools/testing/selftests/powerpc of 6.1). It catches a defect if one of these
-//! differs from `fixed` where a C program can see it. Tests of transactional memory are left out; so are those whose handlers put
-//! addresses into their frame that no program has, and those that need an instruction that this machine does not have.
+//! A selftest is its scenario and the registers that its program looks at
+//! (tools/testing/selftests/powerpc of 6.1). It catches a defect if one of these differs from
+//! `fixed` where a C program can see it. Tests of transactional memory are left out; so are those
+//! whose handlers put addresses into their frame that no program has, and those that need an
+//! instruction that this machine does not have.
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
@@ -83,7 +86,8 @@ fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The selftests that fail on a kernel with the defect, and those in which more differs than they look at.
+/// The selftests that fail on a kernel with the defect, and those in which more differs than they
+/// look at.
 fn verdicts(defect: &Defect, scenarios: &[Scenario]) -> Result<[Vec<&'static str>; 2]> {
     let [a, b] = defect.pair();
     let mut pair = Pair::new(&a.parse()?, &b.parse()?, Endian::Little)?;

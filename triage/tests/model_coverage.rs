@@ -1,7 +1,10 @@
-//! Which lines of the model nothing reaches, and why: docs/model-coverage.md is made here (`CTXFUZZ_BLESS=1`) and held to it.
+//! Which lines of the model nothing reaches, and why: docs/model-coverage.md is made here
+//! (`CTXFUZZ_BLESS=1`) and held to it.
 //!
-//! Run are the shipped corpus and random scenarios on `fixed`, the corpus with a director, and each defect's kernel on its witness (a control's on the corpus): what only a defect does is
-//! part of the model too. All are the same image but for patched words, so lines are the same lines. Little endian.
+//! Run are the shipped corpus and random scenarios on `fixed`, the corpus with a director, and each
+//! defect's kernel on its witness (a control's on the corpus): what only a defect does is part of
+//! the model too. All are the same image but for patched words, so lines are the same lines. Little
+//! endian.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -8,7 +8,8 @@ use ctxfuzz_triage::transparency::{When, judge};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Registers that the task has never used are zero and not what another user of the processor left there.
+/// Registers that the task has never used are zero and not what another user of the processor left
+/// there.
 #[test]
 fn a_good_kernel_is_silent_whatever_was_in_the_machine_before() -> Result {
     for endian in Endian::BOTH {
@@ -49,7 +50,8 @@ fn a_used_machine_finds_what_a_fresh_one_finds() -> Result {
     Ok(())
 }
 
-/// The first bug needs a save whose registers stay live: on the way out of an interrupt or a call, and never where a facility is loaded.
+/// The first bug needs a save whose registers stay live: on the way out of an interrupt or a call,
+/// and never where a facility is loaded.
 #[test]
 fn violations_name_the_event_that_entered_the_kernel() -> Result {
     let mut runner = Runner::new(&"clobbering".parse()?, Endian::Big)?;

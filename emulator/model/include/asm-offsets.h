@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Offsets that assembly and the host need. Linux generates this file; here it is written by hand and asm-offsets.c holds every
- * number to the structure it describes, so that the build needs no generator.
+ * Offsets that assembly and the host need. Linux generates this file; here it is written by hand
+ * and asm-offsets.c holds every number to the structure it describes, so that the build needs no
+ * generator.
  */
 #ifndef ASM_OFFSETS_H
 #define ASM_OFFSETS_H
@@ -93,7 +94,8 @@
 /* The user side: emulator/model/user, docs/internals.md section 3. */
 #define USER_DATA 0x20000000
 #define USER_DATA_SIZE 0x100000
-#define USER_STACKS 0x20040000 /* one a task; its stack pointer starts USER_STACK_GAP below the end */
+/* One a task; its stack pointer starts USER_STACK_GAP below the end. */
+#define USER_STACKS 0x20040000
 #define USER_STACK_SHIFT 15
 #define USER_STACK_GAP 256
 #define USER_ENTRY 0x10000000

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Defect sites. The image as built is the kernel `fixed`; the host makes `fixed+NAME` by patching every site of that name, one
- * word each. A site is an entry of the section __defect_sites (not loaded): docs/internals.md section 4.
+ * Defect sites. The image as built is the kernel `fixed`; the host makes `fixed+NAME` by patching
+ * every site of that name, one word each. A site is an entry of the section __defect_sites (not
+ * loaded): docs/internals.md section 4.
  *
- * Nothing is read at run time to decide: a kernel with a defect has the same addresses as one without.
+ * Nothing is read at run time to decide: a kernel with a defect has the same addresses as one
+ * without.
  */
 #ifndef DEFECT_H
 #define DEFECT_H
@@ -12,7 +14,10 @@
 
 #ifdef __ASSEMBLER__
 
-/* The instruction that follows becomes `word` in a kernel with the defect. Labels 8 and 9 are taken. */
+/*
+ * The instruction that follows becomes `word` in a kernel with the defect. Labels 8 and 9 are
+ * taken.
+ */
 .macro DEFECT_WORD name, word
 8:
 	.pushsection __defect_sites,"",@progbits
@@ -31,7 +36,10 @@
 
 #else
 
-/* A C static branch: false in `fixed`, true in a kernel with the defect (its nop becomes a branch), like a jump label. */
+/*
+ * A C static branch: false in `fixed`, true in a kernel with the defect (its nop becomes a branch),
+ * like a jump label.
+ */
 #define defect(name)                                                    \
 	({                                                              \
 		__label__ taken_, done_;                                \

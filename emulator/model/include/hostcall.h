@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Calls to the host: `sc 63`, the number in r3 from the kernel and in r28 from user code. docs/internals.md section 2. */
+/*
+ * Calls to the host: `sc 63`, the number in r3 from the kernel and in r28 from user code.
+ * docs/internals.md section 2.
+ */
 #ifndef HOSTCALL_H
 #define HOSTCALL_H
 

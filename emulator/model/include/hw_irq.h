@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Soft-masked interrupts, as Linux's asm/hw_irq.h: disabling interrupts is a byte in the paca. One that comes all the same is noted in irq_happened, turns MSR[EE] off, and is
- * replayed when interrupts are enabled. Inline functions do what their namesakes in Linux do. Included by processor.h, which has the paca.
+ * Soft-masked interrupts, as Linux's asm/hw_irq.h: disabling interrupts is a byte in the paca. One
+ * that comes all the same is noted in irq_happened, turns MSR[EE] off, and is replayed when
+ * interrupts are enabled. Inline functions do what their namesakes in Linux do. Included by
+ * processor.h, which has the paca.
  */
 #ifndef HW_IRQ_H
 #define HW_IRQ_H
@@ -62,7 +64,10 @@ __inline void interrupt_enter_prepare(void)
 	local_paca->irq_happened |= PACA_IRQ_HARD_DIS;
 }
 
-/* Interrupts are on in user mode. Linux turns MSR[EE] off first, and starts over if something is pending; here nothing comes so late. */
+/*
+ * Interrupts are on in user mode. Linux turns MSR[EE] off first, and starts over if something is
+ * pending; here nothing comes so late.
+ */
 __inline void prep_irq_for_enabled_exit(void)
 {
 	local_paca->irq_happened = 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Assembly macros: function brackets, GPR groups of a pt_regs frame, VSR stores and loads with the little-endian rotation. */
+/*
+ * Assembly macros: function brackets, GPR groups of a pt_regs frame, VSR stores and loads with the
+ * little-endian rotation.
+ */
 #ifndef PPC_ASM_H
 #define PPC_ASM_H
 
@@ -73,7 +76,10 @@
 	.endr
 .endm
 
-/* Slots that no entry path fills but a signal frame copies: zero, because kernel stacks hold anything. `zero` is a GPR that is 0. */
+/*
+ * Slots that no entry path fills but a signal frame copies: zero, because kernel stacks hold
+ * anything. `zero` is a GPR that is 0.
+ */
 .macro ZERO_UNUSED_SLOTS zero
 	std \zero,_DAR(1)
 	std \zero,_DSISR(1)
@@ -84,7 +90,10 @@
 	std \zero,_IAMR(1)
 .endm
 
-/* \vsr <-> 16 bytes at \base+\index. The image has doubleword 1 first on little endian, so the doublewords change places on the way. */
+/*
+ * \vsr <-> 16 bytes at \base+\index. The image has doubleword 1 first on little endian, so the
+ * doublewords change places on the way.
+ */
 .macro STXVD2X_ROT vsr, index, base
 #ifdef __LITTLE_ENDIAN__
 	xxpermdi \vsr,\vsr,\vsr,2

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* pt_regs, thread_struct and the paca, as Linux's asm/ptrace.h, asm/processor.h and asm/paca.h. Inline functions do what their namesakes in Linux do. */
+/*
+ * pt_regs, thread_struct and the paca, as Linux's asm/ptrace.h, asm/processor.h and asm/paca.h.
+ * Inline functions do what their namesakes in Linux do.
+ */
 #ifndef PROCESSOR_H
 #define PROCESSOR_H
 

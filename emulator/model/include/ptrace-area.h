@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The memory of a tracer, the model's and the agent's: what it is to write, and what it has read. docs/internals.md section 4. */
+/*
+ * The memory of a tracer, the model's and the agent's: what it is to write, and what it has read.
+ * docs/internals.md section 4.
+ */
 #ifndef PTRACE_AREA_H
 #define PTRACE_AREA_H
 

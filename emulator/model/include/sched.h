@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* task_struct and what schedules, creates and ends tasks, as Linux's linux/sched.h and its neighbours. Inline functions do what their namesakes in Linux do. */
+/*
+ * task_struct and what schedules, creates and ends tasks, as Linux's linux/sched.h and its
+ * neighbours. Inline functions do what their namesakes in Linux do.
+ */
 #ifndef SCHED_H
 #define SCHED_H
 
@@ -52,7 +55,10 @@ struct wait_queue {
 	char unused;
 };
 
-/* task_struct members that the model gives no meaning. Their size is what matters: the whole is copied on fork, and Linux's is big. */
+/*
+ * task_struct members that the model gives no meaning. Their size is what matters: the whole is
+ * copied on fork, and Linux's is big.
+ */
 #define TASK_UNMODELLED_BYTES 3272
 
 struct task_struct {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The signal frame, byte for byte as Linux puts it on a 64-bit user stack (without transactional memory). */
+/*
+ * The signal frame, byte for byte as Linux puts it on a 64-bit user stack (without transactional
+ * memory).
+ */
 #ifndef SIGNAL_H
 #define SIGNAL_H
 

@@ -16,7 +16,9 @@ typedef _Bool bool;
 
 #define __aligned(n) __attribute__((aligned(n)))
 #define __noreturn __attribute__((noreturn))
-/* Linux inlines these; here everything else is a real frame, so that call traces can be compared. */
+/*
+ * Linux inlines these; here everything else is a real frame, so that call traces can be compared.
+ */
 #define __inline static inline __attribute__((always_inline, unused))
 
 #define offsetof(type, member) __builtin_offsetof(type, member)

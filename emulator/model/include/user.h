@@ -12,7 +12,9 @@
 #define BLOCK_INITIAL 24
 #define BLOCK_DUMP 32
 #define BLOCK_SCRATCH 64
-/* What accesses load and store: 32 bytes for each depth of handlers, and as much again for loads. */
+/*
+ * What accesses load and store: 32 bytes for each depth of handlers, and as much again for loads.
+ */
 #define BLOCK_ACCESS 96
 #define ACCESS_SHIFT 5
 #define ACCESS_DEPTHS 4

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The copy loops that memcpy_power7.S and copyuser_power7.S share. r6 = destination, r4 = source, r5 = bytes; all advance. */
+/*
+ * The copy loops that memcpy_power7.S and copyuser_power7.S share. r6 = destination, r4 = source,
+ * r5 = bytes; all advance.
+ */
 #ifndef VMX_COPY_H
 #define VMX_COPY_H
 
@@ -40,9 +43,10 @@
 .endm
 
 /*
- * r5 bytes (at least 128) through VRs: the destination is brought to a quadword boundary, then v0-v7 carry 128 bytes a turn, or, if
- * the source is not aligned with it, v0, v1, v8 and v16 one quadword. \mid, if given, is a macro to be used once, while VRs are full; it keeps
- * r3-r12 and CTR.
+ * r5 bytes (at least 128) through VRs: the destination is brought to a quadword boundary, then
+ * v0-v7 carry 128 bytes a turn, or, if the source is not aligned with it, v0, v1, v8 and v16 one
+ * quadword. \mid, if given, is a macro to be used once, while VRs are full; it keeps r3-r12 and
+ * CTR.
  */
 .macro COPY_VMX mid
 	.ifnb \mid

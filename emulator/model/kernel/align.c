@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Alignment interrupts, as Linux's arch/powerpc/kernel/align.c and the handler of traps.c: the kernel does what the processor would not.
+// Alignment interrupts, as Linux's arch/powerpc/kernel/align.c and the handler of traps.c: the
+// kernel does what the processor would not.
 #include "sched.h"
 #include "sstep.h"
 
@@ -14,7 +15,8 @@ static bool fix_alignment(struct pt_regs *regs)
 	return true;
 }
 
-/// Linux's alignment_exception. Interrupts are on while it works, so other CPUs' and devices' doings come in there, and preempt it.
+/// Linux's alignment_exception. Interrupts are on while it works, so other CPUs' and devices'
+/// doings come in there, and preempt it.
 void alignment_exception(struct pt_regs *regs)
 {
 	if (!(regs->msr & MSR_PR))

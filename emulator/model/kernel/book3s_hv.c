@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A guest that has the processor for itself, as far as that moves registers: Linux's arch/powerpc/kvm/book3s_hv.c and book3s_hv_p9_entry.c. No transactional memory, no
-// nesting, no exit but the one that ends the call.
+// A guest that has the processor for itself, as far as that moves registers: Linux's
+// arch/powerpc/kvm/book3s_hv.c and book3s_hv_p9_entry.c. No transactional memory, no nesting, no
+// exit but the one that ends the call.
 #include "defect.h"
 #include "kvm_host.h"
 #include "sched.h"
@@ -10,7 +11,8 @@ struct p9_host_os_sprs {
 	u64 vrsave;
 };
 
-/// Linux's kvmppc_save_user_regs: the user's registers go to thread_struct and are nobody's, as the guest's take their place.
+/// Linux's kvmppc_save_user_regs: the user's registers go to thread_struct and are nobody's, as the
+/// guest's take their place.
 static void kvmppc_save_user_regs(void)
 {
 	unsigned long usermsr = current->thread.regs->msr;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A guest that runs as a program does, as far as that moves registers: Linux's arch/powerpc/kvm/book3s_pr.c. Its registers are in the processor as if they were the
-// task's, and whoever gives those up stores them in the vcpu (fp_save_area, vr_save_area). VRSAVE is not switched, and the guest leaves it alone.
+// A guest that runs as a program does, as far as that moves registers: Linux's
+// arch/powerpc/kvm/book3s_pr.c. Its registers are in the processor as if they were the task's, and
+// whoever gives those up stores them in the vcpu (fp_save_area, vr_save_area). VRSAVE is not
+// switched, and the guest leaves it alone.
 #include "defect.h"
 #include "kvm_host.h"
 #include "sched.h"
@@ -9,7 +11,8 @@
 static u8 guest_page[PAGE_SIZE] __aligned(PAGE_SIZE);
 static const u8 backing_page[PAGE_SIZE] __aligned(PAGE_SIZE) = { [0 ... PAGE_SIZE - 1] = 0xfd };
 
-/// Linux's kvmppc_giveup_ext: the facilities that the guest has go back to the vcpu, unless somebody has given them up before.
+/// Linux's kvmppc_giveup_ext: the facilities that the guest has go back to the vcpu, unless
+/// somebody has given them up before.
 static void kvmppc_giveup_ext(struct kvm_vcpu_arch *vcpu, unsigned long msr)
 {
 	struct thread_struct *t = &current->thread;
@@ -30,7 +33,8 @@ static void kvmppc_giveup_ext(struct kvm_vcpu_arch *vcpu, unsigned long msr)
 	vcpu->guest_owned_ext &= ~(msr | MSR_VSX);
 }
 
-/// No function of its own in Linux: the guest's registers of these facilities go into the processor.
+/// No function of its own in Linux: the guest's registers of these facilities go into the
+/// processor.
 static void load_ext(struct kvm_vcpu_arch *vcpu, unsigned long msr)
 {
 	if (msr & MSR_FP) {
@@ -45,7 +49,8 @@ static void load_ext(struct kvm_vcpu_arch *vcpu, unsigned long msr)
 	}
 }
 
-/// Linux's kvmppc_handle_ext: the guest wants to use facilities, and has them from now on. VSX takes the others along.
+/// Linux's kvmppc_handle_ext: the guest wants to use facilities, and has them from now on. VSX
+/// takes the others along.
 static void kvmppc_handle_ext(struct kvm_vcpu_arch *vcpu, unsigned long msr)
 {
 	struct thread_struct *t = &current->thread;
@@ -72,13 +77,15 @@ static void kvmppc_handle_lost_ext(struct kvm_vcpu_arch *vcpu)
 	current->thread.regs->msr |= lost_ext;
 }
 
-/// Linux's kvmppc_core_vcpu_put_pr: the task is switched out, and the guest has nothing in the processor after it.
+/// Linux's kvmppc_core_vcpu_put_pr: the task is switched out, and the guest has nothing in the
+/// processor after it.
 void kvmppc_core_vcpu_put_pr(struct kvm_vcpu_arch *vcpu)
 {
 	kvmppc_giveup_ext(vcpu, MSR_FP | MSR_VEC | MSR_VSX);
 }
 
-/// No counterpart in Linux: the guest computes with all registers, here by writing each of them once more with what it has.
+/// No counterpart in Linux: the guest computes with all registers, here by writing each of them
+/// once more with what it has.
 static void guest_uses_registers(void)
 {
 	static struct thread_fp_state fp;
@@ -91,7 +98,8 @@ static void guest_uses_registers(void)
 	load_vr_state(&vr);
 }
 
-/// Linux's kvmppc_handle_pagefault: memory of the guest is brought in, by a copy that uses VMX. The task can be preempted here.
+/// Linux's kvmppc_handle_pagefault: memory of the guest is brought in, by a copy that uses VMX. The
+/// task can be preempted here.
 static void kvmppc_handle_pagefault(void)
 {
 	irq_point();
@@ -99,7 +107,8 @@ static void kvmppc_handle_pagefault(void)
 	irq_point();
 }
 
-/// Linux's __kvmppc_vcpu_run: the guest uses VSX, changes every register, loses a page, and goes on with what it has.
+/// Linux's __kvmppc_vcpu_run: the guest uses VSX, changes every register, loses a page, and goes on
+/// with what it has.
 static void __kvmppc_vcpu_run(struct kvm_vcpu_arch *vcpu)
 {
 	kvmppc_handle_ext(vcpu, MSR_VSX);

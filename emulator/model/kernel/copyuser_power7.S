@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copies from and to user memory, as Linux's copyuser_power7.S. Above 3328 bytes they use VMX. There is one place in such a copy where the user's page may not
-   be there, and from which the copy starts over. */
+/*
+ * Copies from and to user memory, as Linux's copyuser_power7.S. Above 3328 bytes they use VMX. There
+ * is one place in such a copy where the user's page may not be there, and from which the copy starts
+ * over.
+ */
 #include "ppc_asm.h"
 #include "vmx-copy.h"
 
@@ -48,7 +51,9 @@
 	beq	.Lfixup
 .endm
 
-/* unsigned long __copy_tofrom_user(void *to, const void *from, size_t n): bytes not copied, so 0. */
+/*
+ * unsigned long __copy_tofrom_user(void *to, const void *from, size_t n): bytes not copied, so 0.
+ */
 _GLOBAL __copy_tofrom_user
 	cmpldi	5,3328
 	bgt	.Lvmx_copy
@@ -64,7 +69,9 @@ _GLOBAL __copy_tofrom_user
 	mr	12,5
 	COPY_VMX MAY_FAULT
 	b	exit_vmx_usercopy
-	/* Linux's .Ldo_err3: everything once more, without VMX. There the page is still not there. */
+	/*
+	 * Linux's .Ldo_err3: everything once more, without VMX. There the page is still not there.
+	 */
 .Lfixup:
 	mr	4,11
 	mr	5,12

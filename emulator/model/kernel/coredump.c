@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a core dump has of the registers, as Linux's fs/coredump.c and fs/binfmt_elf.c: the register sets of ptrace, of the task that is running.
+// What a core dump has of the registers, as Linux's fs/coredump.c and fs/binfmt_elf.c: the register
+// sets of ptrace, of the task that is running.
 #include "hostcall.h"
 #include "ptrace-area.h"
 #include "sched.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// No counterpart in Linux, but in the agent of a real kernel (emulator/agent/director.c): a task of this CPU that acts for other CPUs and devices.
-// It is there when the host wants runs to be as on a real kernel: pending work then comes with a switch to this task and back, and so does the
-// end of a sleep that nobody else ends.
+// No counterpart in Linux, but in the agent of a real kernel (emulator/agent/director.c): a task of
+// this CPU that acts for other CPUs and devices. It is there when the host wants runs to be as on a
+// real kernel: pending work then comes with a switch to this task and back, and so does the end of
+// a sleep that nobody else ends.
 #include "sched.h"
 
 static struct task_struct *director;
@@ -32,7 +33,8 @@ static int direct(void *data)
 	return 0;
 }
 
-/// Runs first of all, and sleeps at once. It has a worker's slot and, as workers, nothing in user space.
+/// Runs first of all, and sleeps at once. It has a worker's slot and, as workers, nothing in user
+/// space.
 void director_init(void)
 {
 	director = create_io_thread(direct, NULL);
@@ -41,7 +43,8 @@ void director_init(void)
 	wake_up_new_task(director);
 }
 
-/// The agent makes eight tasks before it knows how many the scenario has. The others sleep for ever, each when its first turn comes.
+/// The agent makes eight tasks before it knows how many the scenario has. The others sleep for
+/// ever, each when its first turn comes.
 static int park(void *data)
 {
 	(void)data;
@@ -75,8 +78,9 @@ bool director_idles(void)
 #define TRAP_EXTERNAL 0x500
 #define TRAP_DOORBELL 0xa00
 
-/// The director runs next: its priority is higher. On a real kernel a timer wakes it: right behind an interrupt that is not the timer's own, which by
-/// then has ended with restore_math, or in a system call on its way in.
+/// The director runs next: its priority is higher. On a real kernel a timer wakes it: right behind
+/// an interrupt that is not the timer's own, which by then has ended with restore_math, or in a
+/// system call on its way in.
 void wake_up_director(struct task_struct *tsk)
 {
 	struct pt_regs *regs = current->thread.regs;

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* _switch, as Linux's entry_64.S. The context of a sleeping task is its stack; MSR is not part of it. */
+/*
+ * _switch, as Linux's entry_64.S. The context of a sleeping task is its stack; MSR is not part of
+ * it.
+ */
 #include "ppc_asm.h"
 
 	.text
 
-/* struct task_struct *_switch(struct thread_struct *prev, struct thread_struct *next): returns, in next, the task it came from. */
+/*
+ * struct task_struct *_switch(struct thread_struct *prev, struct thread_struct *next): returns, in
+ * next, the task it came from.
+ */
 _GLOBAL _switch
 	mflr	0
 	std	0,16(1)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The exception vectors (AIL=3 addresses only) and their common entry code, as Linux's exceptions-64s.S.
- * The model takes no exception for an interrupt in kernel mode (irq_64.c), so there is no soft-mask test.
+ * The exception vectors (AIL=3 addresses only) and their common entry code, as Linux's
+ * exceptions-64s.S. The model takes no exception for an interrupt in kernel mode (irq_64.c), so
+ * there is no soft-mask test.
  */
 #include "ppc_asm.h"
 
-/* A vector. 0xf20 and 0xf40 have room for eight instructions only, so all the work is in the common code. */
+/*
+ * A vector. 0xf20 and 0xf40 have room for eight instructions only, so all the work is in the common
+ * code.
+ */
 .macro EXC_VIRT vector, name
 	.org \vector
 _GLOBAL exc_virt_\vector\()_\name
@@ -17,8 +21,9 @@ END_FUNC exc_virt_\vector\()_\name
 .endm
 
 /*
- * Save the whole interrupted context in a pt_regs frame on the kernel stack and enter the kernel's C environment.
- * Leaves r12 = interrupted MSR and CR0.EQ = the interrupted code was the kernel. \stack is where the paca has the stack for what interrupts user code.
+ * Save the whole interrupted context in a pt_regs frame on the kernel stack and enter the kernel's
+ * C environment. Leaves r12 = interrupted MSR and CR0.EQ = the interrupted code was the kernel.
+ * \stack is where the paca has the stack for what interrupts user code.
  */
 .macro GEN_COMMON trap, stack=PACAKSAVE
 	std	10,PACA_EXGEN+EX_R10(13)
@@ -126,8 +131,8 @@ END_FUNC \name\()_common
 	EXC_COMMON doorbell_super, 0xa00, doorbell_exception
 
 /*
- * Not maskable: on its own stack, and back with no exit work. Linux has a save area and a vector in real mode for it, which the model does not need: no NMI comes while its
- * kernel runs.
+ * Not maskable: on its own stack, and back with no exit work. Linux has a save area and a vector in
+ * real mode for it, which the model does not need: no NMI comes while its kernel runs.
  */
 _GLOBAL system_reset_common
 	GEN_COMMON 0x100, PACA_NMI_EMERG_SP
@@ -150,11 +155,17 @@ END_FUNC \name\()_common
 
 	EXC_COMMON_UNKNOWN instruction_access, 0x400
 
-/* An exception that user code has caused. Linux loads the non-volatile registers again, which this exit does anyway. */
+/*
+ * An exception that user code has caused. Linux loads the non-volatile registers again, which this
+ * exit does anyway.
+ */
 	EXC_COMMON alignment, 0x600, alignment_exception
 	EXC_COMMON program_check, 0x700, program_check_exception
 
-/* A page fault of user code. One of the kernel's own is a bug of the model, which never touches a page that is not there. */
+/*
+ * A page fault of user code. One of the kernel's own is a bug of the model, which never touches a
+ * page that is not there.
+ */
 _GLOBAL data_access_common
 	GEN_COMMON 0x300
 	addi	3,1,STACK_FRAME_OVERHEAD
@@ -165,7 +176,10 @@ _GLOBAL data_access_common
 	b	interrupt_return_srr
 END_FUNC data_access_common
 
-/* Facility unavailable: from user mode load it and return at once, with no exit work; from the kernel it is a bug. */
+/*
+ * Facility unavailable: from user mode load it and return at once, with no exit work; from the
+ * kernel it is a bug.
+ */
 _GLOBAL fp_unavailable_common
 	GEN_COMMON 0x800
 	bne	1f

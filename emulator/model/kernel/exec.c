@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A new program in an old task, as Linux's fs/exec.c and load_elf_binary. There is one program, the interpreter of scenarios, and its handlers of signals are there from
-// its start: Linux resets them, and a program sets them again.
+// A new program in an old task, as Linux's fs/exec.c and load_elf_binary. There is one program, the
+// interpreter of scenarios, and its handlers of signals are there from its start: Linux resets
+// them, and a program sets them again.
 #include "sched.h"
 
-/// Linux's sys_execve, with begin_new_exec and load_elf_binary. Mappings are not modelled; the ring is closed, so nobody asks this task for workers any more.
+/// Linux's sys_execve, with begin_new_exec and load_elf_binary. Mappings are not modelled; the ring
+/// is closed, so nobody asks this task for workers any more.
 long sys_execve(void)
 {
 	u64 index = current->user_index;

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Making tasks, as Linux's kernel/fork.c. All tasks share one address space: a child differs from its parent in registers only.
+// Making tasks, as Linux's kernel/fork.c. All tasks share one address space: a child differs from
+// its parent in registers only.
 #include "sched.h"
 
 #define FIRST_PID 100
 
-/* Slots 0-7 are for user tasks, the others for io_uring workers. A task that has run keeps its slot. */
+/*
+ * Slots 0-7 are for user tasks, the others for io_uring workers. A task that has run keeps its
+ * slot.
+ */
 struct task_struct task_pool[MAX_TASKS];
 static u8 stacks[MAX_TASKS][THREAD_SIZE] __attribute__((section(".stacks"), aligned(THREAD_SIZE)));
 
@@ -64,7 +68,8 @@ static struct task_struct *dup_task_struct(struct task_struct *orig, bool io_thr
 	return tsk;
 }
 
-/// Linux's copy_process. It gives up at two points: before the copy when a signal is pending, after it when a limit is hit.
+/// Linux's copy_process. It gives up at two points: before the copy when a signal is pending, after
+/// it when a limit is hit.
 static struct task_struct *copy_process(const struct kernel_clone_args *args)
 {
 	struct task_struct *p;
@@ -131,7 +136,8 @@ struct task_struct *kernel_thread(int (*fn)(void *), void *arg, u64 user_index)
 	return p;
 }
 
-/// Linux's create_io_thread: a kernel thread that shares everything with the current task; the caller wakes it.
+/// Linux's create_io_thread: a kernel thread that shares everything with the current task; the
+/// caller wakes it.
 struct task_struct *create_io_thread(int (*fn)(void *), void *arg)
 {
 	struct kernel_clone_args args = { .fn = fn, .fn_arg = arg, .io_thread = true, .user_index = USER_INDEX_NONE };
@@ -140,8 +146,9 @@ struct task_struct *create_io_thread(int (*fn)(void *), void *arg)
 }
 
 /*
- * r8, which Linux's fork, vfork and clone ignore: the index of the child's control block, and whether the call is to fail late. Being a
- * register it belongs to this call, also when a signal makes it run again.
+ * r8, which Linux's fork, vfork and clone ignore: the index of the child's control block, and
+ * whether the call is to fail late. Being a register it belongs to this call, also when a signal
+ * makes it run again.
  */
 #define CHILD_INDEX 0xffUL
 #define HITS_LIMIT (1UL << 32)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* FPR, VSR 0-31 and FPSCR state, as Linux's fpu.S with the repair of the thread's bug (save_fpu puts VSR0 back). */
+/*
+ * FPR, VSR 0-31 and FPSCR state, as Linux's fpu.S with the repair of the thread's bug (save_fpu
+ * puts VSR0 back).
+ */
 #include "ppc_asm.h"
 
 	.text
@@ -10,7 +13,9 @@
 	mtfsf	255,0,1,0
 .endm
 
-/* VSR0 again from the image at \base: moving FPSCR through f0 has destroyed both its doublewords. */
+/*
+ * VSR0 again from the image at \base: moving FPSCR through f0 has destroyed both its doublewords.
+ */
 .macro REST_VSR0 index, base, omitted
 	li	\index,0
 	DEFECT_OMIT "\omitted"
@@ -37,7 +42,10 @@ _GLOBAL load_fp_state
 	blr
 END_FUNC load_fp_state
 
-/* void store_fp_state(struct thread_fp_state *); FP and VSX are on. Leaves every register as it was. */
+/*
+ * void store_fp_state(struct thread_fp_state *); FP and VSX are on. Leaves every register as it
+ * was.
+ */
 _GLOBAL store_fp_state
 	SAVE_32FPVSRS 4,3
 	mffs	0
@@ -56,8 +64,8 @@ END_FUNC store_fp_state
 .endm
 
 /*
- * FP unavailable in user mode: give the current task its FP registers. In: r12 = user MSR, r1 = its frame. Does not turn VSX on
- * for the user, although all 128 bits of the VSRs are loaded.
+ * FP unavailable in user mode: give the current task its FP registers. In: r12 = user MSR, r1 = its
+ * frame. Does not turn VSX on for the user, although all 128 bits of the VSRs are loaded.
  */
 _GLOBAL load_up_fpu
 	mfmsr	5
@@ -126,7 +134,10 @@ _GLOBAL save_fpu
 	blr
 END_FUNC save_fpu
 
-/* Zero VSR 0-31. Only the defect giveup-zeroes-registers calls it: registers that were given up are nobody's. */
+/*
+ * Zero VSR 0-31. Only the defect giveup-zeroes-registers calls it: registers that were given up are
+ * nobody's.
+ */
 _GLOBAL zero_fp_registers
 	.set .Lvsr,0
 	.rept 32

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Fast user space locks, as Linux's kernel/futex. The key of a futex is its address: there is one address space.
+// Fast user space locks, as Linux's kernel/futex. The key of a futex is its address: there is one
+// address space.
 #include "sched.h"
 
 #define FUTEX_WAIT 0
@@ -35,7 +36,8 @@ static long futex_wait(const u32 *uaddr, u32 val)
 	return ret;
 }
 
-/// Linux's futex_wake. `nr` as given, at least one. A task that a signal has woken is in the queue until it has run, and counts.
+/// Linux's futex_wake. `nr` as given, at least one. A task that a signal has woken is in the queue
+/// until it has run, and counts.
 long futex_wake(const u32 *uaddr, u32 nr)
 {
 	long woken = 0;

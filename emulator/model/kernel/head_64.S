@@ -5,8 +5,9 @@
 	.section .text.head,"ax",@progbits
 
 /*
- * The host starts here with MSR alone set up. STAGED is called from here, on an empty stack: the content of stacks is not part
- * of the state that a run starts from, so nothing that runs after STAGED may return into a frame made before it.
+ * The host starts here with MSR alone set up. STAGED is called from here, on an empty stack: the
+ * content of stacks is not part of the state that a run starts from, so nothing that runs after
+ * STAGED may return into a frame made before it.
  */
 _GLOBAL _start
 	lis	2,.TOC.@highest

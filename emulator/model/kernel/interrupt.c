@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the kernel does last before user mode, as Linux's arch/powerpc/kernel/interrupt.c. Not here: transactional memory, tracing,
-// interrupts that are soft-masked so late that the loop has to start over.
+// What the kernel does last before user mode, as Linux's arch/powerpc/kernel/interrupt.c. Not here:
+// transactional memory, tracing, interrupts that are soft-masked so late that the loop has to start
+// over.
 #include "defect.h"
 #include "sched.h"
 
@@ -8,8 +9,8 @@
 static struct thread_fp_state debug_fp;
 static struct thread_vr_state debug_vr;
 
-/// No counterpart in Linux, but in many a debugging patch: looks at the registers of a task that goes on with them. Called only by the defect
-/// debug-store-on-live.
+/// No counterpart in Linux, but in many a debugging patch: looks at the registers of a task that
+/// goes on with them. Called only by the defect debug-store-on-live.
 static void debug_log_live_registers(const struct pt_regs *regs)
 {
 	msr_check_and_set(MSR_FP | MSR_VEC);
@@ -19,7 +20,8 @@ static void debug_log_live_registers(const struct pt_regs *regs)
 		store_vr_state(&debug_vr);
 }
 
-/// Linux's interrupt_exit_user_prepare_main: pending work until there is none, then make the registers live.
+/// Linux's interrupt_exit_user_prepare_main: pending work until there is none, then make the
+/// registers live.
 static unsigned long interrupt_exit_user_prepare_main(unsigned long ret, struct pt_regs *regs)
 {
 	unsigned long mathflags = MSR_FP | MSR_VEC | MSR_VSX;
@@ -32,8 +34,9 @@ static unsigned long interrupt_exit_user_prepare_main(unsigned long ret, struct 
 		if (ti_flags & _TIF_NEED_RESCHED) {
 			schedule();
 		} else {
-			// A signal changes argument registers and r1, so all must come from the frame. Task work alone does not count, though a signal may
-			// arrive while it runs and is then delivered at once.
+			// A signal changes argument registers and r1, so all must come from the
+			// frame. Task work alone does not count, though a signal may arrive while
+			// it runs and is then delivered at once.
 			if (ti_flags & _TIF_SIGPENDING)
 				ret |= _TIF_RESTOREALL;
 			if ((ti_flags & _TIF_NOTIFY_SIGNAL) && defect("repair-task-work-signal"))

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * System call entry and exit and interrupt exit, as Linux's interrupt_64.S. Not here: what soft-masked interrupts need in assembly, such as restart
- * tables, because nothing interrupts the model's kernel in assembly.
+ * System call entry and exit and interrupt exit, as Linux's interrupt_64.S. Not here: what
+ * soft-masked interrupts need in assembly, such as restart tables, because nothing interrupts the
+ * model's kernel in assembly.
  */
 #include "ppc_asm.h"
 
 	.text
 
 /*
- * The part of a system call frame that sc and scv share. In: r9 = user r13, r11 = next instruction, r12 = user MSR. CR is written
- * by the caller. r9-r12, XER and CTR count as zero in the frame, as the ABI lets the kernel forget them.
+ * The part of a system call frame that sc and scv share. In: r9 = user r13, r11 = next instruction,
+ * r12 = user MSR. CR is written by the caller. r9-r12, XER and CTR count as zero in the frame, as
+ * the ABI lets the kernel forget them.
  */
 .macro SYSCALL_FRAME trap
 	mr	10,1
@@ -178,7 +180,10 @@ _GLOBAL fast_interrupt_return_srr
 	RESTORE_AND_RFID
 END_FUNC fast_interrupt_return_srr
 
-/* Interrupts that the model's kernel takes in kernel mode never return, so there is no interrupt_return_srr_kernel. */
+/*
+ * Interrupts that the model's kernel takes in kernel mode never return, so there is no
+ * interrupt_return_srr_kernel.
+ */
 _GLOBAL interrupt_return_srr
 	b	interrupt_return_srr_user
 END_FUNC interrupt_return_srr
@@ -195,7 +200,10 @@ _GLOBAL interrupt_return_srr_user
 	b	.Lrestore_nvgprs_srr_cont
 END_FUNC interrupt_return_srr_user
 
-/* Where a child of fork starts: first half of its birth, then the parent's system call returns 0 in it. */
+/*
+ * Where a child of fork starts: first half of its birth, then the parent's system call returns 0 in
+ * it.
+ */
 _GLOBAL ret_from_fork_scv
 	bl	schedule_tail
 	REST_GPRS 14,31
@@ -210,7 +218,10 @@ _GLOBAL ret_from_fork
 	b	.Lsyscall_exit
 END_FUNC ret_from_fork
 
-/* Where a kernel thread starts: r14 is its function, r15 the argument. One that returns has become a user task. */
+/*
+ * Where a kernel thread starts: r14 is its function, r15 the argument. One that returns has become
+ * a user task.
+ */
 _GLOBAL ret_from_kernel_thread
 	bl	schedule_tail
 	REST_GPRS 14,31

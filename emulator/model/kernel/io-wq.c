@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// io_uring's worker threads, as Linux's io_uring/io-wq.c: one blocked worker a ring that asks its submitter to create another.
-// The first worker is there from the start, on another CPU, and is no task of this model.
+// io_uring's worker threads, as Linux's io_uring/io-wq.c: one blocked worker a ring that asks its
+// submitter to create another. The first worker is there from the start, on another CPU, and is no
+// task of this model.
 #include "sched.h"
 
 struct io_worker {
@@ -17,8 +18,9 @@ struct io_worker {
 static struct io_worker blocked_workers[MAX_USER_TASKS];
 
 /*
- * As Linux 6.12 and newer. A creation that failed is tried again after 5 ms, and not as soon as nobody can run: no run lasts so long. And a worker
- * that has not run yet counts as free: who asks for one more gets that one, and it asks for another one when it blocks.
+ * As Linux 6.12 and newer. A creation that failed is tried again after 5 ms, and not as soon as
+ * nobody can run: no run lasts so long. And a worker that has not run yet counts as free: who asks
+ * for one more gets that one, and it asks for another one when it blocks.
  */
 bool io_wq_is_newer;
 
@@ -36,7 +38,8 @@ void io_wq_create(struct task_struct *owner)
 
 static void io_wqe_dec_running(struct io_worker *worker);
 
-/// Linux's io_wqe_worker. What work there is for it blocks: it sleeps for ever. Uninterruptible, so that no inherited flag can wake it.
+/// Linux's io_wqe_worker. What work there is for it blocks: it sleeps for ever. Uninterruptible, so
+/// that no inherited flag can wake it.
 static int io_wqe_worker(void *data)
 {
 	struct io_worker *worker = data;
@@ -110,7 +113,8 @@ static void io_wq_worker_sleeping(struct io_worker *worker)
 	io_wqe_dec_running(worker);
 }
 
-/// Linux's io_uring_task_cancel: the ring of a task that execs is gone, and what its workers had asked for with it.
+/// Linux's io_uring_task_cancel: the ring of a task that execs is gone, and what its workers had
+/// asked for with it.
 void io_uring_task_cancel(struct task_struct *tsk)
 {
 	if (!tsk->owns_ring)
@@ -128,7 +132,8 @@ static bool can_be_asked(const struct task_struct *tsk)
 	return tsk->owns_ring && tsk->state != TASK_DEAD && tsk->state != TASK_UNUSED;
 }
 
-/// Linux's io_workqueue_create, for all rings. A workqueue's thread has no real-time priority: it runs when no task can. True if one can now.
+/// Linux's io_workqueue_create, for all rings. A workqueue's thread has no real-time priority: it
+/// runs when no task can. True if one can now.
 bool io_workqueue_create(void)
 {
 	bool woken = false;
@@ -145,7 +150,8 @@ bool io_workqueue_create(void)
 	return woken;
 }
 
-/// No counterpart in Linux: whose ring has a worker that can block. The task's own, or else that of the first task that has one and lives.
+/// No counterpart in Linux: whose ring has a worker that can block. The task's own, or else that of
+/// the first task that has one and lives.
 struct task_struct *io_ring_owner(struct task_struct *tsk)
 {
 	if (can_be_asked(tsk))

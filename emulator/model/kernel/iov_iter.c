@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Copies between kernel and user memory, as Linux's lib/iov_iter.c. A range is good if it lies in the user data of docs/internals.md:
-// all of that is mapped, so no copy stops half-way.
+// Copies between kernel and user memory, as Linux's lib/iov_iter.c. A range is good if it lies in
+// the user data of docs/internals.md: all of that is mapped, so no copy stops half-way.
 #include "sched.h"
 
 /// Linux's access_ok, and the page fault that an access to nothing would take.

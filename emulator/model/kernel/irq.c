@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The external interrupt, as Linux's irq.c. There is no interrupt controller: what the device or the other CPU wants is in remote_work.
+// The external interrupt, as Linux's irq.c. There is no interrupt controller: what the device or
+// the other CPU wants is in remote_work.
 #include "sched.h"
 
 /// Linux's do_IRQ.

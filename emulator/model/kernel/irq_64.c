@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Interrupts that come while they are soft-masked, as Linux's irq_64.c and the masked_interrupt of exceptions-64s.S.
+// Interrupts that come while they are soft-masked, as Linux's irq_64.c and the masked_interrupt of
+// exceptions-64s.S.
 #include "sched.h"
 
-/// Linux's masked_interrupt, of one that has to be hard-masked (PACA_IRQ_MUST_HARD_MASK): its line stays up, so the interrupted code goes on with MSR[EE] off. Linux takes an exception;
-/// here it is a call, at a place where an interrupt can come.
+/// Linux's masked_interrupt, of one that has to be hard-masked (PACA_IRQ_MUST_HARD_MASK): its line
+/// stays up, so the interrupted code goes on with MSR[EE] off. Linux takes an exception; here it is
+/// a call, at a place where an interrupt can come.
 void masked_interrupt(void)
 {
 	local_paca->irq_happened |= PACA_IRQ_EE | PACA_IRQ_HARD_DIS;
@@ -17,8 +19,9 @@ static void __replay_soft_interrupts(void)
 	late_smp_ipi_demux();
 }
 
-/// Linux's arch_local_irq_restore, with CONFIG_PPC_IRQ_SOFT_MASK_DEBUG: interrupts are enabled, and there is something to do first. Its warning is the end of a run here. Who is to
-/// be preempted then is up to the caller.
+/// Linux's arch_local_irq_restore, with CONFIG_PPC_IRQ_SOFT_MASK_DEBUG: interrupts are enabled, and
+/// there is something to do first. Its warning is the end of a run here. Who is to be preempted
+/// then is up to the caller.
 void arch_local_irq_restore(void)
 {
 	// Everything here that sets any of the others sets HARD_DIS, too.

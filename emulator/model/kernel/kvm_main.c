@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// KVM_RUN, as Linux's virt/kvm/kvm_main.c: which hypervisor runs the guest, and what happens when the task with the vcpu is preempted. Every task has two vcpus, one
-// of each kind, and their guests do one thing: they change every register.
+// KVM_RUN, as Linux's virt/kvm/kvm_main.c: which hypervisor runs the guest, and what happens when
+// the task with the vcpu is preempted. Every task has two vcpus, one of each kind, and their guests
+// do one thing: they change every register.
 #include "hostcall.h"
 #include "kvm_host.h"
 #include "ptrace-area.h"
@@ -11,13 +12,15 @@
 static struct kvm_vcpu_arch hv_vcpus[MAX_USER_TASKS];
 static struct kvm_vcpu_arch pr_vcpus[MAX_USER_TASKS];
 
-/// No counterpart in Linux: the guest's program. It changes every register that the two hypervisors switch to what no task has.
+/// No counterpart in Linux: the guest's program. It changes every register that the two hypervisors
+/// switch to what no task has.
 void guest_changes_registers(void)
 {
 	load_strange_registers(0x9e57000000000000, 0x9e570100, 0x3);
 }
 
-/// No counterpart in Linux: the host is told what the guest's registers are, in the form that a tracer would read them in.
+/// No counterpart in Linux: the host is told what the guest's registers are, in the form that a
+/// tracer would read them in.
 static void tell_host(const struct kvm_vcpu_arch *vcpu)
 {
 	static struct regsets guest;

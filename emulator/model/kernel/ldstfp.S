@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One FPR or VSR to or from memory, by number, as Linux's arch/powerpc/lib/ldstfp.S. The kernel's own MSR is as before afterwards.
- * r3 = number, r4 = memory. VSRs have the form that thread_struct has: doubleword 1 first on little endian.
+ * One FPR or VSR to or from memory, by number, as Linux's arch/powerpc/lib/ldstfp.S. The kernel's
+ * own MSR is as before afterwards. r3 = number, r4 = memory. VSRs have the form that thread_struct
+ * has: doubleword 1 first on little endian.
  */
 #include "ppc_asm.h"
 
@@ -109,7 +110,10 @@ _GLOBAL store_vsrn
 	cmpwi	7,3,0
 	bl	get_vsr
 	beq	7,1f
-	/* With the defect xxlnor, which is what a wrong encoding made of xxlor: all bits are the other way round. */
+	/*
+	 * With the defect xxlnor, which is what a wrong encoding made of xxlor: all bits are the
+	 * other way round.
+	 */
 	DEFECT_WORD "xxlor-encoding", 0xf0000510
 	nop
 1:	STXVD2X_ROT 0,0,4

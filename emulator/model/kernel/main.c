@@ -17,7 +17,10 @@ volatile struct stage stage;
 struct paca_struct paca;
 struct task_struct init_task;
 
-/* Stacks are found from an address in them, so each is aligned to its size. The host never resets them. */
+/*
+ * Stacks are found from an address in them, so each is aligned to its size. The host never resets
+ * them.
+ */
 u8 init_stack[THREAD_SIZE] __attribute__((section(".stacks"), aligned(THREAD_SIZE)));
 /* As Linux's emergency_stack_init: an NMI may come where the kernel stack is in use. */
 static u8 nmi_emergency_stack[THREAD_SIZE] __attribute__((section(".stacks"), aligned(THREAD_SIZE)));
@@ -47,7 +50,8 @@ static int kernel_init(void *arg)
 	return 0;
 }
 
-/// Linux's rest_init. Linux starts one init; here the host says how many tasks there are before the first event.
+/// Linux's rest_init. Linux starts one init; here the host says how many tasks there are before the
+/// first event.
 void rest_init(void)
 {
 	u64 tasks = stage.tasks;

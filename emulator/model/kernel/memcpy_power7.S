@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* memcpy and memset, as Linux's memcpy_power7.S and mem_64.S. Above 4096 bytes memcpy uses VMX, after the user's VRs were given up. */
+/*
+ * memcpy and memset, as Linux's memcpy_power7.S and mem_64.S. Above 4096 bytes memcpy uses VMX,
+ * after the user's VRs were given up.
+ */
 #include "ppc_asm.h"
 #include "vmx-copy.h"
 
@@ -20,7 +23,10 @@ _GLOBAL memcpy
 	b	exit_vmx_ops
 END_FUNC memcpy
 
-/* void *memset(void *dest, int value, size_t count): four doublewords a turn, which may be unaligned, then bytes. */
+/*
+ * void *memset(void *dest, int value, size_t count): four doublewords a turn, which may be
+ * unaligned, then bytes.
+ */
 _GLOBAL memset
 	rldimi	4,4,8,48
 	rldimi	4,4,16,32

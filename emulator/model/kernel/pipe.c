@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The pipe, as Linux's fs/pipe.c: a ring of pages, a copy a page, sleepers on either side. A copy may sleep, in a page fault, with the mutex held.
+// The pipe, as Linux's fs/pipe.c: a ring of pages, a copy a page, sleepers on either side. A copy
+// may sleep, in a page fault, with the mutex held.
 #include "sched.h"
 
 #define PIPE_BUFFERS 4 /* Linux: 16 */
@@ -50,7 +51,8 @@ static void __pipe_unlock(struct pipe_inode_info *pipe)
 	wake_up(&pipe->mutex);
 }
 
-/// Linux's wait_event_interruptible_exclusive on rd_wait with pipe_readable. False if a signal came first.
+/// Linux's wait_event_interruptible_exclusive on rd_wait with pipe_readable. False if a signal came
+/// first.
 static bool wait_until_readable(struct pipe_inode_info *pipe)
 {
 	while (pipe_empty(pipe)) {
@@ -123,7 +125,8 @@ ssize_t pipe_read(u8 *to, size_t count)
 	return ret;
 }
 
-/// Linux's pipe_write: fill up the last page if all fits, then new pages; sleep while there is no room.
+/// Linux's pipe_write: fill up the last page if all fits, then new pages; sleep while there is no
+/// room.
 ssize_t pipe_write(const u8 *from, size_t count)
 {
 	struct pipe_inode_info *pipe = &the_pipe;
@@ -184,8 +187,9 @@ ssize_t pipe_write(const u8 *from, size_t count)
 	return ret;
 }
 
-/// No counterpart in Linux: what the agent of a real kernel does to the pipe when a reader's or a writer's sleep has to end. It writes one byte,
-/// or reads all there is. False if `channel` is none of the pipe's queues.
+/// No counterpart in Linux: what the agent of a real kernel does to the pipe when a reader's or a
+/// writer's sleep has to end. It writes one byte, or reads all there is. False if `channel` is none
+/// of the pipe's queues.
 bool pipe_end_sleep(const void *channel)
 {
 	struct pipe_inode_info *pipe = &the_pipe;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Who owns the FP, VMX and VSX registers, as the FP half of Linux's arch/powerpc/kernel/process.c.
-//
-// A set bit FP, VEC or VSX in thread.regs->msr says that the registers of the CPU are the task's; a clear one that thread_struct is.
-// No transactional memory, so no check_if_tm_restore_required; no preemption in the kernel, so no preempt_disable.
+// A set bit FP, VEC or VSX in thread.regs->msr says that the registers of the CPU are the task's; a
+// clear one that thread_struct is. No transactional memory, so no check_if_tm_restore_required; no
+// preemption in the kernel, so no preempt_disable.
 #include "defect.h"
 #include "sched.h"
 
 #define MSR_ALL_AVAILABLE (MSR_FP | MSR_VEC | MSR_VSX)
 
-/// Linux's mtmsr_isync_irqsafe: writes a value of MSR that was read before, when EE may have been on still.
+/// Linux's mtmsr_isync_irqsafe: writes a value of MSR that was read before, when EE may have been
+/// on still.
 static unsigned long mtmsr_isync_irqsafe(unsigned long msr)
 {
 	if (irqs_disabled() && !defect("msr-ee-race")) {
@@ -51,7 +52,8 @@ static void __msr_check_and_clear(unsigned long bits)
 		mtmsr_isync_irqsafe(newmsr);
 }
 
-/// Linux's msr_check_and_clear without the boot option ppc_strict_facility_enable: the facilities stay on until the next rfid.
+/// Linux's msr_check_and_clear without the boot option ppc_strict_facility_enable: the facilities
+/// stay on until the next rfid.
 void msr_check_and_clear(unsigned long bits)
 {
 	if (defect("strict-facility-enable"))
@@ -145,7 +147,8 @@ void giveup_all(struct task_struct *tsk)
 	msr_check_and_clear(MSR_ALL_AVAILABLE);
 }
 
-/// Linux's save_all: bring thread_struct up to date and leave the registers live. The one saver after which they are used again.
+/// Linux's save_all: bring thread_struct up to date and leave the registers live. The one saver
+/// after which they are used again.
 void save_all(struct task_struct *tsk)
 {
 	unsigned long usermsr;
@@ -164,7 +167,10 @@ void save_all(struct task_struct *tsk)
 	msr_check_and_clear(MSR_ALL_AVAILABLE);
 }
 
-/* Linux's BUG_ON(tsk != current) in the functions that follow: registers can only be given up by the task that has them. */
+/*
+ * Linux's BUG_ON(tsk != current) in the functions that follow: registers can only be given up by
+ * the task that has them.
+ */
 #define MUST_BE_CURRENT(tsk)                                                           \
 	do {                                                                           \
 		if ((tsk) != current)                                                  \
@@ -189,8 +195,8 @@ void flush_altivec_to_thread(struct task_struct *tsk)
 	}
 }
 
-/// No function of its own in Linux: whether a VSX give-up has something to do. Any of the three bits will do, because VSX can be clear
-/// while one half is live.
+/// No function of its own in Linux: whether a VSX give-up has something to do. Any of the three
+/// bits will do, because VSX can be clear while one half is live.
 static bool vsx_is_live(const struct task_struct *tsk)
 {
 	unsigned long bits = MSR_ALL_AVAILABLE;
@@ -242,7 +248,8 @@ void enable_kernel_vsx(void)
 		__giveup_vsx(current);
 }
 
-/// Linux's should_restore_fp: the count wraps, so that a task that has stopped using FP is asked again after 255 reloads.
+/// Linux's should_restore_fp: the count wraps, so that a task that has stopped using FP is asked
+/// again after 255 reloads.
 static bool should_restore_fp(void)
 {
 	if (current->thread.load_fp) {
@@ -309,7 +316,8 @@ void restore_math(struct pt_regs *regs)
 
 	if (new_msr & MSR_FP)
 		fpexc_mode = current->thread.fpexc_mode;
-	// The exception mode is the user's alone: FPSCR may have an enabled exception set, and would raise it here.
+	// The exception mode is the user's alone: FPSCR may have an enabled exception set, and
+	// would raise it here.
 	if (defect("restore-math-fpexc-into-kernel-msr"))
 		new_msr |= fpexc_mode;
 	msr_check_and_set(new_msr);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Context switch, the new thread and the new program, as the other half of Linux's arch/powerpc/kernel/process.c.
+// Context switch, the new thread and the new program, as the other half of Linux's
+// arch/powerpc/kernel/process.c.
 #include "defect.h"
 #include "sched.h"
 
@@ -17,7 +18,8 @@ static void restore_sprs(struct thread_struct *old_thread, struct thread_struct 
 		mtspr(256, new_thread->vrsave);
 }
 
-/// Linux's __switch_to. It returns in `new`, whose registers it has made live again if the counters ask for it.
+/// Linux's __switch_to. It returns in `new`, whose registers it has made live again if the counters
+/// ask for it.
 struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *new)
 {
 	struct thread_struct *old_thread = &current->thread;
@@ -46,8 +48,8 @@ struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *ne
 /* Kernels with few options have a task_struct that memcpy copies without VMX. */
 bool tasks_are_small;
 
-/// Linux's arch_dup_task_struct. The copy is larger than 4096 bytes, so memcpy uses VMX, which gives up the parent's; or it is made in two
-/// parts that are not.
+/// Linux's arch_dup_task_struct. The copy is larger than 4096 bytes, so memcpy uses VMX, which
+/// gives up the parent's; or it is made in two parts that are not.
 void arch_dup_task_struct(struct task_struct *dst, struct task_struct *src)
 {
 	flush_all_to_thread(src);
@@ -62,8 +64,9 @@ void arch_dup_task_struct(struct task_struct *dst, struct task_struct *src)
 	}
 }
 
-/// Linux's copy_thread: the kernel stack of a new task, so that its first _switch goes to the right ret_from_*.
-/// A user child keeps the parent's r1 unless it is given a stack; TLS (r13) is always the parent's.
+/// Linux's copy_thread: the kernel stack of a new task, so that its first _switch goes to the right
+/// ret_from_*. A user child keeps the parent's r1 unless it is given a stack; TLS (r13) is always
+/// the parent's.
 void copy_thread(struct task_struct *p, const struct kernel_clone_args *args)
 {
 	struct pt_regs *childregs = task_pt_regs(p);
@@ -112,8 +115,9 @@ static u64 vscr_word(void)
 	return 3;
 }
 
-/// Linux's start_thread: the current task becomes a new program, or a kernel thread its first. Register contents and the VRSAVE register are not
-/// touched, only the images. VSCR[NJ] goes to word 3 of the image in both byte orders, as in 6.1, which is VSCR only on big endian.
+/// Linux's start_thread: the current task becomes a new program, or a kernel thread its first.
+/// Register contents and the VRSAVE register are not touched, only the images. VSCR[NJ] goes to
+/// word 3 of the image in both byte orders, as in 6.1, which is VSCR only on big endian.
 void start_thread(struct pt_regs *regs, unsigned long start, unsigned long sp)
 {
 	struct thread_struct *thread = &current->thread;
@@ -160,8 +164,9 @@ static u32 __pack_fe01(u64 fpmode)
 	return ((fpmode << 10) & MSR_FE0) | ((fpmode << 8) & MSR_FE1);
 }
 
-/// Linux's set_fpexc_mode. Reading and writing regs->msr is not one step: a task that is preempted in between, and comes back without FP because the counter
-/// has wrapped, is given back the bit without the registers.
+/// Linux's set_fpexc_mode. Reading and writing regs->msr is not one step: a task that is preempted
+/// in between, and comes back without FP because the counter has wrapped, is given back the bit
+/// without the registers.
 long set_fpexc_mode(struct task_struct *tsk, u64 val)
 {
 	struct pt_regs *regs = tsk->thread.regs;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A tracer that stops a task, looks at its FP, VMX and VSX registers and lets it go, as Linux's kernel/ptrace.c, the stops of kernel/signal.c, and
-// arch/powerpc/kernel/ptrace/ptrace-fpu.c, -altivec.c and -vsx.c. There is one tracer and one tracee at a time.
+// A tracer that stops a task, looks at its FP, VMX and VSX registers and lets it go, as Linux's
+// kernel/ptrace.c, the stops of kernel/signal.c, and arch/powerpc/kernel/ptrace/ptrace-fpu.c,
+// -altivec.c and -vsx.c. There is one tracer and one tracee at a time.
 #include "defect.h"
 #include "hostcall.h"
 #include "ptrace-area.h"
@@ -86,7 +87,8 @@ static void vsr_set(struct task_struct *target, const void *from, u64 count)
 		target->thread.fp_state.fpr[i][word] = buf[i];
 }
 
-/// No counterpart in Linux: all register sets, one after the other, as debuggers and core dumps want them.
+/// No counterpart in Linux: all register sets, one after the other, as debuggers and core dumps
+/// want them.
 void regsets_get(struct task_struct *target, struct regsets *to)
 {
 	fpr_get(target, to->fp);
@@ -96,7 +98,8 @@ void regsets_get(struct task_struct *target, struct regsets *to)
 	vsr_get(target, to->vsx);
 }
 
-/// No counterpart in Linux: makes a host call about the current task's register sets. The tracer may have been interrupted while it read others.
+/// No counterpart in Linux: makes a host call about the current task's register sets. The tracer
+/// may have been interrupted while it read others.
 void regsets_tell(unsigned long number, const struct regsets *what)
 {
 	static struct regsets others;
@@ -107,7 +110,8 @@ void regsets_tell(unsigned long number, const struct regsets *what)
 	ptrace_area->read = others;
 }
 
-/// No counterpart in Linux: what a debugger asks for by PTRACE_GETREGSET and PTRACE_SETREGSET, and PTRACE_DETACH. The host is told what was read.
+/// No counterpart in Linux: what a debugger asks for by PTRACE_GETREGSET and PTRACE_SETREGSET, and
+/// PTRACE_DETACH. The host is told what was read.
 static void trace(struct task_struct *target)
 {
 	regsets_get(target, &ptrace_area->read);
@@ -135,7 +139,8 @@ void ptrace_interrupt(struct task_struct *tsk)
 	wake_up_state(tsk, TASK_INTERRUPTIBLE);
 }
 
-/// Linux's ptrace_stop, called from do_jobctl_trap. The tracer has been waiting for it, and goes first.
+/// Linux's ptrace_stop, called from do_jobctl_trap. The tracer has been waiting for it, and goes
+/// first.
 void ptrace_stop(void)
 {
 	current->jobctl = 0;
@@ -145,7 +150,8 @@ void ptrace_stop(void)
 	schedule();
 }
 
-/// Waits until the task that `ptrace_interrupt` was about has stopped, and traces it. `self` is who calls.
+/// Waits until the task that `ptrace_interrupt` was about has stopped, and traces it. `self` is who
+/// calls.
 void ptrace_wait(struct task_struct *self)
 {
 	tracer = self;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The run queue, as Linux's kernel/sched/rt.c with all tasks SCHED_FIFO and of one priority: first in, first out. The running task stays in it,
-// at the head unless somebody has been put before it.
+// The run queue, as Linux's kernel/sched/rt.c with all tasks SCHED_FIFO and of one priority: first
+// in, first out. The running task stays in it, at the head unless somebody has been put before it.
 #include "sched.h"
 
 /* Linux's rt_prio_array, for the one priority there is. */

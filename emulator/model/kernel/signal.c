@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Signals, as Linux's kernel/signal.c and the generic half of arch/powerpc/kernel/signal.c. SIGUSR1 and SIGUSR2 have the same
-// handler in every task, with SA_SIGINFO and without SA_RESTART.
+// Signals, as Linux's kernel/signal.c and the generic half of arch/powerpc/kernel/signal.c. SIGUSR1
+// and SIGUSR2 have the same handler in every task, with SA_SIGINFO and without SA_RESTART.
 #include "sched.h"
 
 /// No counterpart in Linux: whether the stage has a handler for it (Linux: k_sigaction).
@@ -31,7 +31,8 @@ void set_current_blocked(u64 mask)
 	recalc_sigpending();
 }
 
-/// Linux's send_signal_locked with signal_wake_up. Signals without a handler are lost: their default would end the scenario.
+/// Linux's send_signal_locked with signal_wake_up. Signals without a handler are lost: their
+/// default would end the scenario.
 void send_signal(int sig, struct task_struct *tsk)
 {
 	if (!is_handled(sig) && !sig_kernel_coredump(sig))
@@ -43,14 +44,16 @@ void send_signal(int sig, struct task_struct *tsk)
 	wake_up_state(tsk, TASK_INTERRUPTIBLE);
 }
 
-/// Linux's force_sig_fault. Not here: what happens to a task that blocks the signal, because nobody blocks SIGFPE but its handler, which does no arithmetic.
+/// Linux's force_sig_fault. Not here: what happens to a task that blocks the signal, because nobody
+/// blocks SIGFPE but its handler, which does no arithmetic.
 void force_sig_fault(int sig, int code)
 {
 	current->si_code = (u64)code;
 	send_signal(sig, current);
 }
 
-/// Linux's set_notify_signal. No kick_process: the interrupt that makes a running task look is an event of the scenario.
+/// Linux's set_notify_signal. No kick_process: the interrupt that makes a running task look is an
+/// event of the scenario.
 void set_notify_signal(struct task_struct *tsk)
 {
 	set_tsk_thread_flag(tsk, TIF_NOTIFY_SIGNAL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The 64-bit signal frame, as Linux's arch/powerpc/kernel/signal_64.c without transactional memory. User memory is there and
-// writable, so no access can fail or sleep.
+// The 64-bit signal frame, as Linux's arch/powerpc/kernel/signal_64.c without transactional memory.
+// User memory is there and writable, so no access can fail or sleep.
 #include "signal.h"
 #include "defect.h"
 #include "sched.h"
@@ -75,7 +75,8 @@ static void copy_vsx_from_user(struct task_struct *tsk, const u64 *from)
 		tsk->thread.fp_state.fpr[i][word] = from ? from[i] : 0;
 }
 
-/// Linux's prepare_setup_sigcontext: everything that is live goes to thread_struct, before user memory is written.
+/// Linux's prepare_setup_sigcontext: everything that is live goes to thread_struct, before user
+/// memory is written.
 static void prepare_setup_sigcontext(struct task_struct *tsk)
 {
 	irq_point();
@@ -149,8 +150,9 @@ void handle_rt_signal64(int sig, struct task_struct *tsk)
 
 	irq_point();
 
-	// The handler starts with FPSCR 0, provided its registers are loaded from here. They are not if the task was preempted since
-	// prepare_setup_sigcontext: restore_math has made them live again.
+	// The handler starts with FPSCR 0, provided its registers are loaded from here. They are
+	// not if the task was preempted since prepare_setup_sigcontext: restore_math has made them
+	// live again.
 	if (defect("repair-sigframe-fpscr"))
 		flush_fp_to_thread(tsk);
 	if (!defect("sigframe-fpscr-not-zeroed"))
@@ -175,8 +177,8 @@ static void clear_math_bits(struct pt_regs *regs)
 	regs_set_return_msr(regs, regs->msr & ~(MSR_FP | MSR_FE0 | MSR_FE1 | MSR_VEC | MSR_VSX));
 }
 
-/// Linux's __unsafe_restore_sigcontext. No MSR bit of the frame is believed but LE, and that of a signal's only; VEC and VSX say what is in it. A context that is
-/// swapped in leaves r13 as it is.
+/// Linux's __unsafe_restore_sigcontext. No MSR bit of the frame is believed but LE, and that of a
+/// signal's only; VEC and VSX say what is in it. A context that is swapped in leaves r13 as it is.
 static void restore_sigcontext(struct task_struct *tsk, bool sig, struct sigcontext *sc)
 {
 	struct thread_struct *thread = &tsk->thread;
@@ -203,8 +205,9 @@ static void restore_sigcontext(struct task_struct *tsk, bool sig, struct sigcont
 	regs->result = sc->gp_regs[GP(result)];
 
 	irq_point();
-	// First the bits, then the images: a switch in between must not save the handler's registers over them. But it can make half an image live,
-	// because __switch_to ends in restore_math.
+	// First the bits, then the images: a switch in between must not save the handler's
+	// registers over them. But it can make half an image live, because __switch_to ends in
+	// restore_math.
 	if (defect("repair-sigreturn-reload"))
 		thread->load_fp = thread->load_vec = 0;
 	if (!defect("sigreturn-clears-bits-too-late"))
@@ -250,7 +253,9 @@ long sys_rt_sigreturn(void)
 	return 0;
 }
 
-/* Up to here a context is old programs' ucontext, which ends before the doublewords 1 of VSR 0-31. */
+/*
+ * Up to here a context is old programs' ucontext, which ends before the doublewords 1 of VSR 0-31.
+ */
 #define UCONTEXTSIZEWITHOUTVSX (sizeof(struct ucontext) - 32 * sizeof(long))
 
 /// Linux's sys_swapcontext. Both contexts are there, and the same one here.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The kernel's own use of FP, VMX and VSX in process context, as its crypto (drivers/crypto/vmx, arch/powerpc/crypto), RAID and display code do it:
-// enable_kernel_*, instructions, disable_kernel_*. No call of Linux is only that; here it is one of its own, with a number that Linux keeps free.
+// The kernel's own use of FP, VMX and VSX in process context, as its crypto (drivers/crypto/vmx,
+// arch/powerpc/crypto), RAID and display code do it: enable_kernel_*, instructions,
+// disable_kernel_*. No call of Linux is only that; here it is one of its own, with a number that
+// Linux keeps free.
 #include "defect.h"
 #include "sched.h"
 
@@ -24,7 +26,8 @@ static void make_data(void)
 		kernel_data[i] = 0xc0de000000000000 + i;
 }
 
-/// No counterpart in Linux: gives every register, FPSCR and VSCR included, a value that no task has, counted up from these. The facilities are on.
+/// No counterpart in Linux: gives every register, FPSCR and VSCR included, a value that no task
+/// has, counted up from these. The facilities are on.
 void load_strange_registers(u64 doubleword, u32 word, u64 fpscr)
 {
 	static struct thread_fp_state fp;
@@ -73,7 +76,8 @@ static bool crypto_simd_usable(void)
 	return defect("softirq-nests-vmx");
 }
 
-/// Linux's net_rx_action, of a packet that is to be decrypted; without VMX that takes longer, and that is all.
+/// Linux's net_rx_action, of a packet that is to be decrypted; without VMX that takes longer, and
+/// that is all.
 void net_rx_action(void)
 {
 	if (!crypto_simd_usable())

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What other CPUs and devices do meanwhile, as Linux's smp.c. There is one CPU; the host writes into remote_work what the others did.
+// What other CPUs and devices do meanwhile, as Linux's smp.c. There is one CPU; the host writes
+// into remote_work what the others did.
 #include "sched.h"
 
 #define WORK_RESCHED (1UL << 0)
@@ -23,7 +24,9 @@ volatile struct remote_work remote_work;
 /* Whose system call or exception it is that the work comes in the middle of. */
 static struct task_struct *late_for;
 
-/* Places that the softirq of the work has to pass. It has more of them than the rest of the work. */
+/*
+ * Places that the softirq of the work has to pass. It has more of them than the rest of the work.
+ */
 static u64 softirq_after;
 
 /* The interrupt comes in the context switch that has begun. */
@@ -35,7 +38,8 @@ bool remote_work_traces(void)
 	return remote_work.flags & WORK_PTRACE;
 }
 
-/// What the other CPU would have done itself (send a signal, block a worker), to or for the task that was running.
+/// What the other CPU would have done itself (send a signal, block a worker), to or for the task
+/// that was running.
 void do_remote_work(struct task_struct *tsk)
 {
 	u64 flags = remote_work.flags;
@@ -53,7 +57,8 @@ void do_remote_work(struct task_struct *tsk)
 		ptrace_interrupt(tsk);
 }
 
-/// No counterpart in Linux: the interrupt comes that has the work for `tsk`. It is done here and now, in the other CPU's name, or by the director.
+/// No counterpart in Linux: the interrupt comes that has the work for `tsk`. It is done here and
+/// now, in the other CPU's name, or by the director.
 static void ipi_demux_for(struct task_struct *tsk)
 {
 	if ((remote_work.flags & WORK_IO_WORKER) && !io_ring_owner(tsk))
@@ -70,7 +75,8 @@ static void ipi_demux_for(struct task_struct *tsk)
 		do_remote_work(tsk);
 }
 
-/// Linux's smp_ipi_demux: find out what is wanted and do it. Linux is told by IPI messages; here remote_work is read and cleared.
+/// Linux's smp_ipi_demux: find out what is wanted and do it. Linux is told by IPI messages; here
+/// remote_work is read and cleared.
 void smp_ipi_demux(void)
 {
 	ipi_demux_for(current);
@@ -82,7 +88,8 @@ void late_smp_ipi_demux(void)
 	ipi_demux_for(late_for);
 }
 
-/// No counterpart in Linux: the first place of a system call or of an exception of user code at which an interrupt can come. Later ones are irq_point's.
+/// No counterpart in Linux: the first place of a system call or of an exception of user code at
+/// which an interrupt can come. Later ones are irq_point's.
 void first_irq_point(void)
 {
 	late_for = current;
@@ -102,9 +109,10 @@ static void count_softirq(void)
 	net_rx_action();
 }
 
-/// No counterpart in Linux, whose kernel can be interrupted and preempted at any instruction: here, and where else this is called, it can be.
-/// The places are those between two steps of a path that moves registers. How many there are does not hang on who owns the registers: work comes at the same time in kernels
-/// that differ in that.
+/// No counterpart in Linux, whose kernel can be interrupted and preempted at any instruction: here,
+/// and where else this is called, it can be. The places are those between two steps of a path that
+/// moves registers. How many there are does not hang on who owns the registers: work comes at the
+/// same time in kernels that differ in that.
 void irq_point(void)
 {
 	count_softirq();
@@ -114,21 +122,24 @@ void irq_point(void)
 	preempt_schedule_irq();
 }
 
-/// No counterpart in Linux: whether the next irq_point is the one at which work comes that is more than a softirq.
+/// No counterpart in Linux: whether the next irq_point is the one at which work comes that is more
+/// than a softirq.
 bool next_irq_point_is_it(void)
 {
 	return remote_work.after == 1 && (remote_work.flags & ~(WORK_SOFTIRQ | WORK_BY_DIRECTOR));
 }
 
-/// As irq_point, where Linux has interrupts on and preemption off: softirqs run, and nobody else. Such places count for softirqs only.
+/// As irq_point, where Linux has interrupts on and preemption off: softirqs run, and nobody else.
+/// Such places count for softirqs only.
 void softirq_point(void)
 {
 	if (!irqs_disabled())
 		count_softirq();
 }
 
-/// As irq_point, at the begin of a context switch: interrupts are soft-masked, so one that comes in it is only noted. Where in it is up to masked_irq_window: it
-/// makes no difference to when the work is done.
+/// As irq_point, at the begin of a context switch: interrupts are soft-masked, so one that comes in
+/// it is only noted. Where in it is up to masked_irq_window: it makes no difference to when the
+/// work is done.
 void masked_irq_point(void)
 {
 	if (!remote_work.after || !(mfmsr() & MSR_EE) || current->state >= TASK_DEAD)
@@ -137,7 +148,8 @@ void masked_irq_point(void)
 		masked_irq_due = true;
 }
 
-/// No counterpart in Linux: an interrupt that is to come in this context switch comes now, if interrupts are soft-masked.
+/// No counterpart in Linux: an interrupt that is to come in this context switch comes now, if
+/// interrupts are soft-masked.
 void masked_irq_window(void)
 {
 	if (!masked_irq_due || !irqs_disabled())
@@ -146,7 +158,8 @@ void masked_irq_window(void)
 	masked_interrupt();
 }
 
-/// No counterpart in Linux: what has not come yet comes at the latest before a task goes back to user mode. Whether it has come now.
+/// No counterpart in Linux: what has not come yet comes at the latest before a task goes back to
+/// user mode. Whether it has come now.
 bool last_irq_point(void)
 {
 	if (!remote_work.after)

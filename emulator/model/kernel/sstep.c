@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Loads and stores of FP and VSX registers that the kernel does for user code, as Linux's arch/powerpc/lib/sstep.c. Memory first, then the register: the
-// processor's if it is the user's, that of thread_struct if not. Which of them can change while memory is read, for that may sleep.
+// Loads and stores of FP and VSX registers that the kernel does for user code, as Linux's
+// arch/powerpc/lib/sstep.c. Memory first, then the register: the processor's if it is the user's,
+// that of thread_struct if not. Which of them can change while memory is read, for that may sleep.
 // Not here: all other instructions, and memory of the other byte order.
 #include "defect.h"
 #include "sched.h"
@@ -54,7 +55,8 @@ bool analyse_instr(struct instruction_op *op, const struct pt_regs *regs, u32 wo
 	return xop == XOP_LXSDX || xop == XOP_STXSDX || xop == XOP_LXVD2X || xop == XOP_STXVD2X;
 }
 
-/// Linux's copy_mem_in and copy_mem_out, which never fail here. User memory may have to be brought in: here the task can be preempted, in Linux also for that.
+/// Linux's copy_mem_in and copy_mem_out, which never fail here. User memory may have to be brought
+/// in: here the task can be preempted, in Linux also for that.
 static void copy_mem(u8 *to, const u8 *from, int size)
 {
 	irq_point();
@@ -63,7 +65,8 @@ static void copy_mem(u8 *to, const u8 *from, int size)
 	irq_point();
 }
 
-/// Linux's do_fp_load. An image gets doubleword 0 only, as in 6.1; lfd makes doubleword 1 zero since ISA 3.1.
+/// Linux's do_fp_load. An image gets doubleword 0 only, as in 6.1; lfd makes doubleword 1 zero
+/// since ISA 3.1.
 static void do_fp_load(struct instruction_op *op, struct pt_regs *regs)
 {
 	u64 value;
@@ -118,7 +121,8 @@ static union vsx_reg *vsr_image(int reg)
 	return (union vsx_reg *)&current->thread.vr_state.vr[reg - 32];
 }
 
-/// No function of its own in Linux: how many registers an access is about; one of 8 bytes is about one too.
+/// No function of its own in Linux: how many registers an access is about; one of 8 bytes is about
+/// one too.
 static int nr_vsx_regs(const struct instruction_op *op)
 {
 	if (defect("emul-vsx-pair-size"))

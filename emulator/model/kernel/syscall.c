@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// System call dispatch, as Linux's arch/powerpc/kernel/syscall.c, and the calls that are too small for a file of their own.
+// System call dispatch, as Linux's arch/powerpc/kernel/syscall.c, and the calls that are too small
+// for a file of their own.
 #include "sched.h"
 
-/// Linux's sys_restart_syscall with nothing to restart. Reached by `sc` alone: a restart that only task work caused leaves r0 zero.
+/// Linux's sys_restart_syscall with nothing to restart. Reached by `sc` alone: a restart that only
+/// task work caused leaves r0 zero.
 static long sys_restart_syscall(void)
 {
 	return -EINTR;
@@ -29,7 +31,10 @@ typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 #define NR_SYSCALLS 256
 #define ENTRY(function) ((syscall_fn)(void *)(function))
 
-/* ksys_read and ksys_write stand here themselves: in Linux sys_read is a tail call to ksys_read and no frame. */
+/*
+ * ksys_read and ksys_write stand here themselves: in Linux sys_read is a tail call to ksys_read and
+ * no frame.
+ */
 static const syscall_fn sys_call_table[NR_SYSCALLS] = {
 	[0] = ENTRY(sys_restart_syscall),
 	[1] = ENTRY(sys_exit),
@@ -55,8 +60,9 @@ static const syscall_fn sys_call_table[NR_SYSCALLS] = {
 /* System calls so far. */
 static u64 call_clock;
 
-/// Linux's system_call_exception. Other CPUs' doings become visible first, by an interrupt that comes as soon as it can. It preempts the task
-/// before the call has begun, as this is a preemptible kernel.
+/// Linux's system_call_exception. Other CPUs' doings become visible first, by an interrupt that
+/// comes as soon as it can. It preempts the task before the call has begun, as this is a
+/// preemptible kernel.
 long system_call_exception(struct pt_regs *regs, unsigned long r0)
 {
 	syscall_fn f;

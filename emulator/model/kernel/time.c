@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The decrementer interrupt, as Linux's time.c. There is no clock: what a tick brings is in remote_work.
+// The decrementer interrupt, as Linux's time.c. There is no clock: what a tick brings is in
+// remote_work.
 #include "sched.h"
 
 /// Linux's timer_interrupt.

@@ -78,7 +78,8 @@ static void parse_fpe(struct pt_regs *regs)
 	force_sig_fault(SIGFPE, __parse_fpscr(current->thread.fp_state.fpscr));
 }
 
-/// Linux's program_check_exception. FP exceptions of user code are the only ones with a handler here.
+/// Linux's program_check_exception. FP exceptions of user code are the only ones with a handler
+/// here.
 void program_check_exception(struct pt_regs *regs)
 {
 	if (!(regs->msr & MSR_PR))
@@ -92,8 +93,9 @@ void program_check_exception(struct pt_regs *regs)
 /* What a debugger's NMI keeps of the task that it has found running. */
 static struct task_struct nmi_note;
 
-/// Linux's system_reset_exception, with what a debugger or a crash handler may hang into it: a copy that is large enough for VMX, in a place where the registers belong to
-/// whoever was interrupted, and where no exit work would bring them back.
+/// Linux's system_reset_exception, with what a debugger or a crash handler may hang into it: a copy
+/// that is large enough for VMX, in a place where the registers belong to whoever was interrupted,
+/// and where no exit work would bring them back.
 void system_reset_exception(struct pt_regs *regs)
 {
 	u8 irq_happened = local_paca->irq_happened;
@@ -105,7 +107,8 @@ void system_reset_exception(struct pt_regs *regs)
 	local_paca->irq_happened = irq_happened;
 }
 
-/// Linux's unknown_exception. Linux sends SIGTRAP; here no scenario asks for such an exception, so it is the end of the run.
+/// Linux's unknown_exception. Linux sends SIGTRAP; here no scenario asks for such an exception, so
+/// it is the end of the run.
 void unknown_exception(struct pt_regs *regs)
 {
 	(void)regs;

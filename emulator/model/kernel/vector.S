@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* VR and VSCR state, as Linux's vector.S with the repair of the thread's bug (save_altivec puts v0 back). */
+/*
+ * VR and VSCR state, as Linux's vector.S with the repair of the thread's bug (save_altivec puts v0
+ * back).
+ */
 #include "ppc_asm.h"
 
 	.text
@@ -25,7 +28,9 @@ _GLOBAL store_vr_state
 	blr
 END_FUNC store_vr_state
 
-/* VMX unavailable in user mode: give the current task its VRs. In: r12 = user MSR, r1 = its frame. */
+/*
+ * VMX unavailable in user mode: give the current task its VRs. In: r12 = user MSR, r1 = its frame.
+ */
 _GLOBAL load_up_altivec
 	mfmsr	5
 	oris	5,5,MSR_VEC>>16
@@ -94,7 +99,10 @@ _GLOBAL load_up_vsx
 	b	fast_interrupt_return_srr
 END_FUNC load_up_vsx
 
-/* Zero the VRs. Only the defect giveup-zeroes-registers calls it: registers that were given up are nobody's. */
+/*
+ * Zero the VRs. Only the defect giveup-zeroes-registers calls it: registers that were given up are
+ * nobody's.
+ */
 _GLOBAL zero_vr_registers
 	.set .Lvr,0
 	.rept 32

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The brackets around VMX copies, as Linux's arch/powerpc/lib/vmx-helper.c. The model's kernel is not preempted in a copy, and copies nothing of user code's in an
-// interrupt, so entering succeeds but for memcpy in an NMI. Nor is preemption counted, so that page faults are on unless they are turned off.
+// The brackets around VMX copies, as Linux's arch/powerpc/lib/vmx-helper.c. The model's kernel is
+// not preempted in a copy, and copies nothing of user code's in an interrupt, so entering succeeds
+// but for memcpy in an NMI. Nor is preemption counted, so that page faults are on unless they are
+// turned off.
 #include "defect.h"
 #include "sched.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The user side: takes operations from the queue and does them, in whatever task is running. docs/internals.md section 3 is the
- * contract. The same text runs in the kernel model and, later, in a process of a real kernel.
+ * The user side: takes operations from the queue and does them, in whatever task is running.
+ * docs/internals.md section 3 is the contract. The same text runs in the kernel model and, later,
+ * in a process of a real kernel.
  *
- * r31 = shared page, r30 = this task's control block, r29 = current operation, r26-r28 scratch. r14-r25 are never touched, nor is any
- * FP, VMX or VSX register except where the operation says so.
+ * r31 = shared page, r30 = this task's control block, r29 = current operation, r26-r28 scratch.
+ * r14-r25 are never touched, nor is any FP, VMX or VSX register except where the operation says so.
  */
 #include "user.h"
 
@@ -18,7 +19,8 @@ _GLOBAL user_entry
 END_FUNC user_entry
 
 /*
- * At USER_SIGTRAMP, where the kernel starts a signal handler: what the vDSO's trampoline does. r1 = frame - 128, ctr = handler.
+ * At USER_SIGTRAMP, where the kernel starts a signal handler: what the vDSO's trampoline does. r1 =
+ * frame - 128, ctr = handler.
  */
 	.org USER_SIGTRAMP-USER_ENTRY
 _GLOBAL user_sigtramp
@@ -26,7 +28,9 @@ _GLOBAL user_sigtramp
 	b	signal_return
 END_FUNC user_sigtramp
 
-/* At USER_SIGNAL_HANDLER: r3 = signal, r4 = siginfo, r5 = ucontext. r30 is the interrupted task's. */
+/*
+ * At USER_SIGNAL_HANDLER: r3 = signal, r4 = siginfo, r5 = ucontext. r30 is the interrupted task's.
+ */
 	.org USER_SIGNAL_HANDLER-USER_ENTRY
 _GLOBAL user_signal_handler
 	lis	31,SHARED_PAGE>>16
@@ -39,7 +43,10 @@ _GLOBAL user_signal_handler
 	b	after_fp_exception
 END_FUNC user_signal_handler
 
-/* As many a handler of SIGFPE: goes on behind the instruction, with exceptions disabled, and at once. */
+/*
+ * As many a handler of SIGFPE: goes on behind the instruction, with exceptions disabled, and at
+ * once.
+ */
 _GLOBAL after_fp_exception
 	ld	26,UC_NIP(5)
 	addi	26,26,4
@@ -163,7 +170,10 @@ _GLOBAL op_interrupt
 	b	next_operation
 END_FUNC op_interrupt
 
-/* a0: 0 claims all facilities that the frame has something for, 1 drops VMX, 2 drops VSX. The frame is where signal_return expects it. */
+/*
+ * a0: 0 claims all facilities that the frame has something for, 1 drops VMX, 2 drops VSX. The frame
+ * is where signal_return expects it.
+ */
 _GLOBAL op_edit_frame
 	ld	26,BLOCK_DEPTH(30)
 	cmpdi	26,0
@@ -182,8 +192,11 @@ _GLOBAL op_edit_frame
 	b	next_operation
 END_FUNC op_edit_frame
 
-/* Saves and restores the same context, at an address a1 behind a multiple of 16. It holds zeros before, so that nothing old is taken for an MSR; but not in the
-   last 32 doublewords, which a small one does not have. */
+/*
+ * Saves and restores the same context, at an address a1 behind a multiple of 16. It holds zeros
+ * before, so that nothing old is taken for an MSR; but not in the last 32 doublewords, which a small
+ * one does not have.
+ */
 _GLOBAL op_swapcontext
 	addi	27,1,-CONTEXT_GAP
 	clrrdi	27,27,4
@@ -236,8 +249,9 @@ _GLOBAL op_syscall
 END_FUNC op_syscall
 
 /*
- * A system call that returns twice. The child's control block is taken before, and its index passed in r8, which Linux ignores and the
- * kernel model takes for the child's name. A block is handed back after a failure unless another one has been taken since.
+ * A system call that returns twice. The child's control block is taken before, and its index passed
+ * in r8, which Linux ignores and the kernel model takes for the child's name. A block is handed
+ * back after a failure unless another one has been taken since.
  */
 _GLOBAL op_fork
 	ld	26,SHARED_BLOCKS(31)
@@ -277,7 +291,10 @@ _GLOBAL op_fork
 	b	next_operation
 END_FUNC op_fork
 
-/* The task's last registers go to its dump area. Only VSX is needed before VMX and FP are touched, as any user code might. */
+/*
+ * The task's last registers go to its dump area. Only VSX is needed before VMX and FP are touched,
+ * as any user code might.
+ */
 _GLOBAL op_exit
 	ld	27,BLOCK_DUMP(30)
 	mfspr	26,SPRN_VRSAVE

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Operations on registers. The register's number is part of an instruction, so each operation has a table with one entry a register,
- * and jumps into it: no instruction is ever written at run time.
+ * Operations on registers. The register's number is part of an instruction, so each operation has a
+ * table with one entry a register, and jumps into it: no instruction is ever written at run time.
  */
 #include "user.h"
 
@@ -62,7 +62,10 @@ set_vr_table:
 	.endr
 END_FUNC op_set_vr
 
-/* mtfsfi writes one field of FPSCR and no FPR. Fields 0-7 from the low word, then DRN, the last field of the high one. */
+/*
+ * mtfsfi writes one field of FPSCR and no FPR. Fields 0-7 from the low word, then DRN, the last
+ * field of the high one.
+ */
 _GLOBAL op_set_fpscr
 	ld	26,OP_A1(29)
 	rotldi	26,26,32
@@ -178,7 +181,10 @@ compute_table:
 	COMPUTE_TABLE vor
 END_FUNC op_compute
 
-/* One instruction for all 64 registers, and where it goes on. A kernel reads these instructions, so they are in a section that the machine leaves as it is. */
+/*
+ * One instruction for all 64 registers, and where it goes on. A kernel reads these instructions, so
+ * they are in a section that the machine leaves as it is.
+ */
 .macro ACCESS_TABLE form, op, next
 	.set .Lreg,0
 	.rept 64
@@ -205,8 +211,10 @@ access_table:
 	.popsection
 
 /*
- * a0 = 64 * instruction + register, a1 and a2 = what is in memory before; loads have even numbers. The facility is there when the interrupt comes, as on
- * a processor. A handler may come between a store and what loads it again, so each depth has memory of its own; there is none for stores in the deepest.
+ * a0 = 64 * instruction + register, a1 and a2 = what is in memory before; loads have even numbers.
+ * The facility is there when the interrupt comes, as on a processor. A handler may come between a
+ * store and what loads it again, so each depth has memory of its own; there is none for stores in
+ * the deepest.
  */
 _GLOBAL op_access
 	ld	26,OP_A0(29)

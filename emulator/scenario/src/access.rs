@@ -1,7 +1,8 @@
 //! Loads and stores of user code that end in an alignment interrupt.
 //!
-//! A POWER9 does nearly all misaligned accesses to ordinary memory itself; those to memory that is not cached interrupt, and the kernel does them instead
-//! (Linux's `arch/powerpc/lib/sstep.c`). Which registers are meant is said here; who does what with memory, `docs/scenario.md`.
+//! A POWER9 does nearly all misaligned accesses to ordinary memory itself; those to memory that is
+//! not cached interrupt, and the kernel does them instead (Linux's `arch/powerpc/lib/sstep.c`).
+//! Which registers are meant is said here; who does what with memory, `docs/scenario.md`.
 
 use crate::facility::Facility;
 use crate::register::Register;
@@ -29,8 +30,9 @@ impl AccessOp {
         matches!(self, AccessOp::Lfd | AccessOp::Lxvd2x | AccessOp::Lxsdx)
     }
 
-    /// The registers that a load writes, and whether they are defined then. Doubleword 1 after an `lfd` is not: a processor of ISA 3.1 makes it zero, to earlier ones it is
-    /// undefined, and Linux 6.1, which does the load here, leaves it alone where the registers are in memory.
+    /// The registers that a load writes, and whether they are defined then. Doubleword 1 after an
+    /// `lfd` is not: a processor of ISA 3.1 makes it zero, to earlier ones it is undefined, and
+    /// Linux 6.1, which does the load here, leaves it alone where the registers are in memory.
     pub fn defines(self, register: u8) -> Vec<(Register, bool)> {
         let written = vsr(register).into_iter();
         match self {
@@ -44,7 +46,8 @@ impl AccessOp {
         }
     }
 
-    /// The facility it needs. Which registers it is about does not matter: `lxvd2x` needs VSX for VSR 32-63 too.
+    /// The facility it needs. Which registers it is about does not matter: `lxvd2x` needs VSX for
+    /// VSR 32-63 too.
     pub fn facility(self) -> Facility {
         match self {
             AccessOp::Lfd | AccessOp::Stfd => Facility::Fp,

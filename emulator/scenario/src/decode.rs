@@ -1,7 +1,8 @@
 //! Scenarios from any bytes, for engines that mutate bytes.
 //!
-//! Bytes that start with `{` are JSON. All others decode totally: every byte string is some valid scenario. That second form is
-//! no storage format: it may change with the language, so what is worth keeping is written as JSON.
+//! Bytes that start with `{` are JSON. All others decode totally: every byte string is some valid
+//! scenario. That second form is no storage format: it may change with the language, so what is
+//! worth keeping is written as JSON.
 
 use arbitrary::{Arbitrary, Unstructured};
 

@@ -1,8 +1,8 @@
 //! The event language: what can happen in a scenario, one event after the other.
 //!
-//! Events are taken in order by whichever task is running. One row an event: its type and how JSON spells it (what a row becomes
-//! is said in `json/events.rs`). System calls have a table of their own in `calls`; validation is in `validate`, total decoding
-//! of bytes in `decode`.
+//! Events are taken in order by whichever task is running. One row an event: its type and how JSON
+//! spells it (what a row becomes is said in `json/events.rs`). System calls have a table of their
+//! own in `calls`; validation is in `validate`, total decoding of bytes in `decode`.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,8 @@ use crate::json::syscall::CheckedSyscall;
 use crate::ptrace::Ptrace;
 use crate::register::Register;
 
-/// Register values by name. 64-bit registers use the low half; `fpscr` is 64 bits, `vscr` and `vrsave` 32.
+/// Register values by name. 64-bit registers use the low half; `fpscr` is 64 bits, `vscr` and
+/// `vrsave` 32.
 pub type RegisterValues = BTreeMap<Register, u128>;
 
 events! {
@@ -115,7 +116,8 @@ events! {
 }
 
 impl Event {
-    /// Operations of the user side's interpreter that the event takes (see `docs/internals.md`, section 3).
+    /// Operations of the user side's interpreter that the event takes (see `docs/internals.md`,
+    /// section 3).
     pub fn operations(&self) -> usize {
         match self {
             // f<n> and vs<n> of the same n are written by one instruction.
@@ -140,7 +142,8 @@ impl Event {
         }
     }
 
-    /// Drops pending work that does not go with the event or with the rest: for those who change one without the other.
+    /// Drops pending work that does not go with the event or with the rest: for those who change
+    /// one without the other.
     pub fn drop_unfit(&mut self) {
         if let Event::Interrupt { vector, pending } = self
             && !vector.does_pending_work()
@@ -163,7 +166,8 @@ impl Event {
         }
     }
 
-    /// The work pending at this event, if it enters the kernel by itself and the kernel does such work on its way out.
+    /// The work pending at this event, if it enters the kernel by itself and the kernel does such
+    /// work on its way out.
     pub fn pending(&self) -> Option<&Pending> {
         match self {
             Event::Interrupt { vector, pending } => vector.does_pending_work().then_some(pending),
@@ -211,8 +215,8 @@ pub enum ComputeOp {
 /// What a signal handler does to the `ucontext` that its `rt_sigreturn` will read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FrameEdit {
-    /// Sets FP, VEC and VSX in `gp_regs[PT_MSR]`, as far as the frame has what they stand for: FP always, VEC and VSX if they are set already. The
-    /// kernel may not believe it.
+    /// Sets FP, VEC and VSX in `gp_regs[PT_MSR]`, as far as the frame has what they stand for: FP
+    /// always, VEC and VSX if they are set already. The kernel may not believe it.
     ClaimFacilities,
     /// Clears VEC there: the frame's VRs do not count, and are zero after the return.
     DropVmx,
@@ -242,9 +246,11 @@ pub enum Interrupt {
     External,
     /// 0xa00, the IPI that `kick_process` sends.
     Doorbell,
-    /// 0x300: a store to a page that the task has not touched yet, of a private file mapping. The kernel makes a copy of the file's page, with VMX.
+    /// 0x300: a store to a page that the task has not touched yet, of a private file mapping. The
+    /// kernel makes a copy of the file's page, with VMX.
     DataStorage,
-    /// 0x100, not maskable: a hypervisor or a debugger wants the CPU's attention. It has a stack of its own and returns without doing what is pending.
+    /// 0x100, not maskable: a hypervisor or a debugger wants the CPU's attention. It has a stack of
+    /// its own and returns without doing what is pending.
     SystemReset,
 }
 
@@ -295,8 +301,10 @@ pub struct Pending {
     )]
     #[schemars(with = "SignalNumber")]
     pub signal: Option<u8>,
-    /// A tracer stops the task on its way back to user space, looks at its registers, perhaps changes some, and lets it go. The task's turn is over: whoever
-    /// is next runs. Neither beside `switch` nor late, and not in a call after which others run before the task can stop (`sched_yield`, `vfork`, `exit`).
+    /// A tracer stops the task on its way back to user space, looks at its registers, perhaps
+    /// changes some, and lets it go. The task's turn is over: whoever is next runs. Neither beside
+    /// `switch` nor late, and not in a call after which others run before the task can stop
+    /// (`sched_yield`, `vfork`, `exit`).
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -304,12 +312,14 @@ pub struct Pending {
     )]
     #[schemars(with = "Ptrace")]
     pub ptrace: Option<Ptrace>,
-    /// An interrupt of a device whose softirq would use VMX if it could (a network card's, whose packets are encrypted). In an interrupt of a kernel that may be using VMX itself it
-    /// cannot.
+    /// An interrupt of a device whose softirq would use VMX if it could (a network card's, whose
+    /// packets are encrypted). In an interrupt of a kernel that may be using VMX itself it cannot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub softirq: bool,
-    /// Of a system call or an access: how many places in the kernel at which an interrupt can come are passed before it comes that brings all this. 0: it comes
-    /// at the start. Which places there are is up to the kernel: a step of a save path in the model, a basic block in a real one.
+    /// Of a system call or an access: how many places in the kernel at which an interrupt can come
+    /// are passed before it comes that brings all this. 0: it comes at the start. Which places
+    /// there are is up to the kernel: a step of a save path in the model, a basic block in a real
+    /// one.
     #[serde(
         default,
         skip_serializing_if = "is_zero",

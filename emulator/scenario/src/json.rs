@@ -1,4 +1,5 @@
-//! Scenarios as JSON text: reading with exact places of errors, and the one canonical way to write them.
+//! Scenarios as JSON text: reading with exact places of errors, and the one canonical way to write
+//! them.
 //!
 //! Spelling of the parts is in the modules below, what makes a scenario valid in `validate`.
 
@@ -29,7 +30,8 @@ pub(crate) const VERSION: u64 = 1;
 const MESSAGE_CHARS: usize = 400;
 
 impl Scenario {
-    /// Reads and validates a scenario; `origin` is what errors call the text, usually its file name.
+    /// Reads and validates a scenario; `origin` is what errors call the text, usually its file
+    /// name.
     pub fn from_json(text: &str, origin: &str) -> Result<Scenario, ScenarioError> {
         let Ok(Text(document)) = serde_json::from_str::<Text>(text) else {
             return Err(explain(text, origin));
@@ -41,7 +43,8 @@ impl Scenario {
         }
     }
 
-    /// Writes a scenario the canonical way: equal scenarios give equal bytes, and reading gives the same scenario back.
+    /// Writes a scenario the canonical way: equal scenarios give equal bytes, and reading gives the
+    /// same scenario back.
     pub fn to_json(&self) -> String {
         match serde_json::to_value(Document::from(self)) {
             Ok(value) => layout::document(&value),
@@ -100,7 +103,8 @@ fn wrong_version(version: &serde_json::Value) -> Option<String> {
     }
 }
 
-/// The path to the value at fault. Where a key is at fault it is the object that has it, because the message quotes the key.
+/// The path to the value at fault. Where a key is at fault it is the object that has it, because
+/// the message quotes the key.
 fn field_of(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     use serde_path_to_error::Segment;
 

@@ -31,7 +31,8 @@ pub struct Listed {
     pub others: Vec<PathBuf>,
 }
 
-/// Lists a directory's `*.json`, hidden ones left out. What cannot be looked at is a file, and whoever reads it will say why not.
+/// Lists a directory's `*.json`, hidden ones left out. What cannot be looked at is a file, and
+/// whoever reads it will say why not.
 pub fn files_in(dir: &Path) -> io::Result<Listed> {
     let mut listed = Listed::default();
     for entry in fs::read_dir(dir)? {

@@ -1,4 +1,5 @@
-//! What a tracer does with the FP, VMX and VSX registers of a task that it has stopped. Types and sizes only.
+//! What a tracer does with the FP, VMX and VSX registers of a task that it has stopped. Types and
+//! sizes only.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,8 @@ use crate::json::number::U64;
 use crate::json::{object, optional};
 use crate::register::Register;
 
-/// A tracer's doings at one stop. It reads all three register sets each time (NT_PRFPREG, NT_PPC_VMX, NT_PPC_VSX).
+/// A tracer's doings at one stop. It reads all three register sets each time (NT_PRFPREG,
+/// NT_PPC_VMX, NT_PPC_VSX).
 #[derive(
     Clone,
     Copy,
@@ -42,16 +44,19 @@ pub struct Ptrace {
 )]
 #[serde(deny_unknown_fields)]
 pub struct SetRegset {
-    /// `fp`: NT_PRFPREG, f0-f31 and FPSCR. `vmx`: NT_PPC_VMX, v0-v31, VSCR and VRSAVE. `vsx`: NT_PPC_VSX, doubleword 1 of VSR 0-31.
+    /// `fp`: NT_PRFPREG, f0-f31 and FPSCR. `vmx`: NT_PPC_VMX, v0-v31, VSCR and VRSAVE. `vsx`:
+    /// NT_PPC_VSX, doubleword 1 of VSR 0-31.
     pub regset: Facility,
-    /// Seed of the values; equal seeds give equal values. FPSCR gets a rounding mode only, VSCR NJ and SAT.
+    /// Seed of the values; equal seeds give equal values. FPSCR gets a rounding mode only, VSCR NJ
+    /// and SAT.
     #[serde(
         serialize_with = "optional::write_pattern",
         deserialize_with = "optional::pattern"
     )]
     #[schemars(with = "U64")]
     pub pattern: u64,
-    /// How many bytes are written, from the first register on: a multiple of 8, or of 16 for `vmx`. All of them without it.
+    /// How many bytes are written, from the first register on: a multiple of 8, or of 16 for `vmx`.
+    /// All of them without it.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

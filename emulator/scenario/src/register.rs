@@ -10,8 +10,8 @@ use crate::json::names::listed;
 
 /// One architected register (or half of one) of the FP, VMX and VSX facilities.
 ///
-/// `F(n)` is doubleword 0 of VSR n, which is FPR n; `Vs(n)` is doubleword 1 of the same VSR (n in 0..=31);
-/// `V(n)` is VR n, that is VSR 32+n, all 128 bits (Power ISA 3.1, Book I, 7.2.1).
+/// `F(n)` is doubleword 0 of VSR n, which is FPR n; `Vs(n)` is doubleword 1 of the same VSR (n in
+/// 0..=31); `V(n)` is VR n, that is VSR 32+n, all 128 bits (Power ISA 3.1, Book I, 7.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Register {
     /// Doubleword 0 of VSR n, 64 bits.
@@ -54,7 +54,8 @@ impl Register {
         classes.filter(|class| class.is_control())
     }
 
-    /// Which of those that are the only ones of their class it is, from 0 to [`Register::CONTROLS`].
+    /// Which of those that are the only ones of their class it is, from 0 to
+    /// [`Register::CONTROLS`].
     pub fn control_index(self) -> Option<usize> {
         Register::control().position(|control| control == self)
     }

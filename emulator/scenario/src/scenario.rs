@@ -16,7 +16,8 @@ use crate::register::Register;
 pub const MAX_TASKS: usize = 8;
 /// Events in one scenario.
 pub const MAX_EVENTS: usize = 256;
-/// Operations of the user side's interpreter in one scenario: its queue has 512 places, and `END` takes one.
+/// Operations of the user side's interpreter in one scenario: its queue has 512 places, and `END`
+/// takes one.
 pub const MAX_OPERATIONS: usize = 511;
 /// `fill` events in one scenario: so many register images have a place in user memory.
 pub const MAX_FILLS: usize = 32;
@@ -28,7 +29,8 @@ pub struct Scenario {
     pub name: Option<String>,
     /// One or two sentences for people.
     pub about: Option<String>,
-    /// Effects without which the scenario is not about anything: a run in which one of them does not happen is inconclusive.
+    /// Effects without which the scenario is not about anything: a run in which one of them does
+    /// not happen is inconclusive.
     pub needs: Vec<Effect>,
     /// What exists before the first event.
     pub stage: Stage,
@@ -68,8 +70,8 @@ pub struct TaskStage {
     )]
     #[schemars(with = "U64")]
     pub pattern: Option<u64>,
-    /// Registers by name; only of facilities in `uses`: `f<n>` and `fpscr` need FP (or VSX), `vs<n>` VSX, `v<n>` VMX or VSX,
-    /// `vscr` VMX, `vrsave` VMX or VSX.
+    /// Registers by name; only of facilities in `uses`: `f<n>` and `fpscr` need FP (or VSX),
+    /// `vs<n>` VSX, `v<n>` VMX or VSX, `vscr` VMX, `vrsave` VMX or VSX.
     #[serde(
         default,
         skip_serializing_if = "RegisterValues::is_empty",
@@ -77,8 +79,9 @@ pub struct TaskStage {
     )]
     #[schemars(with = "registers::Values")]
     pub registers: RegisterValues,
-    /// `thread.load_fp` when the task comes to its first event; 1 without it. Counts reloads of FP modulo 256: at 0 `restore_math` leaves FP to
-    /// the next FP instruction. Needs FP or VSX in `uses`.
+    /// `thread.load_fp` when the task comes to its first event; 1 without it. Counts reloads of FP
+    /// modulo 256: at 0 `restore_math` leaves FP to the next FP instruction. Needs FP or VSX in
+    /// `uses`.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -173,7 +176,8 @@ pub struct ExpectedDifference {
     /// Where it is seen.
     #[serde(rename = "where")]
     pub place: Place,
-    /// Which register; `None` for [`Place::End`], and where a signal frame's MSR says that it has an area or not.
+    /// Which register; `None` for [`Place::End`], and where a signal frame's MSR says that it has
+    /// an area or not.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

@@ -13,7 +13,8 @@ use crate::scenario::{
 };
 
 impl Scenario {
-    /// Checks every rule; the error names the first field that breaks one (and no file: see [`Scenario::from_json`]).
+    /// Checks every rule; the error names the first field that breaks one (and no file: see
+    /// [`Scenario::from_json`]).
     pub fn validate(&self) -> Result<(), ScenarioError> {
         if let Some(name) = &self.name {
             check_name(name)?;

@@ -1,7 +1,8 @@
-//! What is published beside the crate agrees with it: the schema, the corpus, and pages of the documentation.
+//! What is published beside the crate agrees with it: the schema, the corpus, and pages of the
+//! documentation.
 //!
-//! `CTXFUZZ_BLESS=1 cargo test -p ctxfuzz-scenario --test published` rewrites the schema, and puts corpus files
-//! and examples in canonical form.
+//! `CTXFUZZ_BLESS=1 cargo test -p ctxfuzz-scenario --test published` rewrites the schema, and puts
+//! corpus files and examples in canonical form.
 
 use std::fs;
 use std::path::{Path, PathBuf};

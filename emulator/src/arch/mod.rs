@@ -1,7 +1,8 @@
 //! Facts of the processor that every other part builds on: byte order, registers, MSR bits. Nothing
 //! here imports from another part of this crate.
 //!
-//! What a register is called, how wide it is and whose it is says [`Register`], which scenarios name.
+//! What a register is called, how wide it is and whose it is says [`Register`], which scenarios
+//! name.
 
 mod endian;
 pub mod msr;

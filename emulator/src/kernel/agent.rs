@@ -1,4 +1,5 @@
-//! The agent: the program that is `/init` in a real kernel, built beside the model from the same interpreter (`emulator/agent/`).
+//! The agent: the program that is `/init` in a real kernel, built beside the model from the same
+//! interpreter (`emulator/agent/`).
 
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 
@@ -23,7 +24,8 @@ pub fn symbol(endian: Endian, name: &str) -> Option<u64> {
         .map(|symbol| symbol.address())
 }
 
-/// The section of instructions that interrupt, and that kernels read to do them instead: they stay as they are.
+/// The section of instructions that interrupt, and that kernels read to do them instead: they stay
+/// as they are.
 pub(super) const UNREPAIRED: &str = ".access";
 
 /// Its executable sections but for that one: effective address and bytes.

@@ -1,4 +1,5 @@
-//! Instructions of a kernel as it was built, for reports: what is shown is the kernel's own text, whatever the machine put in its place.
+//! Instructions of a kernel as it was built, for reports: what is shown is the kernel's own text,
+//! whatever the machine put in its place.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Kernel and user images: the model as built for each byte order, once as usual and once shuffled, loaded, with a kernel's defects patched in.
+//! Kernel and user images: the model as built for each byte order, once as usual and once shuffled,
+//! loaded, with a kernel's defects patched in.
 
 use super::agent::UNREPAIRED;
 use object::{Object, ObjectSection, ObjectSegment, SectionKind};
@@ -138,7 +139,8 @@ pub struct KernelImage {
     pub hash: u64,
 }
 
-/// The symbols of a model kernel. The same for every kernel of a build and a byte order: patched words move nothing.
+/// The symbols of a model kernel. The same for every kernel of a build and a byte order: patched
+/// words move nothing.
 pub fn symbols(build: Build, endian: Endian) -> Result<Symbols, ImageError> {
     Ok(Symbols::read(&parse(
         "kernel",

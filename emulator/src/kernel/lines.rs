@@ -1,4 +1,5 @@
-//! Coverage by source line: of the lines that a kernel's debug information names, which were executed, and how often. What counts as executed is up to the caller.
+//! Coverage by source line: of the lines that a kernel's debug information names, which were
+//! executed, and how often. What counts as executed is up to the caller.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -52,11 +53,13 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Every line of a kernel's text, with what was executed: how often, by the address of the instruction.
+    /// Every line of a kernel's text, with what was executed: how often, by the address of the
+    /// instruction.
     pub fn new(symbols: &Symbols, executed: &Executed) -> Lines {
         let mut lines = Lines::default();
         for function in symbols.functions().iter().filter(|f| f.address >= KERNEL) {
-            // What is before the local entry point is for callers in other modules, of which there are none.
+            // What is before the local entry point is for callers in other modules, of which there
+            // are none.
             let start = function.address + function.local_entry;
             let end = function.address + function.size;
             for at in (start..end).step_by(WORD as usize) {
@@ -92,7 +95,8 @@ impl Lines {
         unreached.map(|(place, line)| (place, line.function.as_str()))
     }
 
-    /// As a trace file of lcov (geninfo(1)): lines only, as counts of functions and branches are of another kind there.
+    /// As a trace file of lcov (geninfo(1)): lines only, as counts of functions and branches are of
+    /// another kind there.
     pub fn lcov(&self, name: &str) -> String {
         let mut text = String::new();
         let mut files: BTreeMap<&str, Vec<(u32, u64)>> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! Kernels: what can be named on a command line, what a kernel image contains, and which catalogued defects can be put into the model.
+//! Kernels: what can be named on a command line, what a kernel image contains, and which catalogued
+//! defects can be put into the model.
 //!
 //! Not responsible for running them (see `run`).
 

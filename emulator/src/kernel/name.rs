@@ -1,4 +1,5 @@
-//! How kernels are named: `fixed`, `clobbering`, `repaired`, `fixed+DEFECT[+DEFECT]`, any of these as `shuffled:NAME`, `vmlinux:FILE`.
+//! How kernels are named: `fixed`, `clobbering`, `repaired`, `fixed+DEFECT[+DEFECT]`, any of these
+//! as `shuffled:NAME`, `vmlinux:FILE`.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -16,14 +17,16 @@ pub enum Build {
     /// As everybody uses it.
     #[default]
     Usual,
-    /// At another optimisation level, functions in another order: nothing that holds for causes and signatures may depend on either.
+    /// At another optimisation level, functions in another order: nothing that holds for causes and
+    /// signatures may depend on either.
     Shuffled,
 }
 
 /// What stands before the name of a model of the other build.
 const SHUFFLED: &str = "shuffled:";
 
-/// A kernel as named on a command line or in an `expect` row. Clones share the snapshot of a real kernel once it is loaded.
+/// A kernel as named on a command line or in an `expect` row. Clones share the snapshot of a real
+/// kernel once it is loaded.
 #[derive(Clone, Debug)]
 pub struct KernelName {
     written: String,
@@ -119,7 +122,8 @@ impl KernelName {
         self.vmlinux.as_ref().map(|v| v.path.as_path())
     }
 
-    /// The snapshot of a real kernel: booted the first time ever, loaded the first time here. `None` for a model.
+    /// The snapshot of a real kernel: booted the first time ever, loaded the first time here.
+    /// `None` for a model.
     pub fn snapshot(&self) -> Option<Result<Arc<Snapshot>, SnapshotError>> {
         let vmlinux = self.vmlinux.as_ref()?;
         if let Some(snapshot) = vmlinux.snapshot.get() {

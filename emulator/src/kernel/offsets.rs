@@ -1,12 +1,15 @@
-//! Where a real kernel keeps FP state: structure offsets read off its own code, so that no debug information is needed.
+//! Where a real kernel keeps FP state: structure offsets read off its own code, so that no debug
+//! information is needed.
 //!
-//! `load_up_fpu`, `load_up_altivec`, `save_fpu` and `save_altivec` (arch/powerpc/kernel/fpu.S, vector.S) are assembly: they have had the same shape from 3.x on.
+//! `load_up_fpu`, `load_up_altivec`, `save_fpu` and `save_altivec` (arch/powerpc/kernel/fpu.S,
+//! vector.S) are assembly: they have had the same shape from 3.x on.
 
 use super::image::{FrameLayout, Layout, ThreadLayout};
 
 /// `pt_regs.msr`; fixed by the ABI (arch/powerpc/include/uapi/asm/ptrace.h).
 const PT_REGS_MSR: u64 = 264;
-/// `ucontext.uc_mcontext.gp_regs`, `fp_regs` and `v_regs`; fixed by the ABI (uapi/asm/sigcontext.h, ucontext.h).
+/// `ucontext.uc_mcontext.gp_regs`, `fp_regs` and `v_regs`; fixed by the ABI (uapi/asm/sigcontext.h,
+/// ucontext.h).
 const FRAME: FrameLayout = FrameLayout {
     gp_regs: 232,
     fp_regs: 616,
@@ -124,10 +127,12 @@ pub fn read(
     })
 }
 
-/// What `comm` of the first task begins with: `swapper`, or `swapper/0` on a kernel for several processors.
+/// What `comm` of the first task begins with: `swapper`, or `swapper/0` on a kernel for several
+/// processors.
 const SWAPPER: &[u8] = b"swapper";
 
-/// Where a task has its name: `init_task`'s is known, so it is looked for in its bytes. Nothing but reports needs it.
+/// Where a task has its name: `init_task`'s is known, so it is looked for in its bytes. Nothing but
+/// reports needs it.
 pub fn comm(init_task: &[u8]) -> Option<u64> {
     let mut found = (0u64..).zip(init_task.windows(SWAPPER.len()));
     found.find(|(_, bytes)| *bytes == SWAPPER).map(|(at, _)| at)

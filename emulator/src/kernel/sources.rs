@@ -1,9 +1,11 @@
-//! The source of the kernel model, built into the program: a page about its lines can show them wherever the program runs.
+//! The source of the kernel model, built into the program: a page about its lines can show them
+//! wherever the program runs.
 
 /// Names, as line information has them, and texts; in order of the names.
 const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
-/// The text of a file of the model, by the name that [`super::symbols::Symbols::source`] has for it.
+/// The text of a file of the model, by the name that [`super::symbols::Symbols::source`] has for
+/// it.
 pub fn of_model(file: &str) -> Option<&'static str> {
     let found = SOURCES.binary_search_by_key(&file, |(name, _)| name).ok()?;
     Some(SOURCES[found].1)

@@ -82,7 +82,8 @@ impl Symbols {
         }
     }
 
-    /// Takes the symbols of a real kernel. Source lines are known as long as its vmlinux is where it was, unchanged, and has DWARF.
+    /// Takes the symbols of a real kernel. Source lines are known as long as its vmlinux is where
+    /// it was, unchanged, and has DWARF.
     pub fn from_snapshot(snapshot: &Snapshot) -> Self {
         let functions = snapshot
             .symbols
@@ -151,7 +152,8 @@ impl Symbols {
         Some((parts.join("/"), found.line?))
     }
 
-    /// Names of the functions that the compiler put into another one at an address, innermost first, without that other one.
+    /// Names of the functions that the compiler put into another one at an address, innermost
+    /// first, without that other one.
     pub fn inlined(&self, address: u64) -> Vec<String> {
         let frames = self
             .dwarf()
@@ -179,7 +181,8 @@ impl Symbols {
     }
 }
 
-/// Distance from the global to the local entry point, from a symbol's `st_other`: bits 7:5 hold log2 of it, from 2 on (ELFv2 ABI, 3.4.1).
+/// Distance from the global to the local entry point, from a symbol's `st_other`: bits 7:5 hold
+/// log2 of it, from 2 on (ELFv2 ABI, 3.4.1).
 pub(super) fn local_entry(st_other: u8) -> u64 {
     match st_other >> 5 {
         n @ 2..=6 => 1 << n,

@@ -1,7 +1,7 @@
 //! Effective to physical addresses, and where the machine's own pages are.
 //!
-//! The built-in machine's map is described in docs/internals.md, section 1; [`ModelMap`] is its one implementation. A real kernel's own tables
-//! are read by `radix`.
+//! The built-in machine's map is described in docs/internals.md, section 1; [`ModelMap`] is its one
+//! implementation. A real kernel's own tables are read by `radix`.
 
 use super::radix::RadixMap;
 
@@ -31,7 +31,8 @@ const USER_DATA_PHYSICAL: u64 = 0x30_0000;
 pub const TRAMPOLINES_SIZE: u64 = 0x1_0000;
 const VECTORS_END: u64 = 0x6000;
 
-/// What a page may be used for. Writable and executable never meet: that would keep every store on Unicorn's slow path.
+/// What a page may be used for. Writable and executable never meet: that would keep every store on
+/// Unicorn's slow path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// Read and execute.
@@ -96,7 +97,8 @@ pub enum AddressMap {
 }
 
 impl AddressMap {
-    /// The physical address behind a kernel or user address, whatever the mode and the permissions. All of user data has one, whether the process that runs has touched the page or not.
+    /// The physical address behind a kernel or user address, whatever the mode and the permissions.
+    /// All of user data has one, whether the process that runs has touched the page or not.
     pub fn physical(&self, ea: u64) -> Option<u64> {
         match self {
             AddressMap::Model(map) => map.translate(ea, false).map(|(pa, _)| pa),
@@ -104,7 +106,8 @@ impl AddressMap {
         }
     }
 
-    /// A page of user data that the process which runs has elsewhere than the others: what the host reads and writes there is not what user code does.
+    /// A page of user data that the process which runs has elsewhere than the others: what the host
+    /// reads and writes there is not what user code does.
     pub fn moved_user_data(&self) -> Option<u64> {
         match self {
             AddressMap::Model(_) => None,

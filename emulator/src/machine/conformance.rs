@@ -1,7 +1,9 @@
-//! Does the machine behave as the Power ISA says? Small programs with known results, for the self-test and for whoever asks "is it the emulator?".
+//! Does the machine behave as the Power ISA says? Small programs with known results, for the
+//! self-test and for whoever asks "is it the emulator?".
 //!
-//! Expected values follow Power ISA 3.1 (sections named in each check) and agree with qemu-system-ppc64's power10 model. With [`Options::repair_errata`] off the
-//! checks marked as errata must fail: that is how one knows that they look.
+//! Expected values follow Power ISA 3.1 (sections named in each check) and agree with
+//! qemu-system-ppc64's power10 model. With [`Options::repair_errata`] off the checks marked as
+//! errata must fail: that is how one knows that they look.
 
 mod bench;
 
@@ -62,7 +64,8 @@ pub fn check(endian: Endian, repair_errata: bool) -> Result<Vec<Check>, MachineE
 }
 
 impl Bench {
-    /// ISA 3.1, Book I, 7.2.1.1: the result of a floating-point instruction goes to doubleword 0, and doubleword 1 becomes 0.
+    /// ISA 3.1, Book I, 7.2.1.1: the result of a floating-point instruction goes to doubleword 0,
+    /// and doubleword 1 becomes 0.
     fn fpr_writes(&self) -> Result<Vec<Check>, MachineError> {
         let mut checks = Vec::new();
         for (name, write) in [
@@ -115,7 +118,8 @@ impl Bench {
         ])
     }
 
-    /// Book I, 4.6.10: FI is written like any other bit of FPSCR, and kept where it is not selected.
+    /// Book I, 4.6.10: FI is written like any other bit of FPSCR, and kept where it is not
+    /// selected.
     fn fraction_inexact(&self) -> Result<Vec<Check>, MachineError> {
         let after = |more: &[u32]| -> Result<u64, MachineError> {
             let code = [FRACTION_INEXACT, more].concat();
@@ -151,7 +155,8 @@ impl Bench {
         ])
     }
 
-    /// `stvx` stores the quadword in the byte order of the machine (Book I, 6.7.3), `lxvd2x` two doublewords in order (Book I, 7.6.3).
+    /// `stvx` stores the quadword in the byte order of the machine (Book I, 6.7.3), `lxvd2x` two
+    /// doublewords in order (Book I, 7.6.3).
     fn vector_memory_order(&self) -> Result<Vec<Check>, MachineError> {
         let machine = self.run(VECTOR_MEMORY_ORDER, &[], &[], None)?;
         let file = machine.registers()?;
@@ -183,7 +188,8 @@ impl Bench {
         ])
     }
 
-    /// As `fpr_writes`, in user mode with FP but not VSX available: the repair may not change what is available.
+    /// As `fpr_writes`, in user mode with FP but not VSX available: the repair may not change what
+    /// is available.
     fn user_mode_fpr_write(&self) -> Result<Vec<Check>, MachineError> {
         let machine = self.run(ENTER_USER_FP, USER_LFD, &[], None)?;
         let file = machine.registers()?;
@@ -209,7 +215,8 @@ impl Bench {
         ])
     }
 
-    /// Book III, 7.5.13: SRR0 is the next instruction, SRR1 the old MSR; the handler runs with EE, PR, FP, VEC, VSX off.
+    /// Book III, 7.5.13: SRR0 is the next instruction, SRR1 the old MSR; the handler runs with EE,
+    /// PR, FP, VEC, VSX off.
     fn system_call(&self) -> Result<Vec<Check>, MachineError> {
         let vectors = [(0x4c00, HANDLER)];
         let machine = self.run(ENTER_USER_FP, USER_SC, &vectors, None)?;
@@ -259,7 +266,8 @@ impl Bench {
         ])
     }
 
-    /// Book III, 7.5.27: `scv` puts the next instruction into LR and the MSR into CTR; `rfscv` returns by them.
+    /// Book III, 7.5.27: `scv` puts the next instruction into LR and the MSR into CTR; `rfscv`
+    /// returns by them.
     fn system_call_vectored(&self) -> Result<Vec<Check>, MachineError> {
         let vectors = [(0x3000, HANDLER_SCV)];
         let machine = self.run(ENTER_USER_FP, USER_SCV, &vectors, None)?;
@@ -283,14 +291,16 @@ impl Bench {
         ])
     }
 
-    /// Book III, 7.5.9: SRR0 is the instruction that needs the facility, even where the machine has replaced it.
+    /// Book III, 7.5.9: SRR0 is the instruction that needs the facility, even where the machine has
+    /// replaced it.
     fn unavailable(&self) -> Result<Vec<Check>, MachineError> {
         let vectors = [(0x4800, HANDLER)];
         let machine = self.run(ENTER_USER, USER_UNAVAILABLE, &vectors, None)?;
         self.entry("fp", &machine, USER_TEXT + 4, USER_MSR | self.little())
     }
 
-    /// Book I, 4.4: an enabled zero divide is a program interrupt at the instruction if FE0 or FE1 is on, and leaves its target alone.
+    /// Book I, 4.4: an enabled zero divide is a program interrupt at the instruction if FE0 or FE1
+    /// is on, and leaves its target alone.
     fn enabled_exception(&self) -> Result<Vec<Check>, MachineError> {
         let vectors = [(0x4700, HANDLER_PROGRAM)];
         let run = |enter| self.run(enter, USER_ZERO_DIVIDE, &vectors, None);
@@ -305,7 +315,8 @@ impl Bench {
         let file = taken.registers()?;
         Ok(vec![
             Check {
-                // Without repairs the `mtfsf` before it leaves an exception behind, which comes late.
+                // Without repairs the `mtfsf` before it leaves an exception behind, which comes
+                // late.
                 erratum: true,
                 ..check(
                     "enabled zero divide: SRR0 is the instruction",

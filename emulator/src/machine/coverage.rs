@@ -1,6 +1,7 @@
 //! Guest edge coverage: which pairs of basic blocks the kernel went through.
 
-/// Bytes of a map for the model. Two of them make 8 KiB, which keeps a fuzzing engine's own cost low.
+/// Bytes of a map for the model. Two of them make 8 KiB, which keeps a fuzzing engine's own cost
+/// low.
 pub const MODEL_MAP: usize = 4096;
 /// Bytes of a map for a real kernel, where a campaign sees some ten thousand edges.
 pub const REAL_MAP: usize = 1 << 16;

@@ -1,7 +1,8 @@
 //! The Unicorn engine behind a machine: its set-up and its hooks.
 //!
-//! All knowledge of Unicorn's ppc64 behaviour (exception numbers, where PC is when one arrives) is here and in the modules below: `interrupts` turns exceptions into
-//! deliveries and stops, `calls` serves host calls, `paging` translates for a real kernel.
+//! All knowledge of Unicorn's ppc64 behaviour (exception numbers, where PC is when one arrives) is
+//! here and in the modules below: `interrupts` turns exceptions into deliveries and stops, `calls`
+//! serves host calls, `paging` translates for a real kernel.
 
 mod calls;
 mod ground;
@@ -40,8 +41,10 @@ use self::paging::{Fault, translate};
 pub(super) use self::reads::{answered, refuse};
 pub(super) use self::reads::{gpr, read, refusal};
 
-/// Bytes of translation buffer. The default, 1 GiB an engine, looks like a memory leak to a fuzzer, and so does one that fills for as long as a campaign runs: code is translated once for every state
-/// of the facility bits it is met in, and rare ones turn up for millions of runs. This one is full after some ten thousand, and what runs all the time is translated once more then.
+/// Bytes of translation buffer. The default, 1 GiB an engine, looks like a memory leak to a fuzzer,
+/// and so does one that fills for as long as a campaign runs: code is translated once for every
+/// state of the facility bits it is met in, and rare ones turn up for millions of runs. This one is
+/// full after some ten thousand, and what runs all the time is translated once more then.
 const TRANSLATION_BUFFER: u32 = 13 << 19;
 /// A real kernel is larger.
 const LARGE_TRANSLATION_BUFFER: u32 = 64 << 20;
@@ -210,13 +213,15 @@ impl<H: Host> Inner<H> {
         self.code_pages.contains(pa)
     }
 
-    /// Whether the emulator may know user translations that are no longer right once memory has been put back.
+    /// Whether the emulator may know user translations that are no longer right once memory has
+    /// been put back.
     pub(super) fn translations_changed(&mut self) -> bool {
         std::mem::take(&mut self.translations_changed)
     }
 
     fn trampolines(&self, pc: u64) -> &Trampolines {
-        // The upper half of the address space is the kernel's, the machine's own pages for it included.
+        // The upper half of the address space is the kernel's, the machine's own pages for it
+        // included.
         if pc >> 63 == 1 {
             &self.kernel_trampolines
         } else {
@@ -439,7 +444,8 @@ fn look<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     inner.samples.take(block, site, &inner.memory, &inner.map);
 }
 
-/// As [`on_block`], with time going on and timers expiring. Some hundred million of these are a campaign's minute: it does nothing that can wait.
+/// As [`on_block`], with time going on and timers expiring. Some hundred million of these are a
+/// campaign's minute: it does nothing that can wait.
 fn on_real_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64, size: u32) {
     on_block(uc, pc, size);
     let inner = uc.get_data_mut();
@@ -473,7 +479,8 @@ fn on_instruction<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     let inner = uc.get_data();
     let trampolines = inner.trampolines(pc);
     let (pc, word) = match trampolines.site_of(pc) {
-        // Only the replaced instruction itself counts, once; the rest of a trampoline is not the guest's.
+        // Only the replaced instruction itself counts, once; the rest of a trampoline is not the
+        // guest's.
         Some(_) if !trampolines.runs_original(pc) => return,
         Some((site, word)) => (site, word),
         None if trampolines.branches_away(pc) => return,

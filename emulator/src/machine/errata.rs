@@ -1,22 +1,29 @@
 //! Repairs of what Unicorn does differently from the Power ISA, all in one place.
 //!
-//! **Erratum 1**: writing an FPR leaves doubleword 1 of its VSR alone, where ISA 3.1 makes it zero. Zeroing needs MSR\[VSX\], which the code under test may
-//! not have: the host turns it on around the zeroing, so that no facility check of the guest changes.
-//! **Erratum 2**: the register API truncates FPSCR to 32 bits. The machine never uses it for FPSCR (see `state`).
-//! **Erratum 3**: `mtfsf`, `mtfsfi` and `mtfsb0/1` always clear FPSCR\[FI\], and `xvadddp` writes it, where the ISA writes it like any other bit, or leaves it alone if it is not selected.
-//! A kernel that reloads FPSCR would seem to lose the bit. The host notes what FI has to become before the instruction and mends it afterwards.
+//! **Erratum 1**: writing an FPR leaves doubleword 1 of its VSR alone, where ISA 3.1 makes it zero.
+//! Zeroing needs MSR\[VSX\], which the code under test may not have: the host turns it on around
+//! the zeroing, so that no facility check of the guest changes. **Erratum 2**: the register API
+//! truncates FPSCR to 32 bits. The machine never uses it for FPSCR (see `state`). **Erratum 3**:
+//! `mtfsf`, `mtfsfi` and `mtfsb0/1` always clear FPSCR\[FI\], and `xvadddp` writes it, where the
+//! ISA writes it like any other bit, or leaves it alone if it is not selected. A kernel that
+//! reloads FPSCR would seem to lose the bit. The host notes what FI has to become before the
+//! instruction and mends it afterwards.
 //!
-//! **Not repaired**: an enabled invalid-operation or zero-divide exception ought to keep the result out of its register even with FE0 = FE1 = 0; Unicorn writes it.
-//! The oracles take results as undefined where exceptions are enabled.
-//! An enabled exception that was set before FE0 or FE1 was turned on ought to be delivered then; Unicorn delivers only what an instruction causes. FPSCR\[FEX\] may stay set
-//! when the enables are cleared; no oracle looks at it.
+//! **Not repaired**: an enabled invalid-operation or zero-divide exception ought to keep the result
+//! out of its register even with FE0 = FE1 = 0; Unicorn writes it. The oracles take results as
+//! undefined where exceptions are enabled. An enabled exception that was set before FE0 or FE1 was
+//! turned on ought to be delivered then; Unicorn delivers only what an instruction causes.
+//! FPSCR\[FEX\] may stay set when the enables are cleared; no oracle looks at it.
 //!
-//! In a real kernel three more kinds of instruction are replaced. The **time base** (and what counts it: PURR, SPURR, VTB) is read from the machine's page, where the
-//! machine keeps a time of its own: Unicorn's comes from the host's clock. Writes of the decrementer do nothing, as the machine decides when it expires. **Priority hints**,
-//! which end an emulation, are nops. **PIDR** writes are noted, because translation depends on them.
+//! In a real kernel three more kinds of instruction are replaced. The **time base** (and what
+//! counts it: PURR, SPURR, VTB) is read from the machine's page, where the machine keeps a time of
+//! its own: Unicorn's comes from the host's clock. Writes of the decrementer do nothing, as the
+//! machine decides when it expires. **Priority hints**, which end an emulation, are nops. **PIDR**
+//! writes are noted, because translation depends on them.
 //!
-//! For 1 and 3, each such instruction in loaded text is replaced by a branch to a trampoline that runs it between host calls.
-//! A trampoline is invisible: an exception inside it is reported at the replaced instruction ([`Trampolines::site_of`]).
+//! For 1 and 3, each such instruction in loaded text is replaced by a branch to a trampoline that
+//! runs it between host calls. A trampoline is invisible: an exception inside it is reported at the
+//! replaced instruction ([`Trampolines::site_of`]).
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +40,8 @@ use super::memory::Memory;
 const SCRATCH: u16 = 0x70f0;
 /// FPSCR\[FI\], fraction inexact.
 pub const FI: u64 = 0x2_0000;
-/// Words of a trampoline for erratum 1: the instruction, a host call, the zeroing, the way back; and the same again for a guest without MSR\[VSX\].
+/// Words of a trampoline for erratum 1: the instruction, a host call, the zeroing, the way back;
+/// and the same again for a guest without MSR\[VSX\].
 const WORDS: u64 = 16;
 const STRIDE: u64 = WORDS * 4;
 /// Offset of the host call that asks whether VSX is on.
@@ -43,7 +51,8 @@ const LENT: u64 = 0x20;
 /// Offset of the host call that ends the loan.
 const RETURN_LOAN: u64 = LENT + 0x14;
 
-/// Offset of the host call before the instruction in a trampoline for erratum 3, whose instruction follows, and a second host call after that.
+/// Offset of the host call before the instruction in a trampoline for erratum 3, whose instruction
+/// follows, and a second host call after that.
 const NOTE_INEXACT: u64 = 0;
 const MEND_INEXACT: u64 = 8;
 
@@ -149,8 +158,9 @@ impl Trampolines {
         }
     }
 
-    /// Replaces every instruction with an erratum in `words` words of text at `text` (effective; `to_physical` gives the physical address). One that cannot be
-    /// replaced, for want of room or reach, is an error: its address.
+    /// Replaces every instruction with an erratum in `words` words of text at `text` (effective;
+    /// `to_physical` gives the physical address). One that cannot be replaced, for want of room or
+    /// reach, is an error: its address.
     pub fn repair(
         &mut self,
         memory: &Memory,
@@ -202,7 +212,8 @@ impl Trampolines {
         self.originals.insert(address, Original { word, in_place });
     }
 
-    /// The replaced instruction whose trampoline holds this address, and the offset in the trampoline.
+    /// The replaced instruction whose trampoline holds this address, and the offset in the
+    /// trampoline.
     fn entry(&self, pc: u64) -> Option<(Site, u64)> {
         let offset = pc.checked_sub(self.pool.ea)?;
         let site = *self.sites.get(usize::try_from(offset / STRIDE).ok()?)?;

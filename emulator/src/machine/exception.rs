@@ -1,8 +1,9 @@
 //! Exceptions vectored as the Power ISA says: SRR0, SRR1, the new MSR, and the AIL=3 address.
 //!
-//! The host cannot write SRR0 and SRR1, so delivery runs a short stub first that takes them from the machine page. `scv` and `rfscv`, which Unicorn does not
-//! have, need only registers the host can write. The stubs are made here and not assembled, as the other programs of the machine are (emulator/programs): each ends in a branch to
-//! an address that is known when a machine is made.
+//! The host cannot write SRR0 and SRR1, so delivery runs a short stub first that takes them from
+//! the machine page. `scv` and `rfscv`, which Unicorn does not have, need only registers the host
+//! can write. The stubs are made here and not assembled, as the other programs of the machine are
+//! (emulator/programs): each ends in a branch to an address that is known when a machine is made.
 
 use super::address::{KERNEL, OwnPages};
 use super::instruction::{branch, ld_absolute, mtspr};
@@ -12,7 +13,8 @@ use crate::arch::msr;
 /// Interrupts of the SRR class that this machine delivers, by vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Vector {
-    /// 0x100, of the model only: hardware takes it in real mode, whatever AIL says, and this machine as if AIL counted.
+    /// 0x100, of the model only: hardware takes it in real mode, whatever AIL says, and this
+    /// machine as if AIL counted.
     SystemReset,
     /// 0x300, a load or store that cannot be translated or is not permitted.
     DataStorage,
@@ -95,7 +97,8 @@ impl Vector {
         }
     }
 
-    /// Whether an instruction caused it that should not have, if it was the kernel's: everything but interrupts from outside and system calls.
+    /// Whether an instruction caused it that should not have, if it was the kernel's: everything
+    /// but interrupts from outside and system calls.
     pub fn is_error(self) -> bool {
         !matches!(
             self,
@@ -108,8 +111,9 @@ impl Vector {
         )
     }
 
-    /// Whether user code takes it because it wants the kernel to do something, by a system call, or by a load or store that the kernel does instead; and not on its way there, as for a
-    /// page that is not there yet.
+    /// Whether user code takes it because it wants the kernel to do something, by a system call, or
+    /// by a load or store that the kernel does instead; and not on its way there, as for a page
+    /// that is not there yet.
     pub fn is_request(self) -> bool {
         matches!(
             self,
@@ -145,7 +149,8 @@ const DSISR: u32 = 18;
 /// Where a stub finds the interrupted r3 to r6, in the machine's page.
 const SAVED: u16 = 0x7000;
 
-/// Writes the delivery stubs into memory: they take SRR0, SRR1, DAR and DSISR from r3 to r6, and put the interrupted values of these back.
+/// Writes the delivery stubs into memory: they take SRR0, SRR1, DAR and DSISR from r3 to r6, and
+/// put the interrupted values of these back.
 pub fn install_stubs(memory: &Memory, own: &OwnPages) {
     for vector in Vector::STUBBED {
         let sprs: &[u32] = if vector.has_data() {
@@ -166,7 +171,8 @@ pub fn install_stubs(memory: &Memory, own: &OwnPages) {
     }
 }
 
-/// MSR in force in the handler of an SRR-class interrupt taken with MSR `old` (Power ISA 3.1, Book III, 7.5; interrupts run in the machine's one byte order).
+/// MSR in force in the handler of an SRR-class interrupt taken with MSR `old` (Power ISA 3.1, Book
+/// III, 7.5; interrupts run in the machine's one byte order).
 pub fn handler_msr(old: u64) -> u64 {
     use crate::arch::msr::*;
     (old | SF) & !(EE | PR | FP | VEC | VSX | FE0 | FE1 | SE | BE | PMM | RI)
@@ -230,7 +236,8 @@ pub fn deliver(
     }
 }
 
-/// MSR after `rfscv`, which takes it from CTR; a hypervisor bit and the reason bits cannot be set by it.
+/// MSR after `rfscv`, which takes it from CTR; a hypervisor bit and the reason bits cannot be set
+/// by it.
 pub fn rfscv_msr(old: u64, ctr: u64) -> u64 {
     let user = msr::SF
         | msr::VEC

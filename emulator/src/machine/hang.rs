@@ -1,4 +1,5 @@
-//! Telling a hang from a run that is merely long: a deterministic machine whose whole state recurs will never end.
+//! Telling a hang from a run that is merely long: a deterministic machine whose whole state recurs
+//! will never end.
 
 use unicorn_engine::{RegisterPPC, Unicorn};
 use xxhash_rust::xxh3::xxh3_64;
@@ -9,7 +10,8 @@ use super::pages::PageSet;
 use super::radix::OWN_SIZE;
 use super::state::SavedState;
 
-/// Basic blocks to go on for, looking for a recurrence. Loops of a kernel that cannot get on are far shorter.
+/// Basic blocks to go on for, looking for a recurrence. Loops of a kernel that cannot get on are
+/// far shorter.
 const PATIENCE: u64 = 20_000;
 
 /// Watches a run that is out of budget.
@@ -26,7 +28,8 @@ struct Checkpoint {
 }
 
 impl Probe {
-    /// Looks at the state on entry of a block: `Some(true)` if it has been seen before, `Some(false)` if patience is over.
+    /// Looks at the state on entry of a block: `Some(true)` if it has been seen before,
+    /// `Some(false)` if patience is over.
     pub(super) fn block<D: Grounded>(
         &mut self,
         uc: &Unicorn<'_, D>,
@@ -77,7 +80,8 @@ fn general<D>(uc: &Unicorn<'_, D>) -> Option<u64> {
 fn whole<D: Grounded>(uc: &Unicorn<'_, D>, memory: &Memory) -> Option<u64> {
     let mut state = SavedState::new(uc).ok()?;
     state.save(uc).ok()?;
-    // Memory that nobody wrote is as it was before; the machine's own pages, where time goes on, are behind the guest's.
+    // Memory that nobody wrote is as it was before; the machine's own pages, where time goes on,
+    // are behind the guest's.
     let contents = match memory.written() {
         Some(written) => {
             let guest = (memory.size() as u64).saturating_sub(OWN_SIZE);

@@ -1,6 +1,8 @@
-//! The few facts about Power instruction words that the machine needs: encodings it emits, and which instructions write what.
+//! The few facts about Power instruction words that the machine needs: encodings it emits, and
+//! which instructions write what.
 //!
-//! Field positions follow Power ISA 3.1, Book I, 1.6. Not a disassembler (see `disassembly` in the trace module).
+//! Field positions follow Power ISA 3.1, Book I, 1.6. Not a disassembler (see `disassembly` in the
+//! trace module).
 
 /// `sc 63`: a call to the host (docs/internals.md, section 2).
 pub const HOST_CALL: u32 = 0x4400_07e2;
@@ -60,8 +62,10 @@ fn extended(word: u32) -> u32 {
     (word >> 1) & 0x3ff
 }
 
-/// Whether a word in kernel text is data that looks like an FP instruction no kernel has. Compilers put the offsets of `switch` tables there: a short way back looks like an
-/// operation on f31 whose operand is f30 or f31. Assembly has kernel addresses there: their upper half looks like `lfs f0,0(0)`.
+/// Whether a word in kernel text is data that looks like an FP instruction no kernel has. Compilers
+/// put the offsets of `switch` tables there: a short way back looks like an operation on f31 whose
+/// operand is f30 or f31. Assembly has kernel addresses there: their upper half looks like `lfs
+/// f0,0(0)`.
 pub fn is_data_in_text(word: u32) -> bool {
     // `mtfsf` of all fields (L=1) is the exception.
     word == 0xc000_0000 || word >= 0xfffe_0000 && word & 0xffff_07ff != 0xfffe_058e
@@ -78,8 +82,9 @@ pub fn written_process_id(word: u32) -> Option<u8> {
         .then_some(((word >> 21) & 31) as u8)
 }
 
-/// What stands for an instruction of a real kernel that the machine must not leave to the emulator: priority hints, reads of the time base and of what counts it,
-/// writes of the decrementer (see `errata`).
+/// What stands for an instruction of a real kernel that the machine must not leave to the emulator:
+/// priority hints, reads of the time base and of what counts it, writes of the decrementer (see
+/// `errata`).
 pub fn replaced_in_place(word: u32) -> Option<u32> {
     const NOP: u32 = 0x6000_0000;
     match word {
@@ -104,7 +109,8 @@ fn primary(word: u32) -> u32 {
 
 /// The FPR that an instruction writes through the floating-point facility, if it does.
 ///
-/// From ISA 3.1 on (and in hardware before), such a write makes doubleword 1 of the VSR zero. VSX instructions are not meant here: they write both halves themselves.
+/// From ISA 3.1 on (and in hardware before), such a write makes doubleword 1 of the VSR zero. VSX
+/// instructions are not meant here: they write both halves themselves.
 pub fn written_fpr(word: u32) -> Option<u32> {
     let target = (word >> 21) & 31;
     let extended = (word >> 1) & 0x3ff;
@@ -148,8 +154,9 @@ pub fn written_fpr(word: u32) -> Option<u32> {
     writes.then_some(target)
 }
 
-/// Whether an instruction writes FPSCR but not FI as the status of a computation: `mtfsf`, `mtfsfi`, `mtfsb0`, `mtfsb1`, and the double-precision VSX vector
-/// arithmetic of this project (`xvadddp`), which sets exception bits but leaves FI and FR alone (Power ISA 3.1, Book I, 7.4).
+/// Whether an instruction writes FPSCR but not FI as the status of a computation: `mtfsf`,
+/// `mtfsfi`, `mtfsb0`, `mtfsb1`, and the double-precision VSX vector arithmetic of this project
+/// (`xvadddp`), which sets exception bits but leaves FI and FR alone (Power ISA 3.1, Book I, 7.4).
 pub fn keeps_or_moves_inexact(word: u32) -> bool {
     match primary(word) {
         63 => matches!((word >> 1) & 0x3ff, 38 | 70 | 134 | 711),
@@ -158,8 +165,9 @@ pub fn keeps_or_moves_inexact(word: u32) -> bool {
     }
 }
 
-/// What FPSCR\[FI\] (bit 46) becomes by an instruction that [`keeps_or_moves_inexact`]: from `source` (the FPR of `mtfsf`), or what it was if the instruction does not select it
-/// (Power ISA 3.1, Book I, 4.6.10).
+/// What FPSCR\[FI\] (bit 46) becomes by an instruction that [`keeps_or_moves_inexact`]: from
+/// `source` (the FPR of `mtfsf`), or what it was if the instruction does not select it (Power ISA
+/// 3.1, Book I, 4.6.10).
 pub fn inexact_after(word: u32, before: bool, source: impl Fn(u32) -> u64) -> bool {
     const FI: u64 = 0x2_0000;
     let low_word = (word >> 16) & 1 == 0;
@@ -177,7 +185,8 @@ pub fn inexact_after(word: u32, before: bool, source: impl Fn(u32) -> u64) -> bo
     }
 }
 
-/// Whether an instruction may change a VSR, FPSCR, VSCR or VRSAVE. May say yes too often, never no wrongly (for instructions the machine has).
+/// Whether an instruction may change a VSR, FPSCR, VSCR or VRSAVE. May say yes too often, never no
+/// wrongly (for instructions the machine has).
 pub fn touches_vector_state(word: u32) -> bool {
     const VRSAVE: u32 = 256;
     match primary(word) {
@@ -190,7 +199,8 @@ pub fn touches_vector_state(word: u32) -> bool {
             6 | 7 | 38 | 39 | 71 | 103 | 359
             // lfsx, lfsux, lfdx, lfdux, lfiwax, lfiwzx
             | 535 | 567 | 599 | 631 | 855 | 887
-            // lxsiwzx, lxsiwax, lxvx, lxvl, lxvll, lxvdsx, lxvwsx, lxsspx, lxsdx, lxvw4x, lxsibzx, lxvh8x, lxsihzx, lxvd2x, lxvb16x
+            // lxsiwzx, lxsiwax, lxvx, lxvl, lxvll, lxvdsx, lxvwsx, lxsspx, lxsdx, lxvw4x, lxsibzx,
+            // lxvh8x, lxsihzx, lxvd2x, lxvb16x
             | 12 | 76 | 268 | 269 | 301 | 332 | 364 | 524 | 588 | 780 | 781 | 812 | 813 | 844 | 876
             // mtvsrd, mtvsrwa, mtvsrwz, mtvsrws, mtvsrdd
             | 179 | 211 | 243 | 403 | 435
@@ -199,8 +209,8 @@ pub fn touches_vector_state(word: u32) -> bool {
     }
 }
 
-/// The VSR that an instruction loads, if that is all it changes, whatever the values are: `lfs`, `lfd`, `lvx`, `lxvd2x` and their like that leave their address alone.
-/// May say no too often.
+/// The VSR that an instruction loads, if that is all it changes, whatever the values are: `lfs`,
+/// `lfd`, `lvx`, `lxvd2x` and their like that leave their address alone. May say no too often.
 pub fn loaded_vsr(word: u32) -> Option<u8> {
     let target = ((word >> 21) & 31) as u8;
     match (primary(word), extended(word)) {
@@ -214,7 +224,8 @@ pub fn loaded_vsr(word: u32) -> Option<u8> {
     }
 }
 
-/// Whether an instruction stores a VSR: `stfs`, `stfd`, `stvx`, `stxvd2x` and their like. May say no too often.
+/// Whether an instruction stores a VSR: `stfs`, `stfd`, `stvx`, `stxvd2x` and their like. May say
+/// no too often.
 pub fn stores_vsr(word: u32) -> bool {
     match (primary(word), extended(word)) {
         // stfs, stfd; stfsx, stfdx
@@ -239,7 +250,8 @@ pub fn swapped_vsr(word: u32) -> Option<u8> {
     }
 }
 
-/// Whether an instruction changes a GPR other than the stack pointer and nothing else: `addi`, `addis`, as between loads whose offset is in a register. May say no too often.
+/// Whether an instruction changes a GPR other than the stack pointer and nothing else: `addi`,
+/// `addis`, as between loads whose offset is in a register. May say no too often.
 pub fn sets_gpr_only(word: u32) -> bool {
     matches!(primary(word), 14 | 15) && (word >> 21) & 31 != 1
 }

@@ -61,7 +61,8 @@ pub(super) fn layout(endian: Endian) -> Result<StateLayout, MachineError> {
         ] {
             let _ = uc.reg_write(register, value);
         }
-        // Ends at the host call with an error or without; what counts is what is found in the state.
+        // Ends at the host call with an error or without; what counts is what is found in the
+        // state.
         let _ = Unicorn::emu_start(&mut uc, start, u64::MAX - 3, 0, 0);
         let mut state = SavedState::new(&uc).map_err(engine("save state"))?;
         state.save(&uc).map_err(engine("save state"))?;

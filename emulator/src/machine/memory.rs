@@ -1,4 +1,5 @@
-//! Physical memory of the emulated machine, shared with Unicorn by pointer so that the host reads and resets it at memcpy speed.
+//! Physical memory of the emulated machine, shared with Unicorn by pointer so that the host reads
+//! and resets it at memcpy speed.
 //!
 //! Not responsible for translation (see `address`) or for who may access what.
 
@@ -29,8 +30,9 @@ impl Drop for Allocation {
 
 /// A handle to guest physical memory; clones share the bytes.
 ///
-/// All accesses go through raw pointers and never create a reference: translated guest code writes the same bytes (on the same thread, never at the same time).
-/// An access outside memory reads as zero and writes nothing: guest-made addresses must not be able to stop the host.
+/// All accesses go through raw pointers and never create a reference: translated guest code writes
+/// the same bytes (on the same thread, never at the same time). An access outside memory reads as
+/// zero and writes nothing: guest-made addresses must not be able to stop the host.
 #[derive(Clone)]
 pub struct Memory {
     allocation: Rc<Allocation>,
@@ -69,7 +71,8 @@ impl Memory {
         self.allocation.layout.size()
     }
 
-    /// The pages written since they were last put back: by the host through this handle, by the guest as far as the machine notes it.
+    /// The pages written since they were last put back: by the host through this handle, by the
+    /// guest as far as the machine notes it.
     pub fn written(&self) -> Option<&RefCell<PageSet>> {
         self.written.as_deref()
     }
@@ -128,11 +131,13 @@ impl Memory {
         }
     }
 
-    /// Fills a range with a repeated 64-bit value derived from a seed (host order: the value means nothing to the guest).
+    /// Fills a range with a repeated 64-bit value derived from a seed (host order: the value means
+    /// nothing to the guest).
     pub fn poison(&self, pa: u64, len: usize, seed: u64) {
         let start = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let words = (0..len.div_ceil(8) as u64).map(|i| start.wrapping_add(i).rotate_left(17));
-        // Whole doublewords and then cut: a copy of a length that the compiler does not know would be a call each.
+        // Whole doublewords and then cut: a copy of a length that the compiler does not know would
+        // be a call each.
         let mut bytes: Vec<u8> = words.flat_map(u64::to_ne_bytes).collect();
         bytes.truncate(len);
         self.write(pa, &bytes);

@@ -1,7 +1,9 @@
 //! The emulated ppc64 processor and its memory: Unicorn, made to behave as the Power ISA says.
 //!
-//! A machine runs loaded images from a snapshot, delivers exceptions to their vectors, counts guest edges, keeps a budget, and says in a typed way why it stopped.
-//! It knows nothing of kernels, tasks or scenarios: what a host call means is up to its [`Host`]. Nothing else in the project knows Unicorn.
+//! A machine runs loaded images from a snapshot, delivers exceptions to their vectors, counts guest
+//! edges, keeps a budget, and says in a typed way why it stopped. It knows nothing of kernels,
+//! tasks or scenarios: what a host call means is up to its [`Host`]. Nothing else in the project
+//! knows Unicorn.
 
 pub mod address;
 pub mod conformance;
@@ -56,7 +58,8 @@ pub struct Program {
     pub kernel_text: Vec<(u64, u64)>,
     /// User text to repair.
     pub user_text: Vec<(u64, u64)>,
-    /// Instructions that the host is told of when they run ([`Host::executed`]): effective addresses. `None` is one that is not there.
+    /// Instructions that the host is told of when they run ([`Host::executed`]): effective
+    /// addresses. `None` is one that is not there.
     pub watched: Vec<Option<u64>>,
     /// What kind of guest it is.
     pub guest: Guest,
@@ -86,7 +89,8 @@ pub type Block = (u64, u32);
 pub struct Options {
     /// Basic blocks a run may take.
     pub budget: u64,
-    /// Whether emulator errata are repaired. Only the self-test turns it off, to see that it fails without.
+    /// Whether emulator errata are repaired. Only the self-test turns it off, to see that it fails
+    /// without.
     pub repair_errata: bool,
     /// Whether [`Host::instruction`] is called for every instruction (slow).
     pub trace: bool,
@@ -166,11 +170,13 @@ struct Pristine {
     pid: u64,
 }
 
-/// Pages written in a run that are put back and stay writable without being noticed again. Beyond so many it pays to start to notice afresh.
+/// Pages written in a run that are put back and stay writable without being noticed again. Beyond
+/// so many it pays to start to notice afresh.
 const WRITTEN_LIMIT: usize = 256;
 
 impl<H: Host> Machine<H> {
-    /// Makes a machine, loads the program, and runs it to its first host call, which becomes the snapshot that [`Machine::rewind`] goes back to.
+    /// Makes a machine, loads the program, and runs it to its first host call, which becomes the
+    /// snapshot that [`Machine::rewind`] goes back to.
     pub fn new(program: &Program, options: Options, host: H) -> Result<Self, MachineError> {
         let layout = measure::layout(program.endian)?;
         let (memory, map) = place(program);
@@ -226,7 +232,8 @@ impl<H: Host> Machine<H> {
         if let Some(written) = self.memory.written() {
             written.borrow_mut().clear();
         }
-        // The host's own failure to do so shows as stale memory in no case: an error here is an engine that is gone.
+        // The host's own failure to do so shows as stale memory in no case: an error here is an
+        // engine that is gone.
         let _ = self.uc.ctl_flush_tlb();
     }
 
@@ -261,7 +268,8 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Puts the processor back to the snapshot, and a real kernel's memory. The model's memory is the caller's to restore.
+    /// Puts the processor back to the snapshot, and a real kernel's memory. The model's memory is
+    /// the caller's to restore.
     pub fn rewind(&mut self) {
         self.restore_memory();
         let failed = self.snapshot.restore(&self.uc).is_err();
@@ -274,7 +282,8 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// As [`Machine::rewind`], and then gives VSRs, VSCR and VRSAVE the given values, and FPSCR other status bits, as another user of the processor would have left them.
+    /// As [`Machine::rewind`], and then gives VSRs, VSCR and VRSAVE the given values, and FPSCR
+    /// other status bits, as another user of the processor would have left them.
     pub fn rewind_dirty(&mut self, registers: &RegisterFile) {
         self.rewind();
         let dirtied = SavedState::new(&self.uc).and_then(|mut state| {
@@ -318,7 +327,8 @@ impl<H: Host> Machine<H> {
         self.layout.spr(&self.snapshot, number)
     }
 
-    /// Events of the last run whose timer was to expire in the kernel and expired in user mode. Told once.
+    /// Events of the last run whose timer was to expire in the kernel and expired in user mode.
+    /// Told once.
     pub fn take_unreached(&mut self) -> Vec<u16> {
         self.uc.get_data_mut().take_unreached()
     }

@@ -1,7 +1,9 @@
-//! What surrounds the processor of a real kernel: a pseries partition with one CPU, as little of it as the kernel needs.
+//! What surrounds the processor of a real kernel: a pseries partition with one CPU, as little of it
+//! as the kernel needs.
 //!
-//! Time is virtual: the time base counts basic blocks, and leaps when the host wants a timer to expire. The decrementer expires when the host says so and at no other
-//! time. Nothing here depends on the host machine.
+//! Time is virtual: the time base counts basic blocks, and leaps when the host wants a timer to
+//! expire. The decrementer expires when the host says so and at no other time. Nothing here depends
+//! on the host machine.
 
 mod hcall;
 
@@ -22,7 +24,8 @@ pub struct Boot {
     pub fatal: Vec<(u64, String)>,
 }
 
-/// How far virtual time leaps for a timer: longer than anything waits in a run, and less than a tick, so that nothing else expires.
+/// How far virtual time leaps for a timer: longer than anything waits in a run, and less than a
+/// tick, so that nothing else expires.
 const LEAP: u64 = 512 * 300;
 /// The time base, in a snapshot's SPRs.
 const TIME_BASE_SPR: u16 = 268;
@@ -34,9 +37,10 @@ const REFRESH: u64 = 16;
 pub enum Timer {
     /// At the first instruction with MSR\[EE\] set.
     Soon,
-    /// At a block of the kernel with MSR\[EE\] set: the first, once so many have been passed since user code made the kernel do something
-    /// ([`Vector::is_request`]); or, if the kernel returns to user mode earlier, there. What user code does before that may enter the kernel too, for a page that
-    /// is not there or a facility that is not on; the timer does not expire then.
+    /// At a block of the kernel with MSR\[EE\] set: the first, once so many have been passed since
+    /// user code made the kernel do something ([`Vector::is_request`]); or, if the kernel returns
+    /// to user mode earlier, there. What user code does before that may enter the kernel too, for a
+    /// page that is not there or a facility that is not on; the timer does not expire then.
     InKernel {
         /// How many are passed.
         after: u16,
@@ -105,7 +109,8 @@ impl Pseries {
         self.fatal.iter().map(|(address, _)| *address)
     }
 
-    /// A timer expires together with an interrupt that is being taken: by it, if it is the timer's own.
+    /// A timer expires together with an interrupt that is being taken: by it, if it is the timer's
+    /// own.
     pub(super) fn expire(&mut self, vector: Vector) {
         self.set_timer(Some(Timer::Soon));
         if vector == TIMER_VECTOR {
@@ -229,7 +234,8 @@ mod tests {
         assert!(!late.due(USER), "the kernel has not been entered since");
     }
 
-    /// User code stores to a page that is not there, or uses a facility that is not on, on its way to the call that the timer is for.
+    /// User code stores to a page that is not there, or uses a facility that is not on, on its way
+    /// to the call that the timer is for.
     #[test]
     fn it_does_not_come_where_the_kernel_is_entered_for_something_else() {
         for vector in [

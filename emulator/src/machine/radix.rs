@@ -1,8 +1,10 @@
-//! Translation by a real kernel's own radix tables (Power ISA 3.1, Book III, 6.7.10), as a guest of a hypervisor has them: quadrant 0 belongs to the
-//! process in PIDR, quadrant 3 to the kernel (process 0).
+//! Translation by a real kernel's own radix tables (Power ISA 3.1, Book III, 6.7.10), as a guest of
+//! a hypervisor has them: quadrant 0 belongs to the process in PIDR, quadrant 3 to the kernel
+//! (process 0).
 //!
-//! Not modelled: storage keys (AMR, IAMR), so a kernel that forgets to open its own access to user memory (KUAP) is not noticed; and reference and change, which
-//! stay as the kernel wrote them, because only reclaim looks at them.
+//! Not modelled: storage keys (AMR, IAMR), so a kernel that forgets to open its own access to user
+//! memory (KUAP) is not noticed; and reference and change, which stay as the kernel wrote them,
+//! because only reclaim looks at them.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,7 +16,8 @@ use super::memory::Memory;
 
 /// Bytes behind the guest's memory that hold the machine's own pages.
 pub const OWN_SIZE: u64 = 0x10_0000;
-/// Effective address of the machine's own code for the kernel: right below quadrant 3, where no translation exists and branches from kernel text reach.
+/// Effective address of the machine's own code for the kernel: right below quadrant 3, where no
+/// translation exists and branches from kernel text reach.
 const OWN_KERNEL: u64 = 0xbfff_ffff_fff0_0000;
 const KERNEL_POOL: u64 = 0x8_0000;
 const USER_POOL: u64 = 0x1_0000;
@@ -80,7 +83,8 @@ pub struct RadixMap {
     guest_size: u64,
     process_table: u64,
     pid: Rc<Cell<u64>>,
-    /// Physical addresses of the pages of user data, once they are known ([`RadixMap::keep_user_data`]).
+    /// Physical addresses of the pages of user data, once they are known
+    /// ([`RadixMap::keep_user_data`]).
     user_data: Rc<RefCell<Vec<u64>>>,
 }
 
@@ -133,8 +137,10 @@ impl RadixMap {
         }
     }
 
-    /// The physical address behind an effective one with relocation on, whatever its permissions. All processes share user data: it is where it was when
-    /// [`RadixMap::keep_user_data`] looked, also for a process whose tables do not have the page yet, as a child's, which get it when the child first touches it.
+    /// The physical address behind an effective one with relocation on, whatever its permissions.
+    /// All processes share user data: it is where it was when [`RadixMap::keep_user_data`] looked,
+    /// also for a process whose tables do not have the page yet, as a child's, which get it when
+    /// the child first touches it.
     pub fn physical(&self, ea: u64) -> Option<u64> {
         if let Some((pa, _)) = self.own().translate(ea) {
             return Some(pa);
@@ -154,7 +160,8 @@ impl RadixMap {
         Some(page + offset % PAGE)
     }
 
-    /// Finds the pages of user data in the tables of the process that runs. `Err` is one that is not there.
+    /// Finds the pages of user data in the tables of the process that runs. `Err` is one that is
+    /// not there.
     pub fn keep_user_data(&self) -> Result<(), u64> {
         let pages = (USER_DATA..USER_DATA + USER_DATA_SIZE).step_by(PAGE as usize);
         let found: Result<Vec<u64>, u64> = pages.map(|ea| self.walked(ea).ok_or(ea)).collect();
@@ -162,7 +169,8 @@ impl RadixMap {
         Ok(())
     }
 
-    /// A page of user data that the process which runs has elsewhere than the one that [`RadixMap::keep_user_data`] looked at: the kernel has moved it.
+    /// A page of user data that the process which runs has elsewhere than the one that
+    /// [`RadixMap::keep_user_data`] looked at: the kernel has moved it.
     pub fn moved_user_data(&self) -> Option<u64> {
         let pages = self.user_data.borrow();
         let mut places = (USER_DATA..).step_by(PAGE as usize).zip(pages.iter());
@@ -181,7 +189,8 @@ impl RadixMap {
         if !permitted || problem_state && leaf.entry & pte::PRIVILEGED != 0 {
             return Err(Refusal::Protection);
         }
-        // Memory that is mapped as a device is (not cached, as what the agent maps through /dev/mem) is memory here.
+        // Memory that is mapped as a device is (not cached, as what the agent maps through
+        // /dev/mem) is memory here.
         if leaf.pa >= self.guest_size {
             return Err(Refusal::Device);
         }
@@ -262,7 +271,8 @@ mod tests {
 
     const SIZE: u64 = 1 << 23;
 
-    /// Process 0 has one leaf of 2 MiB at the start of quadrant 3, process 5 one page of 4 KiB at 0x1000_0000.
+    /// Process 0 has one leaf of 2 MiB at the start of quadrant 3, process 5 one page of 4 KiB at
+    /// 0x1000_0000.
     fn map(pid: u64) -> RadixMap {
         let memory = Memory::accounted(Endian::Little, (SIZE + OWN_SIZE) as usize);
         let put = |pa: u64, value: u64| memory.write(pa, &value.to_be_bytes());
@@ -303,7 +313,8 @@ mod tests {
         assert_eq!(map.physical(0x4000_0000_0000_0000), None);
     }
 
-    /// Process 5 has user data, process 6 has none of it yet, and process 7 has its first page elsewhere.
+    /// Process 5 has user data, process 6 has none of it yet, and process 7 has its first page
+    /// elsewhere.
     #[test]
     fn user_data_is_the_same_for_all_processes_and_a_page_elsewhere_is_noticed() {
         const LEAF: u64 = pte::VALID | pte::LEAF | pte::READ | pte::WRITE;

@@ -1,6 +1,7 @@
 //! Looks at a long run now and then: where it is, and who is running. For runs that do not end.
 //!
-//! When to look depends on the number of blocks only, so two runs that are the same have the same samples.
+//! When to look depends on the number of blocks only, so two runs that are the same have the same
+//! samples.
 
 use super::{Host, Machine};
 use crate::machine::address::AddressMap;
@@ -8,9 +9,11 @@ use crate::machine::memory::Memory;
 
 /// About so many looks are in a budget.
 const LOOKS: u64 = 1024;
-/// A run that ends within one part in so many of its budget is not looked at: nearly all do, and cost nothing.
+/// A run that ends within one part in so many of its budget is not looked at: nearly all do, and
+/// cost nothing.
 const UNSEEN: u64 = 16;
-/// Where the intervals between looks start from. They differ, or a loop of as many blocks would always be met at the same place.
+/// Where the intervals between looks start from. They differ, or a loop of as many blocks would
+/// always be met at the same place.
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Where guest memory says who is running.
@@ -105,7 +108,8 @@ impl<H: Host> Machine<H> {
         &self.uc.get_data().samples.taken
     }
 
-    /// Basic blocks of the last run, without those that it was watched for when its budget was used up.
+    /// Basic blocks of the last run, without those that it was watched for when its budget was used
+    /// up.
     pub fn counted(&self) -> u64 {
         self.blocks().min(self.uc.get_data().samples.budget)
     }

@@ -1,8 +1,10 @@
-//! Access to processor state that Unicorn's register API does not have: VSRs, VSCR, the whole FPSCR, SPRs.
+//! Access to processor state that Unicorn's register API does not have: VSRs, VSCR, the whole
+//! FPSCR, SPRs.
 //!
-//! A saved Unicorn context is a copy of the emulator's `CPUPPCState`. Where the fields lie in it is measured when a machine is made
-//! ([`StateLayout::measure`]): known values are put into registers by guest instructions and looked for. Nothing is assumed about the
-//! structure, and a layout that cannot be measured is an error.
+//! A saved Unicorn context is a copy of the emulator's `CPUPPCState`. Where the fields lie in it is
+//! measured when a machine is made ([`StateLayout::measure`]): known values are put into registers
+//! by guest instructions and looked for. Nothing is assumed about the structure, and a layout that
+//! cannot be measured is an error.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -16,7 +18,8 @@ use unicorn_engine::{
 use super::engine::{Grounded, Identity};
 use crate::arch::RegisterFile;
 
-/// A saved processor state of one engine. It has pointers of that engine in it, so no other takes it.
+/// A saved processor state of one engine. It has pointers of that engine in it, so no other takes
+/// it.
 pub(super) struct SavedState {
     context: NonNull<c_void>,
     size: usize,
@@ -49,12 +52,13 @@ impl SavedState {
         Ok(state)
     }
 
-    /// Unicorn leaves parts of a new context uninitialised. Its size, mode and architecture (16 bytes) are set and stay; all else is zero in a context that
-    /// holds nothing yet.
+    /// Unicorn leaves parts of a new context uninitialised. Its size, mode and architecture (16
+    /// bytes) are set and stay; all else is zero in a context that holds nothing yet.
     fn clear(&mut self) {
         const SET: usize = 16;
         if self.size > SET {
-            // SAFETY: inside the allocation, which nobody else uses; raw, because the bytes may be uninitialised.
+            // SAFETY: inside the allocation, which nobody else uses; raw, because the bytes may be
+            // uninitialised.
             unsafe {
                 self.context
                     .as_ptr()
@@ -87,7 +91,8 @@ impl SavedState {
 
     /// The bytes of the state.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: `uc_context_size` is the size of the allocation, header included; nobody else writes it while it is borrowed.
+        // SAFETY: `uc_context_size` is the size of the allocation, header included; nobody else
+        // writes it while it is borrowed.
         unsafe { std::slice::from_raw_parts(self.context.as_ptr().cast(), self.size) }
     }
 
@@ -133,7 +138,8 @@ const VSR_STRIDE: usize = 16;
 const VSCR_SAT: u32 = 1;
 const SPR_VRSAVE: usize = 256;
 
-/// Values that [`StateLayout::measure`] looks for: what the measuring program put into the registers.
+/// Values that [`StateLayout::measure`] looks for: what the measuring program put into the
+/// registers.
 #[derive(Clone, Copy, Debug)]
 pub struct Marks {
     /// Value of doubleword `half` of VSR `n` is `vsr + 2 * n + half`.
@@ -147,7 +153,8 @@ pub struct Marks {
 }
 
 impl StateLayout {
-    /// Finds the registers in a state whose registers hold `marks`, and VSCR by its change between `quiet` (VSCR 0) and `state` (VSCR NJ and SAT set).
+    /// Finds the registers in a state whose registers hold `marks`, and VSCR by its change between
+    /// `quiet` (VSCR 0) and `state` (VSCR NJ and SAT set).
     pub fn measure(state: &SavedState, quiet: &SavedState, marks: Marks) -> Option<StateLayout> {
         let places = |value: u64| -> Vec<usize> {
             (0..state.size.saturating_sub(7))
@@ -179,7 +186,8 @@ impl StateLayout {
         let vscr = *changed
             .iter()
             .find(|&&o| state.u32_at(o) == 0x1_0000 && quiet.u32_at(o) == 0)?;
-        // The sticky saturation bit is kept as a vector of its own, right behind the VSRs; alignment is that of the emulator's structure, not of the saved bytes.
+        // The sticky saturation bit is kept as a vector of its own, right behind the VSRs;
+        // alignment is that of the emulator's structure, not of the saved bytes.
         let vscr_sat = dw0.min(dw1) + 64 * VSR_STRIDE;
         let saturated =
             |s: &SavedState| s.bytes().get(vscr_sat..vscr_sat + 16).map(|v| v != [0; 16]);
@@ -235,7 +243,8 @@ impl StateLayout {
         state.set_u64(self.fpscr, fpscr ^ bits);
     }
 
-    /// Writes VSRs, VSCR and VRSAVE. FPSCR stays: the emulator derives its rounding mode from it, so it is set by `mtfsf` only.
+    /// Writes VSRs, VSCR and VRSAVE. FPSCR stays: the emulator derives its rounding mode from it,
+    /// so it is set by `mtfsf` only.
     pub fn set_registers(&self, state: &mut SavedState, file: &RegisterFile) {
         for (n, vsr) in file.vsr.iter().enumerate() {
             state.set_u64(self.dw0 + VSR_STRIDE * n, vsr[0]);

@@ -1,7 +1,7 @@
 //! Names for the numbers of the boundary between host and guest.
 //!
-//! The numbers stand in C and assembly (`emulator/model/include`, `emulator/agent/agent.h`), here in
-//! `run`, and in docs/internals.md. The tests below hold the three to each other: none can move
+//! The numbers stand in C and assembly (`emulator/model/include`, `emulator/agent/agent.h`), here
+//! in `run`, and in docs/internals.md. The tests below hold the three to each other: none can move
 //! alone.
 
 /// Declares a module of constants, and for the tests the list of them.

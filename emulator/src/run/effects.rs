@@ -270,9 +270,9 @@ impl Ledger {
         };
     }
 
-    /// Whether it is known that the worker of a ring can ask its owner: the task's own ring, or else
-    /// the first of all. If that one's owner has left, or is about to, whose turn it is depends on
-    /// how far it has come.
+    /// Whether it is known that the worker of a ring can ask its owner: the task's own ring, or
+    /// else the first of all. If that one's owner has left, or is about to, whose turn it is
+    /// depends on how far it has come.
     fn can_ask_a_ring(&self, task: u8) -> bool {
         let lives = |owner: u8| self.alive(owner) && !self.left.contains(&owner);
         let own = self.rings.contains(&task) && lives(task);

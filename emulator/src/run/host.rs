@@ -1,4 +1,5 @@
-//! The host's side of a run: it logs what the user side does, has pending work made pending, and collects what oracles compare.
+//! The host's side of a run: it logs what the user side does, has pending work made pending, and
+//! collects what oracles compare.
 //!
 //! How work is made pending is up to the kernel ([`Platform`]).
 
@@ -39,11 +40,13 @@ struct Counters {
 
 /// Receives what happens in a traced run, instruction by instruction.
 pub trait Observer {
-    /// An event of the scenario begins, or (`None`) the final part in which tasks dump their registers.
+    /// An event of the scenario begins, or (`None`) the final part in which tasks dump their
+    /// registers.
     fn event(&mut self, index: Option<u16>, task: u8);
     /// An exception is delivered.
     fn exception(&mut self, vector: Vector, at: u64);
-    /// The instruction announced last stores bytes at this address, effective or (below 4 MiB) physical.
+    /// The instruction announced last stores bytes at this address, effective or (below 4 MiB)
+    /// physical.
     fn store(&mut self, address: u64, size: usize);
     /// An instruction is about to run.
     fn instruction(&mut self, view: &View<'_>);
@@ -243,7 +246,8 @@ impl RunHost {
         self.operations.get(index).copied()
     }
 
-    /// A task has loaded its first registers, so the counters are 1. They are not registers: no instruction of a program sets them.
+    /// A task has loaded its first registers, so the counters are 1. They are not registers: no
+    /// instruction of a program sets them.
     fn set_counters(&mut self, view: &View<'_>, task: u8) {
         let Some(counters) = self.counters[usize::from(task)].take() else {
             return;
@@ -348,7 +352,8 @@ impl RunHost {
         }
     }
 
-    /// Those of them that have not dumped their registers: the memory of one that has may be another's by now.
+    /// Those of them that have not dumped their registers: the memory of one that has may be
+    /// another's by now.
     fn living_tasks(&self, view: &View<'_>) -> Vec<KnownTask> {
         let mut tasks = self.platform.known_tasks(view.memory, view.map);
         let lives = |task: u8| !self.outcome.has_dumped(task);

@@ -95,7 +95,8 @@ pub fn thread(
 
 /// One register in the `thread_struct` at a physical address.
 ///
-/// VSRs and VRs are quadwords there; in both byte orders doubleword 0 of a VSR is where `TS_FPR` looks for the FPR.
+/// VSRs and VRs are quadwords there; in both byte orders doubleword 0 of a VSR is where `TS_FPR`
+/// looks for the FPR.
 pub(crate) fn image_register(
     memory: &Memory,
     thread: u64,
@@ -150,7 +151,8 @@ pub fn context(view: &View<'_>, layout: &Layout, task: u8, uc: u64) -> Capture {
     capture.with(Details::Frame(context))
 }
 
-/// MSR and registers in the context at `uc`. The VMX area is read as `lvx` reads it, which takes addresses for multiples of 16.
+/// MSR and registers in the context at `uc`. The VMX area is read as `lvx` reads it, which takes
+/// addresses for multiples of 16.
 fn stored(view: &View<'_>, layout: &Layout, uc: u64) -> (u64, RegisterFile) {
     let msr = view.follow(uc.wrapping_add(layout.frame.gp_regs + 8 * PT_MSR));
     let mut registers = RegisterFile::default();
@@ -186,13 +188,15 @@ fn stored(view: &View<'_>, layout: &Layout, uc: u64) -> (u64, RegisterFile) {
     (msr, registers)
 }
 
-/// Whether the frame of a handler that has just been entered interrupted another handler before its first instruction: only there it still has its own address in CTR.
+/// Whether the frame of a handler that has just been entered interrupted another handler before its
+/// first instruction: only there it still has its own address in CTR.
 pub fn at_entry(view: &View<'_>, layout: &Layout) -> bool {
     let ctr = layout.frame.gp_regs + 8 * PT_CTR;
     view.follow(view.gpr(5).wrapping_add(ctr)) == user::SIGNAL_HANDLER
 }
 
-/// The frame of a handler that has just been entered: r3 is the signal, r4 its `siginfo`, the last thing in the frame, and r5 the `ucontext`.
+/// The frame of a handler that has just been entered: r3 is the signal, r4 its `siginfo`, the last
+/// thing in the frame, and r5 the `ucontext`.
 pub fn signal_frame(view: &View<'_>, layout: &Layout, task: u8) -> Capture {
     let (signal, info, uc) = (view.gpr(3) as u8, view.gpr(4), view.gpr(5));
     let interrupted_r1 = view.follow(uc.wrapping_add(layout.frame.gp_regs + 8));

@@ -1,6 +1,7 @@
 //! Scenario x kernel -> outcome.
 //!
-//! A [`Runner`] is one kernel on one machine, ready to run scenario after scenario. It judges nothing.
+//! A [`Runner`] is one kernel on one machine, ready to run scenario after scenario. It judges
+//! nothing.
 
 mod abi;
 mod call;
@@ -135,7 +136,8 @@ impl Runner {
         })
     }
 
-    /// From now on every run finds different garbage in stacks, scratch memory and hardware registers. No outcome may depend on it.
+    /// From now on every run finds different garbage in stacks, scratch memory and hardware
+    /// registers. No outcome may depend on it.
     pub fn dirty(&mut self, seed: u64) {
         self.dirt = Some(seed);
     }
@@ -145,9 +147,10 @@ impl Runner {
         self.machine.host().observe = true;
     }
 
-    /// From now on the model does as this real kernel where that shows and nobody is wrong. What other CPUs and devices do is done by a task of
-    /// the one CPU there is, so that pending work comes with a context switch to that task and back; a `task_struct` is copied as one of
-    /// that kernel's size; and io_uring's workers are created when that kernel does it.
+    /// From now on the model does as this real kernel where that shows and nobody is wrong. What
+    /// other CPUs and devices do is done by a task of the one CPU there is, so that pending work
+    /// comes with a context switch to that task and back; a `task_struct` is copied as one of that
+    /// kernel's size; and io_uring's workers are created when that kernel does it.
     pub fn imitate(&mut self, kernel: &Snapshot) {
         let symbol = |name| kernel.symbols.iter().find(|symbol| symbol.name == name);
         self.machine.host().platform.imitate(Imitation {
@@ -190,7 +193,8 @@ impl Runner {
         self.machine.coverage()
     }
 
-    /// The kernel blocks and how often each ran, of the last run; before there was one, of the boot. The runner must have been made with [`Options::collect_blocks`].
+    /// The kernel blocks and how often each ran, of the last run; before there was one, of the
+    /// boot. The runner must have been made with [`Options::collect_blocks`].
     pub fn kernel_blocks(&self) -> &HashMap<Block, u64> {
         self.machine.kernel_blocks()
     }
@@ -251,7 +255,8 @@ impl Runner {
         }
     }
 
-    /// Runs a scenario with somebody watching every instruction. The runner must have been made with [`Options::trace`].
+    /// Runs a scenario with somebody watching every instruction. The runner must have been made
+    /// with [`Options::trace`].
     pub fn run_observed(&mut self, scenario: &Scenario, observer: Box<dyn Observer>) -> Outcome {
         self.machine.host().observer = Some(observer);
         let outcome = self.run(scenario);
@@ -336,7 +341,8 @@ fn end(stop: Stop, guest: Option<GuestEnd>) -> End {
     match (stop, guest) {
         (Stop::Host, Some(GuestEnd::AllDone)) => End::Completed,
         (Stop::Host, Some(GuestEnd::Panic(reason))) => End::KernelFault(reason),
-        // A lost interpreter or a user-mode fault means that the kernel came back with registers no program gave it.
+        // A lost interpreter or a user-mode fault means that the kernel came back with registers no
+        // program gave it.
         (Stop::Host, Some(GuestEnd::Lost(what))) => End::KernelFault(what),
         (Stop::Host, Some(GuestEnd::OurFault(what) | GuestEnd::Misled(what))) => {
             End::EmulatorFault(what)

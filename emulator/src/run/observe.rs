@@ -1,6 +1,8 @@
-//! What a task's registers are each time its user code calls the host, whoever holds them at that moment.
+//! What a task's registers are each time its user code calls the host, whoever holds them at that
+//! moment.
 //!
-//! Nothing is judged here. Each look copies the whole processor state, so a [`super::Runner`] looks only when asked to.
+//! Nothing is judged here. Each look copies the whole processor state, so a [`super::Runner`] looks
+//! only when asked to.
 
 use ctxfuzz_scenario::facility::Facility;
 use ctxfuzz_scenario::register::Register;
@@ -17,7 +19,8 @@ use crate::arch::msr;
 use crate::kernel::image::Layout;
 use crate::machine::View;
 
-/// A facility bit of MSR and VSX, which no kernel turns on without both others: registers of that facility are in the processor.
+/// A facility bit of MSR and VSX, which no kernel turns on without both others: registers of that
+/// facility are in the processor.
 const FP_LIVE: u64 = msr::FP | msr::VSX;
 const VMX_LIVE: u64 = msr::VEC | msr::VSX;
 /// One look at one task.
@@ -25,7 +28,8 @@ const VMX_LIVE: u64 = msr::VEC | msr::VSX;
 pub struct Observation {
     /// Whose registers.
     pub task: u8,
-    /// Entries of the outcome's log before this. [`Point::Started`], [`Point::Handler`] and [`Point::Dumped`] have their own entry next.
+    /// Entries of the outcome's log before this. [`Point::Started`], [`Point::Handler`] and
+    /// [`Point::Dumped`] have their own entry next.
     pub log: usize,
     /// What the task is about to do, or has just come to.
     pub point: Point,
@@ -33,7 +37,8 @@ pub struct Observation {
     pub facilities: u64,
     /// Registers that user code itself may change before the next look at this task.
     pub writes: Vec<Register>,
-    /// The registers the task has: of the processor where the facility is on, else of its `thread_struct`.
+    /// The registers the task has: of the processor where the facility is on, else of its
+    /// `thread_struct`.
     pub registers: RegisterFile,
     /// r14 to r25.
     pub gprs: Gprs,

@@ -1,7 +1,9 @@
-//! The kernel's own rules about who owns the FP, VMX and VSX registers, checked each time user code calls the host.
+//! The kernel's own rules about who owns the FP, VMX and VSX registers, checked each time user code
+//! calls the host.
 //!
-//! What `regs->msr` says of a task has to be true, whether or not a register is wrong yet. Each rule is a pure function of the bits; that a set bit means
-//! the right values is what the observations are for.
+//! What `regs->msr` says of a task has to be true, whether or not a register is wrong yet. Each
+//! rule is a pure function of the bits; that a set bit means the right values is what the
+//! observations are for.
 
 use super::images::KnownTask;
 use crate::arch::msr;
@@ -14,7 +16,8 @@ const EXCEPTIONS: u64 = msr::FE0 | msr::FE1;
 /// A rule (catalogue: ownership invariants).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
-    /// User code runs with the facilities that `regs->msr` says it has: else SRR1 was not loaded again.
+    /// User code runs with the facilities that `regs->msr` says it has: else SRR1 was not loaded
+    /// again.
     InUse,
     /// VSX is on only with FP and VMX, because a VSX instruction checks neither.
     WholeVsx,

@@ -1,5 +1,5 @@
-//! The memory in which a tracer finds what it is to write, and leaves what it has read (docs/internals.md, section 4). The same for the model's tracer
-//! and for a real kernel's.
+//! The memory in which a tracer finds what it is to write, and leaves what it has read
+//! (docs/internals.md, section 4). The same for the model's tracer and for a real kernel's.
 
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
@@ -54,7 +54,8 @@ pub fn write(view: &View<'_>, ptrace: &Ptrace) {
     view.memory.write(area + at::DATA, &data);
 }
 
-/// The values that a tracer writes. Exceptions stay disabled and status bits clear, as in what programs start with.
+/// The values that a tracer writes. Exceptions stay disabled and status bits clear, as in what
+/// programs start with.
 pub fn values(set: &SetRegset) -> RegisterFile {
     let mut file = user::pattern(set.pattern);
     file.fpscr = set.pattern & 3;

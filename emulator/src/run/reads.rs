@@ -1,6 +1,7 @@
 //! What the pipe carries: the bytes that every `write` takes, and what each `read` delivers.
 //!
-//! Tasks write from one place and read to another, so that what is written never changes, and whoever looks at what was read can tell what nobody has written.
+//! Tasks write from one place and read to another, so that what is written never changes, and
+//! whoever looks at what was read can tell what nobody has written.
 
 use ctxfuzz_scenario::event::{Event, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
@@ -14,7 +15,8 @@ use crate::machine::address::{PAGE, USER_DATA};
 pub const SOURCE: u64 = USER_DATA + 0x3_0000;
 /// Where they read to.
 pub const DESTINATION: u64 = USER_DATA + 0x3_4000;
-/// The largest byte: [`WRITTEN`] counts from 1 up to this and starts over. A prime, so that what lies a quadword or a page apart does not look alike.
+/// The largest byte: [`WRITTEN`] counts from 1 up to this and starts over. A prime, so that what
+/// lies a quadword or a page apart does not look alike.
 const LARGEST: u8 = 251;
 /// What lies at [`SOURCE`], as much as any write takes.
 const WRITTEN: [u8; 8192] = {
@@ -46,8 +48,9 @@ pub fn source(scenario: &Scenario) -> Vec<u8> {
     WRITTEN.get(..most).unwrap_or(&WRITTEN).to_vec()
 }
 
-/// The bytes with which a piece of what a scenario writes can begin. A write fills up the last page with what does not fill one of its own, and goes on page by page; between two pieces
-/// it may wait for room, and others write.
+/// The bytes with which a piece of what a scenario writes can begin. A write fills up the last page
+/// with what does not fill one of its own, and goes on page by page; between two pieces it may wait
+/// for room, and others write.
 pub fn beginnings(scenario: &Scenario) -> Vec<u8> {
     let pieces = |bytes: usize| [0, bytes % PAGE as usize, PAGE as usize];
     let starts = written_by(scenario).flat_map(|bytes| pieces(bytes).map(|at| (at, bytes)));
@@ -55,8 +58,10 @@ pub fn beginnings(scenario: &Scenario) -> Vec<u8> {
     starts.map(|(at, _)| WRITTEN[at]).collect()
 }
 
-/// The first byte that nobody can have written where it is, and what would have been right there. A piece with one of the `beginnings` may begin anywhere, and a byte 0, which ends a sleep or
-/// stands where nothing was delivered, may be anywhere; any other byte is the one after its predecessor.
+/// The first byte that nobody can have written where it is, and what would have been right there. A
+/// piece with one of the `beginnings` may begin anywhere, and a byte 0, which ends a sleep or
+/// stands where nothing was delivered, may be anywhere; any other byte is the one after its
+/// predecessor.
 pub fn unwritten(data: &[u8], beginnings: &[u8]) -> Option<(usize, u8)> {
     let pairs = data.iter().zip(data.iter().skip(1));
     let wrong = pairs.enumerate().find_map(|(at, (&before, &byte))| {
@@ -87,7 +92,8 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// `task` is about to read so many bytes. The memory is cleared, so that what was not delivered is known.
+    /// `task` is about to read so many bytes. The memory is cleared, so that what was not delivered
+    /// is known.
     pub fn begins(&mut self, view: &View<'_>, task: u8, event: u16, bytes: u64) {
         let nobody = !self.inside.contains(&true);
         self.alone = nobody.then_some(Reading { task, event, bytes });
@@ -99,7 +105,8 @@ impl Reads {
         });
     }
 
-    /// `task` is in user code: if it was in a read, that is over. So it is if this is the handler of a signal, as handlers have no SA_RESTART.
+    /// `task` is in user code: if it was in a read, that is over. So it is if this is the handler
+    /// of a signal, as handlers have no SA_RESTART.
     pub fn is_back(&mut self, view: &View<'_>, task: u8) -> Option<Capture> {
         if !std::mem::take(&mut self.inside[usize::from(task)]) {
             return None;
@@ -160,7 +167,8 @@ mod tests {
         assert_eq!(unwritten(&moved, WHOLE), Some((16, 17)), "one is left out");
     }
 
-    /// Two tasks write 8192 and 5000 bytes: between two pages of the one there may be one of the other.
+    /// Two tasks write 8192 and 5000 bytes: between two pages of the one there may be one of the
+    /// other.
     #[test]
     fn pieces_of_writes_may_come_in_turn() {
         let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]}, "events": [

@@ -1,4 +1,5 @@
-//! Who spent a run that did not come to its end: the samples of the machine, with the names that functions and tasks have.
+//! Who spent a run that did not come to its end: the samples of the machine, with the names that
+//! functions and tasks have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +46,8 @@ pub(super) fn spent(runner: &mut Runner, end: &End) -> Option<Spent> {
     most(places, runner.machine.counted())
 }
 
-/// The task that was met most often, and the function that it was met in most often. Of two that are met as often, the one whose name comes first.
+/// The task that was met most often, and the function that it was met in most often. Of two that
+/// are met as often, the one whose name comes first.
 fn most(places: Vec<(String, String)>, blocks: u64) -> Option<Spent> {
     let all = places.len();
     let mut tasks: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();

@@ -51,7 +51,8 @@ const SETS: [(Register, u32); 3] = [
     (Register::Vrsave, kind::SET_VRSAVE),
 ];
 
-/// What is in memory before an access to VSR `register`: both doublewords, in the order of their addresses.
+/// What is in memory before an access to VSR `register`: both doublewords, in the order of their
+/// addresses.
 pub fn accessed(register: u8) -> [u64; 2] {
     pattern(0x6d69_7361_6c69_676e + u64::from(register)).vsr[0]
 }

@@ -1,8 +1,11 @@
-//! Loads of registers one after the other, as kernels do them when they give a task its registers: the processor is looked at once for all of them.
+//! Loads of registers one after the other, as kernels do them when they give a task its registers:
+//! the processor is looked at once for all of them.
 //!
-//! A look copies the whole state of the emulator, and without this most of a recording would be such copies. What is recorded, and in which order, is the same as with a look after
-//! each instruction: a load changes its register and nothing else, a swap (little endian has one behind each `lxvd2x`) is known beforehand, and nothing that a call trace depends on
-//! changes in a run of both.
+//! A look copies the whole state of the emulator, and without this most of a recording would be
+//! such copies. What is recorded, and in which order, is the same as with a look after each
+//! instruction: a load changes its register and nothing else, a swap (little endian has one behind
+//! each `lxvd2x`) is known beforehand, and nothing that a call trace depends on changes in a run of
+//! both.
 //!
 //! Not responsible for what other instructions change (see `record`).
 
@@ -45,7 +48,8 @@ pub(super) struct Loads {
     msr: u64,
     /// Callers of the code that does them, innermost first.
     callers: Vec<u64>,
-    /// Something has happened since the last instruction: it may not have been done, and all must be looked at before anything else is.
+    /// Something has happened since the last instruction: it may not have been done, and all must
+    /// be looked at before anything else is.
     interrupted: bool,
 }
 
@@ -59,7 +63,8 @@ impl Loads {
         self.interrupted || self.done.iter().any(|done| done.does == Does::Load)
     }
 
-    /// Notes that an instruction was done after so many steps, if it is one of them; `trace` says the call trace of the first one.
+    /// Notes that an instruction was done after so many steps, if it is one of them; `trace` says
+    /// the call trace of the first one.
     pub(super) fn take(
         &mut self,
         previous: &Previous,
@@ -67,7 +72,8 @@ impl Loads {
         trace: impl FnOnce() -> Vec<u64>,
     ) -> bool {
         let known = does(previous.word);
-        // A swap that ended in an exception has swapped nothing; what a load has loaded is looked at anyway.
+        // A swap that ended in an exception has swapped nothing; what a load has loaded is looked
+        // at anyway.
         let Some((does, vsr)) = known.filter(|(does, _)| *does == Does::Load || !self.interrupted)
         else {
             return false;
@@ -119,7 +125,8 @@ impl Loads {
         now
     }
 
-    /// The registers are `now`: brings `hardware` up to date, and puts what has changed into `steps`, each where it belongs.
+    /// The registers are `now`: brings `hardware` up to date, and puts what has changed into
+    /// `steps`, each where it belongs.
     pub(super) fn settle(
         &mut self,
         hardware: &mut RegisterFile,

@@ -1,7 +1,9 @@
-//! A run in detail: which functions were entered and left, and every change of tracked state with the instruction that made it.
+//! A run in detail: which functions were entered and left, and every change of tracked state with
+//! the instruction that made it.
 //!
-//! Only tracked state is recorded: VSRs, FPSCR, VSCR, VRSAVE, the facility bits of `regs->msr`, `thread_struct` images, signal frames. Comparing two
-//! recordings and finding causes is the triage crate's business. Nothing here knows which words of a kernel were patched.
+//! Only tracked state is recorded: VSRs, FPSCR, VSCR, VRSAVE, the facility bits of `regs->msr`,
+//! `thread_struct` images, signal frames. Comparing two recordings and finding causes is the triage
+//! crate's business. Nothing here knows which words of a kernel were patched.
 
 pub mod disassembly;
 mod loads;
@@ -27,7 +29,8 @@ pub enum Cell {
     Image(Slot, Register),
     /// FP, VEC, VSX, FE0 and FE1 of `regs->msr`.
     Facilities(Slot),
-    /// `used_vr` and `used_vsr` of a task, as VEC and VSX: what frames and returns from handlers go by. Only of the model: a real kernel's are not known.
+    /// `used_vr` and `used_vsr` of a task, as VEC and VSX: what frames and returns from handlers go
+    /// by. Only of the model: a real kernel's are not known.
     Used(Slot),
     /// The facility bits of the MSR with which user code goes on.
     UserMsr,
@@ -35,7 +38,8 @@ pub enum Cell {
     Current,
     /// A doubleword of a user stack, where signal frames are: its address.
     UserStack(u64),
-    /// A doubleword of what a tracer or a core dump has of a task's registers: its address in the tracer's memory.
+    /// A doubleword of what a tracer or a core dump has of a task's registers: its address in the
+    /// tracer's memory.
     RegisterSet(u64),
 }
 
@@ -53,7 +57,8 @@ pub struct Slot(pub u8);
 /// One step of a recorded run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// An event of the scenario begins; `None` when tasks are made to dump their registers at the end.
+    /// An event of the scenario begins; `None` when tasks are made to dump their registers at the
+    /// end.
     Event {
         /// Which.
         index: Option<u16>,
@@ -105,7 +110,8 @@ pub struct Recording {
     pub outcome: Outcome,
     /// The steps in order.
     pub steps: Vec<Step>,
-    /// Writes of images with what they had, which are no steps: how many steps there were, and the write.
+    /// Writes of images with what they had, which are no steps: how many steps there were, and the
+    /// write.
     pub kept: Vec<(usize, Write)>,
     /// Names of functions.
     pub functions: Vec<Rc<str>>,

@@ -68,7 +68,8 @@ impl Tracer {
         let plain = Options::default();
         let options = Options {
             trace: true,
-            // A run of the model is short, and every instruction of one that hangs would be written down.
+            // A run of the model is short, and every instruction of one that hangs would be written
+            // down.
             budget: match name.vmlinux() {
                 Some(_) => plain.budget,
                 None => MODEL_BUDGET,
@@ -169,7 +170,8 @@ struct Recorder {
     initial: Vec<(Cell, u128)>,
     frames: Vec<u64>,
     gprs: Vec<Gprs>,
-    /// Where the kernel has just caused an exception; its registers are still there at the next instruction.
+    /// Where the kernel has just caused an exception; its registers are still there at the next
+    /// instruction.
     faulting: Option<u64>,
     fault: Option<Site>,
 }

@@ -1,4 +1,5 @@
-//! Which memory belongs to which task: the model's table, or the `task_struct`s that a real kernel made.
+//! Which memory belongs to which task: the model's table, or the `task_struct`s that a real kernel
+//! made.
 
 use ctxfuzz_scenario::scenario::Scenario;
 
@@ -25,7 +26,8 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// Those of a scenario on a kernel. A real kernel has to be run first to see where it puts them; it puts them there again.
+    /// Those of a scenario on a kernel. A real kernel has to be run first to see where it puts
+    /// them; it puts them there again.
     pub(super) fn find(runner: &mut Runner, scenario: &Scenario) -> Self {
         if let Some(model) = runner.model() {
             return Slots {

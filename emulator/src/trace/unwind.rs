@@ -16,9 +16,11 @@ const LR_SAVE: u64 = 16;
 /// Knows for each function where it makes its frame.
 #[derive(Default)]
 pub(super) struct Unwinder {
-    /// Offset of the `stdu r1` that makes the frame, by function index, of those that have been asked for.
+    /// Offset of the `stdu r1` that makes the frame, by function index, of those that have been
+    /// asked for.
     frames: RefCell<HashMap<usize, Option<u64>>>,
-    /// Whether addresses that have been asked for are in a function. A return address comes again and again.
+    /// Whether addresses that have been asked for are in a function. A return address comes again
+    /// and again.
     text: RefCell<HashMap<u64, bool>>,
 }
 
@@ -64,7 +66,8 @@ impl Unwinder {
             trace.push(view.follow(caller + LR_SAVE));
             sp = caller;
         }
-        // The last frames belong to the interrupt or system call itself; what is not kernel text is no caller.
+        // The last frames belong to the interrupt or system call itself; what is not kernel text is
+        // no caller.
         let kernel = trace
             .iter()
             .take_while(|a| self.is_text(symbols, **a))

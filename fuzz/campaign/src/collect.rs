@@ -1,7 +1,9 @@
-//! Findings of one defect as campaigns meet them, not minimized: what root cause analysis has to cope with.
+//! Findings of one defect as campaigns meet them, not minimized: what root cause analysis has to
+//! cope with.
 //!
-//! One campaign a seed, each with the engine of a real one and an empty corpus, and one finding of each. Where a campaign meets nothing within its budget, another one starts from
-//! the defect's witness, and the finding is a mutation of that.
+//! One campaign a seed, each with the engine of a real one and an empty corpus, and one finding of
+//! each. Where a campaign meets nothing within its budget, another one starts from the defect's
+//! witness, and the finding is a mutation of that.
 
 mod reduced;
 

@@ -1,6 +1,7 @@
 //! The corpus directory: what a campaign starts from, and what it leaves for the next one.
 //!
-//! Scenarios that people wrote lie in the directory itself; those that campaigns found lie in its folder `found`, so that neither gets lost among the other.
+//! Scenarios that people wrote lie in the directory itself; those that campaigns found lie in its
+//! folder `found`, so that neither gets lost among the other.
 
 use std::fs;
 use std::io;
@@ -14,7 +15,8 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::CampaignError;
 
-/// Random scenarios to start from where there is nothing else. Coverage makes the corpus grow from a few; more of them only delay that.
+/// Random scenarios to start from where there is nothing else. Coverage makes the corpus grow from
+/// a few; more of them only delay that.
 const FRESH: u64 = 16;
 
 /// Where a campaign writes, in the corpus directory.
@@ -29,7 +31,8 @@ pub struct Initial {
     pub others: Vec<PathBuf>,
 }
 
-/// The first scenarios: the directory's, in order of their names, or random ones if it is empty or there is none. Only reads.
+/// The first scenarios: the directory's, in order of their names, or random ones if it is empty or
+/// there is none. Only reads.
 pub fn initial(dir: Option<&Path>, seed: u64) -> Result<Initial, CampaignError> {
     let (mut scenarios, mut others) = (Vec::new(), Vec::new());
     for dir in dir
@@ -57,8 +60,9 @@ pub fn found(dir: &Path) -> PathBuf {
     dir.join(FOUND)
 }
 
-/// Makes the directory ready for what will be found. An empty one gets the first scenarios, so that it has all the coverage of the campaign; all of
-/// them or none, because a campaign that finds some does not make up others.
+/// Makes the directory ready for what will be found. An empty one gets the first scenarios, so that
+/// it has all the coverage of the campaign; all of them or none, because a campaign that finds some
+/// does not make up others.
 pub fn prepare(dir: &Path, initial: &[Scenario]) -> Result<(), CampaignError> {
     let found = dir.join(FOUND);
     fs::create_dir_all(dir).map_err(refused("create the corpus directory", dir))?;
@@ -93,8 +97,8 @@ pub fn list(dir: &Path) -> Result<Listed, CampaignError> {
     files_in(dir).map_err(refused("list the corpus directory", dir))
 }
 
-/// Adds a scenario to what was found, under a name made from its content, whole or not at all. What is there already stays as it is. Returns where it is: it is still there after a loss
-/// of power.
+/// Adds a scenario to what was found, under a name made from its content, whole or not at all. What
+/// is there already stays as it is. Returns where it is: it is still there after a loss of power.
 pub fn write(dir: &Path, scenario: &Scenario) -> Result<PathBuf, CampaignError> {
     let found = dir.join(FOUND);
     let path = write_to(&found, scenario)?;
@@ -102,7 +106,8 @@ pub fn write(dir: &Path, scenario: &Scenario) -> Result<PathBuf, CampaignError> 
     Ok(path)
 }
 
-/// Makes sure of the names in a directory; what the files hold is made sure of when they are written.
+/// Makes sure of the names in a directory; what the files hold is made sure of when they are
+/// written.
 fn sync_directory(dir: &Path) -> Result<(), CampaignError> {
     atomic::sync_directory(dir).map_err(refused("sync the directory", dir))
 }

@@ -1,6 +1,7 @@
 //! How long a campaign takes until it meets one defect: the same engine, with nothing else to do.
 //!
-//! The two kernels differ in the defect alone, so the first divergence that would be reported is it. Nothing is kept, explained or minimized.
+//! The two kernels differ in the defect alone, so the first divergence that would be reported is
+//! it. Nothing is kept, explained or minimized.
 
 use std::ops::ControlFlow;
 use std::path::Path;

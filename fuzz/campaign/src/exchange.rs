@@ -1,5 +1,5 @@
-//! What a campaign shares with others that run at the same time on the same kernels: scenarios worth
-//! trying, and findings. How that travels is not known here.
+//! What a campaign shares with others that run at the same time on the same kernels: scenarios
+//! worth trying, and findings. How that travels is not known here.
 
 use ctxfuzz_scenario::Scenario;
 

@@ -1,8 +1,12 @@
 //! How the allocator of C gives memory back, which Rust uses too.
 //!
-//! Explaining a divergence takes recordings of some hundred kilobytes, several times a minute at first. glibc learns from the first that are freed to keep such blocks in its heap, and what lives
-//! long comes to lie between them: the heap of a campaign grew for a million executions although what was in use did not. So large blocks come from the system. The small ones, ten megabytes a
-//! time with the machines that explain, leave holes below what lives long, and those are given back when the explanation is done: on its own glibc gives back what is at the heap's end only.
+//! Explaining a divergence takes recordings of some hundred kilobytes, several times a minute at
+//! first. glibc learns from the first that are freed to keep such blocks in its heap, and what
+//! lives long comes to lie between them: the heap of a campaign grew for a million executions
+//! although what was in use did not. So large blocks come from the system. The small ones, ten
+//! megabytes a time with the machines that explain, leave holes below what lives long, and those
+//! are given back when the explanation is done: on its own glibc gives back what is at the heap's
+//! end only.
 //!
 //! Not responsible for who allocates what.
 
@@ -14,7 +18,8 @@ const LARGE: libc::c_int = 256 << 10;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn keep_small() {
     for option in [libc::M_MMAP_THRESHOLD, libc::M_TRIM_THRESHOLD] {
-        // SAFETY: it takes two integers and the allocator's own lock. That it may refuse is no trouble: all works without.
+        // SAFETY: it takes two integers and the allocator's own lock. That it may refuse is no
+        // trouble: all works without.
         unsafe { libc::mallopt(option, LARGE) };
     }
 }
@@ -22,7 +27,8 @@ pub fn keep_small() {
 /// Gives back the pages that nobody uses. It looks at the whole heap, for about a millisecond.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn give_back() {
-    // SAFETY: it takes an integer and the allocator's own locks. What it answers, whether there was anything, is of no interest.
+    // SAFETY: it takes an integer and the allocator's own locks. What it answers, whether there was
+    // anything, is of no interest.
     unsafe { libc::malloc_trim(0) };
 }
 

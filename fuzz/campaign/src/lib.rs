@@ -55,7 +55,8 @@ pub struct Config {
     pub b: KernelName,
     /// Byte order of both.
     pub endian: Endian,
-    /// Directory whose scenarios come first, and which gets the new ones; made if it does not exist.
+    /// Directory whose scenarios come first, and which gets the new ones; made if it does not
+    /// exist.
     pub corpus: Option<PathBuf>,
     /// Whether anything is written to it.
     pub grows: bool,
@@ -135,7 +136,8 @@ pub fn read_corpus(
     Ok(scenarios)
 }
 
-/// Makes the first scenarios fit the kernels, and the corpus directory ready. To be called when all else is known to be in order: this writes.
+/// Makes the first scenarios fit the kernels, and the corpus directory ready. To be called when all
+/// else is known to be in order: this writes.
 pub fn prepare_corpus(
     config: &Config,
     delays: bool,
@@ -150,8 +152,8 @@ pub fn prepare_corpus(
     }
 }
 
-/// Runs a campaign until its executions or seconds are over, or `stop` is set. What was found is on disk when it returns, also with
-/// an error.
+/// Runs a campaign until its executions or seconds are over, or `stop` is set. What was found is on
+/// disk when it returns, also with an error.
 pub fn run(
     config: &Config,
     progress: &mut dyn Progress,

@@ -1,7 +1,8 @@
-//! A campaign as other programs watch it: a file of JSON, and one in Prometheus' text format as its node exporter collects them.
+//! A campaign as other programs watch it: a file of JSON, and one in Prometheus' text format as its
+//! node exporter collects them.
 //!
-//! Both are rewritten whole now and then, and at the end. Display only, as `progress`: where a file cannot be written the campaign says so once
-//! and goes on.
+//! Both are rewritten whole now and then, and at the end. Display only, as `progress`: where a file
+//! cannot be written the campaign says so once and goes on.
 
 use std::fmt::Write;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! How a campaign looks while it runs: one line that is redrawn on a terminal, plain lines now and then where stderr is piped.
+//! How a campaign looks while it runs: one line that is redrawn on a terminal, plain lines now and
+//! then where stderr is piped.
 //!
 //! Display only. Nothing here has a say in what the campaign does.
 
@@ -43,7 +44,8 @@ pub struct Status<'a> {
 }
 
 impl<'a> Status<'a> {
-    /// Where a campaign was that has this summary; its coverage map and its processes are not in it.
+    /// Where a campaign was that has this summary; its coverage map and its processes are not in
+    /// it.
     pub fn of(summary: &'a Summary) -> Status<'a> {
         Status {
             executions: summary.executions,

@@ -1,8 +1,10 @@
 //! What becomes of a divergence: the path from a difference to a finding on disk.
 //!
-//! Nearly every divergence of a campaign is one that was seen before, so the path begins with what is cheap:
+//! Nearly every divergence of a campaign is one that was seen before, so the path begins with what
+//! is cheap:
 //! 1. Is it of a kind that is known? Then it is counted, and that is all.
-//! 2. What causes it? Looked for once a kind, on fresh machines: at once if it shows a register in a new place, else when its turn comes.
+//! 2. What causes it? Looked for once a kind, on fresh machines: at once if it shows a register in
+//!    a new place, else when its turn comes.
 //! 3. A known cause gets one more sighting, and that is all.
 //! 4. Do more fresh machines show it too, every time? If not, it is no finding.
 //! 5. It is minimized, explained and kept.
@@ -31,7 +33,8 @@ use waiting::Waiting;
 
 /// Root causes that kinds with nothing new in them may cost a campaign from the start.
 const FREE_CAUSES: u64 = 16;
-/// Executions that pay for one more. Finding one takes as long as a hundred executions, so they cost a tenth of a campaign at most.
+/// Executions that pay for one more. Finding one takes as long as a hundred executions, so they
+/// cost a tenth of a campaign at most.
 const EXECUTIONS_A_CAUSE: u64 = 1000;
 
 /// Root causes that what others say are findings may cost a campaign from the start.
@@ -58,9 +61,11 @@ pub struct Queue<'c> {
     /// Of the two kernels' images.
     hashes: [u64; 2],
     store: FindingStore,
-    /// Hashes of the kinds that were seen: there are ten thousand after a while, and nothing but whether one was seen is asked.
+    /// Hashes of the kinds that were seen: there are ten thousand after a while, and nothing but
+    /// whether one was seen is asked.
     buckets: HashSet<u64>,
-    /// What was reported so far, wherever it was: a bucket has several places and registers and does not say which goes with which.
+    /// What was reported so far, wherever it was: a bucket has several places and registers and
+    /// does not say which goes with which.
     shapes: HashSet<(Place, What, Verdict)>,
     waiting: Waiting<Case>,
     /// Findings that another process makes, with what this one has seen of them.
@@ -119,7 +124,8 @@ impl<'c> Queue<'c> {
         counts.not_reproduced = self.not_reproduced;
     }
 
-    /// Takes a divergence that the policy reports; `at_once` if somebody else says that there is a finding in it.
+    /// Takes a divergence that the policy reports; `at_once` if somebody else says that there is a
+    /// finding in it.
     pub fn take(
         &mut self,
         scenario: &Scenario,
@@ -187,7 +193,8 @@ impl<'c> Queue<'c> {
         for (signature, case) in std::mem::take(&mut self.elsewhere) {
             let made = self.store.kept(&signature).is_some();
             if made || self.store.claim(&signature).is_some() {
-                // It may have been seen here in a new place; and if nobody makes it any more, it is made here.
+                // It may have been seen here in a new place; and if nobody makes it any more, it is
+                // made here.
                 self.look_into(&case)?;
             } else {
                 self.elsewhere.push((signature, case));
@@ -209,7 +216,8 @@ impl<'c> Queue<'c> {
 
     fn look_into(&mut self, case: &Case) -> Result<(), CampaignError> {
         let found_out = self.find_out(case);
-        // Machines, recordings and candidates are gone. What they took is needed when the next case comes, a thousand executions from now.
+        // Machines, recordings and candidates are gone. What they took is needed when the next case
+        // comes, a thousand executions from now.
         heap::give_back();
         found_out
     }
@@ -224,7 +232,8 @@ impl<'c> Queue<'c> {
             let known = findings.position(|finding| finding.signature == blame.signature);
             known.or_else(|| queue.adopt(&blame.signature, case))
         };
-        // Replays are for what is to be kept. That a known cause is seen once more needs none: its analysis was one.
+        // Replays are for what is to be kept. That a known cause is seen once more needs none: its
+        // analysis was one.
         let keeps = blames.iter().any(|blame| {
             known(self, blame).is_none_or(|index| self.findings[index].verdict < blame.verdict)
         });
@@ -317,7 +326,8 @@ impl<'c> Queue<'c> {
         new
     }
 
-    /// Also what an earlier campaign has kept is minimized again: the same command has the same findings, whatever is on disk.
+    /// Also what an earlier campaign has kept is minimized again: the same command has the same
+    /// findings, whatever is on disk.
     fn keep(
         &mut self,
         blame: &Blame,

@@ -21,8 +21,8 @@ use super::summary::{Counts, SharedCounts, Summary};
 use super::trouble::Troubles;
 use super::{CampaignError, Config, corpus, verification};
 
-/// An edge counts as gone once or more than once. AFL's eight classes reached no more edges, and kept scenarios that go round some loop
-/// once more: three times as many, and twice as slow.
+/// An edge counts as gone once or more than once. AFL's eight classes reached no more edges, and
+/// kept scenarios that go round some loop once more: three times as many, and twice as slow.
 const MOST_HITS: u8 = 2;
 
 /// So many executions pass between two looks at the clock.
@@ -165,7 +165,8 @@ impl<'c> Round<'c> {
         tally
     }
 
-    /// What becomes of a run; `claimed` if somebody else says that there is a finding in it. Breaks when something stops the campaign.
+    /// What becomes of a run; `claimed` if somebody else says that there is a finding in it. Breaks
+    /// when something stops the campaign.
     fn sort_out(&mut self, scenario: &Scenario, paired: &Paired, claimed: bool) -> ControlFlow<()> {
         let told = self.queue.findings().len();
         let sorted = self
@@ -214,7 +215,8 @@ impl<'c> Round<'c> {
         scenario
     }
 
-    /// Looks for the finding that somebody else claims. That it covers something new is not said: it is tried once more for that.
+    /// Looks for the finding that somebody else claims. That it covers something new is not said:
+    /// it is tried once more for that.
     fn verify(&mut self, scenario: &Scenario) {
         if !self.over() {
             let paired = self.run(scenario, &mut vec![0; self.map_size()]);

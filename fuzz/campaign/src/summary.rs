@@ -114,7 +114,8 @@ pub struct TroubleSummary {
     pub kernel: String,
     /// How the run ended.
     pub end: String,
-    /// The function and the task that took most of it, or in which it ended; absent if that is not known.
+    /// The function and the task that took most of it, or in which it ended; absent if that is not
+    /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// The execution, counted from 1.
@@ -157,14 +158,16 @@ pub struct Counts {
     pub emulator_fault: u64,
     /// Kinds of divergence that were seen.
     pub buckets: u64,
-    /// Kinds that nobody looked into for a root cause: they were still waiting at the end, or there was no room for them to wait. Their places and
-    /// registers are all known from others.
+    /// Kinds that nobody looked into for a root cause: they were still waiting at the end, or there
+    /// was no room for them to wait. Their places and registers are all known from others.
     pub waiting: u64,
     /// Divergences that fresh machines did not show again.
     pub not_reproduced: u64,
-    /// Scenarios of the corpus that were run twice in a row for their coverage: one in eight of those that a campaign keeps.
+    /// Scenarios of the corpus that were run twice in a row for their coverage: one in eight of
+    /// those that a campaign keeps.
     pub run_twice: u64,
-    /// Those that covered the same both times. Any other is a fault of the emulator or of a kernel that is not deterministic.
+    /// Those that covered the same both times. Any other is a fault of the emulator or of a kernel
+    /// that is not deterministic.
     pub stable: u64,
 }
 

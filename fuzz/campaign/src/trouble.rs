@@ -1,6 +1,8 @@
-//! Runs that say nothing about a kernel, kept so that somebody can look at them: an emulator fault, or a run that was cut off by its budget.
+//! Runs that say nothing about a kernel, kept so that somebody can look at them: an emulator fault,
+//! or a run that was cut off by its budget.
 //!
-//! They are no findings and never among them. A few of each kind are kept, whatever a campaign meets; the others are only counted, which is not done here.
+//! They are no findings and never among them. A few of each kind are kept, whatever a campaign
+//! meets; the others are only counted, which is not done here.
 
 use std::collections::BTreeMap;
 use std::fs;

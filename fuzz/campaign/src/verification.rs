@@ -1,5 +1,5 @@
-//! What is established about a divergence before it is called a finding: that fresh machines show it too, what causes it, and the
-//! smallest scenario that shows the same.
+//! What is established about a divergence before it is called a finding: that fresh machines show
+//! it too, what causes it, and the smallest scenario that shows the same.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +17,8 @@ use super::Config;
 
 /// A divergence is kept if so many fresh pairs of machines all show it.
 const REPLAYS: usize = 2;
-/// Root causes that minimizing one finding may look for. Each records two whole runs, so this is what its time goes into.
+/// Root causes that minimizing one finding may look for. Each records two whole runs, so this is
+/// what its time goes into.
 const EXPLANATIONS: usize = 300;
 /// Candidates that minimizing one finding may run without.
 const CANDIDATES: usize = 5_000;
@@ -84,8 +85,8 @@ fn shape(comparison: &Comparison) -> impl Iterator<Item = impl PartialEq> {
     comparison.differences.iter().map(move |d| (reason, of(d)))
 }
 
-/// The causes of what is reported, worst differences of each. Where root cause analysis has no answer the bucket is the name: a
-/// divergence must not go unheard because it is not understood.
+/// The causes of what is reported, worst differences of each. Where root cause analysis has no
+/// answer the bucket is the name: a divergence must not go unheard because it is not understood.
 pub fn blame(
     config: &Config,
     scenario: &Scenario,
@@ -125,8 +126,8 @@ pub fn blame(
     Ok((explanation, blames))
 }
 
-/// The smallest scenario that shows a cause with the same verdict, as far as the budget goes; `None` if it was not even found
-/// again, or if the campaign is to stop.
+/// The smallest scenario that shows a cause with the same verdict, as far as the budget goes;
+/// `None` if it was not even found again, or if the campaign is to stop.
 pub fn minimized(
     config: &Config,
     scenario: &Scenario,

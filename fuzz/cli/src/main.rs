@@ -1,7 +1,8 @@
 //! `ctxfuzz`: finds bugs in the code that saves and restores floating-point and vector registers.
 //!
-//! stdout is for results, stderr for people. Exit status as diff(1): 0 nothing to report, 1 a verdict at or above the `--abi`
-//! threshold, 2 trouble: bad input, bad arguments, an emulator fault, a budget, runs that cannot be compared.
+//! stdout is for results, stderr for people. Exit status as diff(1): 0 nothing to report, 1 a
+//! verdict at or above the `--abi` threshold, 2 trouble: bad input, bad arguments, an emulator
+//! fault, a budget, runs that cannot be compared.
 
 mod commands;
 mod shipped;

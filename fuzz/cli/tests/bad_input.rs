@@ -1,4 +1,5 @@
-//! Whatever is wrong with what ctxfuzz is given, it says so in one line, exits with 2, prints no result and writes nothing.
+//! Whatever is wrong with what ctxfuzz is given, it says so in one line, exits with 2, prints no
+//! result and writes nothing.
 
 mod common;
 
@@ -87,7 +88,8 @@ fn an_unreadable_file_is_named() {
     let path = folder.path().join("locked.json");
     fs::write(&path, "{}").expect("a file is written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("it is locked");
-    // Root reads it all the same and finds that it is no scenario; either way it is refused in one line.
+    // Root reads it all the same and finds that it is no scenario; either way it is refused in one
+    // line.
     refused(&["run", &path.display().to_string()], "locked.json");
 }
 

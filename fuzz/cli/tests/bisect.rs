@@ -1,4 +1,5 @@
-//! The `git bisect run` lines of the pages, taken from there and run in a repository whose revisions "build" kernels that are there already.
+//! The `git bisect run` lines of the pages, taken from there and run in a repository whose
+//! revisions "build" kernels that are there already.
 
 mod common;
 
@@ -11,7 +12,8 @@ use common::pages::block_run_by;
 
 const TEST: &str = "fuzz/cli/tests/bisect.rs";
 
-/// Stands for a build of Linux: what a revision has is the name of a kernel. One that is called `broken` does not build.
+/// Stands for a build of Linux: what a revision has is the name of a kernel. One that is called
+/// `broken` does not build.
 const MAKE: &str = "#!/bin/sh\n[ \"$*\" = '-j8 vmlinux' ] || exit 3\nkernel=$(cat kernel)\n[ \"$kernel\" != broken ] || exit 2\ncp \"$KERNELS/$kernel/vmlinux\" vmlinux\n";
 
 /// Runs a shell script in the repository, as its reader would; what it prints.

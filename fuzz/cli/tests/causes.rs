@@ -104,7 +104,8 @@ fn a_minimized_scenario_keeps_causes_and_verdict() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (big, small, again) = (path("big.json"), path("small.json"), path("again.json"));
-    // A fork has the same cause but another verdict: the minimizer may not slide from one to the other.
+    // A fork has the same cause but another verdict: the minimizer may not slide from one to the
+    // other.
     let text = fs::read_to_string(common::project().join("corpus/io-worker-then-signal.json"))
         .expect("the corpus reads");
     let mut scenario: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");

@@ -25,7 +25,8 @@ fn registers(list: &str) -> BTreeSet<String> {
     list.split_whitespace().flat_map(one).collect()
 }
 
-/// Defects with what is wrong on a scenario that shows them: event, task, place, registers. All others are held to being reported on their witness.
+/// Defects with what is wrong on a scenario that shows them: event, task, place, registers. All
+/// others are held to being reported on their witness.
 const DETAILS: [(&str, &str, u16, &str, &str, &str); 17] = [
     ("save-fpu-clobbers-f0", SEED, 0, "0", "register", "f0 vs0"),
     ("save-altivec-clobbers-v0", SEED, 0, "0", "register", "v0"),

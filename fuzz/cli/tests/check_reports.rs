@@ -1,5 +1,5 @@
-//! `ctxfuzz check` for continuous integration: without a kernel it holds a corpus to its own rows and to the sound kernel, and what it did goes into
-//! JUnit XML and SARIF.
+//! `ctxfuzz check` for continuous integration: without a kernel it holds a corpus to its own rows
+//! and to the sound kernel, and what it did goes into JUnit XML and SARIF.
 
 mod common;
 

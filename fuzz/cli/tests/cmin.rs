@@ -151,7 +151,8 @@ fn a_dry_run_does_nothing() -> Result {
     Ok(())
 }
 
-/// Files with the same content under the same name elsewhere, in another spelling, or in a directory that is given twice: what stays may not be removed as what goes.
+/// Files with the same content under the same name elsewhere, in another spelling, or in a
+/// directory that is given twice: what stays may not be removed as what goes.
 #[test]
 fn nothing_is_lost_whatever_the_directories_have_in_common() -> Result {
     let reached = |dir: &Path| {

@@ -4,8 +4,9 @@ use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_generators::rare_scenario;
 
-/// One loads registers early, the other one not before they are used. Neither makes a difference to when work comes that is to come in the middle of a call. (`repaired`, because some of what 6.1 is
-/// suspected of shows with late loads only.)
+/// One loads registers early, the other one not before they are used. Neither makes a difference to
+/// when work comes that is to come in the middle of a call. (`repaired`, because some of what 6.1
+/// is suspected of shows with late loads only.)
 #[test]
 fn work_comes_at_the_same_place_whoever_owns_the_registers() {
     let runner = |name: &str| {

@@ -1,10 +1,14 @@
 //! What the documentation shows is what happens: every command of the README and of `docs/` is run.
 //!
-//! Those in `console` blocks are run here: `$ ctxfuzz ...` in a folder that has a copy of the corpus and the files that the page shows ("json my.json" at a fence); commands of one page find what
-//! the earlier ones of that page left behind. A comment at its end, `# exit 1`, says the exit status if it is not 0. The lines below are compared with what it prints; `...` stands for anything,
-//! in a line or as one. Without such lines only the status is compared. Commands that name a kernel in `target/kernels` are skipped, and said to be, where there is none.
+//! Those in `console` blocks are run here: `$ ctxfuzz ...` in a folder that has a copy of the
+//! corpus and the files that the page shows ("json my.json" at a fence); commands of one page find
+//! what the earlier ones of that page left behind. A comment at its end, `# exit 1`, says the exit
+//! status if it is not 0. The lines below are compared with what it prints; `...` stands for
+//! anything, in a line or as one. Without such lines only the status is compared. Commands that
+//! name a kernel in `target/kernels` are skipped, and said to be, where there is none.
 //!
-//! What is in `sh` blocks is run elsewhere: a comment above the block, `<!-- run by: FILE -->`, says by what, and is held to it.
+//! What is in `sh` blocks is run elsewhere: a comment above the block, `<!-- run by: FILE -->`,
+//! says by what, and is held to it.
 
 mod common;
 
@@ -162,7 +166,8 @@ fn run(example: &Example, folder: &Path, known: &mut Known) -> Output {
     known.entry(arguments).or_insert_with(run).clone()
 }
 
-/// Runs all commands of a page in a new folder. How many there are; what is not as the page has it goes to `wrong`.
+/// Runs all commands of a page in a new folder. How many there are; what is not as the page has it
+/// goes to `wrong`.
 fn check(name: &str, known: &mut Known, wrong: &mut Vec<String>) -> usize {
     let page = pages::read(name);
     let examples = examples(&page);

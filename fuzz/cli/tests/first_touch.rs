@@ -1,4 +1,5 @@
-//! What a child touches first is not there yet: the kernel is entered for it, on the way to the call that is tested, and the host finds what the child does not. Neither is anything that a
+//! What a child touches first is not there yet: the kernel is entered for it, on the way to the
+//! call that is tested, and the host finds what the child does not. Neither is anything that a
 //! kernel did wrong: `check` is silent on all real kernels that are there, whatever a child does.
 
 mod common;
@@ -18,7 +19,8 @@ fn pending() -> [(&'static str, Value); 3] {
     ]
 }
 
-/// What a child does, with work pending in its last event: each operation of the interpreter that stores to memory before it enters the kernel, or that the host prepares memory for.
+/// What a child does, with work pending in its last event: each operation of the interpreter that
+/// stores to memory before it enters the kernel, or that the host prepares memory for.
 fn operations(work: &str, pending: &Value) -> Vec<(String, Value)> {
     let with = |mut arguments: Value| {
         arguments["pending"] = pending.clone();
@@ -177,7 +179,8 @@ fn nothing_that_a_child_touches_first_is_held_against_the_kernel() {
     }
 }
 
-/// The context that is swapped is read by a preemptible kernel, which owns the registers again before it has read it all. Where that is depends on the build.
+/// The context that is swapped is read by a preemptible kernel, which owns the registers again
+/// before it has read it all. Where that is depends on the build.
 #[test]
 fn a_swapcontext_that_is_preempted_is_still_found() {
     let test = "a_swapcontext_that_is_preempted_is_still_found";

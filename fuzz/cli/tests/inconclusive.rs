@@ -1,6 +1,8 @@
-//! A run that says nothing says why: on real kernels, where there are some, and in what commands print.
+//! A run that says nothing says why: on real kernels, where there are some, and in what commands
+//! print.
 //!
-//! The model is held to the same in the emulator's tests (`spent`), summaries in the triage crate's.
+//! The model is held to the same in the emulator's tests (`spent`), summaries in the triage
+//! crate's.
 
 mod common;
 

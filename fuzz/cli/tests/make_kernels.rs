@@ -1,4 +1,5 @@
-//! What `make kernels` runs, with programs of ours in the places of apt, the compiler and the rest: which package is taken, what is refused, what is said.
+//! What `make kernels` runs, with programs of ours in the places of apt, the compiler and the rest:
+//! which package is taken, what is refused, what is said.
 
 mod common;
 
@@ -42,7 +43,8 @@ printf 'c000000000000000 <%s> (File Offset: 0x10):\n' "${2#*=}"
 printf ' c00000000000000%s:\t00 00 00 00 \t%s\n' 0 'mffs    f0' 4 'lfd     f0,0(r3)' 8 'lvx     v0,0,r3'
 "#;
 
-/// A Linux whose configuration is what is asked for, but for a line that says `$DROP`, and whose compiler takes two seconds.
+/// A Linux whose configuration is what is asked for, but for a line that says `$DROP`, and whose
+/// compiler takes two seconds.
 const MAKEFILE: &str = "VERSION = 7
 PATCHLEVEL = 2
 allnoconfig:

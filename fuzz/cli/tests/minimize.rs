@@ -1,4 +1,5 @@
-//! A minimizer that is stopped, even killed, has left its best scenario, and goes on from it; two do not write the same file.
+//! A minimizer that is stopped, even killed, has left its best scenario, and goes on from it; two
+//! do not write the same file.
 
 mod common;
 

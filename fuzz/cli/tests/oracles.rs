@@ -1,4 +1,5 @@
-//! The two oracles held against each other: what both look at they judge the same, so nothing that one calls dead is live to the other (docs/oracles.md, "The oracles agree").
+//! The two oracles held against each other: what both look at they judge the same, so nothing that
+//! one calls dead is live to the other (docs/oracles.md, "The oracles agree").
 
 mod common;
 
@@ -35,7 +36,8 @@ struct Said {
     bits: u128,
 }
 
-/// Which of the parts of a register, that are defined or not as a whole, bits lie in; `None` if they lie in more than one.
+/// Which of the parts of a register, that are defined or not as a whole, bits lie in; `None` if
+/// they lie in more than one.
 fn part(register: Register, bits: u128) -> Option<bool> {
     let control: u128 = match register {
         Register::Fpscr => FPSCR_CONTROL.into(),
@@ -93,7 +95,8 @@ fn transparency(scenario: &Scenario, outcome: &Outcome) -> BTreeMap<Spot, Said> 
     spots.collect()
 }
 
-/// Linux copies an image of VRSAVE into a core dump that may be an old one: `check` excuses that, and two kernels do the same.
+/// Linux copies an image of VRSAVE into a core dump that may be an old one: `check` excuses that,
+/// and two kernels do the same.
 fn is_excused((look, _, register): &Spot) -> bool {
     (*look, *register) == (CORE, Register::Vrsave)
 }

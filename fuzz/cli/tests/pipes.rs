@@ -1,4 +1,5 @@
-//! What is called like a scenario file and is none: in a directory it is named and skipped, and nobody waits for it.
+//! What is called like a scenario file and is none: in a directory it is named and skipped, and
+//! nobody waits for it.
 
 #![cfg(unix)]
 

@@ -1,6 +1,8 @@
-//! Work that comes in the middle of a system call, on real kernels, through the program as people use it: what 6.1 does when it is preempted in a signal.
+//! Work that comes in the middle of a system call, on real kernels, through the program as people
+//! use it: what 6.1 does when it is preempted in a signal.
 //!
-//! Needs kernels in `CTXFUZZ_KERNELS` (default `target/kernels`, where `make kernels` puts them) and qemu-system-ppc64; says so when it has nothing to do.
+//! Needs kernels in `CTXFUZZ_KERNELS` (default `target/kernels`, where `make kernels` puts them)
+//! and qemu-system-ppc64; says so when it has nothing to do.
 
 mod common;
 
@@ -14,7 +16,8 @@ use serde_json::{Value, json};
 const PLACES: Range<u16> = 0..1000;
 const STEP: usize = 13;
 
-/// What `check` says of a scenario when its late work comes at one place after the other, and its exit status.
+/// What `check` says of a scenario when its late work comes at one place after the other, and its
+/// exit status.
 fn reports(
     kernel: &str,
     mut scenario: Value,
@@ -126,7 +129,8 @@ fn has_late_work(a: &str, b: &str) -> bool {
     scenarios.any(|scenario| scenario.contains(r#""after""#))
 }
 
-/// The same number is another place in each of two kernels with different code, and what differs then is nobody's fault.
+/// The same number is another place in each of two kernels with different code, and what differs
+/// then is nobody's fault.
 #[test]
 fn work_is_late_only_in_kernels_with_the_same_places() {
     let test = "work_is_late_only_in_kernels_with_the_same_places";
@@ -136,7 +140,8 @@ fn work_is_late_only_in_kernels_with_the_same_places() {
     }
 }
 
-/// docs/signal-during-task-work.md. Where the task work is, is up to the compiler, so it is looked for; everywhere else nothing happens.
+/// docs/signal-during-task-work.md. Where the task work is, is up to the compiler, so it is looked
+/// for; everywhere else nothing happens.
 #[test]
 fn a_signal_during_task_work_ends_the_task() {
     let Some([kernel]) = real_kernels("a_signal_during_task_work_ends_the_task", ["fixed-le"])
@@ -161,7 +166,8 @@ fn a_signal_during_task_work_ends_the_task() {
     assert_eq!(status, Some(1));
 }
 
-/// A fork that is preempted has the lock that a page fault needs, so the task with the fault does not stop at once, and the other one goes on.
+/// A fork that is preempted has the lock that a page fault needs, so the task with the fault does
+/// not stop at once, and the other one goes on.
 #[test]
 fn a_tracer_that_has_to_wait_is_not_mistaken_in_the_task() {
     let Some([kernel]) = real_kernels(

@@ -1,6 +1,7 @@
 //! The bug and its repair in real kernels, from snapshots, through the program as people use it.
 //!
-//! Needs kernels in `CTXFUZZ_KERNELS` (default `target/kernels`, where `make kernels` puts them) and qemu-system-ppc64; says so when it has nothing to do.
+//! Needs kernels in `CTXFUZZ_KERNELS` (default `target/kernels`, where `make kernels` puts them)
+//! and qemu-system-ppc64; says so when it has nothing to do.
 
 mod common;
 

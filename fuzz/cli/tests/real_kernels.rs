@@ -1,7 +1,9 @@
-//! The model does what real kernels do: every scenario of the corpus, and random ones, have the same user-visible outcome on both.
+//! The model does what real kernels do: every scenario of the corpus, and random ones, have the
+//! same user-visible outcome on both.
 //!
-//! Real kernels are those in the folder that CTXFUZZ_KERNELS names, else in `target/kernels` (`make kernels`). Says what it had nothing to do for.
-//! What cannot be the same, and why, is in docs/real-kernels.md; [`comparable`] is all of it that makes a scenario stay out.
+//! Real kernels are those in the folder that CTXFUZZ_KERNELS names, else in `target/kernels` (`make
+//! kernels`). Says what it had nothing to do for. What cannot be the same, and why, is in
+//! docs/real-kernels.md; [`comparable`] is all of it that makes a scenario stay out.
 
 mod common;
 
@@ -41,7 +43,8 @@ fn vmlinux(kernel: &str) -> PathBuf {
     folder.join(kernel).join("vmlinux")
 }
 
-/// The model that does what this kernel does. With generic entry (7.2) Linux has the repair of docs/signal-during-task-work.md.
+/// The model that does what this kernel does. With generic entry (7.2) Linux has the repair of
+/// docs/signal-during-task-work.md.
 fn model_of(model: &str, kernel: &Snapshot) -> KernelName {
     const REPAIR: &str = "repair-task-work-signal";
     let mut symbols = kernel.symbols.iter();
@@ -104,8 +107,8 @@ fn fits_in_pipe(scenario: &Scenario) -> bool {
     pages.sum::<u64>() <= MODEL_PIPE
 }
 
-/// Whether the host of a real kernel can do what the scenario asks for. It cannot name a child that has not run and whose parent is still in the
-/// call that makes it: nobody has been told its pid.
+/// Whether the host of a real kernel can do what the scenario asks for. It cannot name a child that
+/// has not run and whose parent is still in the call that makes it: nobody has been told its pid.
 fn comparable(scenario: &Scenario, log: &[LogEntry]) -> bool {
     let stage = scenario.stage.tasks.len();
     let call_of = |index: u16| match &scenario.events[usize::from(index)] {
@@ -224,8 +227,8 @@ fn differences(a: &Outcome, b: &Outcome) -> Vec<String> {
     found
 }
 
-/// Whether a worker is asked for when a ring's owner may be preempted in `exit`: the model asks that task, to the host of a real kernel it is
-/// gone.
+/// Whether a worker is asked for when a ring's owner may be preempted in `exit`: the model asks
+/// that task, to the host of a real kernel it is gone.
 fn asks_one_who_exits(scenario: &Scenario, log: &[LogEntry]) -> bool {
     let mut exiting = false;
     log.iter().any(|entry| {
@@ -249,8 +252,8 @@ fn asks_one_who_exits(scenario: &Scenario, log: &[LogEntry]) -> bool {
     })
 }
 
-/// What both do with the scenario, without the events that the kernel cannot be made to do: the model does them. `None` if there is
-/// nothing to compare.
+/// What both do with the scenario, without the events that the kernel cannot be made to do: the
+/// model does them. `None` if there is nothing to compare.
 fn outcomes(pair: &mut Pair, scenario: &mut Scenario) -> Option<(Outcome, Outcome)> {
     loop {
         let a = pair.model.run(scenario);

@@ -1,4 +1,5 @@
-//! What `triage` and `explain` write for browsers, code scanning and continuous integration, also of findings that are somebody else's.
+//! What `triage` and `explain` write for browsers, code scanning and continuous integration, also
+//! of findings that are somebody else's.
 
 mod common;
 
@@ -9,7 +10,8 @@ use common::json_lines;
 use common::schemas::{assert_junit, sarif_schema};
 use serde_json::{Value, json};
 
-/// A folder of findings with one that tries to be markup, one that is known, one that is truncated, and the files that `triage` makes of it.
+/// A folder of findings with one that tries to be markup, one that is known, one that is truncated,
+/// and the files that `triage` makes of it.
 fn reported_as(option: &str) -> (String, Option<i32>) {
     let folder = findings();
     let dir = folder.path().join("it's new");

@@ -1,4 +1,5 @@
-//! A campaign that is killed, or that runs out of disk, loses nothing that it said it had, leaves no half-written file, and is gone on from.
+//! A campaign that is killed, or that runs out of disk, loses nothing that it said it had, leaves
+//! no half-written file, and is gone on from.
 
 mod common;
 
@@ -114,7 +115,8 @@ fn hidden(dir: &Path) -> usize {
     names.iter().filter(|name| name.starts_with('.')).count()
 }
 
-/// Lets a campaign live for a while: to some moment, or until something appears that it writes, or until it has said that it found something.
+/// Lets a campaign live for a while: to some moment, or until something appears that it writes, or
+/// until it has said that it found something.
 fn live(folder: &Path, kernel: &str, round: u32, random: &mut Random) {
     let findings = || names(&folder.join("findings")).len();
     let corpus = || names(&folder.join("corpus/found")).len();
@@ -238,7 +240,8 @@ impl Acknowledged {
 /// Scenarios that the corpus of a campaign begins with.
 const FIRST: usize = 16;
 
-/// Kills campaigns, checks after each, and lets one come to its end. On a busy machine all may have been killed too early: then some more are.
+/// Kills campaigns, checks after each, and lets one come to its end. On a busy machine all may have
+/// been killed too early: then some more are.
 fn kill(times: u32, more: &[&str]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut random = Random::new();
@@ -366,12 +369,14 @@ fn refused_and_whole(output: &std::process::Output, folder: &Path, reason: &str)
     acknowledged.check(&left);
 }
 
-/// Files that grow over a limit: what the kernel says then is not that a disk is full, but what is to be done is the same.
+/// Files that grow over a limit: what the kernel says then is not that a disk is full, but what is
+/// to be done is the same.
 #[cfg(target_os = "linux")]
 #[test]
 fn files_that_cannot_be_finished_are_trouble_and_leave_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    // Big enough for scenarios and not for pages. The signal is ignored, so that writing fails instead.
+    // Big enough for scenarios and not for pages. The signal is ignored, so that writing fails
+    // instead.
     let script = r#"mkdir "$1/left" && cd "$1/left" && trap '' XFSZ && ulimit -f 32
         "$2" fuzz --runs 2000 --corpus corpus --findings findings; echo status $?"#;
     let output = shell("sh", script, folder.path()).output();

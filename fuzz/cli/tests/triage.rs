@@ -1,4 +1,5 @@
-//! `ctxfuzz triage` on what a real campaign left behind, and the signatures that somebody has reviewed.
+//! `ctxfuzz triage` on what a real campaign left behind, and the signatures that somebody has
+//! reviewed.
 
 mod common;
 

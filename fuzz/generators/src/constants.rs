@@ -1,7 +1,7 @@
 //! Values that make defects visible, and limits.
 //!
-//! FPSCR must be recognisable and not zero, VSCR have NJ or SAT, and register 0 differ from both in both halves: with FPSCR and f0
-//! both zero, an f0 that holds FPSCR looks right.
+//! FPSCR must be recognisable and not zero, VSCR have NJ or SAT, and register 0 differ from both in
+//! both halves: with FPSCR and f0 both zero, an f0 that holds FPSCR looks right.
 
 use ctxfuzz_scenario::Facility;
 
@@ -9,10 +9,12 @@ use ctxfuzz_scenario::Facility;
 pub const MAX_EVENTS: usize = 64;
 /// Most tasks on the stage. The other places are for children.
 pub(crate) const MAX_STAGE_TASKS: usize = 4;
-/// Most registers that one `set` names: [`MAX_EVENTS`] of them stay below the operations a run can hold.
+/// Most registers that one `set` names: [`MAX_EVENTS`] of them stay below the operations a run can
+/// hold.
 pub(crate) const MAX_SET: usize = 6;
 
-/// FPSCR images. No exception is enabled, and the first (FX, XX and a result class) is the value seen in the thread.
+/// FPSCR images. No exception is enabled, and the first (FX, XX and a result class) is the value
+/// seen in the thread.
 pub(crate) const FPSCR: [u64; 5] = [
     0x8200_4000,
     0x8200_4000,
@@ -20,7 +22,8 @@ pub(crate) const FPSCR: [u64; 5] = [
     0x0000_0005_8200_4002,
     0x1,
 ];
-/// FPSCR images with exceptions enabled: all, each of the five, and zero divide with its exception already set.
+/// FPSCR images with exceptions enabled: all, each of the five, and zero divide with its exception
+/// already set.
 pub(crate) const FPSCR_ENABLED: [u64; 7] = [0xf8, 0x80, 0x40, 0x20, 0x10, 0x08, 0x8400_0010];
 /// VSCR images: NJ and SAT, NJ, SAT.
 pub(crate) const VSCR: [u32; 3] = [0x0001_0001, 0x0001_0000, 0x0000_0001];
@@ -55,7 +58,8 @@ pub(crate) const FACILITY_SETS: [&[Facility]; 8] = [
     &[],
 ];
 
-/// Reload counters: wrapped, when registers that were given up stay so, and the last times before that.
+/// Reload counters: wrapped, when registers that were given up stay so, and the last times before
+/// that.
 pub(crate) const COUNTERS: [u8; 4] = [0, 0, 254, 255];
 
 /// Sizes of reads and writes, on both sides of the limit (3328) above which a copy uses VMX.

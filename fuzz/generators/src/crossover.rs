@@ -6,7 +6,8 @@ use mutatis::Session;
 use crate::constants::MAX_EVENTS;
 use crate::mutate::{Mutator, bound};
 
-/// A scenario with the stage of one parent and a beginning of the one's events followed by an end of the other's.
+/// A scenario with the stage of one parent and a beginning of the one's events followed by an end
+/// of the other's.
 pub fn crossover(first: &Scenario, second: &Scenario, session: &mut Session) -> Scenario {
     let mut child = first.clone();
     let mut splice = Splice { other: second };

@@ -1,8 +1,8 @@
 //! Random scenarios, and the random parts that mutations insert.
 //!
-//! The weights come from the structure of the paths: saves of every kind (worker creation, fork, signal, switch, in-kernel VMX)
-//! crossed with every way into the kernel and every facility set, and another task that overwrites registers in between. No
-//! sequence is written down.
+//! The weights come from the structure of the paths: saves of every kind (worker creation, fork,
+//! signal, switch, in-kernel VMX) crossed with every way into the kernel and every facility set,
+//! and another task that overwrites registers in between. No sequence is written down.
 
 use ctxfuzz_scenario::{
     Call, ComputeOp, Draw, Event, Facility, FpExceptions, Interrupt, MAX_PLACES, Pending, Ptrace,
@@ -16,7 +16,8 @@ use crate::constants::{
 };
 use crate::mutate::Mutator;
 
-/// Most events of a scenario made from nothing: short ones run fast, and mutation makes the good ones longer.
+/// Most events of a scenario made from nothing: short ones run fast, and mutation makes the good
+/// ones longer.
 const MAX_FRESH_EVENTS: usize = 12;
 
 /// A valid scenario that depends on the seed alone.
@@ -98,7 +99,8 @@ pub(crate) fn change_counters(task: &mut TaskStage, rng: &mut Rng) {
     }
 }
 
-/// Gives the task a value for every register that must be recognisable and that its facilities allow.
+/// Gives the task a value for every register that must be recognisable and that its facilities
+/// allow.
 pub(crate) fn fill_in(task: &mut TaskStage, rng: &mut Rng) {
     let special = [
         Register::F(0),
@@ -120,7 +122,8 @@ pub(crate) fn pattern(rng: &mut Rng) -> u64 {
     rng.gen_u64() | 1
 }
 
-/// A value with no zero half, which is no FPSCR or VSCR image: those have a zero half or a small high half.
+/// A value with no zero half, which is no FPSCR or VSCR image: those have a zero half or a small
+/// high half.
 fn distinct(rng: &mut Rng, register: Register) -> u128 {
     match register {
         Register::Fpscr | Register::Vscr | Register::Vrsave => value(rng, register),
@@ -262,7 +265,8 @@ pub(crate) fn ptrace(rng: &mut Rng) -> Ptrace {
     Ptrace { set }
 }
 
-/// How late something comes during a system call: mostly not at all, and otherwise anything from the first step to the last of a long one.
+/// How late something comes during a system call: mostly not at all, and otherwise anything from
+/// the first step to the last of a long one.
 pub(crate) fn places(rng: &mut Rng, pending: &Pending) -> u16 {
     if pending.at_once().is_none() || once_in(rng, 2) {
         return 0;
@@ -364,8 +368,9 @@ mod tests {
         }
     }
 
-    /// What the first bugs need comes up by itself: a worker created on the interrupt return of a task that has live registers and
-    /// owns a ring, without and with a signal at a later interrupt. Task 0 runs first, so the first event is its own.
+    /// What the first bugs need comes up by itself: a worker created on the interrupt return of a
+    /// task that has live registers and owns a ring, without and with a signal at a later
+    /// interrupt. Task 0 runs first, so the first event is its own.
     #[test]
     fn the_first_bugs_are_in_reach_of_the_generator() {
         let scenarios: Vec<Scenario> = (0..2_000).map(random_scenario).collect();

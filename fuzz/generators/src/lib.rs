@@ -1,7 +1,8 @@
 //! Random scenarios and structure-aware mutations of scenarios.
 //!
-//! Knows the language and no engine: LibAFL, libFuzzer and tests all drive the same generator and mutator. What comes out always
-//! passes [`Scenario::validate`], and depends on nothing but what goes in and the seed.
+//! Knows the language and no engine: LibAFL, libFuzzer and tests all drive the same generator and
+//! mutator. What comes out always passes [`Scenario::validate`], and depends on nothing but what
+//! goes in and the seed.
 
 mod constants;
 mod crossover;

@@ -1,6 +1,7 @@
 //! Structure-aware mutations: of the list of events, of one event, of the stage.
 //!
-//! Built on `mutatis`: candidates are listed and one is chosen, so a session can shrink as well as grow.
+//! Built on `mutatis`: candidates are listed and one is chosen, so a session can shrink as well as
+//! grow.
 
 use ctxfuzz_scenario::{
     ComputeOp, Event, Facility, FrameEdit, MAX_FILLS, MAX_OPERATIONS, MAX_PLACES, Pending,
@@ -20,8 +21,9 @@ use crate::rare::insert_rare;
 pub struct Mutator;
 
 impl Mutator {
-    /// Mutates a scenario once; false if nothing can be done to it (only a shrinking session runs out). The result is valid if
-    /// the scenario was. Expectations are dropped, because they no longer hold, and so are name and description.
+    /// Mutates a scenario once; false if nothing can be done to it (only a shrinking session runs
+    /// out). The result is valid if the scenario was. Expectations are dropped, because they no
+    /// longer hold, and so are name and description.
     pub fn mutate(&mut self, scenario: &mut Scenario, session: &mut Session) -> bool {
         session.mutate_with(self, scenario).is_ok()
     }
@@ -29,8 +31,9 @@ impl Mutator {
 
 type Mutation = fn(&mut Scenario, &mut Rng);
 
-/// Candidates are chosen alike, so a weight is how often one is listed. What adds events and what takes them away weigh about the
-/// same: a campaign's scenarios get longer where that shows something new, and not by themselves. Long ones cost their time.
+/// Candidates are chosen alike, so a weight is how often one is listed. What adds events and what
+/// takes them away weigh about the same: a campaign's scenarios get longer where that shows
+/// something new, and not by themselves. Long ones cost their time.
 const GROWTH: [(u32, Mutation); 18] = [
     (5, insert),
     (2, insert_rare),
@@ -122,7 +125,8 @@ pub(crate) fn bound(scenario: &mut Scenario) {
     });
 }
 
-/// Has all pending work come at once. Where two kernels have different code, a place in the one is none in the other.
+/// Has all pending work come at once. Where two kernels have different code, a place in the one is
+/// none in the other.
 pub fn drop_delays(scenario: &mut Scenario) {
     for work in scenario.events.iter_mut().filter_map(pending_of) {
         work.after = 0;
@@ -295,7 +299,8 @@ fn change_pending(scenario: &mut Scenario, rng: &mut Rng) {
     }
 }
 
-/// Another place for something that comes late: often one close by, as the places of a path lie side by side.
+/// Another place for something that comes late: often one close by, as the places of a path lie
+/// side by side.
 fn later(rng: &mut Rng, work: &Pending) -> u16 {
     match (work.after, below(rng, 4)) {
         (0, _) | (_, 0 | 1) => places(rng, work),

@@ -1,4 +1,5 @@
-//! What random scenarios do not have, because it ends a task or needs several events in a row to do anything: mutations insert it.
+//! What random scenarios do not have, because it ends a task or needs several events in a row to do
+//! anything: mutations insert it.
 
 use std::ops::Range;
 
@@ -22,7 +23,8 @@ pub fn rare_scenario(seed: u64) -> Scenario {
     scenario
 }
 
-/// What a campaign begins with: a random scenario, and for every fourth seed one that has rare events too.
+/// What a campaign begins with: a random scenario, and for every fourth seed one that has rare
+/// events too.
 pub fn any_scenario(seed: u64) -> Scenario {
     match seed % 4 {
         0 => rare_scenario(seed),
@@ -47,7 +49,8 @@ impl Mutate<Scenario> for Rare {
     }
 }
 
-/// Inserts what random scenarios do not have: a new program, a core dump, a swapped context, FP exceptions.
+/// Inserts what random scenarios do not have: a new program, a core dump, a swapped context, FP
+/// exceptions.
 pub(crate) fn insert_rare(scenario: &mut Scenario, rng: &mut Rng) {
     let run = rare(rng);
     if once_in(rng, 3) {
@@ -61,7 +64,8 @@ pub(crate) fn insert_rare(scenario: &mut Scenario, rng: &mut Rng) {
     }
 }
 
-/// Has the reload counters of some tasks wrapped: what is given up stays in memory, which is what several rare events need to do anything.
+/// Has the reload counters of some tasks wrapped: what is given up stays in memory, which is what
+/// several rare events need to do anything.
 fn wrap_counters(scenario: &mut Scenario, rng: &mut Rng) {
     for task in &mut scenario.stage.tasks {
         if task.reloads(Facility::Fp) && !once_in(rng, 3) {
@@ -166,12 +170,14 @@ fn syscall(rng: &mut Rng, call: Syscall) -> Event {
     event
 }
 
-/// How late something comes that is to come in the middle of a call: what such calls do to registers is done within few places.
+/// How late something comes that is to come in the middle of a call: what such calls do to
+/// registers is done within few places.
 fn soon(rng: &mut Rng) -> u16 {
     1 + below(rng, 12) as u16
 }
 
-/// A load or store, and any of the registers that it can have; the first ones are those that other code borrows.
+/// A load or store, and any of the registers that it can have; the first ones are those that other
+/// code borrows.
 pub(crate) fn access(rng: &mut Rng) -> (AccessOp, u8) {
     let op = one_of(rng, AccessOp::ALL);
     let register = match below(rng, 3) {
@@ -232,7 +238,8 @@ fn copy_that_sleeps(rng: &mut Rng) -> Vec<Event> {
     run
 }
 
-/// A handler's whole life, as far as it matters here. What it does to the registers, other mutations add.
+/// A handler's whole life, as far as it matters here. What it does to the registers, other
+/// mutations add.
 fn handler_that_edits(rng: &mut Rng) -> Vec<Event> {
     let signal = one_of(rng, &SIGNALS);
     vec![
@@ -242,7 +249,8 @@ fn handler_that_edits(rng: &mut Rng) -> Vec<Event> {
     ]
 }
 
-/// Enabled exceptions, perhaps delivered, and a computation that has one of several: invalid, zero divide, overflow, underflow, inexact.
+/// Enabled exceptions, perhaps delivered, and a computation that has one of several: invalid, zero
+/// divide, overflow, underflow, inexact.
 fn fp_exception(rng: &mut Rng) -> Vec<Event> {
     const OPERANDS: [(u64, u64); 5] = [
         (0, 0),
@@ -273,7 +281,8 @@ fn fp_exception(rng: &mut Rng) -> Vec<Event> {
     run
 }
 
-/// A task asks for FP exceptions, loses its registers for a while or makes a child, wants no exceptions any more, and causes one.
+/// A task asks for FP exceptions, loses its registers for a while or makes a child, wants no
+/// exceptions any more, and causes one.
 fn fp_exceptions_off(rng: &mut Rng) -> Vec<Event> {
     let modes = [
         FpExceptions::Nonrecoverable,

@@ -1,6 +1,8 @@
-//! Aligns two recorded runs by events, kernel entries, and function entries and exits; never by address.
+//! Aligns two recorded runs by events, kernel entries, and function entries and exits; never by
+//! address.
 //!
-//! Two kernels may be built apart and take different ways; what both do, in order, is where their states can be compared.
+//! Two kernels may be built apart and take different ways; what both do, in order, is where their
+//! states can be compared.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
@@ -27,7 +29,8 @@ pub struct Meeting {
     pub b: usize,
 }
 
-/// Larger pieces than this (product of lengths) that do not match from their ends are left unaligned inside.
+/// Larger pieces than this (product of lengths) that do not match from their ends are left
+/// unaligned inside.
 const TABLE_LIMIT: usize = 4_000_000;
 
 /// Where two runs meet, in order.
@@ -35,7 +38,8 @@ pub fn align(a: &Recording, b: &Recording) -> Vec<Meeting> {
     let (a, b) = (boundaries(a), boundaries(b));
     let mut meetings = Vec::new();
     let (mut rest_a, mut rest_b) = (&a[..], &b[..]);
-    // Events are the same on both sides (else the runs are not comparable): each stretch between two of them is aligned by itself.
+    // Events are the same on both sides (else the runs are not comparable): each stretch between
+    // two of them is aligned by itself.
     while !rest_a.is_empty() && !rest_b.is_empty() {
         let (piece_a, after_a) = rest_a.split_at(stretch(rest_a));
         let (piece_b, after_b) = rest_b.split_at(stretch(rest_b));
@@ -45,10 +49,12 @@ pub fn align(a: &Recording, b: &Recording) -> Vec<Meeting> {
     meetings
 }
 
-/// A boundary, its index among the steps, and a hash of the names of the functions that are open then.
+/// A boundary, its index among the steps, and a hash of the names of the functions that are open
+/// then.
 type Marked = (Boundary, usize, u64);
 
-/// What it counts for to meet in the same functions, when meeting at all counts for one. What one side does in one place and the other in another, by the same helpers, is not the same.
+/// What it counts for to meet in the same functions, when meeting at all counts for one. What one
+/// side does in one place and the other in another, by the same helpers, is not the same.
 const SAME_CHAIN: u32 = 4;
 
 fn boundaries(run: &Recording) -> Vec<Marked> {
@@ -72,7 +78,8 @@ fn boundaries(run: &Recording) -> Vec<Marked> {
         .collect()
 }
 
-/// The functions that are open, as far as entries and exits tell. A switch to another task leaves it with what that one has open too: it is a hint.
+/// The functions that are open, as far as entries and exits tell. A switch to another task leaves
+/// it with what that one has open too: it is a hint.
 #[derive(Default)]
 struct Open(Vec<(Rc<str>, u64)>);
 
@@ -206,7 +213,8 @@ mod tests {
         assert_eq!(aligned("abcd", "abpcqd"), "abcd");
     }
 
-    /// Capital letters are functions that lower-case ones call: one side calls the helpers XYZ in `p`, the other in `q`, which both enter.
+    /// Capital letters are functions that lower-case ones call: one side calls the helpers XYZ in
+    /// `p`, the other in `q`, which both enter.
     #[test]
     fn helpers_of_different_callers_do_not_meet() {
         let chained = |names: &str| -> Vec<Marked> {

@@ -1,7 +1,9 @@
 //! Walks two aligned runs and finds causes, damage, propagation and discovery.
 //!
-//! *Cause*: the first difference in any tracked state that is not a copy of an earlier one. *Damage*: the first difference in a logical register (live or
-//! image, by owner). *Discovery*: the first return to user space with the damage, and the first copy of it in memory. All by where the runs meet.
+//! *Cause*: the first difference in any tracked state that is not a copy of an earlier one.
+//! *Damage*: the first difference in a logical register (live or image, by owner). *Discovery*: the
+//! first return to user space with the damage, and the first copy of it in memory. All by where the
+//! runs meet.
 
 mod damage;
 mod elsewhere;
@@ -85,20 +87,24 @@ struct Analysis<'a> {
     codes: &'a [Code; 2],
     /// Cells that differ now.
     differing: HashMap<Cell, Differing>,
-    /// Registers that differed and do not any more, since user code was last left: the kernel may have borrowed them, and put back what they had.
+    /// Registers that differed and do not any more, since user code was last left: the kernel may
+    /// have borrowed them, and put back what they had.
     borrowed: HashMap<Cell, Differing>,
     causes: Vec<RawCause>,
-    /// The cause that made the two sides disagree about who owns registers; later differences follow from it.
+    /// The cause that made the two sides disagree about who owns registers; later differences
+    /// follow from it.
     control: Option<usize>,
     /// Frames that are being written, at other places of a stack.
     frames: Frames,
-    /// By facility: the last save into an image that one kernel made and the other one left out, though it came to the same code.
+    /// By facility: the last save into an image that one kernel made and the other one left out,
+    /// though it came to the same code.
     left_out: HashMap<u64, LeftOut>,
     /// First steps of A and B in the stretch that is being looked at.
     since: [usize; 2],
     /// Whether it ends where the runs meet.
     met: bool,
-    /// Functions entered in that stretch, on A and on B. Where the runs meet both do the same, so these are detours.
+    /// Functions entered in that stretch, on A and on B. Where the runs meet both do the same, so
+    /// these are detours.
     detours: [HashSet<Rc<str>>; 2],
 }
 
@@ -154,11 +160,13 @@ impl Analysis<'_> {
         }
     }
 
-    /// The causes of all values that differ now, by the pair of values and the facility of the register.
+    /// The causes of all values that differ now, by the pair of values and the facility of the
+    /// register.
     fn originals(&self) -> Originals {
         let mut originals = Originals::default();
         let mut add = |class, pair: (u128, u128), cause| {
-            // The earliest cause has a value that two of them share, whatever order the cells come in.
+            // The earliest cause has a value that two of them share, whatever order the cells come
+            // in.
             let known = originals.entry((class, pair)).or_insert(cause);
             *known = cause.min(*known);
         };
@@ -256,7 +264,8 @@ impl Analysis<'_> {
         }
     }
 
-    /// The callers of the code that made a change: enough to keep apart what different functions did. By name, as the two sides may have them at different addresses.
+    /// The callers of the code that made a change: enough to keep apart what different functions
+    /// did. By name, as the two sides may have them at different addresses.
     fn call_chain(&self, change: &Change) -> Vec<Option<String>> {
         let Some((side, writer)) = change.telling() else {
             return Vec::new();
@@ -265,7 +274,8 @@ impl Analysis<'_> {
         callers.map(|pc| self.codes[side].function(*pc)).collect()
     }
 
-    /// User code goes on with another MSR than `regs->msr` says: whoever changed that last did not see to it that it counts.
+    /// User code goes on with another MSR than `regs->msr` says: whoever changed that last did not
+    /// see to it that it counts.
     fn msr_not_taken(&self) -> Change {
         let walks = [&self.a, &self.b];
         let [a, b] = walks.map(|walk| walk.value(Cell::UserMsr));
@@ -299,7 +309,8 @@ impl Analysis<'_> {
         at(Cell::Hardware(Register::F(n))) > at(cell)
     }
 
-    /// The earlier cause that a change follows from: it is a copy of its values, a computation of user code, or a consequence of disagreement about owners.
+    /// The earlier cause that a change follows from: it is a copy of its values, a computation of
+    /// user code, or a consequence of disagreement about owners.
     fn follows_from(&self, change: &Change, originals: &Originals) -> Option<usize> {
         let pair = (change.a, change.b);
         let borrowed = self.borrowed.get(&change.cell);
@@ -329,7 +340,8 @@ impl Analysis<'_> {
         if let Some(cause) = told_by_fpscr(change, self.a.current(), &self.causes) {
             return Some(cause);
         }
-        // User code came to an exception that it did not come to on the other side: by what it computes with.
+        // User code came to an exception that it did not come to on the other side: by what it
+        // computes with.
         if self.lone_exception()
             && let Some(cause) = self.latest_of_class(Cell::Hardware(Register::F(0)))
         {
@@ -344,7 +356,8 @@ impl Analysis<'_> {
         }
         // An SPR is written or not by what the images say: theirs was the first difference.
         if matches!(change.cell, Cell::Hardware(Register::Vrsave)) {
-            // It already differed, and one side made something of what it found: load_up_altivec does of zero.
+            // It already differed, and one side made something of what it found: load_up_altivec
+            // does of zero.
             let before = self.differing.get(&change.cell);
             if let Some(known) = before.filter(|_| change.recent != [true; 2]) {
                 return Some(known.cause);
@@ -360,8 +373,9 @@ impl Analysis<'_> {
         self.control
     }
 
-    /// What comes from memory that is not tracked, and has differed before. A tracer has what registers held when the kernel read them, by way of a buffer: they may be the same again.
-    /// A vcpu has what its guest's were: both sides load it.
+    /// What comes from memory that is not tracked, and has differed before. A tracer has what
+    /// registers held when the kernel read them, by way of a buffer: they may be the same again. A
+    /// vcpu has what its guest's were: both sides load it.
     fn had_before(&self, change: &Change) -> Option<usize> {
         let by_tracer = matches!(change.cell, Cell::RegisterSet(_));
         let by_guest = matches!(change.cell, Cell::Hardware(_)) && change.by_same_instruction();

@@ -1,5 +1,5 @@
-//! The cause of a wrong general purpose register. They are not tracked write by write, as the kernel uses them all the time: what counts is what they are when user code
-//! goes on.
+//! The cause of a wrong general purpose register. They are not tracked write by write, as the
+//! kernel uses them all the time: what counts is what they are when user code goes on.
 
 use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::run::capture::FIRST_GPR;
@@ -10,7 +10,8 @@ use super::code::Code;
 use super::{Cause, stay};
 use crate::compare::{Difference, What};
 
-/// The cause of a difference in r14 to r25; `None` if it is no such difference, or no return to user space shows it.
+/// The cause of a difference in r14 to r25; `None` if it is no such difference, or no return to
+/// user space shows it.
 pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) -> Option<Cause> {
     let What::Gpr(register) = difference.what else {
         return None;
@@ -19,7 +20,8 @@ pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) 
     let right = 0x100 * u128::from(register) + u128::from(difference.task?);
     let side = usize::from(difference.a == right);
     let run = &runs[side];
-    // Not the first that has the value of the end: it may have been changed once more, and children start with what their parents have.
+    // Not the first that has the value of the end: it may have been changed once more, and children
+    // start with what their parents have.
     let index = usize::from(register - FIRST_GPR);
     let looks = |run: &Recording| run.gprs.iter().map(|gprs| gprs[index]).collect::<Vec<_>>();
     let (wrong, right) = (looks(run), looks(&runs[1 - side]));
@@ -47,7 +49,8 @@ pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) 
     Some(untraced(signature, (event, event), difference))
 }
 
-/// A cause that shows in something whose writes are not traced. It comes with the first event, and user code goes on with it in the second one.
+/// A cause that shows in something whose writes are not traced. It comes with the first event, and
+/// user code goes on with it in the second one.
 pub fn untraced(
     signature: String,
     (event, seen): (Option<u16>, Option<u16>),

@@ -1,22 +1,34 @@
-//! What kind of fault a cause is, by what the recordings show: where the values come from, who wrote them, whether a task needs them. The first rule that holds decides:
+//! What kind of fault a cause is, by what the recordings show: where the values come from, who
+//! wrote them, whether a task needs them. The first rule that holds decides:
 //!
 //! 0. A frame lies elsewhere on a stack (`displaced`): *wrong layout*.
-//! 1. One run did not complete, and nothing that is tracked was wrong before: *dies* (that one is `end`'s).
-//! 2. What says who owns registers differs: facility bits of `regs->msr`, of the MSR that user code goes on with, or of a frame's MSR; `used_vr`, `used_vsr`; which task runs:
-//!    *wrong owner*. Only FE0 and FE1, then and where the same function writes the same bits again: *control bits*.
-//! 3. Only one side loaded registers: *wrong owner* if the other did not come to the code that does, as it took them for loaded, or if it put the same value into the image
-//!    instead; *leaked from another task* if it did come there, and what is still in the register another task has written; of FPSCR and VSCR, whoever has.
-//! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*, unless the side that wrote it wrote the data that goes with it too, and the other did not, or the other wrote
-//!    what was there, and that is not zero: then 7 decides.
-//! 5. Most values that differ are those of another place of the same state, or each side wrote what the other wrote, to another place (zero, too, where that is the other half of the
-//!    same VSR): *wrong layout*.
-//! 6. Registers: if only one side loaded them from the image of their task, the other kept what its own task had there: *stale restore*, unless the function that loads them has
-//!    itself left what is there: it has borrowed the register. If only one side wrote a register that user code has had the kernel load: *lost update*. Else *clobbered live
-//!    register*.
-//! 7. Images: if only one side wrote, and that what the processor has, the other's image is not up to date: *lost update*; so it is if the other wrote what was there, as one of the two has
-//!    lost that. If what one wrote is in the other's processor, they disagree about where it belongs: *wrong owner*. If it wrote anything else, the other has kept what will be
-//!    loaded again: *stale restore*. If both wrote: *stale restore* if one of the values was there before, else *lost update*.
-//!    Zero is in many registers: it counts as what the processor has only where an instruction stored it from a register.
+//! 1. One run did not complete, and nothing that is tracked was wrong before: *dies* (that one is
+//!    `end`'s).
+//! 2. What says who owns registers differs: facility bits of `regs->msr`, of the MSR that user code
+//!    goes on with, or of a frame's MSR; `used_vr`, `used_vsr`; which task runs: *wrong owner*.
+//!    Only FE0 and FE1, then and where the same function writes the same bits again: *control
+//!    bits*.
+//! 3. Only one side loaded registers: *wrong owner* if the other did not come to the code that
+//!    does, as it took them for loaded, or if it put the same value into the image instead; *leaked
+//!    from another task* if it did come there, and what is still in the register another task has
+//!    written; of FPSCR and VSCR, whoever has.
+//! 4. No data differs, only FPSCR, VSCR or VRSAVE: *control bits*, unless the side that wrote it
+//!    wrote the data that goes with it too, and the other did not, or the other wrote what was
+//!    there, and that is not zero: then 7 decides.
+//! 5. Most values that differ are those of another place of the same state, or each side wrote what
+//!    the other wrote, to another place (zero, too, where that is the other half of the same VSR):
+//!    *wrong layout*.
+//! 6. Registers: if only one side loaded them from the image of their task, the other kept what its
+//!    own task had there: *stale restore*, unless the function that loads them has itself left what
+//!    is there: it has borrowed the register. If only one side wrote a register that user code has
+//!    had the kernel load: *lost update*. Else *clobbered live register*.
+//! 7. Images: if only one side wrote, and that what the processor has, the other's image is not up
+//!    to date: *lost update*; so it is if the other wrote what was there, as one of the two has
+//!    lost that. If what one wrote is in the other's processor, they disagree about where it
+//!    belongs: *wrong owner*. If it wrote anything else, the other has kept what will be loaded
+//!    again: *stale restore*. If both wrote: *stale restore* if one of the values was there before,
+//!    else *lost update*. Zero is in many registers: it counts as what the processor has only where
+//!    an instruction stored it from a register.
 //! 8. Signal frames: *lost update*.
 //!
 //! Like a signature it does not depend on which of the two kernels comes first.
@@ -113,8 +125,9 @@ fn is_data(cell: Cell) -> bool {
     }
 }
 
-/// Whether a control register in an image differs as part of what became of data: the side that wrote it has written the facility's data too, with what was there, or the other
-/// side has written it with what was there: something that is lost, so not zero.
+/// Whether a control register in an image differs as part of what became of data: the side that
+/// wrote it has written the facility's data too, with what was there, or the other side has written
+/// it with what was there: something that is lost, so not zero.
 fn is_part(change: &Change, cause: &RawCause) -> bool {
     match change.recent {
         [true, false] => cause.whole[0] || change.kept[1] && change.b != 0,
@@ -123,7 +136,8 @@ fn is_part(change: &Change, cause: &RawCause) -> bool {
     }
 }
 
-/// Whether what differs is mostly the right values in wrong places: what one side has in a place, the other has in another one. Zero is everywhere and does not count.
+/// Whether what differs is mostly the right values in wrong places: what one side has in a place,
+/// the other has in another one. Zero is everywhere and does not count.
 fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
     let [known_a, known_b] = [0, 1].map(|side| {
         let written = |c: &&Change| halves([c.a, c.b][side]);
@@ -152,7 +166,8 @@ fn misplaced(data: &[&Change], cause: &RawCause) -> bool {
         }
     });
     let (yes, no): (Vec<bool>, Vec<bool>) = elsewhere.partition(|elsewhere| *elsewhere);
-    // What only one side wrote into an image or a register is a copy of something, wherever it comes from: there it takes halves that have changed places.
+    // What only one side wrote into an image or a register is a copy of something, wherever it
+    // comes from: there it takes halves that have changed places.
     let both_or_user = |c: &&Change| c.recent == [true; 2] || c.cell.is_user_memory();
     let is_swapped = |c: &&&Change| pattern(cause, c).is_some_and(|p| p.source == Source::Swapped);
     let swapped = data.iter().filter(is_swapped).count();
@@ -186,7 +201,8 @@ fn crossed(data: &[&Change]) -> bool {
     (found(0) + found(1)) * 2 > all
 }
 
-/// Whether only one side wrote a half of a VSR in an image, and only the other side the other half, with the same value.
+/// Whether only one side wrote a half of a VSR in an image, and only the other side the other half,
+/// with the same value.
 fn is_in_other_half(change: &Change, data: &[&Change]) -> bool {
     let other = match change.cell {
         Cell::Image(slot, Register::F(n)) => Cell::Image(slot, Register::Vs(n)),
@@ -238,7 +254,8 @@ fn of_register(change: &Change, cause: &RawCause, codes: &[Code; 2]) -> Class {
         let function = function.as_deref();
         function.is_some_and(|f| codes[writer].loads_a_facility(f))
     };
-    // Both came to the load. What is still in the register may be the task's own, or the guest's, and then it is no more right than another task's.
+    // Both came to the load. What is still in the register may be the task's own, or the guest's,
+    // and then it is no more right than another task's.
     let is_left_out = || {
         let is_control = register(change.cell).is_some_and(Register::is_control);
         is_control && by(silent) != function && (loaded || loads_all())

@@ -17,7 +17,8 @@ use super::Writer;
 /// Instructions shown before and after the one that matters.
 const AROUND: u64 = 3;
 
-/// Whether an instruction of the common forms puts a value into a register: addi, addis, lbz, lhz, lwz, ld, and `mr`, add, mfspr and what else has its target in RT of an X-form.
+/// Whether an instruction of the common forms puts a value into a register: addi, addis, lbz, lhz,
+/// lwz, ld, and `mr`, add, mfspr and what else has its target in RT of an X-form.
 fn loads_gpr(word: u32, register: u8) -> bool {
     let target = (word >> 21 & 31) as u8;
     let logical_target = (word >> 16 & 31) as u8;
@@ -74,7 +75,8 @@ impl Code {
         self.symbols(pc).function_at(pc).map(|f| f.name.to_string())
     }
 
-    /// Whether a kernel function writes a nonvolatile register and never stores it: its caller finds another value in it.
+    /// Whether a kernel function writes a nonvolatile register and never stores it: its caller
+    /// finds another value in it.
     pub fn loses(&self, function: &str, register: u8) -> bool {
         let Some(function) = self
             .kernel

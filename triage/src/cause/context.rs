@@ -12,7 +12,8 @@ use super::dispute::travelling;
 use super::raw::{Change, RawCause};
 use super::state::Walk;
 
-/// The registers that loads of user code are about which the kernel has done up to an event, or is doing: a task may be preempted in the middle of one.
+/// The registers that loads of user code are about which the kernel has done up to an event, or is
+/// doing: a task may be preempted in the middle of one.
 pub fn asked(scenario: &Scenario, event: Option<u16>) -> HashSet<Register> {
     let count = event.map_or(scenario.events.len(), |event| usize::from(event) + 1);
     let loads = scenario.events.iter().take(count);
@@ -23,7 +24,8 @@ pub fn asked(scenario: &Scenario, event: Option<u16>) -> HashSet<Register> {
     registers.map(|(register, _)| register).collect()
 }
 
-/// Whether only one side wrote data of the facility of a control register that differs in an image, with what was there: then it is about the facility, and the rest is the same by chance.
+/// Whether only one side wrote data of the facility of a control register that differs in an image,
+/// with what was there: then it is about the facility, and the rest is the same by chance.
 pub fn whole(walks: [&Walk<'_>; 2], since: [usize; 2], changes: &[Change]) -> [bool; 2] {
     let beside = |c: &Change| match c.cell {
         Cell::Image(slot, Register::Fpscr) => Some((slot, msr::FP)),
@@ -43,7 +45,8 @@ pub fn whole(walks: [&Walk<'_>; 2], since: [usize; 2], changes: &[Change]) -> [b
     [a > 0 && b == 0, b > 0 && a == 0]
 }
 
-/// If memory of user code came to differ: what each side has on stacks. If what a tracer has read did, what the tasks have in memory, too: the tracer runs, and reads what another has.
+/// If memory of user code came to differ: what each side has on stacks. If what a tracer has read
+/// did, what the tasks have in memory, too: the tracer runs, and reads what another has.
 pub fn known(walks: [&Walk<'_>; 2], changes: &[Change]) -> [HashSet<u64>; 2] {
     let is_any = |of: fn(&Cell) -> bool| changes.iter().any(|c| of(&c.cell));
     let memory = is_any(|cell| cell.is_user_memory());
@@ -55,8 +58,9 @@ pub fn known(walks: [&Walk<'_>; 2], changes: &[Change]) -> [HashSet<u64>; 2] {
     })
 }
 
-/// The cause that a signal's `si_code` follows from: the kernel has made it of FPSCR in the image of the running task (Linux's parse_fpe), so no value travels, and FPSCR there is
-/// zero by the time the frame is written.
+/// The cause that a signal's `si_code` follows from: the kernel has made it of FPSCR in the image
+/// of the running task (Linux's parse_fpe), so no value travels, and FPSCR there is zero by the
+/// time the frame is written.
 pub fn told_by_fpscr(change: &Change, current: Slot, causes: &[RawCause]) -> Option<usize> {
     let fpscr = Cell::Image(current, Register::Fpscr);
     let has = |cause: &RawCause| cause.changes.iter().any(|c| c.cell == fpscr);
@@ -65,7 +69,8 @@ pub fn told_by_fpscr(change: &Change, current: Slot, causes: &[RawCause]) -> Opt
 
 /// Whether both sides have written a reason for a SIGFPE, and not the same.
 fn is_si_code(change: &Change) -> bool {
-    // FPE_FLTDIV to FPE_FLTINV, and FPE_FLTUNK. SIGUSR1 and SIGUSR2, which are in frames too, are none.
+    // FPE_FLTDIV to FPE_FLTINV, and FPE_FLTUNK. SIGUSR1 and SIGUSR2, which are in frames too, are
+    // none.
     let is_code = |value: u128| matches!(value, 3..=7 | 14);
     matches!(change.cell, Cell::UserStack(_))
         && change.recent == [true; 2]

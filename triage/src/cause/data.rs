@@ -1,7 +1,9 @@
-//! The cause of wrong data in what was read from the pipe. Data are not tracked write by write: what counts is where the kernel went another way while it copied.
+//! The cause of wrong data in what was read from the pipe. Data are not tracked write by write:
+//! what counts is where the kernel went another way while it copied.
 //!
-//! Its kind: if only one side used the VMX or VSX registers there, which the copy had, the two disagree about whose they are: *wrong owner*. Else somebody came to use them later:
-//! *clobbered live register*.
+//! Its kind: if only one side used the VMX or VSX registers there, which the copy had, the two
+//! disagree about whose they are: *wrong owner*. Else somebody came to use them later: *clobbered
+//! live register*.
 
 use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::run::capture::{Details, Observable};

@@ -1,4 +1,5 @@
-//! Frames on user stacks that the two kernels have put at different places: what is written into them is right, but for where it lies. Not responsible for who chose the place.
+//! Frames on user stacks that the two kernels have put at different places: what is written into
+//! them is right, but for where it lies. Not responsible for who chose the place.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +29,8 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Whether changes that make a new cause are of a frame that lies elsewhere: most of what one side wrote the other one has written too, all as far away.
+    /// Whether changes that make a new cause are of a frame that lies elsewhere: most of what one
+    /// side wrote the other one has written too, all as far away.
     pub fn begin(&mut self, changes: &[Change], slot: Slot, cause: usize) -> bool {
         let Some(by) = self.displacement(changes) else {
             return false;
@@ -40,7 +42,8 @@ impl Frames {
         true
     }
 
-    /// The frame that a change belongs to, if it is of one: what one side wrote the other has at the place that corresponds to it.
+    /// The frame that a change belongs to, if it is of one: what one side wrote the other has at
+    /// the place that corresponds to it.
     pub fn cause(&self, change: &Change, walks: [&Walk<'_>; 2]) -> Option<usize> {
         let Cell::UserStack(at) = change.cell else {
             return None;
@@ -61,7 +64,8 @@ impl Frames {
         self.open.retain(|frame| frame.slot != slot);
     }
 
-    /// Whether two values are the same, or addresses of what is the same on the stack: as far apart as the frames, or other ones before.
+    /// Whether two values are the same, or addresses of what is the same on the stack: as far apart
+    /// as the frames, or other ones before.
     fn same(&self, (at, a): (u64, u64), b: u64, by: u64) -> bool {
         let apart = a.wrapping_sub(b);
         a == b || at.abs_diff(a) < STACK_SIZE && (apart == by || self.known.contains(&apart))

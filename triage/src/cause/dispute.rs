@@ -1,4 +1,5 @@
-//! What facility a cell belongs to, by which values a cell's is known again, and what belongs to a dispute about who owns one. Not responsible for finding either.
+//! What facility a cell belongs to, by which values a cell's is known again, and what belongs to a
+//! dispute about who owns one. Not responsible for finding either.
 
 use std::collections::HashSet;
 
@@ -33,8 +34,9 @@ pub fn class(cell: &Cell) -> Option<u64> {
     }
 }
 
-/// The values by which a cell's may be known again where they are copied to. A VR travels to memory and frames in two halves; VRSAVE, a word, lies in the upper one of a doubleword
-/// in memory if that is big endian.
+/// The values by which a cell's may be known again where they are copied to. A VR travels to memory
+/// and frames in two halves; VRSAVE, a word, lies in the upper one of a doubleword in memory if
+/// that is big endian.
 pub fn travelling(cell: &Cell, (a, b): (u128, u128)) -> impl Iterator<Item = (u128, u128)> {
     let low = u128::from(u64::MAX);
     let is_vr = matches!(
@@ -48,8 +50,9 @@ pub fn travelling(cell: &Cell, (a, b): (u128, u128)) -> impl Iterator<Item = (u1
     halves.chain([(a, b)]).chain(word)
 }
 
-/// What of FPSCR stays, in an image or a frame: a handler turns the enable bits off (VE to XE), or it would be called again at once, and FEX and VX are the processor's summary of the rest.
-/// `None` if the cell cannot be FPSCR, or nothing of the difference stays.
+/// What of FPSCR stays, in an image or a frame: a handler turns the enable bits off (VE to XE), or
+/// it would be called again at once, and FEX and VX are the processor's summary of the rest. `None`
+/// if the cell cannot be FPSCR, or nothing of the difference stays.
 pub fn lasting(cell: &Cell, (a, b): (u128, u128)) -> Option<(u128, u128)> {
     let can_be = matches!(
         cell,
@@ -59,7 +62,8 @@ pub fn lasting(cell: &Cell, (a, b): (u128, u128)) -> Option<(u128, u128)> {
     (can_be && a != b).then_some((a, b))
 }
 
-/// Where the sides come to disagree about who owns a facility, what became of its registers in the same stretch is part of that: one saves or loads them, the other does not.
+/// Where the sides come to disagree about who owns a facility, what became of its registers in the
+/// same stretch is part of that: one saves or loads them, the other does not.
 pub fn one_dispute(groups: Vec<Vec<Change>>) -> Vec<Vec<Change>> {
     let disputed = |changes: &[Change]| -> u64 {
         let bits = changes

@@ -1,7 +1,7 @@
 //! The cause of an end: one run completed, the other's kernel died or hangs.
 //!
-//! What differed before says little about that: a kernel that dies of a missing facility has not damaged a register. So the end has a cause of its own, the
-//! place where it came.
+//! What differed before says little about that: a kernel that dies of a missing facility has not
+//! damaged a register. So the end has a cause of its own, the place where it came.
 
 use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::run::outcome::End;
@@ -89,8 +89,10 @@ fn gave_up(run: &Recording) -> Option<String> {
     innermost(run, last_words.unwrap_or(run.steps.len())).map(str::to_owned)
 }
 
-/// The function behind what is done over and over. A run is cut off anywhere: if its last two whole stays in the kernel were the same it goes round through
-/// user space, and it is the last function that such a stay came back from; else the kernel does not come back, and it is the one entered last.
+/// The function behind what is done over and over. A run is cut off anywhere: if its last two whole
+/// stays in the kernel were the same it goes round through user space, and it is the last function
+/// that such a stay came back from; else the kernel does not come back, and it is the one entered
+/// last.
 fn repeated(run: &Recording) -> Option<String> {
     let mut stays: [Vec<u32>; 2] = Default::default();
     let mut entered = None;

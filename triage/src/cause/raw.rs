@@ -1,4 +1,5 @@
-//! What the walk through two runs finds, before it has names: changes, and the causes that they make up.
+//! What the walk through two runs finds, before it has names: changes, and the causes that they
+//! make up.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -33,7 +34,8 @@ pub struct Change {
 }
 
 impl Change {
-    /// The write that tells most: A's, unless only B wrote in the stretch in which the cell came to differ.
+    /// The write that tells most: A's, unless only B wrote in the stretch in which the cell came to
+    /// differ.
     pub fn writer(&self) -> Option<&Write> {
         self.telling().map(|(_, write)| write)
     }
@@ -61,19 +63,23 @@ pub struct RawCause {
     pub event: Option<u16>,
     /// What differs since.
     pub changes: Vec<Change>,
-    /// Of a frame that lies elsewhere on a stack: the functions that were at work at each write to it, innermost first.
+    /// Of a frame that lies elsewhere on a stack: the functions that were at work at each write to
+    /// it, innermost first.
     pub displaced: Option<Vec<String>>,
     /// Registers that user code has had the kernel load in its stead until then.
     pub asked: HashSet<Register>,
-    /// Whether only A, only B wrote the data that goes with a control register which differs, with what it had.
+    /// Whether only A, only B wrote the data that goes with a control register which differs, with
+    /// what it had.
     pub whole: [bool; 2],
-    /// Functions that only one side entered in the stretch in which the state came to differ: A's, B's.
+    /// Functions that only one side entered in the stretch in which the state came to differ: A's,
+    /// B's.
     pub detours: [HashSet<Rc<str>>; 2],
     /// Registers of the processor on both sides then.
     pub hardware: [RegisterFile; 2],
     /// Their images of the running task.
     pub images: [RegisterFile; 2],
-    /// Values that each side has elsewhere. If a stack came to differ: those on stacks; if what a tracer has read did: those in the tasks' images, too.
+    /// Values that each side has elsewhere. If a stack came to differ: those on stacks; if what a
+    /// tracer has read did: those in the tasks' images, too.
     pub known: [HashSet<u64>; 2],
     /// The first damaged logical register.
     pub damage: Option<Damage>,
@@ -85,12 +91,14 @@ pub struct RawCause {
     pub slot: Slot,
     /// Whether that task has gone on in user space since.
     pub is_over: bool,
-    /// Whether the runs still met afterwards: in what follows the last meeting one of them may do what the other never comes to.
+    /// Whether the runs still met afterwards: in what follows the last meeting one of them may do
+    /// what the other never comes to.
     pub met: bool,
 }
 
 impl RawCause {
-    /// Whether only one side entered a function in the stretch: there something was done, and not decided.
+    /// Whether only one side entered a function in the stretch: there something was done, and not
+    /// decided.
     pub fn is_detour(&self, function: &str) -> bool {
         let [a, b] = &self.detours;
         a.contains(function) != b.contains(function)
@@ -119,6 +127,7 @@ pub struct Copied {
     pub change: Change,
     /// Whether the task that ran when the cause came about has not gone on in user space since.
     pub same_stay: bool,
-    /// The seed thread's three conditions: the image was not the FPSCR image before, is it now, and FP was on in `regs->msr` and the processor.
+    /// The seed thread's three conditions: the image was not the FPSCR image before, is it now, and
+    /// FP was on in `regs->msr` and the processor.
     pub thread_conditions: bool,
 }

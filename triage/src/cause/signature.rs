@@ -1,6 +1,7 @@
 //! The stable name of a cause: the function at fault, and what became of which register.
 //!
-//! It must not depend on values: the same bug with FPSCR = 0 has the same name. So the instruction that left a value says more than the value.
+//! It must not depend on values: the same bug with FPSCR = 0 has the same name. So the instruction
+//! that left a value says more than the value.
 
 use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::trace::Cell;
@@ -97,7 +98,8 @@ pub fn what(cause: &RawCause, codes: &[Code; 2]) -> String {
             "schedule-changed".into()
         };
     };
-    // The other half of a VSR that an FPR write zeroed: the FPR names the bug even when its value happens to be right.
+    // The other half of a VSR that an FPR write zeroed: the FPR names the bug even when its value
+    // happens to be right.
     let by_fpr_write = |n: u8| {
         change
             .writer()
@@ -116,8 +118,9 @@ pub fn what(cause: &RawCause, codes: &[Code; 2]) -> String {
     }
 }
 
-/// What a function did to FE0 and FE1 may be the lesser part: the owners' bits that come to differ later, before the task goes on, because the same function wrote both in one. Zero
-/// if they are part of the cause itself.
+/// What a function did to FE0 and FE1 may be the lesser part: the owners' bits that come to differ
+/// later, before the task goes on, because the same function wrote both in one. Zero if they are
+/// part of the cause itself.
 pub fn owners_after(cause: &RawCause, codes: &[Code; 2]) -> u64 {
     let owners = |change: &Change| (change.a ^ change.b) as u64 & (msr::FP | msr::VEC | msr::VSX);
     let is_control = |c: &&Change| matches!(c.cell, Cell::Facilities(_));
@@ -149,7 +152,8 @@ fn rank(register: Option<Register>) -> (u8, Option<Register>) {
     (class, register)
 }
 
-/// What the values are says something only where they would say the same in another scenario; and where most of a class is hit, the class is named.
+/// What the values are says something only where they would say the same in another scenario; and
+/// where most of a class is hit, the class is named.
 fn stable(cause: &RawCause, first: Register, pattern: Option<&Pattern>) -> String {
     let same = |r: Register| std::mem::discriminant(&r) == std::mem::discriminant(&first);
     let hit = cause
@@ -174,7 +178,8 @@ fn stable(cause: &RawCause, first: Register, pattern: Option<&Pattern>) -> Strin
     }
 }
 
-/// The facility whose ownership is in dispute. VSX follows FP and VEC, and FE0 and FE1 follow FP, so they are named only when alone.
+/// The facility whose ownership is in dispute. VSX follows FP and VEC, and FE0 and FE1 follow FP,
+/// so they are named only when alone.
 fn facility_slug(bits: u64) -> String {
     let named = |set: &[(u64, &'static str)]| -> Vec<&'static str> {
         set.iter()

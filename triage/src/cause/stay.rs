@@ -22,12 +22,14 @@ pub fn returned(run: &Recording, end: usize) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The one that it came back from last: there it was decided what user code finds. `None` if none returned.
+/// The one that it came back from last: there it was decided what user code finds. `None` if none
+/// returned.
 pub fn last_returned(run: &Recording, end: usize) -> Option<&str> {
     returned(run, end).next()
 }
 
-/// The function that is open at a step and was entered last. A switch to another task leaves that with what is open there.
+/// The function that is open at a step and was entered last. A switch to another task leaves that
+/// with what is open there.
 pub fn innermost(run: &Recording, end: usize) -> Option<&str> {
     let mut open: Vec<&str> = Vec::new();
     for step in run.steps.get(..end).unwrap_or_default() {

@@ -1,4 +1,5 @@
-//! Where the schedules of two runs part: who did what, in which order, up to a point, and how each went on from there.
+//! Where the schedules of two runs part: who did what, in which order, up to a point, and how each
+//! went on from there.
 
 use std::fmt;
 

@@ -136,7 +136,8 @@ fn control_bits_survive_a_call_and_status_bits_do_not() {
     }
 }
 
-/// One difference a read, whatever follows the first byte. Reads of different events cannot be compared.
+/// One difference a read, whatever follows the first byte. Reads of different events cannot be
+/// compared.
 #[test]
 fn what_was_read_is_live_and_told_by_its_first_quadword() {
     let reads = |event, data: &[u8]| {
@@ -375,7 +376,8 @@ fn nothing_is_concluded_from_what_says_nothing() {
     assert_eq!(found.end_a, End::Completed, "how they ended is still known");
 }
 
-/// A guest's registers are its own: what its hypervisor loses of them is live whatever the task may rely on.
+/// A guest's registers are its own: what its hypervisor loses of them is live whatever the task may
+/// rely on.
 #[test]
 fn a_guest_s_registers_are_live_after_any_call() {
     let left = |vscr| {
@@ -395,8 +397,8 @@ fn a_guest_s_registers_are_live_after_any_call() {
     assert!(!compare(&scenario, &left(1), &outcome(1)).comparable());
 }
 
-/// A core dump is as visible as the registers of the task that is gone. Two core dumps are told apart
-/// by their tasks.
+/// A core dump is as visible as the registers of the task that is gone. Two core dumps are told
+/// apart by their tasks.
 #[test]
 fn core_dumps_are_judged_by_what_was_defined() {
     let dumped = |value: u128| {
@@ -426,7 +428,8 @@ fn final_registers_are_compared_by_task_and_not_by_time() {
     assert!(found.comparable() && found.differences.is_empty());
 }
 
-/// Whether a SIGFPE comes is up to what the task computes with. What it may not rely on it may not blame.
+/// Whether a SIGFPE comes is up to what the task computes with. What it may not rely on it may not
+/// blame.
 #[test]
 fn a_lone_fp_exception_is_as_visible_as_its_operands() {
     let divide = Event::Compute {

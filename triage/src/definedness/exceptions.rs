@@ -7,7 +7,8 @@ use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
 use super::{Abi, Mask, Walk};
 
-/// Who may notice an FP exception that comes or does not come, or comes as another one, where `log` ends: whoever may rely on all that the task's last event computes with.
+/// Who may notice an FP exception that comes or does not come, or comes as another one, where `log`
+/// ends: whoever may rely on all that the task's last event computes with.
 pub fn fp_exception(scenario: &Scenario, log: &[LogEntry], task: u8) -> Verdict {
     let last = log
         .iter()
@@ -48,8 +49,9 @@ pub(super) fn is_arithmetic(op: ComputeOp) -> bool {
     )
 }
 
-/// Whether any FPSCR of the scenario enables an exception (VE, OE, UE, ZE, XE). An enabled exception keeps or changes the result of the instruction, and the
-/// emulator does not do that (`machine/errata.rs`): such results are undefined rather than wrong.
+/// Whether any FPSCR of the scenario enables an exception (VE, OE, UE, ZE, XE). An enabled
+/// exception keeps or changes the result of the instruction, and the emulator does not do that
+/// (`machine/errata.rs`): such results are undefined rather than wrong.
 pub(super) fn enables_exceptions(scenario: &Scenario) -> bool {
     const ENABLES: u128 = 0xf8;
     let at_start = scenario.stage.tasks.iter().map(|task| &task.registers);

@@ -8,7 +8,8 @@ pub const FPSCR_CONTROL: u64 = 0x0000_0007_0000_00ff;
 /// VSCR\[NJ\].
 pub const VSCR_CONTROL: u32 = 0x0001_0000;
 
-/// Bits that are defined. Data registers are tracked as whole lanes; FPSCR and VSCR as control bits and the others (status).
+/// Bits that are defined. Data registers are tracked as whole lanes; FPSCR and VSCR as control bits
+/// and the others (status).
 ///
 /// Reserved bits count as status: nothing may rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

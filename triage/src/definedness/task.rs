@@ -1,4 +1,5 @@
-//! One task while a log is followed: what it may rely on, and what its events and signals do to that.
+//! One task while a log is followed: what it may rely on, and what its events and signals do to
+//! that.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +20,8 @@ pub(super) struct Task {
     pub now: Mask,
     /// What `rt_sigreturn` brings back, innermost handler last.
     pub interrupted: Vec<Interrupted>,
-    /// At the start of a handler that has not begun yet, as another signal came at once: what that one has interrupted, which is in its frame.
+    /// At the start of a handler that has not begun yet, as another signal came at once: what that
+    /// one has interrupted, which is in its frame.
     entering: Option<Mask>,
     /// What a child of each of its forks starts with.
     pub forks: Vec<Heritage>,
@@ -57,7 +59,8 @@ pub(super) struct Heritage {
 }
 
 impl Task {
-    /// What the code may rely on that a signal interrupts which is delivered now: `at_entry`, the start of a handler.
+    /// What the code may rely on that a signal interrupts which is delivered now: `at_entry`, the
+    /// start of a handler.
     pub fn interruptible(&self, at_entry: bool) -> Mask {
         match (at_entry, self.entering) {
             (false, None) => self.now,
@@ -67,7 +70,8 @@ impl Task {
         }
     }
 
-    /// A signal is delivered. Of several that come at once the handler of the last one runs first, and its frame has the start of the one before.
+    /// A signal is delivered. Of several that come at once the handler of the last one runs first,
+    /// and its frame has the start of the one before.
     pub fn is_interrupted(&mut self, at_entry: bool) -> Mask {
         let mask = self.interruptible(at_entry);
         let entering = match (at_entry, self.entering.take()) {
@@ -102,8 +106,9 @@ impl Task {
         }
     }
 
-    /// A tracer writes. What it writes of a facility that the task has not used yet is in no signal frame: it may be lost on the way back from a handler,
-    /// or outlive the handler that it was meant for.
+    /// A tracer writes. What it writes of a facility that the task has not used yet is in no signal
+    /// frame: it may be lost on the way back from a handler, or outlive the handler that it was
+    /// meant for.
     pub fn is_written(&mut self, set: &SetRegset) {
         let known = set.regset == Facility::Fp || self.used.contains(&set.regset);
         for register in set.registers() {
@@ -114,7 +119,8 @@ impl Task {
             for mask in masks.filter(|_| !known) {
                 mask.put(register, false);
             }
-            // A fork that a signal or the tracer itself interrupted is made again later: its child may be born before or after this.
+            // A fork that a signal or the tracer itself interrupted is made again later: its child
+            // may be born before or after this.
             for fork in &mut self.forks {
                 fork.mask.put(register, false);
             }
@@ -143,14 +149,16 @@ impl Task {
                     lose_result(&mut self.now, *register % 32);
                 }
             }
-            // A store changes nothing that was defined, and defines nothing: what it leaves out may keep its value or lose it.
+            // A store changes nothing that was defined, and defines nothing: what it leaves out may
+            // keep its value or lose it.
             Event::Access { op, register, .. } => {
                 for (register, defined) in op.defines(*register) {
                     self.now.put(register, defined);
                 }
             }
             Event::Touch(_) | Event::Interrupt { .. } => {}
-            // What is left out of a frame is zero after the return, but for VSCR: whether it is depends on whether the kernel holds that VMX was used.
+            // What is left out of a frame is zero after the return, but for VSCR: whether it is
+            // depends on whether the kernel holds that VMX was used.
             Event::EditFrame(edit) => {
                 if let (FrameEdit::DropVmx, Some(interrupted)) = (edit, self.interrupted.last_mut())
                 {
@@ -158,7 +166,8 @@ impl Task {
                 }
             }
             Event::Syscall { call, .. } => {
-                // `rt_sigreturn` acts when the log says `SigReturned`; `exit` comes after the registers were dumped.
+                // `rt_sigreturn` acts when the log says `SigReturned`; `exit` comes after the
+                // registers were dumped.
                 let returns = !matches!(call, Syscall::RtSigreturn | Syscall::Exit);
                 if returns && policy == Abi::Elf {
                     self.now.lose_volatile();
@@ -176,7 +185,8 @@ impl Task {
     }
 }
 
-/// The facility whose instructions an event runs for certain. `set` is left out: which ones it runs depends on the registers, and to know less is safe.
+/// The facility whose instructions an event runs for certain. `set` is left out: which ones it runs
+/// depends on the registers, and to know less is safe.
 fn used_by(event: &Event) -> Option<Facility> {
     match event {
         Event::Fill { facility, .. } | Event::Touch(facility) => Some(*facility),
@@ -240,8 +250,9 @@ fn compute(mask: &mut Mask, op: ComputeOp, register: u8) {
     }
 }
 
-/// FP arithmetic. An enabled exception suppresses the whole result, so anything unknown among the inputs (FPSCR's control bits are
-/// inputs) makes both doublewords unknown; and a known result still leaves doubleword 1 as it was, because it may not have been written.
+/// FP arithmetic. An enabled exception suppresses the whole result, so anything unknown among the
+/// inputs (FPSCR's control bits are inputs) makes both doublewords unknown; and a known result
+/// still leaves doubleword 1 as it was, because it may not have been written.
 fn arithmetic(mask: &mut Mask, op: ComputeOp, target: u8) {
     if !knows_operands(mask, op, target) {
         lose_result(mask, target);

@@ -314,7 +314,8 @@ fn any_entry() -> impl Strategy<Value = LogEntry> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
-    /// Any log, also one no kernel makes, has an answer; and what is live under ELF is live under Linux.
+    /// Any log, also one no kernel makes, has an answer; and what is live under ELF is live under
+    /// Linux.
     #[test]
     fn elf_never_defines_more_than_linux(events in vec(any_event(), 0..20), log in vec(any_entry(), 0..60)) {
         let scenario = scenario(events);
@@ -329,7 +330,8 @@ proptest! {
     }
 }
 
-/// The emulator does not withhold results as an enabled exception should, so they count for nothing; without enables they count.
+/// The emulator does not withhold results as an enabled exception should, so they count for
+/// nothing; without enables they count.
 #[test]
 fn results_are_undefined_where_exceptions_are_enabled() {
     let enabling = |fpscr: u128| {
@@ -384,7 +386,8 @@ fn what_is_handed_over_is_as_defined_as_the_task() {
     assert_eq!(found.mask(Guest, 0), Mask::NOTHING);
 }
 
-/// Task 0 of `uses` is stopped at each of the events, by a tracer that writes a VMX register set, and dumps.
+/// Task 0 of `uses` is stopped at each of the events, by a tracer that writes a VMX register set,
+/// and dumps.
 fn written(uses: Vec<Facility>, before: Vec<LogEntry>, after: Vec<LogEntry>) -> Definedness {
     let set = SetRegset {
         regset: Facility::Vmx,
@@ -448,7 +451,8 @@ fn access(op: AccessOp, pending: Pending) -> Event {
     }
 }
 
-/// A load defines what it loads, but not what `lfd` leaves to the kernel. What a store brings back is as defined as it was.
+/// A load defines what it loads, but not what `lfd` leaves to the kernel. What a store brings back
+/// is as defined as it was.
 #[test]
 fn an_access_defines_what_it_loads() {
     let after = |op| {

@@ -1,4 +1,5 @@
-//! How many runs say nothing, by reason: for the summaries of all commands that run more than one scenario.
+//! How many runs say nothing, by reason: for the summaries of all commands that run more than one
+//! scenario.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +68,8 @@ impl Tally {
         self.inconclusive_by_reason.values().sum()
     }
 
-    /// `inconclusive 25 of 1500 (1.7 %): 20 budget (vli_mult, cryptomgr_test), 5 other schedules`; nothing, if there are none.
+    /// `inconclusive 25 of 1500 (1.7 %): 20 budget (vli_mult, cryptomgr_test), 5 other schedules`;
+    /// nothing, if there are none.
     pub fn line(&self, of: u64) -> Option<String> {
         let all = self.all();
         let share = 100.0 * all as f64 / of.max(1) as f64;

@@ -1,6 +1,7 @@
 //! One finding, read from the directory it is in.
 //!
-//! Its `report.json` says what it is. A scenario that cannot be read is named; the finding itself is still reported.
+//! Its `report.json` says what it is. A scenario that cannot be read is named; the finding itself
+//! is still reported.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,7 +62,8 @@ pub struct Entry {
     pub source: Option<String>,
     /// Its directory.
     pub path: PathBuf,
-    /// The command that shows it again; `None` if neither of its scenarios can be read, or if the report does not say which kernels.
+    /// The command that shows it again; `None` if neither of its scenarios can be read, or if the
+    /// report does not say which kernels.
     pub reproduce: Option<String>,
     /// Whether it has a page for a browser.
     pub html: bool,

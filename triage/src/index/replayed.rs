@@ -32,7 +32,8 @@ impl Index {
         }
     }
 
-    /// Adds the causes of a run. A signature is there once, with the strongest verdict and the first run that had it.
+    /// Adds the causes of a run. A signature is there once, with the strongest verdict and the
+    /// first run that had it.
     pub fn add(&mut self, run: &Run<'_>, explanation: &Explanation) {
         for cause in &explanation.causes {
             let entry = entry(run, cause, explanation);

@@ -1,4 +1,5 @@
-//! What the minimizer tries. A pass lists candidates; the engine refuses those that are not simpler, not valid, or do not reproduce.
+//! What the minimizer tries. A pass lists candidates; the engine refuses those that are not
+//! simpler, not valid, or do not reproduce.
 
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::AccessOp;

@@ -131,7 +131,8 @@ fn wanted(scenario: &Scenario, salt: u64) -> bool {
         0 => events.iter().filter(forks).count() >= 1,
         1 => events.iter().filter(switches).count() >= 1 && tasks.len() >= 2,
         2 => tasks.iter().filter(fp).count() >= 1 && events.len() >= 2,
-        // Neither monotone nor sensible: what the result is does not matter, that it holds and is stable does.
+        // Neither monotone nor sensible: what the result is does not matter, that it holds and is
+        // stable does.
         _ => !(events.len() + tasks.len()).is_multiple_of(3),
     }
 }

@@ -4,7 +4,8 @@ use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{ComputeOp, Event, Interrupt, Pending, RegisterValues, Switch, Via};
 use ctxfuzz_scenario::scenario::Scenario;
 
-/// How much a reader has to take in; compared from the first field to the last. No infinite chain goes down.
+/// How much a reader has to take in; compared from the first field to the last. No infinite chain
+/// goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Weight {
     events: usize,

@@ -1,5 +1,5 @@
-//! What `ctxfuzz check` did, for other programs: JUnit XML with a test case a scenario and byte order, and SARIF 2.1.0 with a result for each
-//! way in which one failed, at the scenario's file.
+//! What `ctxfuzz check` did, for other programs: JUnit XML with a test case a scenario and byte
+//! order, and SARIF 2.1.0 with a result for each way in which one failed, at the scenario's file.
 //!
 //! Not responsible for judging: what is wrong is told by the caller.
 
@@ -121,7 +121,8 @@ fn test_case(case: &Case) -> TestCase {
     test
 }
 
-/// XML has no way to write some characters, and a name in a scenario may have them: only line feeds stay as they are.
+/// XML has no way to write some characters, and a name in a scenario may have them: only line feeds
+/// stay as they are.
 fn lines(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(escaped).collect();
     lines.join("\n")

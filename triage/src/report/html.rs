@@ -1,7 +1,9 @@
 //! Reports for a browser: one file a page that needs no network and no script.
 //!
-//! Everything from a scenario, a kernel or a foreign directory is text to `maud`, which escapes it; the one thing that goes in as it is, is our own style sheet.
-//! The page of a finding is put together here from parts below; `index` is the page over many, `coverage` the one over what scenarios reach.
+//! Everything from a scenario, a kernel or a foreign directory is text to `maud`, which escapes it;
+//! the one thing that goes in as it is, is our own style sheet. The page of a finding is put
+//! together here from parts below; `index` is the page over many, `coverage` the one over what
+//! scenarios reach.
 
 mod causes;
 mod coverage;

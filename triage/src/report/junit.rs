@@ -1,6 +1,7 @@
 //! The index as JUnit XML, for continuous integration: one test case a signature.
 //!
-//! A finding is a failure, what is known is a test that was left out for its reason, and what was skipped is an error.
+//! A finding is a failure, what is known is a test that was left out for its reason, and what was
+//! skipped is an error.
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
-//! The index as SARIF 2.1.0, for code scanning: one result a signature, at the source line of the kernel that is at fault.
+//! The index as SARIF 2.1.0, for code scanning: one result a signature, at the source line of the
+//! kernel that is at fault.
 //!
 //! What is known is there as suppressed, what was skipped as a notification of the tool.
 //! The types of the crate serde-sarif would write the keys in another order; a test holds what is

@@ -1,4 +1,5 @@
-//! What a task has when it leaves user mode, and by which rules that is compared with what it finds.
+//! What a task has when it leaves user mode, and by which rules that is compared with what it
+//! finds.
 
 use ctxfuzz_emulator::arch::{RegisterFile, msr};
 use ctxfuzz_emulator::run::capture::Gprs;
@@ -50,11 +51,13 @@ pub(super) struct Context {
     pub uses_vmx: bool,
     /// Registers that it may write before it is looked at again.
     pub writes: Vec<Register>,
-    /// What an access has stored, and user code loads again afterwards, whatever a handler or a tracer did to the register meanwhile.
+    /// What an access has stored, and user code loads again afterwards, whatever a handler or a
+    /// tracer did to the register meanwhile.
     pub stored: Vec<(Register, u128)>,
     /// Set at the entry of a handler: what that handler interrupted.
     pub entering: Option<Box<Context>>,
-    /// During `swapcontext`: what the context that it saves must have. A handler may come before anybody looks at that.
+    /// During `swapcontext`: what the context that it saves must have. A handler may come before
+    /// anybody looks at that.
     pub saved: Option<Box<Context>>,
     /// What a handler interrupted: the MSR of its frame.
     pub frame_msr: u64,
@@ -92,7 +95,8 @@ impl Context {
         }
     }
 
-    /// Registers that differ from what they must be, with both values, and who can notice: only what was defined then and is defined now counts.
+    /// Registers that differ from what they must be, with both values, and who can notice: only
+    /// what was defined then and is defined now counts.
     pub fn violated<'a>(
         &'a self,
         after: &'a RegisterFile,
@@ -125,7 +129,8 @@ impl Context {
         }
     }
 
-    /// A load puts into its register what is in memory, for the kernel as for the processor. A store takes nothing away.
+    /// A load puts into its register what is in memory, for the kernel as for the processor. A
+    /// store takes nothing away.
     pub fn accesses(&mut self, op: AccessOp, register: u8) {
         if !op.is_load() {
             let kept = access::vsr(register).into_iter();

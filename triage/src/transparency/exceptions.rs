@@ -7,12 +7,14 @@ const ENABLES: u64 = 0xf8;
 /// An exception is set and enabled.
 const FEX: u64 = 0x4000_0000;
 
-/// What the handler of SIGFPE makes of an FPSCR: exceptions are disabled, and so FEX is no longer true.
+/// What the handler of SIGFPE makes of an FPSCR: exceptions are disabled, and so FEX is no longer
+/// true.
 pub(super) fn disabled(fpscr: u64) -> u64 {
     fpscr & !(ENABLES | FEX)
 }
 
-/// An enable bit of FPSCR, the exception's bit, and the `si_code` for it, in the order of Linux's `__parse_fpscr`.
+/// An enable bit of FPSCR, the exception's bit, and the `si_code` for it, in the order of Linux's
+/// `__parse_fpscr`.
 const CODES: [(u64, u64, i32); 5] = [
     (0x80, 0x2000_0000, 7),
     (0x40, 0x1000_0000, 4),
@@ -21,7 +23,8 @@ const CODES: [(u64, u64, i32); 5] = [
     (0x08, 0x0200_0000, 6),
 ];
 
-/// `si_code` of a SIGFPE: the first exception that is set and enabled. FEX says whether there is one, but Unicorn leaves it set when the enables are cleared.
+/// `si_code` of a SIGFPE: the first exception that is set and enabled. FEX says whether there is
+/// one, but Unicorn leaves it set when the enables are cleared.
 fn enabled(fpscr: u64) -> Option<i32> {
     let mut codes = CODES.into_iter();
     let found = codes.find(|(enable, set, _)| fpscr & enable != 0 && fpscr & set != 0);
@@ -44,8 +47,9 @@ pub(super) fn delivered(event: &Event) -> Option<bool> {
     }
 }
 
-/// Whether the event is an instruction that has set an enabled exception, where none was before. Only such a one is delivered, here as on a processor in a precise mode: what
-/// was set when the exceptions were not delivered yet is not.
+/// Whether the event is an instruction that has set an enabled exception, where none was before.
+/// Only such a one is delivered, here as on a processor in a precise mode: what was set when the
+/// exceptions were not delivered yet is not.
 pub(super) fn raised(event: &Event, before: u64, after: u64) -> bool {
     let scalar = matches!(
         event,

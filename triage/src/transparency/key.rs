@@ -1,6 +1,8 @@
-//! What tells one finding of the transparency oracle from another, so that a long check keeps one scenario of each.
+//! What tells one finding of the transparency oracle from another, so that a long check keeps one
+//! scenario of each.
 //!
-//! Coarser than a cause: it says who can notice, where, how the kernel was entered, and which register it was. Safe as a file name.
+//! Coarser than a cause: it says who can notice, where, how the kernel was entered, and which
+//! register it was. Safe as a file name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,4 +1,5 @@
-//! What the transparency oracle found, for people and for programs (`check --json`), in the words and the shape of `run`'s reports.
+//! What the transparency oracle found, for people and for programs (`check --json`), in the words
+//! and the shape of `run`'s reports.
 
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_scenario::describe::describe;
@@ -72,7 +73,8 @@ pub struct CheckReport {
 /// One violation in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ViolationReport {
-    /// Index of the event at which the task left user mode; `null` before the first and after the last event of the task.
+    /// Index of the event at which the task left user mode; `null` before the first and after the
+    /// last event of the task.
     pub event: Option<u16>,
     /// Task index.
     pub task: String,
@@ -109,7 +111,8 @@ impl CheckReport {
 
     /// The report as one line of JSON, without a line feed.
     pub fn to_line(&self) -> String {
-        // Strings, numbers and lists of them have no way to fail; an empty line would say so if they had.
+        // Strings, numbers and lists of them have no way to fail; an empty line would say so if
+        // they had.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -71,7 +71,8 @@ fn reads_are_looked_at_when_they_are_over() {
     );
 }
 
-/// A rule that does not hold is told at the event after which it did not, once for as long as that lasts, and of the task it is about.
+/// A rule that does not hold is told at the event after which it did not, once for as long as that
+/// lasts, and of the task it is about.
 #[test]
 fn rules_of_ownership_are_told_once() {
     let mut script = Script::new(vec![interrupt(), interrupt(), touch(), touch()]);
@@ -141,7 +142,8 @@ fn user_code_may_write_what_its_operation_writes() {
     assert_eq!(run(F(2)), ["0: 0 register f2 live"]);
 }
 
-/// The log has an event once, before its first operation: what its last one defines is not defined at its second.
+/// The log has an event once, before its first operation: what its last one defines is not defined
+/// at its second.
 #[test]
 fn operations_of_one_event_define_one_after_the_other() {
     let run = |before: Vec<ctxfuzz_scenario::Event>| {
@@ -233,7 +235,8 @@ fn the_first_load_writes_what_it_loads_and_the_last_dump_counts() {
     assert_eq!(when, [When::Start, When::End]);
 }
 
-/// An interrupt delivers a signal; the frame has `frame`, the handler starts with `handler`, and finds `back` after its `rt_sigreturn`.
+/// An interrupt delivers a signal; the frame has `frame`, the handler starts with `handler`, and
+/// finds `back` after its `rt_sigreturn`.
 fn delivery(
     frame: ctxfuzz_emulator::arch::RegisterFile,
     handler: ctxfuzz_emulator::arch::RegisterFile,
@@ -328,7 +331,8 @@ fn an_area_that_is_not_in_the_frame_was_zero() {
     assert_eq!(run(V(1), all), ["0: 0 signal_frame v1 live"]);
 }
 
-/// The kernel delivers two signals before it returns. The handler of the second one runs first; its frame has the start of the other's.
+/// The kernel delivers two signals before it returns. The handler of the second one runs first; its
+/// frame has the start of the other's.
 #[test]
 fn two_signals_at_once() {
     let run = |at_entry, inner_frame, outer_frame| {
@@ -472,8 +476,8 @@ fn keys_tell_who_where_how_and_which() {
     assert_eq!(names.len(), expected.len());
 }
 
-/// A tracer reads what the task left; what it writes is what the task has to find.
-/// Task 0 is stopped at an event by a tracer that reads `read` and writes f0, which is `after` afterwards.
+/// A tracer reads what the task left; what it writes is what the task has to find. Task 0 is
+/// stopped at an event by a tracer that reads `read` and writes f0, which is `after` afterwards.
 fn stopped(mut event: Event, read: RegisterFile, after: Option<u128>) -> Vec<String> {
     let set = SetRegset {
         regset: Facility::Fp,

@@ -1,4 +1,5 @@
-//! Follows log and observations of a run side by side, and holds each look at a task against the one before.
+//! Follows log and observations of a run side by side, and holds each look at a task against the
+//! one before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -188,7 +189,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A tracer reads what the task left. It writes afterwards: what is defined by that was not yet.
+    /// A tracer reads what the task left. It writes afterwards: what is defined by that was not
+    /// yet.
     fn traced(&mut self, task: u8, view: u16) {
         let now = self.masks(task);
         let state = self.tasks.entry(task).or_default();
@@ -229,7 +231,8 @@ impl<'a> Walk<'a> {
         state.vrsaves.insert(before.registers.vrsave);
     }
 
-    /// What an event means for later: a handler changes what it will return to, or a task how FP exceptions are delivered.
+    /// What an event means for later: a handler changes what it will return to, or a task how FP
+    /// exceptions are delivered.
     fn begins(&mut self, index: u16, task: u8) {
         let Some(event) = self.scenario.events.get(usize::from(index)) else {
             return;
@@ -277,7 +280,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What `regs->msr` says of a task must be true. A bit that is not is as good as a wrong register: the kernel, or a VSX instruction, will believe it.
+    /// What `regs->msr` says of a task must be true. A bit that is not is as good as a wrong
+    /// register: the kernel, or a VSX instruction, will believe it.
     fn ownership(&mut self, observation: &Observation) {
         let task = self.tasks.get(&observation.task);
         let when = task.and_then(|task| task.before.as_ref());
@@ -327,7 +331,8 @@ impl<'a> Walk<'a> {
         }
         self.resumed(observation, before.as_ref());
         let when = event.map_or(When::End, When::Event);
-        // An event can be several operations. The log has it as a whole, so what a later one defines would count as defined before.
+        // An event can be several operations. The log has it as a whole, so what a later one
+        // defines would count as defined before.
         let masks = match &before {
             Some(before) if event.is_some() && before.when == when => before.masks,
             _ => self.masks(observation.task),
@@ -373,7 +378,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A new program has nothing of the old one's registers. VRSAVE is an exception: Linux 6.1 leaves the old one's there.
+    /// A new program has nothing of the old one's registers. VRSAVE is an exception: Linux 6.1
+    /// leaves the old one's there.
     fn execed(&mut self, observation: &Observation) {
         self.follow(observation.log + 1);
         let task = observation.task;
@@ -403,7 +409,8 @@ impl<'a> Walk<'a> {
         self.tasks.insert(task, started);
     }
 
-    /// `swapcontext`: the context has what the task had, and so has the task afterwards, but for what there was no room for.
+    /// `swapcontext`: the context has what the task had, and so has the task afterwards, but for
+    /// what there was no room for.
     fn swapped(&mut self, observation: &Observation) {
         let task = observation.task;
         let Some(mut before) = self.tasks.entry(task).or_default().before.take() else {
@@ -418,8 +425,9 @@ impl<'a> Walk<'a> {
         self.tasks.entry(task).or_default().before = Some(after);
     }
 
-    /// Two things must hold: the frame has what was interrupted, and the handler starts with FPSCR 0, VSCR and VRSAVE as they were.
-    /// Which of two signals delivered at once comes first is the kernel's choice: the second one's frame has the start of the first one's handler.
+    /// Two things must hold: the frame has what was interrupted, and the handler starts with FPSCR
+    /// 0, VSCR and VRSAVE as they were. Which of two signals delivered at once comes first is the
+    /// kernel's choice: the second one's frame has the start of the first one's handler.
     fn handler(&mut self, observation: &Observation, at_entry: bool) {
         let task = observation.task;
         let Some(mut before) = self.tasks.entry(task).or_default().before.take() else {
@@ -451,7 +459,8 @@ impl<'a> Walk<'a> {
             };
             self.compare_frame(&interrupted, frame, &now);
             self.compare_beside(task, interrupted.when, frame);
-            // What is wrong in a frame is a violation once: `rt_sigreturn` has to bring back what is in it.
+            // What is wrong in a frame is a violation once: `rt_sigreturn` has to bring back what
+            // is in it.
             let (capture, frame) = frame;
             interrupted.registers = capture.registers.clone();
             interrupted.frame_msr = frame.msr;

@@ -32,7 +32,8 @@ pub(crate) struct Document {
     )]
     #[schemars(with = "String")]
     about: Option<String>,
-    /// Effects that the scenario is about: a run in which one of them does not happen says nothing, and a kernel that cannot do it is told.
+    /// Effects that the scenario is about: a run in which one of them does not happen says nothing,
+    /// and a kernel that cannot do it is told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     needs: Vec<Effect>,
     /// What exists before the first event.

@@ -1,4 +1,5 @@
-//! Layout of the canonical text: what fits stays on one line, lists of events and expectations take a line an item.
+//! Layout of the canonical text: what fits stays on one line, lists of events and expectations take
+//! a line an item.
 
 use serde_json::Value;
 
@@ -46,7 +47,8 @@ fn list(text: &mut String, items: &[Value], indent: usize) {
     text.push(']');
 }
 
-/// Writes a value at the end of the current line, over several lines if it does not fit; `after` is what follows on the line.
+/// Writes a value at the end of the current line, over several lines if it does not fit; `after` is
+/// what follows on the line.
 fn broken(text: &mut String, value: &Value, indent: usize, after: usize) {
     let used = text.len() - text.rfind('\n').map_or(0, |newline| newline + 1);
     let start = text.len();

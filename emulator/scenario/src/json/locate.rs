@@ -1,4 +1,5 @@
-//! The place of a field in a text: line and column for what is wrong only when the whole is looked at.
+//! The place of a field in a text: line and column for what is wrong only when the whole is looked
+//! at.
 
 use std::fmt;
 
@@ -20,7 +21,8 @@ pub(crate) fn in_text(text: &str, origin: &str, mut error: ScenarioError) -> Sce
     error
 }
 
-/// serde_json stands right before a value, or before the blanks in front of it: the place of the value itself, columns from 1.
+/// serde_json stands right before a value, or before the blanks in front of it: the place of the
+/// value itself, columns from 1.
 fn value_from(text: &str, line: usize, column: usize) -> (usize, usize) {
     let start: usize = text
         .split_inclusive('\n')

@@ -1,7 +1,7 @@
 //! Enumerations that JSON spells as one word.
 //!
-//! Written by macro and not derived: messages then name the kind of thing and list the words, and the schema is as strict as the
-//! reader (serde's derive also takes `{"fp": null}` for `"fp"`).
+//! Written by macro and not derived: messages then name the kind of thing and list the words, and
+//! the schema is as strict as the reader (serde's derive also takes `{"fp": null}` for `"fp"`).
 
 use std::borrow::Borrow;
 

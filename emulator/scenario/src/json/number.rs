@@ -1,4 +1,5 @@
-//! Numbers of registers: hexadecimal strings, because JSON's own numbers are exact to 53 bits only in many programs.
+//! Numbers of registers: hexadecimal strings, because JSON's own numbers are exact to 53 bits only
+//! in many programs.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Structs as objects only: serde's derive would also take `[...]` with the fields in order, which nobody can read.
+//! Structs as objects only: serde's derive would also take `[...]` with the fields in order, which
+//! nobody can read.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,4 +1,5 @@
-//! Kinds of fault: what the catalogue says a defect is, and what an explanation says a cause is. The rules by which a recording shows one are the triage crate's (`cause/class.rs`).
+//! Kinds of fault: what the catalogue says a defect is, and what an explanation says a cause is.
+//! The rules by which a recording shows one are the triage crate's (`cause/class.rs`).
 
 use std::fmt;
 
@@ -7,13 +8,15 @@ use std::fmt;
 pub enum Class {
     /// A register was overwritten while it held a value that somebody needs.
     ClobberedRegister,
-    /// A memory image, a signal frame or a register set was not brought up to date, or an update was overwritten.
+    /// A memory image, a signal frame or a register set was not brought up to date, or an update
+    /// was overwritten.
     LostUpdate,
     /// An older value came back in the place of a newer one.
     StaleRestore,
     /// Right values in wrong places.
     WrongLayout,
-    /// The kernel is wrong about whose values the registers hold, or where a task's values are: facility bits, what a task has used, a missing save or load of a facility.
+    /// The kernel is wrong about whose values the registers hold, or where a task's values are:
+    /// facility bits, what a task has used, a missing save or load of a facility.
     WrongOwner,
     /// A task goes on with registers that another one left.
     LeakedFromTask,

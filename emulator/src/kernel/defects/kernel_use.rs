@@ -65,7 +65,8 @@ pub(super) const LIST: &[Defect] = &[
         mechanism: "enter_vmx_usercopy does not turn page faults off, so one in the middle of the copy is handled, and sleeps, instead of having the copy start over without VMX. The VRs are \
             nobody's then, and whoever runs meanwhile overwrites them: what is read or written is not the data. Shows where preemption is not counted: else the fault is refused all the same.",
         function: "enter_vmx_usercopy",
-        // The first decides that the fault is to be handled, the second goes on with registers that are the task's again: restore_math has loaded them on the way back.
+        // The first decides that the fault is to be handled, the second goes on with registers that
+        // are the task's again: restore_math has loaded them on the way back.
         named_instead: &["___do_page_fault", "__copy_tofrom_user"],
         class: Some(Class::ClobberedRegister),
         origin: Origin::Mutation,

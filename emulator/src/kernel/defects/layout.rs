@@ -73,7 +73,8 @@ pub(super) const LIST: &[Defect] = &[
         title: "little endian signal frames have the wrong half of VSR 0-31 as the FPR",
         mechanism: "TS_FPROFFSET is the big endian one. Save and load agree, so only who reads FPRs in C sees it: signal frames, ptrace.",
         function: "copy_fpr_to_user",
-        // It is in a macro, which these use too. The buffer in which a core dump's register sets are made is not tracked, only where `regsets_tell` puts them.
+        // It is in a macro, which these use too. The buffer in which a core dump's register sets
+        // are made is not tracked, only where `regsets_tell` puts them.
         named_instead: &[
             "regsets_tell",
             "copy_vsx_to_user",

@@ -1,7 +1,9 @@
-//! The catalogue of defects that can be put into the model, each a set of patched words in the image.
+//! The catalogue of defects that can be put into the model, each a set of patched words in the
+//! image.
 //!
-//! What a defect changes is decided in the model's sources (`DEFECT_*` macros and `defect()`); this list says what it means. How it shows is data:
-//! the `expect` rows of its witness, a scenario of the corpus.
+//! What a defect changes is decided in the model's sources (`DEFECT_*` macros and `defect()`); this
+//! list says what it means. How it shows is data: the `expect` rows of its witness, a scenario of
+//! the corpus.
 
 mod class;
 mod controls;
@@ -109,7 +111,8 @@ pub struct Defect {
     pub mechanism: &'static str,
     /// The function at fault, by its name in Linux.
     pub function: &'static str,
-    /// Functions that an explanation names where it cannot name that one, because what it leaves wrong is not tracked (a flag, a call that is missing).
+    /// Functions that an explanation names where it cannot name that one, because what it leaves
+    /// wrong is not tracked (a flag, a call that is missing).
     pub named_instead: &'static [&'static str],
     /// What kind of fault it is; `None` if nobody can see it.
     pub class: Option<Class>,
@@ -124,8 +127,9 @@ pub struct Defect {
 }
 
 impl Defect {
-    /// Two kernels that differ in this defect alone, the one that has it first. What is harmless goes into `repaired`: such changes decide when
-    /// registers are loaded, and with that whether the bugs show that 6.1 is suspected of.
+    /// Two kernels that differ in this defect alone, the one that has it first. What is harmless
+    /// goes into `repaired`: such changes decide when registers are loaded, and with that whether
+    /// the bugs show that 6.1 is suspected of.
     pub fn pair(&self) -> [String; 2] {
         let fixed = |id: &str| format!("fixed+{id}");
         match (self.origin, self.severity) {

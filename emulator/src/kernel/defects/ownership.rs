@@ -1,4 +1,5 @@
-//! Who owns the registers: MSR bits of the user frame, and the counters that decide when they are loaded again.
+//! Who owns the registers: MSR bits of the user frame, and the counters that decide when they are
+//! loaded again.
 
 use super::{Class, Defect, Origin, Severity};
 

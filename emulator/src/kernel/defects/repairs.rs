@@ -1,4 +1,5 @@
-//! What 6.1 itself is suspected of. `fixed` does as 6.1 does; each entry is the repair, and `repaired` has all of them.
+//! What 6.1 itself is suspected of. `fixed` does as 6.1 does; each entry is the repair, and
+//! `repaired` has all of them.
 
 use super::{Class, Defect, Origin, Severity};
 use crate::arch::Endian;

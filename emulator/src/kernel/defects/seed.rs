@@ -1,4 +1,5 @@
-//! The bug that started it and its family: a save that leaves the registers live, and a scratch register.
+//! The bug that started it and its family: a save that leaves the registers live, and a scratch
+//! register.
 
 use super::{Class, Defect, Origin, Severity};
 use crate::arch::Endian;

@@ -217,9 +217,10 @@ fn registers(qemu: &mut Qemu, target: &Target, kernel: &Vmlinux) -> Result<Regis
     Ok(registers)
 }
 
-/// Time base and decrementer count all the time: the stub has what was last written to them, the monitor has what they are. The
-/// decrementer is 0: for QEMU a processor that a breakpoint has stopped is idle, and time goes on to the next timer at once. To the
-/// kernel it is as if it had been kept waiting until then.
+/// Time base and decrementer count all the time: the stub has what was last written to them, the
+/// monitor has what they are. The decrementer is 0: for QEMU a processor that a breakpoint has
+/// stopped is idle, and time goes on to the next timer at once. To the kernel it is as if it had
+/// been kept waiting until then.
 fn clocks(qemu: &mut Qemu, registers: &mut Registers) -> Result<(), Failure> {
     let printed = qemu.monitor("info registers")?;
     let Some((upper, lower, decrementer)) = parse_clocks(&printed) else {

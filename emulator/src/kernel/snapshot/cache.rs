@@ -55,7 +55,8 @@ impl Snapshot {
 }
 
 impl Cached {
-    /// Extension of the file beside a snapshot in which others keep what they have found out about it. It goes with the snapshot.
+    /// Extension of the file beside a snapshot in which others keep what they have found out about
+    /// it. It goes with the snapshot.
     pub const PROOF: &str = "proof";
 
     /// The snapshot of a kernel, booted if it has not been before.
@@ -94,7 +95,8 @@ impl Cached {
     }
 }
 
-/// Says that a file is in use. Where that cannot be done, files go by the order in which they were made.
+/// Says that a file is in use. Where that cannot be done, files go by the order in which they were
+/// made.
 pub(super) fn touch(path: &Path) {
     let now = std::time::SystemTime::now();
     let _ = fs::File::options()
@@ -103,7 +105,8 @@ pub(super) fn touch(path: &Path) {
         .and_then(|file| file.set_modified(now));
 }
 
-/// Removes the files of a kind that have not been used for longest. Kernels get rebuilt; nobody comes back to the ones before.
+/// Removes the files of a kind that have not been used for longest. Kernels get rebuilt; nobody
+/// comes back to the ones before.
 pub(super) fn prune(folder: &Path, extension: &str, keep: usize) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;

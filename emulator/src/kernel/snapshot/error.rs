@@ -111,7 +111,8 @@ pub enum FormatProblem {
     Corrupt(&'static str),
 }
 
-/// What a console says about the end of a kernel, on one line: what came with a panic, or else the last there is.
+/// What a console says about the end of a kernel, on one line: what came with a panic, or else the
+/// last there is.
 fn excerpt(console: &str) -> String {
     let lines: Vec<&str> = console
         .lines()
@@ -132,7 +133,8 @@ fn excerpt(console: &str) -> String {
 
 const LINES: usize = 8;
 
-/// Whether a line is the beginning of a kernel's end; registers and a backtrace follow, which say less.
+/// Whether a line is the beginning of a kernel's end; registers and a backtrace follow, which say
+/// less.
 fn is_end(line: &str) -> bool {
     const ENDS: &[&str] = &[
         "ctxfuzz-agent:",

@@ -1,4 +1,5 @@
-//! The file that a snapshot is kept in: a prefix, a header, the details, the pages. All numbers are little-endian.
+//! The file that a snapshot is kept in: a prefix, a header, the details, the pages. All numbers are
+//! little-endian.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -261,7 +262,8 @@ impl<'a> Reader<'a> {
         postcard::from_bytes(&header).map_err(|_| self.problem(corrupt))
     }
 
-    /// Cut off is a better word for a short file than damaged, and more to the point than running out of memory.
+    /// Cut off is a better word for a short file than damaged, and more to the point than running
+    /// out of memory.
     fn check_length(&self, header: &StoredHeader) -> Result<(), SnapshotError> {
         let (details, pages) = (header.details, header.pages);
         let sizes = [details.stored, details.size, pages.stored, pages.size];

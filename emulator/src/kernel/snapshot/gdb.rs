@@ -89,7 +89,8 @@ fn frame(command: &[u8]) -> Vec<u8> {
     [b"$", command, sum.as_bytes()].concat()
 }
 
-/// The first packet in what was received, and how many bytes it and what came before it take. `None` if it is not all there yet.
+/// The first packet in what was received, and how many bytes it and what came before it take.
+/// `None` if it is not all there yet.
 fn packet(received: &[u8]) -> Result<Option<(Vec<u8>, usize)>, GdbError> {
     let Some(start) = received.iter().position(|&byte| byte == b'$') else {
         // Acknowledgements; the connection is a reliable one, so there is no other.

@@ -1,11 +1,13 @@
-//! The root file system that the kernel is given: the agent, and the directories and the one device that it needs.
+//! The root file system that the kernel is given: the agent, and the directories and the one device
+//! that it needs.
 
 use std::io::{self, Write};
 
 use cpio::newc::{Builder, ModeFileType, trailer};
 
-/// An archive in the form that the kernel unpacks (Documentation/driver-api/early-userspace/buffer-format.rst). The same for the same
-/// agent: no times, no owners.
+/// An archive in the form that the kernel unpacks
+/// (Documentation/driver-api/early-userspace/buffer-format.rst). The same for the same agent: no
+/// times, no owners.
 pub fn build(agent: &[u8]) -> io::Result<Vec<u8>> {
     let mut archive = Vec::new();
     let mut inodes = 1..;

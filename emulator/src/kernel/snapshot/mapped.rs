@@ -32,9 +32,9 @@ impl Mapped {
                 problem: "is not a regular file: expected a vmlinux".to_owned(),
             });
         }
-        // SAFETY: the mapping is private and only read. Whoever changes the file meanwhile may make us read nonsense or end with
-        // SIGBUS; builds replace a vmlinux rather than change it, and reading hundreds of megabytes of debug information instead
-        // would cost every user seconds.
+        // SAFETY: the mapping is private and only read. Whoever changes the file meanwhile may make
+        // us read nonsense or end with SIGBUS; builds replace a vmlinux rather than change it, and
+        // reading hundreds of megabytes of debug information instead would cost every user seconds.
         let bytes = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
         Ok(Mapped {
             path: absolute,
@@ -52,8 +52,8 @@ impl Mapped {
         &self.bytes
     }
 
-    /// A file that stays mapped until the process ends, mapped once however often it is asked for. `None` if it is not the one with
-    /// that hash any more.
+    /// A file that stays mapped until the process ends, mapped once however often it is asked for.
+    /// `None` if it is not the one with that hash any more.
     pub fn for_good(path: &Path, hash: u64) -> Option<&'static [u8]> {
         static KEPT: Mutex<BTreeMap<u64, &'static Mapped>> = Mutex::new(BTreeMap::new());
         let mut kept = KEPT.lock().ok()?;
@@ -61,7 +61,8 @@ impl Mapped {
             return Some(file.bytes());
         }
         let file = Mapped::open(path).ok().filter(|file| file.hash() == hash)?;
-        // What looks up source lines borrows from it for as long as the process lives; that is a handful of kernels.
+        // What looks up source lines borrows from it for as long as the process lives; that is a
+        // handful of kernels.
         let file: &'static Mapped = Box::leak(Box::new(file));
         kept.insert(hash, file);
         Some(file.bytes())

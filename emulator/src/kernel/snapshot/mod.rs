@@ -1,5 +1,6 @@
-//! Snapshots of real kernels: a vmlinux is booted in qemu-system-ppc64 with the agent as `/init`, stopped at the agent's mark, and all that
-//! a machine needs to go on from there is kept in one file.
+//! Snapshots of real kernels: a vmlinux is booted in qemu-system-ppc64 with the agent as `/init`,
+//! stopped at the agent's mark, and all that a machine needs to go on from there is kept in one
+//! file.
 //!
 //! Not responsible for running a snapshot (see `run`).
 
@@ -43,7 +44,8 @@ pub struct Snapshot {
     pub version: String,
     /// xxh3 of the vmlinux file.
     pub kernel_hash: u64,
-    /// Where the vmlinux was when it was booted. It may have gone or changed since: hold it against `kernel_hash`.
+    /// Where the vmlinux was when it was booted. It may have gone or changed since: hold it against
+    /// `kernel_hash`.
     pub vmlinux: PathBuf,
     /// Bytes of physical memory.
     pub memory_size: u64,
@@ -70,7 +72,8 @@ pub struct Symbol {
     pub size: u64,
     /// What it names.
     pub kind: SymbolKind,
-    /// Whether other files of the kernel could refer to it. Of several symbols of one name that is the one to take.
+    /// Whether other files of the kernel could refer to it. Of several symbols of one name that is
+    /// the one to take.
     pub global: bool,
     /// Distance from the global to the local entry point (ELFv2 ABI, 3.4.1).
     pub local_entry: u64,
@@ -86,7 +89,8 @@ pub enum SymbolKind {
 }
 
 impl Snapshot {
-    /// Names what a run starts from: memory and registers. Two snapshots of one kernel have the same.
+    /// Names what a run starts from: memory and registers. Two snapshots of one kernel have the
+    /// same.
     pub fn hash(&self) -> u64 {
         let mut hash = Xxh3Default::new();
         hash.update(&self.memory_size.to_le_bytes());

@@ -1,4 +1,5 @@
-//! Debian packages: the kernel that is in one, unpacked into the cache, where it stays as long as it is used.
+//! Debian packages: the kernel that is in one, unpacked into the cache, where it stays as long as
+//! it is used.
 
 use std::fmt::Display;
 use std::fs::{self, Permissions};
@@ -22,7 +23,8 @@ const HEADER: u64 = 60;
 /// What unpacked kernels are called by.
 const EXTENSION: &str = "vmlinux";
 
-/// How many unpacked kernels are kept: those used last. With debug information one has hundreds of megabytes.
+/// How many unpacked kernels are kept: those used last. With debug information one has hundreds of
+/// megabytes.
 const KEPT: usize = 8;
 
 /// No kernel is larger, with all its debug information.
@@ -41,7 +43,8 @@ const PLACES: &[fn(&[&str]) -> bool] = &[
 const LOOKED_FOR: &str =
     "boot/vmlinux-*, usr/lib/modules/*/vmlinuz, boot/vmlinuz-*, usr/lib/debug/boot/vmlinux-*";
 
-/// The file to boot: the one given, or, if that is a package, the kernel in it. `folder` says where the cache is.
+/// The file to boot: the one given, or, if that is a package, the kernel in it. `folder` says where
+/// the cache is.
 pub fn kernel(
     path: &Path,
     folder: impl FnOnce() -> Result<PathBuf, SnapshotError>,

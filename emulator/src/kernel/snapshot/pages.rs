@@ -17,7 +17,8 @@ impl Pages {
         (ascending && bytes.len() == numbers.len() * PAGE).then_some(Pages { numbers, bytes })
     }
 
-    /// Adds what lies at a physical address, which is beyond all that was added before; whole pages.
+    /// Adds what lies at a physical address, which is beyond all that was added before; whole
+    /// pages.
     pub fn append(&mut self, address: u64, memory: &[u8]) {
         debug_assert!(address.is_multiple_of(PAGE as u64) && memory.len().is_multiple_of(PAGE));
         let first = (address / PAGE as u64) as u32;

@@ -1,6 +1,8 @@
-//! One qemu-system-ppc64 process, stopped before its first instruction, under our control through its gdb stub.
+//! One qemu-system-ppc64 process, stopped before its first instruction, under our control through
+//! its gdb stub.
 //!
-//! Nothing of it stays behind: the process dies with its owner, and its files have no names any more when the guest starts.
+//! Nothing of it stays behind: the process dies with its owner, and its files have no names any
+//! more when the guest starts.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -21,8 +23,9 @@ use super::gdb::{Gdb, GdbError, hex, to_hex};
 /// More of a console than anybody reads.
 const LONGEST_CONSOLE: u64 = 1 << 20;
 
-/// What the machine is, but for its memory and the files it is given. Everything that could differ from one boot to the next is pinned:
-/// time is counted in instructions, the date is fixed, random numbers have a seed, and no device is there that is not asked for.
+/// What the machine is, but for its memory and the files it is given. Everything that could differ
+/// from one boot to the next is pinned: time is counted in instructions, the date is fixed, random
+/// numbers have a seed, and no device is there that is not asked for.
 pub const MACHINE: &[&str] = &[
     "-M",
     "pseries,x-vof=on,ic-mode=xics,cap-htm=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off,memory-backend=memory",
@@ -49,13 +52,14 @@ pub const MACHINE: &[&str] = &[
     "-S",
 ];
 
-/// The kernel's command line. A kernel that panics reboots, and with it QEMU ends. Mitigations are what hypervisor and processor ask
-/// for; an emulator has nothing to leak, and gives nothing but loops to wait for.
+/// The kernel's command line. A kernel that panics reboots, and with it QEMU ends. Mitigations are
+/// what hypervisor and processor ask for; an emulator has nothing to leak, and gives nothing but
+/// loops to wait for.
 pub const COMMAND_LINE: &str =
     "console=hvc0 disable_radix=no norandmaps mitigations=off panic=-1 loglevel=7";
 
-/// Bytes at the end of memory that the kernel is told to leave alone: what the agent maps through /dev/mem (emulator/agent/device.c), 64
-/// pages of the largest size.
+/// Bytes at the end of memory that the kernel is told to leave alone: what the agent maps through
+/// /dev/mem (emulator/agent/device.c), 64 pages of the largest size.
 pub const NOT_THE_KERNELS: u64 = 4 << 20;
 
 /// A running QEMU.
@@ -114,7 +118,8 @@ impl Qemu {
             complaints: files.complaints,
             patience: options.silence,
         };
-        // When the stub answers, all files are open or read. They lose their names, so nobody has to tidy up after a killed process.
+        // When the stub answers, all files are open or read. They lose their names, so nobody has
+        // to tidy up after a killed process.
         match qemu.ask("?") {
             Ok(_) => Ok(qemu),
             Err(failure) => Err(SnapshotError::Qemu(qemu.why_not(&options.qemu, failure))),
@@ -156,7 +161,8 @@ impl Qemu {
         }
     }
 
-    /// Lets the guest run until it stops. It must print something every `silence`, and stop within `limit`.
+    /// Lets the guest run until it stops. It must print something every `silence`, and stop within
+    /// `limit`.
     pub fn run(&mut self, limit: Duration, silence: Duration) -> Result<Vec<u8>, Failure> {
         self.gdb.send("c")?;
         let started = Instant::now();
@@ -190,7 +196,8 @@ impl Qemu {
 
     /// Says in words why it failed.
     pub fn explain(&mut self, failure: Failure) -> String {
-        // However QEMU takes it: it may stop, end, or go on with a kernel that waits for the power button.
+        // However QEMU takes it: it may stop, end, or go on with a kernel that waits for the power
+        // button.
         if panicked(&self.console()) {
             return "the kernel panicked before it got to the mark".to_owned();
         }
@@ -328,7 +335,8 @@ fn die_with_us(command: &mut Command) {
                 false => Err(io::ErrorKind::BrokenPipe.into()),
             }
         };
-        // SAFETY: between fork and exec only system calls are made, nothing is allocated and no lock is taken.
+        // SAFETY: between fork and exec only system calls are made, nothing is allocated and no
+        // lock is taken.
         unsafe { command.pre_exec(before_exec) };
     }
 }

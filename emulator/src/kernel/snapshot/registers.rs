@@ -1,6 +1,7 @@
 //! Which special-purpose registers QEMU tells of, and by what names.
 
-/// Special-purpose registers by the names that QEMU gives them. LR, CTR and XER are among the others.
+/// Special-purpose registers by the names that QEMU gives them. LR, CTR and XER are among the
+/// others.
 pub(super) const SPRS: &[(&str, u16)] = &[
     ("uamr", 13),
     ("spr_dscr", 17),

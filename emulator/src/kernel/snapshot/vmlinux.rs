@@ -48,8 +48,8 @@ impl Vmlinux {
         })
     }
 
-    /// Reads and checks what is in a file, whatever that is. Time and memory are in proportion to its size. Says what is wrong with it,
-    /// as the rest of a sentence that the file's name begins.
+    /// Reads and checks what is in a file, whatever that is. Time and memory are in proportion to
+    /// its size. Says what is wrong with it, as the rest of a sentence that the file's name begins.
     pub fn parse(bytes: &[u8]) -> Result<Vmlinux, String> {
         let elf = elf(bytes)?;
         let endian = match elf.is_little_endian() {
@@ -84,7 +84,8 @@ impl Vmlinux {
         })
     }
 
-    /// Makes sure that the symbols are those of the kernel that has booted: it can run elsewhere than it was linked for.
+    /// Makes sure that the symbols are those of the kernel that has booted: it can run elsewhere
+    /// than it was linked for.
     pub fn check_memory(&self, pages: &Pages) -> Result<(), String> {
         let mut there = vec![0; self.version.len()];
         pages.read(self.banner.wrapping_sub(KERNEL), &mut there);
@@ -151,7 +152,8 @@ fn elf(bytes: &[u8]) -> Result<Elf<'_>, String> {
     Ok(elf)
 }
 
-/// Whether looking for sections by name ends soon: each look goes through a name to its end, which in a hostile file is the file's.
+/// Whether looking for sections by name ends soon: each look goes through a name to its end, which
+/// in a hostile file is the file's.
 fn names_can_be_read(elf: &Elf<'_>, bytes: &[u8]) -> bool {
     const MOST_SECTIONS: usize = 4096;
     const LARGEST_TABLE: u64 = 1 << 20;

@@ -1,4 +1,5 @@
-//! Host calls: those of the guest, which the machine's host serves, and those of trampolines, which the machine serves itself.
+//! Host calls: those of the guest, which the machine's host serves, and those of trampolines, which
+//! the machine serves itself.
 
 use std::cell::RefCell;
 
@@ -49,7 +50,8 @@ fn registers<H: Host>(uc: &mut Engine<'_, H>) -> Result<RegisterFile, uc_error> 
     Ok(file)
 }
 
-/// Tells the host when these instructions run. A hook on one address is translated into that instruction alone: no other is slower.
+/// Tells the host when these instructions run. A hook on one address is translated into that
+/// instruction alone: no other is slower.
 pub(super) fn watch<H: Host>(
     uc: &mut Engine<'_, H>,
     addresses: &[Option<u64>],

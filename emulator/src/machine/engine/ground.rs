@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::super::memory::Memory;
 
-/// The memory of an engine and the engine's identity. It is part of the engine's data, which Unicorn
-/// drops after it has closed the engine: so the memory outlives it.
+/// The memory of an engine and the engine's identity. It is part of the engine's data, which
+/// Unicorn drops after it has closed the engine: so the memory outlives it.
 pub(in super::super) struct Ground {
     memory: Memory,
     identity: Identity,

@@ -1,4 +1,5 @@
-//! Exceptions: which of Unicorn's numbers is which interrupt, where PC is when it arrives, and how it is delivered.
+//! Exceptions: which of Unicorn's numbers is which interrupt, where PC is when it arrives, and how
+//! it is delivered.
 
 use unicorn_engine::RegisterPPC;
 
@@ -23,7 +24,8 @@ mod excp {
 
 /// `sc 1`.
 const HYPERCALL: u32 = 0x4400_0022;
-/// SRR1 of a program interrupt (Power ISA 3.1, Book III, 7.5.9): illegal instruction, privileged instruction, trap.
+/// SRR1 of a program interrupt (Power ISA 3.1, Book III, 7.5.9): illegal instruction, privileged
+/// instruction, trap.
 const ILLEGAL: u64 = 0x8_0000;
 const PRIVILEGED: u64 = 0x4_0000;
 const TRAP: u64 = 0x2_0000;
@@ -88,7 +90,8 @@ fn program<H: Host>(uc: &mut Engine<'_, H>, number: u32, pc: u64, msr: u64) {
         return stop(uc, Stop::Fault { what, user });
     }
     if !user && srr1 != TRAP {
-        // A kernel that runs on hardware does not do this: it is the emulator that lacks the instruction.
+        // A kernel that runs on hardware does not do this: it is the emulator that lacks the
+        // instruction.
         let what =
             format!("the kernel uses an instruction the machine lacks: {word:#010x} at {at:#x}");
         return stop(uc, Stop::EmulatorFault(what));
@@ -97,8 +100,9 @@ fn program<H: Host>(uc: &mut Engine<'_, H>, number: u32, pc: u64, msr: u64) {
     take_with(uc, Vector::Program, reason, at, msr);
 }
 
-/// An enabled exception of the instruction at `pc`: of those with FE0 or FE1 on, Unicorn reports the ones that an instruction causes, with PC at the instruction. (One that
-/// was set before FE0 or FE1 was turned on is not reported at all: `errata`.)
+/// An enabled exception of the instruction at `pc`: of those with FE0 or FE1 on, Unicorn reports
+/// the ones that an instruction causes, with PC at the instruction. (One that was set before FE0 or
+/// FE1 was turned on is not reported at all: `errata`.)
 fn fp_exception<H: Host>(uc: &mut Engine<'_, H>, pc: u64, msr: u64) {
     let site = uc.get_data().site(pc);
     if msr & msr::PR == 0 && uc.get_data().pseries.is_none() {

@@ -1,4 +1,5 @@
-//! Translation for a real kernel: fills the emulator's TLB from the kernel's tables, notes which pages are written, and remembers what was refused.
+//! Translation for a real kernel: fills the emulator's TLB from the kernel's tables, notes which
+//! pages are written, and remembers what was refused.
 
 use unicorn_engine::{MemType, Prot, RegisterPPC, TlbEntry};
 
@@ -110,7 +111,8 @@ fn page(radix: &RadixMap, ea: u64, access: Access, msr: u64) -> Result<Page, Ref
 }
 
 impl<H: Host> Inner<H> {
-    /// Notes a store, and gives the page as many permissions as it can have without a later access going unnoticed.
+    /// Notes a store, and gives the page as many permissions as it can have without a later access
+    /// going unnoticed.
     fn enter(&mut self, access: Access, page: Page) -> TlbEntry {
         let written = self.memory.written();
         if access == Access::Write

@@ -1,5 +1,6 @@
-//! Hypercalls (Linux on Power Architecture Reference, 14; numbers as in arch/powerpc/include/asm/hvcall.h): those a running guest makes, honestly answered.
-//! Any other ends the run as an emulator fault that names it.
+//! Hypercalls (Linux on Power Architecture Reference, 14; numbers as in
+//! arch/powerpc/include/asm/hvcall.h): those a running guest makes, honestly answered. Any other
+//! ends the run as an emulator fault that names it.
 
 use super::super::memory::Memory;
 use super::{Pseries, Unserved};
@@ -22,11 +23,13 @@ impl Pseries {
         match number {
             // H_EOI, H_CPPR, H_IPI, H_CONFER, H_PROD: nothing is pending and nobody else is there.
             0x64 | 0x68 | 0x6c | 0xe4 | 0xe8 => {}
-            // H_IPOLL, H_XIRR, H_XIRR_X: no interrupt is pending, so an external interrupt is spurious.
+            // H_IPOLL, H_XIRR, H_XIRR_X: no interrupt is pending, so an external interrupt is
+            // spurious.
             0x70 | 0x74 | 0x2fc => gprs[1] = 0,
             // H_GET_TERM_CHAR: nothing typed.
             0x54 => gprs[1] = 0,
-            // H_PUT_TERM_CHAR: r4 the terminal, r5 the length, r6 and r7 up to 16 bytes, big endian.
+            // H_PUT_TERM_CHAR: r4 the terminal, r5 the length, r6 and r7 up to 16 bytes, big
+            // endian.
             0x58 => self.print(r5, [r6, r7]),
             // H_RANDOM: SplitMix64, the same in every run.
             0x300 => {
@@ -35,7 +38,8 @@ impl Pseries {
                 let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
                 gprs[1] = z ^ z >> 27;
             }
-            // H_REGISTER_VPA, H_SET_DABR, H_SET_XDABR, H_SET_MODE, H_VIO_SIGNAL: accepted; none of them changes what a run can see.
+            // H_REGISTER_VPA, H_SET_DABR, H_SET_XDABR, H_SET_MODE, H_VIO_SIGNAL: accepted; none of
+            // them changes what a run can see.
             0xdc | 0x28 | 0x134 | 0x31c | 0x104 => {}
             // H_CEDE.
             0xe0 => {
@@ -45,7 +49,8 @@ impl Pseries {
             }
             // H_RPT_INVALIDATE: QEMU's partition does not have it either; the kernel uses tlbie.
             0x448 => gprs[0] = H_FUNCTION,
-            // KVMPPC_H_RTAS: QEMU's firmware passes each RTAS call on like this; r4 points at the arguments.
+            // KVMPPC_H_RTAS: QEMU's firmware passes each RTAS call on like this; r4 points at the
+            // arguments.
             0xf000 => rtas(memory, r4)?,
             other => return Err(Unserved(format!("{other:#x}"))),
         }
@@ -61,7 +66,8 @@ impl Pseries {
     }
 }
 
-/// Runs a call of the Run-Time Abstraction Services: big-endian words at `args`, the token, the numbers of arguments and of results, then these.
+/// Runs a call of the Run-Time Abstraction Services: big-endian words at `args`, the token, the
+/// numbers of arguments and of results, then these.
 fn rtas(memory: &Memory, args: u64) -> Result<(), Unserved> {
     /// check-exception and event-scan, as QEMU numbers them.
     const NOTHING_HAPPENED: [u32; 2] = [0x200e, 0x200f];

@@ -1,8 +1,10 @@
-//! The host's side of a real kernel's agent: requests to the director, who is asleep, which task is which.
+//! The host's side of a real kernel's agent: requests to the director, who is asleep, which task is
+//! which.
 //!
 //! The page that both share is docs/internals.md, section 6.
 
 mod copied_pages;
+mod sleeps;
 
 use std::collections::BTreeSet;
 
@@ -10,7 +12,6 @@ use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::{Event, Pending, Switch, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
-use super::Idle;
 use crate::machine::pseries::Timer;
 use crate::machine::{Reply, View};
 use crate::run::abi::numbers;
@@ -20,6 +21,9 @@ use crate::run::images::KnownTask;
 use crate::run::user::{self, Operation};
 
 pub use copied_pages::CopiedPages;
+use sleeps::Waits;
+#[cfg(test)]
+pub(in crate::run) use sleeps::idle;
 
 /// Where the agent's page is.
 pub const PAGE: u64 = 0x2000_b000;
@@ -61,33 +65,6 @@ numbers! {
         SIGNAL = 2,
         SWITCH = 4,
         PTRACE = 8,
-    }
-}
-
-numbers! {
-    /// What the reaper does when nobody can run.
-    pub(in crate::run) mod idle: u64 {
-        WAKE_FUTEX = 1,
-        FEED_PIPE = 2,
-        DRAIN_PIPE = 3,
-    }
-}
-
-/// What the reaper can do to end a sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waits {
-    Futex,
-    PipeReader,
-    PipeWriter,
-}
-
-impl Waits {
-    fn action(self) -> u64 {
-        match self {
-            Waits::Futex => idle::WAKE_FUTEX,
-            Waits::PipeReader => idle::FEED_PIPE,
-            Waits::PipeWriter => idle::DRAIN_PIPE,
-        }
     }
 }
 
@@ -137,10 +114,6 @@ pub struct Agent {
 
 /// Bytes that the pipe holds where pages are small.
 const PIPE: u64 = 4 * 4096;
-/// Times that the reaper may find nothing to do, with a timer tick in between, before the run is given up.
-const PATIENCE: u32 = 8;
-/// Times that one task's sleep may be ended before it is back in user mode. Others that sleep in the same place may be first.
-const WAKES: u32 = 8 * MAX_TASKS as u32;
 /// Bytes of a `task_struct` in which `pid` is looked for.
 const PID_WITHIN: u64 = 0x1000;
 
@@ -199,7 +172,8 @@ impl Agent {
         match call {
             UserCall::SignalHandler => task.depth += 1,
             UserCall::Sigreturn => task.depth = task.depth.saturating_sub(1),
-            // The loop leaves r3 alone: after a call that makes a task it is the result. Pids are larger than error numbers.
+            // The loop leaves r3 alone: after a call that makes a task it is the result. Pids are
+            // larger than error numbers.
             UserCall::Event => {
                 let depth = task.depth;
                 if let Some((_, child)) = task.forking.pop_if(|(at, _)| *at == depth) {
@@ -224,7 +198,8 @@ impl Agent {
         self.tasks[usize::from(task)].gone = true;
     }
 
-    /// Whether all tasks that have started have dumped. When no task can run, that is all there are.
+    /// Whether all tasks that have started have dumped. When no task can run, that is all there
+    /// are.
     pub fn all_gone(&self) -> bool {
         self.tasks
             .iter()
@@ -281,7 +256,8 @@ impl Agent {
         Some(view.memory.read_u32(pa).into())
     }
 
-    /// Finds out where `task_struct` has `pid`: followed by `tgid`, which is the same, and soon by `real_parent` and `parent`, the same again.
+    /// Finds out where `task_struct` has `pid`: followed by `tgid`, which is the same, and soon by
+    /// `real_parent` and `parent`, the same again.
     fn find_pid(&mut self, view: &View<'_>, task: usize) {
         let (Some(pid), Some(address)) = (self.pid(view, task), self.tasks[task].address) else {
             return;
@@ -372,7 +348,8 @@ impl Agent {
         Reply::CONTINUE
     }
 
-    /// Work is pending while the director, who is the tracer, waits for another task to stop: it does this work when that has stopped.
+    /// Work is pending while the director, who is the tracer, waits for another task to stop: it
+    /// does this work when that has stopped.
     pub fn director_is_busy(&mut self, event: u16, pending: &Pending) {
         let what =
             "the agent's director is the tracer too, and still waits for another task to stop";
@@ -396,7 +373,8 @@ impl Agent {
         });
     }
 
-    /// Where pages are small the pipe holds four of them, as in the model; else it holds one, which no scenario fills.
+    /// Where pages are small the pipe holds four of them, as in the model; else it holds one, which
+    /// no scenario fills.
     fn note_write(&mut self, view: &View<'_>, event: u16, call: Option<Syscall>) {
         let Some(Syscall::Write { bytes }) = call else {
             return;
@@ -407,17 +385,6 @@ impl Agent {
                 "a pipe of this kernel holds a page of 64 KiB, so that nobody waits for room in it";
             self.cannot(event, Effect::Sleep, what);
         }
-    }
-
-    fn note_sleep(&mut self, task: usize, call: Option<Syscall>) {
-        self.clock += 1;
-        let waits = match call {
-            Some(Syscall::FutexWait) => Some(Waits::Futex),
-            Some(Syscall::Read { .. }) => Some(Waits::PipeReader),
-            Some(Syscall::Write { .. }) => Some(Waits::PipeWriter),
-            _ => None,
-        };
-        self.tasks[task % MAX_TASKS].waits = waits.map(|waits| (self.clock, waits));
     }
 
     fn request(&mut self, view: &View<'_>, task: usize, event: u16, pending: &Pending) {
@@ -450,7 +417,8 @@ impl Agent {
         }
     }
 
-    /// Names the file that sets a ring going, if there is one that can still be: the task's own, or else that of the first task that has one.
+    /// Names the file that sets a ring going, if there is one that can still be: the task's own, or
+    /// else that of the first task that has one.
     fn trigger(&mut self, view: &View<'_>, task: usize, event: u16) -> bool {
         let owns = |task: &usize| self.rings.contains(&(*task as u8)) && !self.tasks[*task].gone;
         let owner = Some(task).filter(owns);
@@ -460,7 +428,8 @@ impl Agent {
         let ready = view.load(PAGE + at::RINGS) >> task & 1 == 1;
         let triggered = &mut self.tasks[task].triggered;
         if !ready {
-            // A kernel that has it, and a ring that the agent could not get ready: the worker will not happen, and that is told.
+            // A kernel that has it, and a ring that the agent could not get ready: the worker will
+            // not happen, and that is told.
             if view.load(PAGE + at::NO_IO_URING) != 0 {
                 let what = "this kernel has no io_uring, or forbids it";
                 self.cannot(event, Effect::IoWorker, what);
@@ -477,39 +446,5 @@ impl Agent {
         let fd = view.load(PAGE + at::TRIGGERS + 8 * slot);
         Self::put(view, at::TRIGGER_FD, fd);
         true
-    }
-
-    /// Has the longest sleep among the living tasks ended, as by a time-out.
-    pub fn wake_longest_sleeper(&mut self, view: &View<'_>) -> Idle {
-        let longest = self
-            .tasks
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, task)| !task.gone)
-            .filter_map(|(index, task)| Some((index, task.waits?, task)))
-            .min_by_key(|(_, (since, _), _)| *since);
-        if let Some((index, (_, waits), task)) = longest {
-            task.woken += 1;
-            if task.woken > WAKES {
-                return Idle::Lost(format!(
-                    "task {index} does not come back from a system call in which it can only sleep: the kernel has ended it"
-                ));
-            }
-            Self::put(view, at::IDLE_ACTION, waits.action());
-            return Idle::GoesOn {
-                reply: Reply::timer(None),
-                woken: true,
-            };
-        }
-        self.fruitless += 1;
-        if self.fruitless > PATIENCE {
-            let what = "no task can run, and none sleeps in a way that can be ended";
-            return Idle::Lost(what.into());
-        }
-        Self::put(view, at::IDLE_ACTION, 0);
-        Idle::GoesOn {
-            reply: Reply::timer(Some(Timer::Soon)),
-            woken: false,
-        }
     }
 }

@@ -94,7 +94,8 @@ pub trait Platform {
         let _ = task;
     }
 
-    /// Whether the run is over as soon as all tasks have dumped. (The model's kernel says so itself.)
+    /// Whether the run is over as soon as all tasks have dumped. (The model's kernel says so
+    /// itself.)
     fn ends_with_the_last_dump(&self) -> bool;
 
     /// No task can run.

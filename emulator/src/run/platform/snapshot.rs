@@ -104,7 +104,8 @@ pub fn runner(
     Ok(runner)
 }
 
-/// Finds out which pages this kernel copies with VMX when a task first stores to them: Linux does not say.
+/// Finds out which pages this kernel copies with VMX when a task first stores to them: Linux does
+/// not say.
 fn find_copied_pages(runner: &mut Runner, layout: &RealLayout) {
     let scenario = Scenario {
         stage: Stage {
@@ -178,7 +179,8 @@ fn program(snapshot: &Snapshot) -> Result<Program, String> {
     })
 }
 
-/// Where a kernel enters the functions that it dies in: past the code that finds the TOC, which callers inside the kernel skip.
+/// Where a kernel enters the functions that it dies in: past the code that finds the TOC, which
+/// callers inside the kernel skip.
 fn fatal(snapshot: &Snapshot) -> Vec<(u64, String)> {
     snapshot
         .symbols

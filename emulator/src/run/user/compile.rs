@@ -240,7 +240,8 @@ impl Compiler {
                 } else {
                     UCONTEXT_SIZE
                 };
-                // The interpreter puts the addresses in their places; until then the first one's has what is added to it.
+                // The interpreter puts the addresses in their places; until then the first one's
+                // has what is added to it.
                 let misaligned = if misaligned { 8 } else { 0 };
                 (kind::SWAPCONTEXT, [249, misaligned, 0, size, 0, 0])
             }
@@ -273,7 +274,8 @@ const PR_SET_FPEXC: u64 = 12;
 /// `sizeof(struct ucontext)`, and the size that programs knew before VSX.
 const UCONTEXT_SIZE: u64 = 1696;
 const UCONTEXT_SIZE_WITHOUT_VSX: u64 = UCONTEXT_SIZE - 32 * 8;
-/// What an unprivileged task may not ask for: Linux finds out after it has duplicated the task. The model goes by the operation's flag.
+/// What an unprivileged task may not ask for: Linux finds out after it has duplicated the task. The
+/// model goes by the operation's flag.
 const CLONE_NEWUTS: u64 = 0x0400_0000;
 
 fn edit_number(edit: FrameEdit) -> u64 {

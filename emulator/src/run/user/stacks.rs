@@ -1,4 +1,5 @@
-//! User memory that kernels write: stacks, with their signal frames, control blocks, with what is stored for user code, and a tracer's, with the register sets that it has read.
+//! User memory that kernels write: stacks, with their signal frames, control blocks, with what is
+//! stored for user code, and a tracer's, with the register sets that it has read.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,7 +10,8 @@ use super::{BLOCKS, STACKS, STACKS_SIZE};
 use crate::machine::address::{AddressMap, PAGE};
 use crate::run::ptrace::AREA;
 
-/// Physical pages of the user stacks, that of the control blocks, and the tracer's: memory that the kernel writes for user code.
+/// Physical pages of the user stacks, that of the control blocks, and the tracer's: memory that the
+/// kernel writes for user code.
 #[derive(Clone, Debug, Default)]
 pub struct Stacks(HashMap<u64, u64>);
 

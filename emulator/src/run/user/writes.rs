@@ -1,4 +1,5 @@
-//! Which registers the interpreter's operations write: user code's own doing, for which no kernel is to blame.
+//! Which registers the interpreter's operations write: user code's own doing, for which no kernel
+//! is to blame.
 
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::{self, AccessOp};
@@ -31,8 +32,9 @@ impl Operation {
     }
 }
 
-/// What user code itself writes when it loads again what a store has left: `lfd` doubleword 1, and the scalar store of VSX what it had not stored. The rest is what was
-/// stored, and what a load loads is the kernel's doing.
+/// What user code itself writes when it loads again what a store has left: `lfd` doubleword 1, and
+/// the scalar store of VSX what it had not stored. The rest is what was stored, and what a load
+/// loads is the kernel's doing.
 fn written_by_access(argument: u64) -> Vec<Register> {
     let number = (argument & 63) as u8;
     match AccessOp::ALL.get((argument >> 6) as usize) {
@@ -45,7 +47,8 @@ fn written_by_access(argument: u64) -> Vec<Register> {
     }
 }
 
-/// The registers that a task writes between its start and its first operation: those of its initial image, for the facilities in `uses`.
+/// The registers that a task writes between its start and its first operation: those of its initial
+/// image, for the facilities in `uses`.
 pub fn written_at_start(uses: u64) -> Vec<Register> {
     let used = |facility: &Facility| uses & facility_bit(*facility) != 0;
     let control = Register::control().filter(|control| control.facilities().iter().any(used));

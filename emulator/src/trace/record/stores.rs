@@ -1,4 +1,5 @@
-//! What stores do to the cells in memory that a recording follows: images of tasks, owners of facilities, stacks of user code.
+//! What stores do to the cells in memory that a recording follows: images of tasks, owners of
+//! facilities, stacks of user code.
 
 use std::ops::Range;
 
@@ -10,8 +11,9 @@ use crate::run::{images, user};
 use crate::trace::{Cell, Slot};
 
 impl Recorder {
-    /// Whose `regs->msr` a physical address is. Two tasks have the same for a while: a child's `thread_struct` is a copy of its parent's at first, and a dead task's stack is used again. Then it is
-    /// the running one's.
+    /// Whose `regs->msr` a physical address is. Two tasks have the same for a while: a child's
+    /// `thread_struct` is a copy of its parent's at first, and a dead task's stack is used again.
+    /// Then it is the running one's.
     fn msr_owner(&self, view: &View<'_>, pa: u64) -> Option<Slot> {
         let owners = self.msr_at.iter();
         let mut owners = owners
@@ -38,7 +40,8 @@ impl Recorder {
     }
 
     pub(super) fn store(&mut self, view: &View<'_>, previous: &Previous, address: u64, size: u64) {
-        // The emulator reports effective addresses, or physical ones, which are all below user text.
+        // The emulator reports effective addresses, or physical ones, which are all below user
+        // text.
         let Some(pa) = (if address < USER_TEXT {
             Some(address)
         } else {
@@ -109,7 +112,8 @@ impl Recorder {
         }
     }
 
-    /// A store into a `thread_struct` at `base` may be one to the flags that say what a task has used.
+    /// A store into a `thread_struct` at `base` may be one to the flags that say what a task has
+    /// used.
     fn used(
         &mut self,
         view: &View<'_>,

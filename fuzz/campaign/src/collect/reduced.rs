@@ -26,7 +26,8 @@ pub struct Reduced {
     pub executions: usize,
 }
 
-/// Minimizes a finding for its first cause, as a campaign does; `None` where there is no cause to keep.
+/// Minimizes a finding for its first cause, as a campaign does; `None` where there is no cause to
+/// keep.
 pub fn reduced(
     defect: &Defect,
     endian: Endian,

@@ -1,7 +1,7 @@
 //! LibAFL's executor: hands an input and the coverage map to the harness.
 //!
-//! Not LibAFL's own in-process executor, which installs signal handlers: Ctrl-C is the program's, and a machine that does not come
-//! back is ended by its own budget.
+//! Not LibAFL's own in-process executor, which installs signal handlers: Ctrl-C is the program's,
+//! and a machine that does not come back is ended by its own budget.
 
 use std::ops::ControlFlow;
 

@@ -1,6 +1,7 @@
 //! The fuzzing engine: LibAFL, put together. Nothing outside this folder knows it.
 //!
-//! One process, no signal handlers, no host clock in any decision: what is tried next depends on the seed and on coverage alone.
+//! One process, no signal handlers, no host clock in any decision: what is tried next depends on
+//! the seed and on coverage alone.
 
 mod executor;
 mod input;
@@ -31,7 +32,8 @@ const MUTATIONS_AN_ENTRY: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
 /// What the engine drives.
 pub trait Harness {
-    /// Runs a scenario and counts edges in `coverage`, which is all zero before; or breaks without running it, to end the campaign.
+    /// Runs a scenario and counts edges in `coverage`, which is all zero before; or breaks without
+    /// running it, to end the campaign.
     fn execute(&mut self, scenario: &Scenario, coverage: &mut [u8]) -> ControlFlow<()>;
 
     /// Scenarios from elsewhere to be tried next.
@@ -54,7 +56,8 @@ pub struct Plan {
     pub initial: Vec<Scenario>,
     /// Bytes of a coverage map.
     pub map_size: usize,
-    /// Whether new coverage makes a scenario worth keeping. Without it only the first scenarios are ever mutated.
+    /// Whether new coverage makes a scenario worth keeping. Without it only the first scenarios are
+    /// ever mutated.
     pub feedback: bool,
     /// Whether pending work may come late, which is for kernels with the same places only.
     pub delays: bool,
@@ -80,7 +83,8 @@ fn drive(plan: Plan, harness: &mut dyn Harness) -> Result<(), Error> {
         ConstFeedback::new(plan.feedback),
         MaxMapFeedback::new(&edges)
     );
-    // A divergence is no objective: LibAFL would keep it out of the corpus, and what diverges is worth mutating like anything else.
+    // A divergence is no objective: LibAFL would keep it out of the corpus, and what diverges is
+    // worth mutating like anything else.
     let mut objective = ConstFeedback::new(false);
     let mut state = StdState::new(
         StdRand::with_seed(plan.seed),

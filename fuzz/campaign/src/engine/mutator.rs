@@ -15,11 +15,13 @@ use mutatis::Session;
 
 use super::input::ScenarioInput;
 
-/// Once in so many times a scenario is made from nothing: what the corpus has no trace of cannot be mutated into it.
+/// Once in so many times a scenario is made from nothing: what the corpus has no trace of cannot be
+/// mutated into it.
 const FRESH: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 /// Once in so many times two entries are crossed.
 const CROSS: NonZeroUsize = NonZeroUsize::new(6).unwrap();
-/// Each further mutation of the same scenario comes with probability one half, up to so many in all.
+/// Each further mutation of the same scenario comes with probability one half, up to so many in
+/// all.
 const MOST_MUTATIONS: usize = 8;
 
 /// See the module.

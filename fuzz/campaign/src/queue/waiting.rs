@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-/// Cases that wait. More kinds turn up than there is time for, a thousand in some hundred thousand executions, and each holds its scenario.
+/// Cases that wait. More kinds turn up than there is time for, a thousand in some hundred thousand
+/// executions, and each holds its scenario.
 const MOST_WAITING: usize = 512;
 
 /// A queue that takes no more when it is full.

@@ -35,8 +35,8 @@ const A_FILE: Duration = Duration::from_micros(20);
 const SOON: Duration = Duration::from_millis(20);
 /// Scenarios that wait until the campaign has time, and findings that do.
 const MOST_WAITING: [usize; 2] = [1024, 16];
-/// Scenarios that are shared before the others' folders are looked at again: each is written through
-/// to the disk, which may take long.
+/// Scenarios that are shared before the others' folders are looked at again: each is written
+/// through to the disk, which may take long.
 const MOST_SHARED: usize = 8;
 /// Scenarios that a campaign takes at once before it goes on with its own.
 const MOST_AT_ONCE: usize = 64;

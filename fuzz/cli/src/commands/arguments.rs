@@ -1,4 +1,5 @@
-//! Arguments that several commands share, so that they are spelled and explained the same everywhere.
+//! Arguments that several commands share, so that they are spelled and explained the same
+//! everywhere.
 
 use std::str::FromStr;
 
@@ -56,7 +57,8 @@ pub fn parse_kernel(name: &str) -> Result<KernelName, UnknownKernel> {
 /// `--a` and `--b`.
 #[derive(Clone, Debug, Args)]
 pub struct KernelArguments {
-    /// First kernel: `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists them), or `vmlinux:FILE`.
+    /// First kernel: `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists
+    /// them), or `vmlinux:FILE`.
     #[arg(long, value_name = "KERNEL", default_value = "clobbering", value_parser = parse_kernel)]
     pub a: KernelName,
     /// Second kernel.
@@ -65,7 +67,8 @@ pub struct KernelArguments {
 }
 
 impl KernelArguments {
-    /// The byte orders to run: those asked for, or the only one a real kernel has, or `default` for models.
+    /// The byte orders to run: those asked for, or the only one a real kernel has, or `default` for
+    /// models.
     pub fn endians(
         &self,
         asked: Option<EndianArgument>,
@@ -85,7 +88,8 @@ impl KernelArguments {
     }
 }
 
-/// The one byte order that a real kernel has, if it is not another than was asked for; `None` for a model.
+/// The one byte order that a real kernel has, if it is not another than was asked for; `None` for a
+/// model.
 pub fn endians_of(
     kernel: &KernelName,
     asked: Option<EndianArgument>,

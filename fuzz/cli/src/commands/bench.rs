@@ -24,7 +24,8 @@ enum What {
     Detection(detection::DetectionArgs),
     /// How many scenarios pass without a false alarm where there is nothing to see.
     Silence(silence::SilenceArgs),
-    /// Whether explanations of campaign findings name the function at fault and the kind of fault; what the minimizer makes of them.
+    /// Whether explanations of campaign findings name the function at fault and the kind of fault;
+    /// what the minimizer makes of them.
     Triage(triage::TriageArgs),
 }
 

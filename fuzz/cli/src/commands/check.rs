@@ -1,5 +1,6 @@
-//! `ctxfuzz check`: runs scenarios and prints what is not as it should be: a kernel that does not leave a task's registers alone, and, where no
-//! kernel is named, what scenarios say of pairs of kernels and does not hold.
+//! `ctxfuzz check`: runs scenarios and prints what is not as it should be: a kernel that does not
+//! leave a task's registers alone, and, where no kernel is named, what scenarios say of pairs of
+//! kernels and does not hold.
 
 mod checker;
 mod random;
@@ -36,8 +37,8 @@ pub struct CheckArgs {
     /// Scenario files, and directories of them (every *.json).
     #[arg(required_unless_present = "runs", value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The kernel: `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists them), or `vmlinux:FILE` [default: `repaired`,
-    /// with --expect].
+    /// The kernel: `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists
+    /// them), or `vmlinux:FILE` [default: `repaired`, with --expect].
     #[arg(long, value_name = "KERNEL", value_parser = parse_kernel)]
     kernel: Option<KernelName>,
     /// Hold each file to its own `expect` rows too, on the kernels they name.
@@ -67,7 +68,8 @@ pub struct CheckArgs {
     /// Write what is wrong as SARIF 2.1.0 too, at the scenarios' files, for code scanning.
     #[arg(long, value_name = "FILE")]
     sarif: Option<PathBuf>,
-    /// One line of JSON a scenario and byte order, then one a row and byte order; of random ones, one for all.
+    /// One line of JSON a scenario and byte order, then one a row and byte order; of random ones,
+    /// one for all.
     #[arg(long)]
     json: bool,
     /// Exit status 125 instead of 2, for `git bisect run`: skip what cannot be tested.
@@ -142,7 +144,8 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     Ok(status.into())
 }
 
-/// Holds the files to their rows. A vmlinux has nothing to do with those: they run in all byte orders, if not told otherwise.
+/// Holds the files to their rows. A vmlinux has nothing to do with those: they run in all byte
+/// orders, if not told otherwise.
 fn rows(
     args: &CheckArgs,
     inputs: &[Input],

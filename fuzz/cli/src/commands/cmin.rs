@@ -1,4 +1,5 @@
-//! `ctxfuzz cmin`: the smallest corpus with the same coverage and signatures; and what foreign corpora add to one.
+//! `ctxfuzz cmin`: the smallest corpus with the same coverage and signatures; and what foreign
+//! corpora add to one.
 //!
 //! Each scenario runs once on both kernels. Only when all is decided and written are files removed.
 
@@ -30,7 +31,8 @@ use ctxfuzz_campaign::corpus;
 Scenarios with `expect` rows are pinned: they stay. Files that are no scenarios are named and left alone.
 Exit status 0: done; 2: done, but some files could not be read.")]
 pub struct CminArgs {
-    /// Corpus directories, with what campaigns have put into their folder `found`. Of two files that reach the same the smaller one stays.
+    /// Corpus directories, with what campaigns have put into their folder `found`. Of two files
+    /// that reach the same the smaller one stays.
     #[arg(required = true, value_name = "DIR")]
     directories: Vec<PathBuf>,
     /// Where the files that stay go. One of DIR: the others are removed from it.
@@ -90,7 +92,8 @@ pub fn cmin(args: &CminArgs) -> anyhow::Result<ExitCode> {
     Ok(status.into())
 }
 
-/// All files of all directories, each once and those at home first, and how many could not be read; those are named.
+/// All files of all directories, each once and those at home first, and how many could not be read;
+/// those are named.
 fn read(args: &CminArgs) -> anyhow::Result<(Vec<File>, usize)> {
     let home = fs::canonicalize(&args.output).ok();
     let homes = [home.clone(), home.map(|home| corpus::found(&home))];
@@ -138,7 +141,8 @@ fn load(path: &Path) -> anyhow::Result<(String, Scenario)> {
     Ok((text, scenario))
 }
 
-/// Writes what stays and is elsewhere, makes sure that all of it is there, and then removes what goes.
+/// Writes what stays and is elsewhere, makes sure that all of it is there, and then removes what
+/// goes.
 fn put(args: &CminArgs, files: &[File], decisions: &[Decision]) -> anyhow::Result<()> {
     fs::create_dir_all(&args.output).with_context(|| format!("{}", args.output.display()))?;
     corpus::prepare(&args.output, &[])?;

@@ -1,6 +1,8 @@
-//! `ctxfuzz compare`: does a change to a kernel change any outcome that somebody can see? For whoever writes or reviews a patch.
+//! `ctxfuzz compare`: does a change to a kernel change any outcome that somebody can see? For
+//! whoever writes or reviews a patch.
 //!
-//! A campaign that starts from a corpus and leaves it alone; what may change is listed in a file. Which of the two kernels is right is not asked.
+//! A campaign that starts from a corpus and leaves it alone; what may change is listed in a file.
+//! Which of the two kernels is right is not asked.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -170,7 +172,8 @@ fn say(
     })
 }
 
-/// Signatures that the user expects and that did not occur: the patch does less than was thought, or the search was too short.
+/// Signatures that the user expects and that did not occur: the patch does less than was thought,
+/// or the search was too short.
 fn not_seen<'s>(config: &'s Config, summary: &Summary) -> Vec<&'s str> {
     let met = |signature: &&str| summary.known.iter().any(|k| k.signature == *signature);
     let expected = config.known.signatures();

@@ -28,7 +28,8 @@ impl FromStr for Cores {
             if first > last {
                 return Err(format!("`{part}` ends before it begins"));
             }
-            // One after the other, because there may be more numbers between them than there is memory for.
+            // One after the other, because there may be more numbers between them than there is
+            // memory for.
             for core in first..=last {
                 if !allowed.0.contains(&core) {
                     return Err(format!(

@@ -46,7 +46,8 @@ pub struct CoverageArgs {
     /// Write the lines as a trace file of lcov, for one byte order.
     #[arg(long, value_name = "FILE")]
     lcov: Option<PathBuf>,
-    /// Write a page for a browser, for one byte order: functions, files, and the lines of the model's source.
+    /// Write a page for a browser, for one byte order: functions, files, and the lines of the
+    /// model's source.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// One object a byte order.
@@ -61,7 +62,8 @@ struct Coverage {
     endian: &'static str,
     scenarios: usize,
     functions: Vec<Function>,
-    /// Lines of source that the kernel has and that were reached, without what runs before the first event.
+    /// Lines of source that the kernel has and that were reached, without what runs before the
+    /// first event.
     lines: usize,
     lines_reached: usize,
     /// Runs that did not come to their end, by reason: they reach less, or more, than they would.

@@ -1,6 +1,8 @@
-//! Holds scenarios to what they say about kernels themselves: `run --expect`, and `check` without a kernel.
+//! Holds scenarios to what they say about kernels themselves: `run --expect`, and `check` without a
+//! kernel.
 //!
-//! Only two kernels side by side can be expected something of; what one kernel does wrong by itself is `check`'s.
+//! Only two kernels side by side can be expected something of; what one kernel does wrong by itself
+//! is `check`'s.
 
 use std::io::{self, Write};
 
@@ -73,8 +75,9 @@ struct Row<'a> {
 }
 
 impl Rows<'_> {
-    /// Runs every row of every file. Nothing: all rows hold; found: one does not; trouble: a file has no row. An error if a row names no kernel,
-    /// before anything is run. `each` is told of every row.
+    /// Runs every row of every file. Nothing: all rows hold; found: one does not; trouble: a file
+    /// has no row. An error if a row names no kernel, before anything is run. `each` is told of
+    /// every row.
     pub fn hold(
         &self,
         inputs: &[Input],
@@ -107,7 +110,8 @@ impl Rows<'_> {
         })
     }
 
-    /// Whether a row holds in all its byte orders; `None` if it is about none of those that are run.
+    /// Whether a row holds in all its byte orders; `None` if it is about none of those that are
+    /// run.
     fn one(
         &self,
         row: &Row<'_>,
@@ -157,7 +161,8 @@ pub fn run(inputs: &[Input], json: bool) -> anyhow::Result<Status> {
     Ok(status)
 }
 
-/// Names the files that say nothing about any kernel, and whether there are some: a check of nothing must not pass.
+/// Names the files that say nothing about any kernel, and whether there are some: a check of
+/// nothing must not pass.
 pub fn without_rows(inputs: &[Input]) -> bool {
     let mut some = false;
     for input in inputs.iter().filter(|i| i.scenario.expect.is_empty()) {

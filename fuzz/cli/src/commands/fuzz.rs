@@ -36,14 +36,15 @@ The same seed and --runs give the same findings from the same corpus, with one p
 pub struct FuzzArgs {
     #[command(flatten)]
     kernels: KernelArguments,
-    /// Scenarios to start from (every *.json) and directory for the new ones. An empty one starts from random scenarios.
+    /// Scenarios to start from (every *.json) and directory for the new ones. An empty one starts
+    /// from random scenarios.
     #[arg(long, value_name = "DIR", default_value = "corpus")]
     corpus: PathBuf,
     /// Where findings go, a directory each.
     #[arg(long, value_name = "DIR", default_value = "findings")]
     findings: PathBuf,
-    /// Where scenarios go that were more than the emulator can do, or were cut off: a few of each kind [default: the findings' directory with
-    /// `-trouble` behind its name].
+    /// Where scenarios go that were more than the emulator can do, or were cut off: a few of each
+    /// kind [default: the findings' directory with `-trouble` behind its name].
     #[arg(long, value_name = "DIR")]
     trouble: Option<PathBuf>,
     /// Decides every choice.
@@ -55,7 +56,8 @@ pub struct FuzzArgs {
     /// Most seconds.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
-    /// Reviewed signatures, each with a reason: a file of JSON. They are counted, but are no findings.
+    /// Reviewed signatures, each with a reason: a file of JSON. They are counted, but are no
+    /// findings.
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
     /// Whose promises count.
@@ -67,20 +69,24 @@ pub struct FuzzArgs {
     /// Ignore coverage: only the first scenarios are mutated. For comparison.
     #[arg(long)]
     no_feedback: bool,
-    /// Let kernel B find garbage in stacks, scratch memory and registers, different every run. No kernel may depend on it.
+    /// Let kernel B find garbage in stacks, scratch memory and registers, different every run. No
+    /// kernel may depend on it.
     #[arg(long)]
     dirty: bool,
-    /// Keep a file that says how the campaign is, for other programs: one JSON object, rewritten every 5 seconds and at the end.
+    /// Keep a file that says how the campaign is, for other programs: one JSON object, rewritten
+    /// every 5 seconds and at the end.
     #[arg(long, value_name = "FILE")]
     status_json: Option<PathBuf>,
     /// The same in Prometheus' text format, for the node exporter's textfile collector.
     #[arg(long, value_name = "FILE")]
     status_prometheus: Option<PathBuf>,
-    /// Fuzz on several cores, a process each that keeps to its core: as in `0-3,6`, or `all`. They share what they find; --runs is for all together.
-    /// What is found when depends on how fast they are: only one process does the same every time.
+    /// Fuzz on several cores, a process each that keeps to its core: as in `0-3,6`, or `all`. They
+    /// share what they find; --runs is for all together. What is found when depends on how fast
+    /// they are: only one process does the same every time.
     #[arg(long, value_name = "LIST")]
     cores: Option<Cores>,
-    /// Share scenarios and findings with all campaigns of the same kernels that have this directory, or a copy of it that is kept up to date.
+    /// Share scenarios and findings with all campaigns of the same kernels that have this
+    /// directory, or a copy of it that is kept up to date.
     #[arg(long, value_name = "DIR")]
     share: Option<PathBuf>,
     /// Gone, and said so.
@@ -188,7 +194,8 @@ pub fn warn_of_equal_kernels(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The directory for what is no finding, where none was named: the next campaign and `triage` read the findings' own.
+/// The directory for what is no finding, where none was named: the next campaign and `triage` read
+/// the findings' own.
 pub fn beside(findings: &Path) -> PathBuf {
     let named = match findings.file_name() {
         Some(_) => findings.to_owned(),

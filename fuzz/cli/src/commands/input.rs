@@ -46,8 +46,8 @@ impl Input {
     }
 }
 
-/// Puts its scenario files (every `*.json`, in order of their names) in the place of each directory. One without any is an error: an empty
-/// check must not pass.
+/// Puts its scenario files (every `*.json`, in order of their names) in the place of each
+/// directory. One without any is an error: an empty check must not pass.
 pub fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -68,7 +68,8 @@ pub fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What is said of something in a directory that is called like a scenario file. (One that is named by itself is read: `<(...)` is a pipe.)
+/// What is said of something in a directory that is called like a scenario file. (One that is named
+/// by itself is read: `<(...)` is a pipe.)
 pub fn not_a_file(path: &Path) -> String {
     let path = untrusted::path(path);
     format!("{path}: skipped: is not a regular file")

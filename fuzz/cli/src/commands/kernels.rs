@@ -19,7 +19,8 @@ use super::arguments::{EndianArgument, parse_kernel};
 #[command(after_help = "\
 Exit status: 0 done, 2 trouble; with --prove also if an event that this kernel can do did not happen.")]
 pub struct KernelsArgs {
-    /// Try every event and effect of the scenario language on this kernel, and say of each whether it happens.
+    /// Try every event and effect of the scenario language on this kernel, and say of each whether
+    /// it happens.
     #[arg(long, value_name = "KERNEL", value_parser = parse_kernel)]
     prove: Option<KernelName>,
     /// Byte order of a model that is tried; a vmlinux has its own.
@@ -46,7 +47,8 @@ struct Hashes {
     be: String,
 }
 
-/// Lists the models, and in JSON every defect that can be put into them; or tries what happens on a kernel.
+/// Lists the models, and in JSON every defect that can be put into them; or tries what happens on a
+/// kernel.
 pub fn kernels(args: &KernelsArgs) -> anyhow::Result<ExitCode> {
     if let Some(kernel) = &args.prove {
         return prove::prove(kernel, args.endian, args.json);

@@ -37,7 +37,8 @@ pub struct MinimizeArgs {
     /// Most scenarios to try.
     #[arg(long, value_name = "N", default_value_t = 2000)]
     budget: usize,
-    /// Go on from what is in FILE, if it is there: a minimizer that was stopped has left its best scenario in it.
+    /// Go on from what is in FILE, if it is there: a minimizer that was stopped has left its best
+    /// scenario in it.
     #[arg(long)]
     resume: bool,
     /// Say what was done in JSON.
@@ -200,7 +201,8 @@ impl Kept {
         })
     }
 
-    /// Whether a candidate shows the same root causes to the same people: one cause can be `live` on one path and `abi` on another.
+    /// Whether a candidate shows the same root causes to the same people: one cause can be `live`
+    /// on one path and `abi` on another.
     fn still_there(&mut self, candidate: &Scenario) -> bool {
         // Most candidates fail here, for a fraction of what a recorded run costs.
         let comparison = self.pair.run(candidate).comparison;

@@ -110,7 +110,8 @@ impl Command {
     }
 }
 
-/// How bad it is, over several runs. As with diff(1), trouble is worse than a finding: after it the findings may be incomplete.
+/// How bad it is, over several runs. As with diff(1), trouble is worse than a finding: after it the
+/// findings may be incomplete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// Nothing to report.

@@ -7,7 +7,8 @@ use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_triage::pair::Pair;
 
-/// Pairs by kernels and byte order. A run finds its machine as a fresh one would be, so who is reused cannot be seen in a result.
+/// Pairs by kernels and byte order. A run finds its machine as a fresh one would be, so who is
+/// reused cannot be seen in a result.
 #[derive(Default)]
 pub struct Pairs {
     pairs: HashMap<(KernelName, KernelName, Endian), Pair>,

@@ -37,7 +37,8 @@ pub struct RunArgs {
     /// List differences too that nobody can see.
     #[arg(long)]
     all: bool,
-    /// Reviewed signatures, each with a reason: a file of JSON. They are said, but do not count for the exit status.
+    /// Reviewed signatures, each with a reason: a file of JSON. They are said, but do not count for
+    /// the exit status.
     #[arg(long, value_name = "FILE", conflicts_with = "expect")]
     known: Option<PathBuf>,
     /// Write the signatures as SARIF 2.1.0 too, for code scanning.
@@ -106,7 +107,8 @@ struct Causes {
 }
 
 impl Replays {
-    /// Recording both runs takes much longer than running them: only for differences that somebody may ask about.
+    /// Recording both runs takes much longer than running them: only for differences that somebody
+    /// may ask about.
     fn causes(
         &mut self,
         args: &RunArgs,

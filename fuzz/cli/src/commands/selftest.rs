@@ -1,7 +1,8 @@
 //! `ctxfuzz selftest`: this build finds what it must find, and is silent where it must be.
 //!
-//! Questions in the order in which a doubtful report raises them: does the emulated machine behave as the Power ISA says,
-//! is every known defect seen, and is nothing reported where nothing is wrong? The last two are asked of both oracles.
+//! Questions in the order in which a doubtful report raises them: does the emulated machine behave
+//! as the Power ISA says, is every known defect seen, and is nothing reported where nothing is
+//! wrong? The last two are asked of both oracles.
 
 mod checks;
 mod one_kernel;
@@ -68,7 +69,8 @@ struct Line {
     detail: String,
 }
 
-/// Runs all checks. Exit status 0, or 2 if one failed: a build that fails its self-test cannot do what it is asked.
+/// Runs all checks. Exit status 0, or 2 if one failed: a build that fails its self-test cannot do
+/// what it is asked.
 pub fn selftest(args: &SelftestArgs) -> anyhow::Result<ExitCode> {
     let mut lines = checks::machine()?;
     let scenarios = shipped::scenarios()?;

@@ -17,7 +17,8 @@ use super::proof;
 /// Arguments of `ctxfuzz snapshot`.
 #[derive(Debug, Args)]
 pub struct SnapshotArgs {
-    /// The kernel: an uncompressed ppc64 vmlinux with its symbols, or a Debian package that has one.
+    /// The kernel: an uncompressed ppc64 vmlinux with its symbols, or a Debian package that has
+    /// one.
     #[arg(long, value_name = "FILE")]
     vmlinux: PathBuf,
     /// Boot the kernel whatever the cache has, and write the snapshot to this file.
@@ -62,7 +63,8 @@ pub fn snapshot(args: &SnapshotArgs) -> anyhow::Result<ExitCode> {
         false => told.print(&mut out)?,
     }
     out.flush()?;
-    // What a new kernel does not do is said when it is made. A file of one's own choice is no kernel's that has a name.
+    // What a new kernel does not do is said when it is made. A file of one's own choice is no
+    // kernel's that has a name.
     if args.output.is_none() {
         let written = format!("vmlinux:{}", args.vmlinux.display());
         proof::tell(&[&parse_kernel(&written)?])?;

@@ -9,7 +9,8 @@ use ctxfuzz_scenario::scenario::{Abis, Endians, Expect, Place, Verdict};
 /// Lines are broken here.
 const COLUMNS: usize = 78;
 
-/// Breaks between words; the second and later lines begin `hang` columns to the right of the first one's text.
+/// Breaks between words; the second and later lines begin `hang` columns to the right of the first
+/// one's text.
 pub fn wrap(text: &mut String, start: &str, hang: usize, words: &str) {
     let indent = " ".repeat(start.chars().count() + hang);
     let mut line = start.to_owned();

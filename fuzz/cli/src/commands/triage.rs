@@ -37,7 +37,8 @@ pub struct TriageArgs {
     /// Whose promises count: decides what is reported.
     #[arg(long, value_enum, default_value = "elf")]
     abi: AbiArgument,
-    /// Reviewed signatures, each with a reason; they are listed apart and do not count for the exit status.
+    /// Reviewed signatures, each with a reason; they are listed apart and do not count for the exit
+    /// status.
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
     /// Write the index as a page for a browser, with links to the pages of the findings.

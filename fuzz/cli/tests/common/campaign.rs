@@ -13,7 +13,8 @@ use serde_json::Value;
 
 /// Longest that is waited for anything.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Kernels that do not differ where anybody could see it, and a campaign that does not end by itself.
+/// Kernels that do not differ where anybody could see it, and a campaign that does not end by
+/// itself.
 pub const QUIET: [&str; 6] = [
     "--a",
     "repaired+restore-math-declines",

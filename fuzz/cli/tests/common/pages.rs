@@ -1,4 +1,5 @@
-//! The pages of the documentation, as the tests read them: their blocks, and who runs the commands in them.
+//! The pages of the documentation, as the tests read them: their blocks, and who runs the commands
+//! in them.
 
 use std::fs;
 use std::path::PathBuf;

@@ -53,8 +53,10 @@ fn validate_junit(written: &str) -> Result<(), String> {
     }
 }
 
-/// Holds a document to Jenkins' schema, and to what readers of JUnit XML rely on. The schemas that are about are by one reader each and contradict one another; beyond that one this is what they
-/// agree on: which elements are where, which attributes they must have, and that the counts are those of the test cases.
+/// Holds a document to Jenkins' schema, and to what readers of JUnit XML rely on. The schemas that
+/// are about are by one reader each and contradict one another; beyond that one this is what they
+/// agree on: which elements are where, which attributes they must have, and that the counts are
+/// those of the test cases.
 pub fn assert_junit(written: &str) {
     if let Err(wrong) = check_junit(written) {
         panic!("{wrong}: {written}");

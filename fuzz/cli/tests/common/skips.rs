@@ -1,6 +1,6 @@
 //! Tests that cannot run here. The harness counts them as passed, so each says a line that
-//! `.ci/tests` counts: one `skipped: ` for a test of which nothing ran, and a `skipped in part: ` for
-//! each part that did not run of a test of which something did.
+//! `.ci/tests` counts: one `skipped: ` for a test of which nothing ran, and a `skipped in part: `
+//! for each part that did not run of a test of which something did.
 
 use std::io::Write;
 
@@ -21,7 +21,8 @@ pub fn real<const N: usize>(names: [&str; N]) -> Result<[String; N], String> {
     }
 }
 
-/// The kernels that a whole test needs. Without them it says that it was skipped, and has to return.
+/// The kernels that a whole test needs. Without them it says that it was skipped, and has to
+/// return.
 pub fn real_kernels<const N: usize>(test: &str, names: [&str; N]) -> Option<[String; N]> {
     real(names).map_err(|why| skipped(test, &why)).ok()
 }

@@ -1,4 +1,5 @@
-//! What became of the causes: copies in which the seed thread's conditions hold, damaged logical registers, returns to user space with them. Not responsible for finding causes.
+//! What became of the causes: copies in which the seed thread's conditions hold, damaged logical
+//! registers, returns to user space with them. Not responsible for finding causes.
 
 use std::collections::HashSet;
 
@@ -37,7 +38,8 @@ impl Analysis<'_> {
             .writer_a
             .as_ref()
             .is_some_and(|w| w.msr & msr::FP != 0);
-        // The bit in regs->msr is cleared right after; it was set when the image was written if the task's registers were live.
+        // The bit in regs->msr is cleared right after; it was set when the image was written if the
+        // task's registers were live.
         let on_in_regs = self.a.current() == slot;
         fpscr != 0 && before != fpscr && change.a == fpscr && on_in_processor && on_in_regs
     }
@@ -98,7 +100,8 @@ impl Analysis<'_> {
                 self.a.logical(slot, register),
                 self.b.logical(slot, register),
             );
-            // Registers whose facility is off on both sides cannot be seen before they are loaded, which is a later step.
+            // Registers whose facility is off on both sides cannot be seen before they are loaded,
+            // which is a later step.
             let bit = msr::owner(register);
             let seen = bit == 0
                 || [&self.a, &self.b]

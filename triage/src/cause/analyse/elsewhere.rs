@@ -1,5 +1,6 @@
-//! Where the two kernels do the same at another place: a frame that lies elsewhere on a stack, and registers that are saved into something that is not followed (a vcpu), and loaded from
-//! there. Not responsible for recognizing a frame by its place (see `displaced`).
+//! Where the two kernels do the same at another place: a frame that lies elsewhere on a stack, and
+//! registers that are saved into something that is not followed (a vcpu), and loaded from there.
+//! Not responsible for recognizing a frame by its place (see `displaced`).
 
 use std::collections::HashSet;
 
@@ -14,7 +15,8 @@ use super::{Analysis, LeftOut};
 /// FPRs, or VRs.
 const REGISTERS: usize = 32;
 
-/// A save of all registers of a facility into the image of a task: whose, which, and the side that made it.
+/// A save of all registers of a facility into the image of a task: whose, which, and the side that
+/// made it.
 pub struct Saved {
     slot: Slot,
     facility: u64,
@@ -22,7 +24,8 @@ pub struct Saved {
 }
 
 impl Analysis<'_> {
-    /// The frame at another place that a change belongs to: the cause is where that was chosen, by a caller of everybody who writes to it.
+    /// The frame at another place that a change belongs to: the cause is where that was chosen, by
+    /// a caller of everybody who writes to it.
     pub fn placed_elsewhere(&mut self, change: &Change) -> Option<usize> {
         let cause = self.frames.cause(change, [&self.a, &self.b])?;
         let callers = self.callers(change);
@@ -53,7 +56,8 @@ impl Analysis<'_> {
         names.unwrap_or_default()
     }
 
-    /// Saves of whole facilities that only one side made in this stretch, though both were in the same functions.
+    /// Saves of whole facilities that only one side made in this stretch, though both were in the
+    /// same functions.
     pub fn saved(&self, written: &[Vec<Cell>; 2]) -> Vec<Saved> {
         let [a, b] = &self.detours;
         if a != b {
@@ -130,7 +134,8 @@ impl Analysis<'_> {
         changes.filter(|change| change.a == change.b).collect()
     }
 
-    /// A register was loaded from something that is no image of the running task: what is there depends on what was saved there instead of into an image, or was not.
+    /// A register was loaded from something that is no image of the running task: what is there
+    /// depends on what was saved there instead of into an image, or was not.
     pub fn read_elsewhere(&mut self, change: &Change) -> Option<usize> {
         let Cell::Hardware(register) = change.cell else {
             return None;

@@ -58,7 +58,8 @@ fn what_is_written_unused_may_outlive_the_handler_it_was_for() {
     assert!(!lacks(vec![Facility::Vmx]));
 }
 
-/// Three signals come at once, after a call. The last one's handler runs first: its frame, and the next one's, have the start of a handler, and the third one's what was interrupted.
+/// Three signals come at once, after a call. The last one's handler runs first: its frame, and the
+/// next one's, have the start of a handler, and the third one's what was interrupted.
 #[test]
 fn of_signals_at_once_only_the_last_frame_has_what_was_interrupted() {
     let events = vec![syscall(Syscall::Getppid), traced(None)];
@@ -112,7 +113,8 @@ fn a_signal_in_a_handler_that_has_begun_finds_what_the_handler_has_written() {
     assert_eq!(found.task(0), Mask::EVERYTHING);
 }
 
-/// What a tracer writes at the start of a handler, of a facility that the task has not used, may outlive that handler too.
+/// What a tracer writes at the start of a handler, of a facility that the task has not used, may
+/// outlive that handler too.
 #[test]
 fn what_is_written_unused_between_two_handlers_may_outlive_both() {
     let before = || vec![delivered(0, true), RETURNED];
@@ -122,7 +124,8 @@ fn what_is_written_unused_between_two_handlers_may_outlive_both() {
     assert!(!lacks(vec![Facility::Vmx]));
 }
 
-/// A handler takes VMX out of its frame, which has the start of another handler: what that one has interrupted is in its own frame, with VSCR.
+/// A handler takes VMX out of its frame, which has the start of another handler: what that one has
+/// interrupted is in its own frame, with VSCR.
 #[test]
 fn an_edit_is_of_one_frame() {
     let events = vec![Event::EditFrame(FrameEdit::DropVmx)];

@@ -1,4 +1,5 @@
-//! The page over what scenarios reach of a kernel: functions, files, and the lines themselves where their text is known.
+//! The page over what scenarios reach of a kernel: functions, files, and the lines themselves where
+//! their text is known.
 
 use maud::{Markup, html};
 

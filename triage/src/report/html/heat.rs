@@ -1,4 +1,5 @@
-//! The register file of both kernels over time: where the two differ, 64 VSRs by looks at the task that runs.
+//! The register file of both kernels over time: where the two differ, 64 VSRs by looks at the task
+//! that runs.
 
 use std::collections::BTreeMap;
 

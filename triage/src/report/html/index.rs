@@ -9,7 +9,8 @@ use crate::index::{Entry, Index, Kernel, Standing};
 use crate::report::uri;
 use crate::untrusted;
 
-/// The whole page, as it is to be written into the folder `from`: links to the findings' own pages are relative to that.
+/// The whole page, as it is to be written into the folder `from`: links to the findings' own pages
+/// are relative to that.
 pub fn page(index: &Index, from: &Path) -> String {
     let of = |wanted: fn(&Standing<'_>) -> bool| -> Vec<&Entry> {
         let entries = index.entries.iter();

@@ -44,7 +44,8 @@ fn draw(ran: &Ran, signature: Option<&str>) -> String {
     })
 }
 
-/// The page as XML: HTML that `maud` writes is nearly that. What an element may leave open is closed, and what XML does not have is left out.
+/// The page as XML: HTML that `maud` writes is nearly that. What an element may leave open is
+/// closed, and what XML does not have is left out.
 fn parsed(page: &str) -> String {
     let body = page.split_once("</head>").expect("it has a head").1;
     let body = body.strip_suffix("</html>\n").expect("it ends");
@@ -152,7 +153,8 @@ fn lanes_and_picture_show_what_was_observed() {
     ] {
         assert!(lines.contains(line), "{line}: {lines}");
     }
-    // VSR 0 and VSR 32, both halves: four strips, each as long as the values stay; and no other row.
+    // VSR 0 and VSR 32, both halves: four strips, each as long as the values stay; and no other
+    // row.
     let cells: Vec<String> = document
         .descendants()
         .filter(|node| node.has_tag_name("title"))
@@ -299,7 +301,8 @@ fn the_page_of_the_worst_finding_is_small() {
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
 }
 
-/// More looks than any scenario has, and in every other one every register is wrong, each in its own way.
+/// More looks than any scenario has, and in every other one every register is wrong, each in its
+/// own way.
 #[test]
 fn the_picture_of_the_worst_run_is_small() {
     let mut ran = run("clobbering", &corpus("io-worker-then-signal"));

@@ -1,4 +1,5 @@
-//! What happened, in order, with a lane for each kernel: which registers a task came back with that the other kernel did not give it.
+//! What happened, in order, with a lane for each kernel: which registers a task came back with that
+//! the other kernel did not give it.
 
 use ctxfuzz_emulator::run::outcome::{LogEntry, Outcome};
 use ctxfuzz_scenario::register::Register;

@@ -1,4 +1,5 @@
-//! How the wrong value travelled, as a picture: a track that moves between the processor, the kernel's images and user memory.
+//! How the wrong value travelled, as a picture: a track that moves between the processor, the
+//! kernel's images and user memory.
 
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::place::Keeper;
@@ -75,7 +76,8 @@ pub fn picture(cause: &Cause, e: &Explanation) -> Markup {
     }
 }
 
-/// A stop with its piece of the track. The picture is stretched to the height of the text beside it.
+/// A stop with its piece of the track. The picture is stretched to the height of the text beside
+/// it.
 fn draw(before: Option<&Stop<'_>>, stop: &Stop<'_>, goes_on: bool) -> Markup {
     let x = stop.track.x();
     html! {

@@ -14,7 +14,8 @@ use ctxfuzz_scenario::register::Register::{self, F, V, Vrsave, Vs};
 
 use super::script::{Script, file, set, syscall};
 
-/// What a load leaves is known: nothing else may be there afterwards, and no other register may change. A store changes nothing.
+/// What a load leaves is known: nothing else may be there afterwards, and no other register may
+/// change. A store changes nothing.
 #[test]
 fn an_access_does_what_its_instruction_does_and_no_more() {
     let [first, second] = accessed(5);

@@ -18,7 +18,8 @@ use crate::observable::{Owner, rule};
 use crate::transparency::context::{Context, Masks};
 use crate::transparency::{Violation, When, exceptions};
 
-/// Linux 6.1 takes an image of VRSAVE that only switches and signals refresh. So a value that the task once had says nothing about this kernel.
+/// Linux 6.1 takes an image of VRSAVE that only switches and signals refresh. So a value that the
+/// task once had says nothing about this kernel.
 pub(super) fn excuse_vrsave(found: &mut [Violation], had: &BTreeSet<u32>) {
     for violation in found {
         let value = u32::try_from(violation.after).ok();
@@ -67,7 +68,8 @@ impl Walk<'_> {
         }
     }
 
-    /// What a frame says besides registers: its `si_code` is the exception that FPSCR has, and it leaves the red zone alone.
+    /// What a frame says besides registers: its `si_code` is the exception that FPSCR has, and it
+    /// leaves the red zone alone.
     pub(super) fn compare_beside(
         &mut self,
         task: u8,
@@ -107,7 +109,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Looks at what was read by the time that the log had so many entries: it must be what somebody has written.
+    /// Looks at what was read by the time that the log had so many entries: it must be what
+    /// somebody has written.
     pub(super) fn read(&mut self, entries: usize) {
         let reads = self.outcome.captures_of(Observable::Read);
         let mut reads = reads.skip(self.read).peekable();
@@ -137,8 +140,9 @@ impl Walk<'_> {
         }
     }
 
-    /// A child's VRSAVE is the parent's image of it, which Linux 6.1 refreshes at a context switch and at a signal, but not at a fork. So an older
-    /// value of the parent's says nothing about this kernel. A value that the parent never had does.
+    /// A child's VRSAVE is the parent's image of it, which Linux 6.1 refreshes at a context switch
+    /// and at a signal, but not at a fork. So an older value of the parent's says nothing about
+    /// this kernel. A value that the parent never had does.
     pub(super) fn compare_child(
         &mut self,
         task: u8,
@@ -151,7 +155,8 @@ impl Walk<'_> {
         excuse_vrsave(&mut self.found[found..], &parent.vrsaves);
     }
 
-    /// To `rt_sigreturn` an area that is not there means zeros, so it matters only if something else had to be in it: one violation, not 32.
+    /// To `rt_sigreturn` an area that is not there means zeros, so it matters only if something
+    /// else had to be in it: one violation, not 32.
     pub(super) fn compare_frame(
         &mut self,
         interrupted: &Context,

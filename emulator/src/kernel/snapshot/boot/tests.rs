@@ -1,4 +1,5 @@
-//! Emulators that are not what they should be. What a real one does with a real kernel is in `emulator/tests/snapshot.rs`.
+//! Emulators that are not what they should be. What a real one does with a real kernel is in
+//! `emulator/tests/snapshot.rs`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -25,7 +26,8 @@ fn clocks_are_read() {
 fn boot(script: &str) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let program = folder.path().join("qemu");
-    // A file that this process writes may be open in a child of another test, and then it cannot be run.
+    // A file that this process writes may be open in a child of another test, and then it cannot be
+    // run.
     let written = Command::new("sh")
         .args([
             "-c",

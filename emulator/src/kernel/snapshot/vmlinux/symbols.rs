@@ -1,5 +1,5 @@
-//! The symbols of a vmlinux, put in order: many are from assembly files and have neither type nor size, and in the ELFv1 ABI a
-//! function's name is that of its descriptor.
+//! The symbols of a vmlinux, put in order: many are from assembly files and have neither type nor
+//! size, and in the ELFv1 ABI a function's name is that of its descriptor.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -46,7 +46,8 @@ pub fn executable<'a>(
     })
 }
 
-/// All symbols by address, of each address the function first. Together their names are no longer than the file.
+/// All symbols by address, of each address the function first. Together their names are no longer
+/// than the file.
 pub fn read(elf: &Elf<'_>, endian: Endian, file_size: usize) -> Result<Vec<Symbol>, String> {
     let text: Text = executable(elf)
         .map(|(section, addresses)| (section.index(), addresses))
@@ -65,7 +66,8 @@ pub fn read(elf: &Elf<'_>, endian: Endian, file_size: usize) -> Result<Vec<Symbo
             .ok_or("is cut off or damaged")?;
         raw.push(symbol);
     }
-    // Of several names of one address the first is the function's: the one that other files use, and that has a size.
+    // Of several names of one address the first is the function's: the one that other files use,
+    // and that has a size.
     let rank = |s: &Raw| (s.section_end.is_none(), !s.global, s.size == 0);
     raw.sort_by(|a, b| (a.address, &a.name, rank(a)).cmp(&(b.address, &b.name, rank(b))));
     raw.dedup_by(|a, b| (a.address, &a.name) == (b.address, &b.name));
@@ -73,7 +75,8 @@ pub fn read(elf: &Elf<'_>, endian: Endian, file_size: usize) -> Result<Vec<Symbo
     Ok(finish(raw))
 }
 
-/// The names of symbols. `object` looks for the end of a name as far as the table goes, for each symbol anew.
+/// The names of symbols. `object` looks for the end of a name as far as the table goes, for each
+/// symbol anew.
 struct Names<'a> {
     bytes: &'a [u8],
     endian: Endianness,
@@ -178,7 +181,8 @@ fn finish(raw: Vec<Raw>) -> Vec<Symbol> {
     symbols
 }
 
-/// Function descriptors of the ELFv1 ABI: `.opd`, entries of three doublewords of which the first is the code's address.
+/// Function descriptors of the ELFv1 ABI: `.opd`, entries of three doublewords of which the first
+/// is the code's address.
 struct Descriptors {
     section: Option<(SectionIndex, u64, Vec<u64>)>,
     /// Where code is, in order.

@@ -1,4 +1,5 @@
-//! Tiny kernels, made here: an ELF file with code, read-only data, and whatever symbols a test wants.
+//! Tiny kernels, made here: an ELF file with code, read-only data, and whatever symbols a test
+//! wants.
 
 use super::*;
 
@@ -96,7 +97,8 @@ impl Kernel {
         }
     }
 
-    /// Header and program header, contents, symbols, names of symbols, names of sections, section headers.
+    /// Header and program header, contents, symbols, names of symbols, names of sections, section
+    /// headers.
     fn bytes(&self) -> Vec<u8> {
         const CONTENTS: u64 = 0x100;
         const LOADED: u64 = 0x400;
@@ -401,7 +403,8 @@ fn more_sections_than_any_kernel_has_are_refused() {
     refused(&bytes, "is cut off or damaged");
 }
 
-/// The seeds of the libFuzzer target `vmlinux_loader` are such kernels. `CTXFUZZ_BLESS=1` writes them.
+/// The seeds of the libFuzzer target `vmlinux_loader` are such kernels. `CTXFUZZ_BLESS=1` writes
+/// them.
 #[test]
 fn seeds_of_the_loader_target_are_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/vmlinux_loader");

@@ -1,7 +1,7 @@
 //! `ctxfuzz bench detection`: the answer to "nothing found: what does that mean?"
 //!
-//! One search a defect and seed. What is done is kept in a state file after each, so a table can be made in several sittings, and a larger budget later goes on
-//! only with what has not been found.
+//! One search a defect and seed. What is done is kept in a state file after each, so a table can be
+//! made in several sittings, and a larger budget later goes on only with what has not been found.
 
 use std::fs;
 use std::path::{Path, PathBuf};

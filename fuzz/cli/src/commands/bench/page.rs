@@ -97,7 +97,8 @@ fn count(records: &[&Record]) -> String {
     }
 }
 
-/// Median and 95th percentile of the executions, those not found being later than all others: `-` where it is one of these.
+/// Median and 95th percentile of the executions, those not found being later than all others: `-`
+/// where it is one of these.
 fn quantiles(records: &[&Record]) -> [String; 2] {
     let mut found: Vec<u64> = records.iter().filter_map(|record| record.found).collect();
     found.sort_unstable();

@@ -1,11 +1,14 @@
 //! `ctxfuzz bench silence`: how long the program keeps quiet where nobody can see a difference.
 //!
-//! Each negative control of the catalogue against the kernel that it is a change of, the second one on a machine that is dirty, and dirty in another way for each scenario. So is
-//! `fixed` against itself. Whatever is reported is a false alarm.
+//! Each negative control of the catalogue against the kernel that it is a change of, the second one
+//! on a machine that is dirty, and dirty in another way for each scenario. So is `fixed` against
+//! itself. Whatever is reported is a false alarm.
 //!
-//! Controls of one kernel are heard together: each scenario is run once on the kernel and once on each of its controls.
+//! Controls of one kernel are heard together: each scenario is run once on the kernel and once on
+//! each of its controls.
 //!
-//! What is suspected of `fixed` can show what was in the registers before the run. That is no false alarm, but nor does it say anything of a control: it is counted by itself (`known`).
+//! What is suspected of `fixed` can show what was in the registers before the run. That is no false
+//! alarm, but nor does it say anything of a control: it is counted by itself (`known`).
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -67,7 +70,8 @@ struct Row {
     scenarios: u64,
     /// Scenarios in which somebody could see a difference.
     alarms: u64,
-    /// Scenarios in which somebody could, as `fixed` is suspected of what shows there: `fixed` itself differs, too, and with every suggested repair nothing does.
+    /// Scenarios in which somebody could, as `fixed` is suspected of what shows there: `fixed`
+    /// itself differs, too, and with every suggested repair nothing does.
     known: u64,
     /// Scenarios in which the tasks took turns differently, so that nothing could be compared.
     schedules: u64,
@@ -175,7 +179,8 @@ const FIXED: &str = "fixed";
 /// The same without them.
 const REPAIRED: &str = "repaired";
 
-/// Whether what differs from this outcome of a kernel on a dirty machine is what `fixed` is suspected of: the kernel differs from itself, and with every suggested repair it does not.
+/// Whether what differs from this outcome of a kernel on a dirty machine is what `fixed` is
+/// suspected of: the kernel differs from itself, and with every suggested repair it does not.
 fn is_known(kernel: &str, endian: Endian, case: &Case, outcome: &Outcome) -> anyhow::Result<bool> {
     let run = |kernel: &str, dirt: Option<u64>| {
         let mut runner = Runner::new(&kernel.parse()?, endian)?;
@@ -190,7 +195,8 @@ fn is_known(kernel: &str, endian: Endian, case: &Case, outcome: &Outcome) -> any
     Ok(matches!((itself, repaired), (Kind::Alarm, Kind::Silent)))
 }
 
-/// Scenarios that a kernel runs one after the other. More than one, as translated code of one kernel fits into the processor's caches, and that of all does not.
+/// Scenarios that a kernel runs one after the other. More than one, as translated code of one
+/// kernel fits into the processor's caches, and that of all does not.
 const BATCH: usize = 64;
 
 struct Case {

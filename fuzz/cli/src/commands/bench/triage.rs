@@ -1,7 +1,9 @@
-//! `ctxfuzz bench triage`: does an explanation name the right place, and what does the minimizer make of a finding?
+//! `ctxfuzz bench triage`: does an explanation name the right place, and what does the minimizer
+//! make of a finding?
 //!
-//! The findings are those of campaigns, not minimized, the two kernels differing in one defect of the catalogue. What the catalogue says of the defect is what an explanation
-//! should find out by itself.
+//! The findings are those of campaigns, not minimized, the two kernels differing in one defect of
+//! the catalogue. What the catalogue says of the defect is what an explanation should find out by
+//! itself.
 
 mod page;
 
@@ -87,7 +89,8 @@ impl Finding {
     }
 }
 
-/// Builds of the two kernels that a finding is explained with: the one it was found with, the other one, and two kernels that share no address.
+/// Builds of the two kernels that a finding is explained with: the one it was found with, the other
+/// one, and two kernels that share no address.
 const BUILDS: [[Build; 2]; 3] = [
     [Build::Usual, Build::Usual],
     [Build::Shuffled, Build::Shuffled],

@@ -40,7 +40,8 @@ impl Checker {
         Ok(judge(scenario, &runner.run(scenario)))
     }
 
-    /// As [`Checker::judge`]; what is to be reported has been seen on a fresh machine too, or is not reported.
+    /// As [`Checker::judge`]; what is to be reported has been seen on a fresh machine too, or is
+    /// not reported.
     pub fn check(
         &mut self,
         scenario: &Scenario,
@@ -82,7 +83,8 @@ mod tests {
 
     use super::*;
 
-    /// `repair-exec-preempt`: a signal finds MSR[VEC] set for a task that has not used VMX, leaves that part of the frame as it is, and the return from the handler loads it.
+    /// `repair-exec-preempt`: a signal finds MSR[VEC] set for a task that has not used VMX, leaves
+    /// that part of the frame as it is, and the return from the handler loads it.
     #[test]
     fn a_judgement_does_not_depend_on_the_runs_before() -> anyhow::Result<()> {
         let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["vsx"], "pattern": "0x31dc1fb108a772c7", "registers": {"f0": "0xd334f3e3fc3995f5", "vs0": "0xf39d78d34c8a7c32", "v0": "0xdb439b62c3bc8bf85fa44aeb64575936", "fpscr": "0x582004002"}}, {"pattern": "0xe8a72a9932e189fb"}], "io_uring": [1]},

@@ -25,7 +25,8 @@ use crate::commands::{Status, complain, input, warn_of_silence};
 /// Inconclusive runs that are named; the others are counted.
 const NAMED: u64 = 10;
 
-/// Scenarios that are run in one byte order and then in the other: in turns, translated code of both would not fit into the processor's caches.
+/// Scenarios that are run in one byte order and then in the other: in turns, translated code of
+/// both would not fit into the processor's caches.
 const BATCH: usize = 64;
 
 /// What random scenarios came to. Its JSON is the last line of `check --runs --json`.
@@ -77,7 +78,8 @@ impl Summary {
         }
     }
 
-    /// Adds a case for each kind of finding, and one for all that says nothing; one that is good if there is neither.
+    /// Adds a case for each kind of finding, and one for all that says nothing; one that is good if
+    /// there is neither.
     pub fn record(&self, checked: &mut Checked) {
         let class = format!("{}, random scenarios", self.kernel);
         let case = |name: &str, file: Option<&String>, result| Case {

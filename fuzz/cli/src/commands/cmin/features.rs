@@ -1,4 +1,5 @@
-//! What scenarios reach on two kernels: edges of both, how the runs ended, and the signatures of what differs.
+//! What scenarios reach on two kernels: edges of both, how the runs ended, and the signatures of
+//! what differs.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;

@@ -8,7 +8,8 @@ use ctxfuzz_emulator::kernel::symbols::Symbols;
 use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_triage::report::html::{Coverage, File, Function, coverage_page};
 
-/// The whole page. Of the model all functions and files are listed, and their text; of a real kernel, which is large, what was reached.
+/// The whole page. Of the model all functions and files are listed, and their text; of a real
+/// kernel, which is large, what was reached.
 pub fn page(coverage: &super::Coverage, lines: &Lines, symbols: &Symbols, model: bool) -> String {
     let files = files(lines, model);
     coverage_page(&Coverage {

@@ -51,7 +51,8 @@ impl Template {
         Ok(template)
     }
 
-    /// Fills the holes. Fails if the result is no scenario, which says what is wrong with the template.
+    /// Fills the holes. Fails if the result is no scenario, which says what is wrong with the
+    /// template.
     pub fn fill(&self, seed: u64) -> anyhow::Result<Scenario> {
         let mut value = self.value.clone();
         let mut random = Random { seed, drawn: 0 };

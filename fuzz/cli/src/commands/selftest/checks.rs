@@ -52,7 +52,8 @@ pub fn machine() -> anyhow::Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// Is the bug that started it seen exactly as it was reported, and every catalogued defect by some scenario?
+/// Is the bug that started it seen exactly as it was reported, and every catalogued defect by some
+/// scenario?
 pub fn detection(scenarios: Scenarios<'_>) -> anyhow::Result<Vec<Line>> {
     let mut lines = Vec::new();
     for endian in Endian::BOTH {

@@ -1,4 +1,5 @@
-//! The transparency oracle: every defect is seen with one kernel, and one that has none that anybody can see is left in peace.
+//! The transparency oracle: every defect is seen with one kernel, and one that has none that
+//! anybody can see is left in peace.
 
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::{self, Defect};
