@@ -1,5 +1,6 @@
-//! What the guest of `KVM_RUN` has in its registers when its hypervisor leaves it: it changes all of them, always to the same values
-//! (`guest_changes_registers` in the model's `kvm_main.c`). VRSAVE is left out: KVM PR does not switch it.
+//! What the guest of `KVM_RUN` has in its registers when its hypervisor leaves it: it changes all
+//! of them, always to the same values (`guest_changes_registers` in the model's `kvm_main.c`).
+//! VRSAVE is left out: KVM PR does not switch it.
 
 use crate::arch::RegisterFile;
 

@@ -2,7 +2,7 @@
 //!
 //! The host records one whenever registers can be seen where something relies on them: in a signal
 //! frame, in a core dump, at a task's end. What a kind of capture means to an oracle and to a
-//! report is not said here but in the triage crate (`observable`).
+//! report is not said here but in the judge crate (`observable`).
 
 use ctxfuzz_scenario::effect::Effect;
 
@@ -28,7 +28,7 @@ pub enum Observable {
 }
 
 impl Observable {
-    /// The effect that a [`LogEntry::Captured`](super::outcome::LogEntry::Captured) of this kind
+    /// The effect that a [`LogEntry::Captured`](crate::outcome::LogEntry::Captured) of this kind
     /// shows. Of other kinds, other entries of the log show the effect.
     pub fn effect(self) -> Option<Effect> {
         match self {
@@ -81,7 +81,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// A capture of registers alone. [`Outcome::record`](super::outcome::Outcome::record) gives it
+    /// A capture of registers alone. [`Outcome::record`](crate::outcome::Outcome::record) gives it
     /// its number and its place in the log.
     pub fn new(observable: Observable, task: Option<u8>, registers: RegisterFile) -> Self {
         Capture {

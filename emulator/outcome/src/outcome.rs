@@ -1,10 +1,10 @@
 //! What one kernel did with one scenario: the data that oracles compare.
 //!
-//! Not responsible for producing it (see `run`) nor for judging it (see the triage crate).
+//! Not responsible for producing it (the emulator's `run`) nor for judging it (the judge crate).
 
-use super::capture::{Capture, Details, Observable, SignalFrame};
-use super::effects::Effects;
-use super::observe::Observation;
+use crate::capture::{Capture, Details, Observable, SignalFrame};
+use crate::effects::Effects;
+use crate::observe::Observation;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,14 +24,16 @@ pub enum End {
 /// What happened, in order: the schedule, which is part of the outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LogEntry {
-    /// A task began to run. `parent` is the forking task for a child, `None` for a task of the stage.
+    /// A task began to run. `parent` is the forking task for a child, `None` for a task of the
+    /// stage.
     TaskStarted {
         /// Its index.
         task: u8,
         /// Who made it.
         parent: Option<u8>,
     },
-    /// `task` is about to do event `index` of the scenario (once an event, however many operations it takes).
+    /// `task` is about to do event `index` of the scenario (once an event, however many operations
+    /// it takes).
     Event {
         /// Index into the scenario's events.
         index: u16,
@@ -44,7 +46,8 @@ pub enum LogEntry {
         task: u8,
         /// Which frame.
         frame: u16,
-        /// Whether the frame interrupted another handler that had not begun yet: two signals were delivered at once.
+        /// Whether the frame interrupted another handler that had not begun yet: two signals were
+        /// delivered at once.
         at_entry: bool,
     },
     /// `task` has become a new program.
@@ -108,12 +111,14 @@ impl LogEntry {
     }
 }
 
-/// What took most of a run that was cut off, or that would never end. Of a run that the emulator could not go on with: where it was.
+/// What took most of a run that was cut off, or that would never end. Of a run that the emulator
+/// could not go on with: where it was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Spent {
     /// Basic blocks of the run.
     pub blocks: u64,
-    /// The task: `task 1` of the scenario, `director`, or the name that a real kernel has for it (`comm`).
+    /// The task: `task 1` of the scenario, `director`, or the name that a real kernel has for it
+    /// (`comm`).
     pub task: String,
     /// How much of what was looked at was in this task, in percent.
     pub in_task: u8,
@@ -134,7 +139,8 @@ pub struct Outcome {
     pub log: Vec<LogEntry>,
     /// What the run showed of tasks' registers, in order of time.
     pub captures: Vec<Capture>,
-    /// What each task had at each of its host calls, in order of time; empty unless the runner was told to observe.
+    /// What each task had at each of its host calls, in order of time; empty unless the runner was
+    /// told to observe.
     pub observations: Vec<Observation>,
     /// Whether it did what the scenario asked for.
     pub effects: Effects,
