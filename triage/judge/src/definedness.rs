@@ -12,9 +12,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ctxfuzz_emulator::kernel::defects::{Defect, Severity};
-use ctxfuzz_emulator::run::capture::Observable;
-use ctxfuzz_emulator::run::outcome::LogEntry;
+use ctxfuzz_outcome::capture::Observable;
+use ctxfuzz_outcome::outcome::LogEntry;
 use ctxfuzz_scenario::event::{Event, Syscall};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
@@ -36,11 +35,12 @@ pub enum Abi {
 }
 
 impl Abi {
-    /// The policy to look for a defect with: under the ELF ABI one that is `abi` at worst would not be met at all.
-    pub fn that_shows(defect: &Defect) -> Self {
-        match defect.severity {
-            Severity::Live | Severity::Harmless => Abi::Elf,
-            Severity::Abi => Abi::Linux,
+    /// The policy to look for something with that has this verdict at worst, a seeded bug say: under
+    /// the ELF ABI, what is `abi` at worst would not be met at all.
+    pub fn that_shows(worst: impl Into<Verdict>) -> Self {
+        match worst.into() {
+            Verdict::Abi => Abi::Linux,
+            Verdict::None | Verdict::Dead | Verdict::Live => Abi::Elf,
         }
     }
 

@@ -1,10 +1,10 @@
 //! What the kernel does for user code, and for guests.
 
-use ctxfuzz_emulator::arch::RegisterFile;
-use ctxfuzz_emulator::run::capture::Observable;
-use ctxfuzz_emulator::run::guest;
-use ctxfuzz_emulator::run::ptrace::values;
-use ctxfuzz_emulator::run::user::accessed;
+use ctxfuzz_outcome::arch::RegisterFile;
+use ctxfuzz_outcome::capture::Observable;
+use ctxfuzz_outcome::guest;
+use ctxfuzz_outcome::values::accessed;
+use ctxfuzz_outcome::values::traced;
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::Syscall::{Abort, KvmRun};
@@ -70,7 +70,7 @@ fn what_was_stored_comes_back() {
         }]);
         script.event(0, 0, &file());
         script.traced(0, 0, &file());
-        let mut after = values(&set);
+        let mut after = traced(&set);
         for register in Register::all() {
             if !set.registers().any(|other| other == register) {
                 after.set(register, file().get(register));
@@ -81,7 +81,7 @@ fn what_was_stored_comes_back() {
         script.end(0, &after);
         script.found()
     };
-    let (stored, written) = (file().get(F(5)), values(&set).get(F(6)));
+    let (stored, written) = (file().get(F(5)), traced(&set).get(F(6)));
     assert_eq!(run(stored, written), [""; 0]);
     assert_eq!(run(7, written), ["0: 0 register f5 live"]);
     assert_eq!(run(stored, 7), ["0: 0 register f6 live"]);

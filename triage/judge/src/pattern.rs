@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ctxfuzz_emulator::arch::RegisterFile;
+use ctxfuzz_outcome::arch::RegisterFile;
 use ctxfuzz_scenario::register::Register;
 
 /// Values a wrong one may have come from.

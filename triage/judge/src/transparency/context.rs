@@ -1,9 +1,9 @@
 //! What a task has when it leaves user mode, and by which rules that is compared with what it finds.
 
-use ctxfuzz_emulator::arch::{RegisterFile, msr};
-use ctxfuzz_emulator::run::capture::Gprs;
-use ctxfuzz_emulator::run::observe::Observation;
-use ctxfuzz_emulator::run::user;
+use ctxfuzz_outcome::arch::{RegisterFile, msr};
+use ctxfuzz_outcome::capture::Gprs;
+use ctxfuzz_outcome::observe::Observation;
+use ctxfuzz_outcome::values;
 use ctxfuzz_scenario::access::{self, AccessOp};
 use ctxfuzz_scenario::event::FrameEdit;
 use ctxfuzz_scenario::register::Register;
@@ -134,7 +134,7 @@ impl Context {
             self.stored = stored.collect();
             return;
         }
-        let [first, second] = user::accessed(register);
+        let [first, second] = values::accessed(register);
         let vsr = &mut self.registers.vsr[usize::from(register % 64)];
         match op {
             AccessOp::Lfd | AccessOp::Lxsdx => *vsr = [first, 0],

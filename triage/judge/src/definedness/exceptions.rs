@@ -1,6 +1,6 @@
 //! FP exceptions: whether a scenario enables any, and who may notice one.
 
-use ctxfuzz_emulator::run::outcome::LogEntry;
+use ctxfuzz_outcome::outcome::LogEntry;
 use ctxfuzz_scenario::event::{ComputeOp, Event};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};

@@ -10,9 +10,9 @@ mod tests;
 
 use std::fmt;
 
-use ctxfuzz_emulator::arch::RegisterFile;
-use ctxfuzz_emulator::run::capture::SIGFPE;
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome, Spent};
+use ctxfuzz_outcome::arch::RegisterFile;
+use ctxfuzz_outcome::capture::SIGFPE;
+use ctxfuzz_outcome::outcome::{End, LogEntry, Outcome, Spent};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 

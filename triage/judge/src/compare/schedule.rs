@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use ctxfuzz_emulator::run::capture::Observable;
-use ctxfuzz_emulator::run::outcome::{LogEntry, Outcome};
+use ctxfuzz_outcome::capture::Observable;
+use ctxfuzz_outcome::outcome::{LogEntry, Outcome};
 
 use crate::names;
 use crate::observable::rule;

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ctxfuzz_emulator::arch::RegisterFile;
-use ctxfuzz_emulator::run::capture::{Capture, Observable, SIGFPE, SignalFrame};
-use ctxfuzz_emulator::run::observe::{Observation, Point};
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome};
-use ctxfuzz_emulator::run::ownership::Breach;
-use ctxfuzz_emulator::run::ptrace;
+use ctxfuzz_outcome::arch::RegisterFile;
+use ctxfuzz_outcome::capture::{Capture, Observable, SIGFPE, SignalFrame};
+use ctxfuzz_outcome::observe::{Observation, Point};
+use ctxfuzz_outcome::outcome::{End, LogEntry, Outcome};
+use ctxfuzz_outcome::ownership::Breach;
+use ctxfuzz_outcome::values;
 use ctxfuzz_scenario::event::{Event, FrameEdit, Syscall};
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
@@ -221,7 +221,7 @@ impl<'a> Walk<'a> {
         else {
             return;
         };
-        let values = ptrace::values(&set);
+        let values = values::traced(&set);
         for register in set.registers() {
             before.registers.set(register, values.get(register));
         }

@@ -1,8 +1,8 @@
 //! What unit tests are made of: differences, comparisons, and runs that a test tells step by step.
 
-use ctxfuzz_emulator::arch::RegisterFile;
-use ctxfuzz_emulator::run::capture::{Capture, Data, Details, Observable, SignalFrame};
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome};
+use ctxfuzz_outcome::arch::RegisterFile;
+use ctxfuzz_outcome::capture::{Capture, Data, Details, Observable, SignalFrame};
+use ctxfuzz_outcome::outcome::{End, LogEntry, Outcome};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Verdict};
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use ctxfuzz_emulator::arch::{RegisterFile, msr};
-use ctxfuzz_emulator::run::capture::{
+use ctxfuzz_outcome::arch::{RegisterFile, msr};
+use ctxfuzz_outcome::capture::{
     Capture, Details, FIRST_GPR, Observable, RED_ZONE, SIGFPE, SignalFrame,
 };
-use ctxfuzz_emulator::run::guest;
-use ctxfuzz_emulator::run::observe::Observation;
-use ctxfuzz_emulator::run::reads::{beginnings, unwritten};
+use ctxfuzz_outcome::guest;
+use ctxfuzz_outcome::observe::Observation;
+use ctxfuzz_outcome::pipe::{beginnings, unwritten};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Verdict};
 

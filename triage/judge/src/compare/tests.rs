@@ -1,6 +1,6 @@
-use ctxfuzz_emulator::arch::{RegisterFile, msr};
-use ctxfuzz_emulator::run::capture::{Observable, SIGFPE, SignalFrame};
-use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome};
+use ctxfuzz_outcome::arch::{RegisterFile, msr};
+use ctxfuzz_outcome::capture::{Observable, SIGFPE, SignalFrame};
+use ctxfuzz_outcome::outcome::{End, LogEntry, Outcome};
 use ctxfuzz_scenario::event::{ComputeOp, Event, Interrupt, Pending, Syscall, Via};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage, Verdict};

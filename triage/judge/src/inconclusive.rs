@@ -7,7 +7,7 @@ mod tally;
 
 use std::fmt;
 
-use ctxfuzz_emulator::run::outcome::{End, Outcome, Spent};
+use ctxfuzz_outcome::outcome::{End, Outcome, Spent};
 use serde::Serialize;
 
 use crate::compare::Parting;
@@ -206,7 +206,7 @@ impl SpentReport {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
     pub fn spent() -> Spent {

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use ctxfuzz_emulator::run::outcome::LogEntry;
+use ctxfuzz_outcome::outcome::LogEntry;
 use ctxfuzz_scenario::event::{Event, Pending};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_scenario::work::Work;
 
 use crate::compare::{Comparison, Difference, What};
-use crate::pair::Paired;
+use crate::paired::Paired;
 
 /// From this many registers of a class on, which ones they are depends on the values of the day.
 const MANY: usize = 4;

@@ -2,7 +2,7 @@
 //!
 //! Verdicts, places and registers know their own names.
 
-use ctxfuzz_emulator::run::outcome::End;
+use ctxfuzz_outcome::outcome::End;
 
 /// The word for how a run ended, without its detail.
 pub fn end(end: &End) -> &'static str {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use ctxfuzz_emulator::arch::msr;
-use ctxfuzz_emulator::run::capture::{
+use ctxfuzz_outcome::arch::msr;
+use ctxfuzz_outcome::capture::{
     Capture, Data, Details, FIRST_GPR, Gprs, Observable, RED_ZONE, SignalFrame,
 };
-use ctxfuzz_emulator::run::outcome::{LogEntry, Outcome};
+use ctxfuzz_outcome::outcome::{LogEntry, Outcome};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 

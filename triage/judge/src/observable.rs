@@ -3,7 +3,7 @@
 //! A kind of plain registers needs nothing but its row. What a kind has beside registers is compared
 //! by `compare/judge.rs` and by `transparency/walk/compare.rs`.
 
-use ctxfuzz_emulator::run::capture::Observable;
+use ctxfuzz_outcome::capture::Observable;
 use ctxfuzz_scenario::scenario::Place;
 
 /// One row.
@@ -17,7 +17,7 @@ pub struct Rule {
     pub numbered: bool,
     /// Who relies on the registers.
     pub owner: Owner,
-    /// What reports say of a [`LogEntry::Captured`](ctxfuzz_emulator::run::outcome::LogEntry).
+    /// What reports say of a [`LogEntry::Captured`](ctxfuzz_outcome::outcome::LogEntry).
     pub words: Words,
 }
 

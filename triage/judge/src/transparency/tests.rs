@@ -3,10 +3,10 @@
 mod access;
 mod script;
 
-use ctxfuzz_emulator::arch::RegisterFile;
-use ctxfuzz_emulator::run::outcome::End;
-use ctxfuzz_emulator::run::ownership::Rule;
-use ctxfuzz_emulator::run::ptrace::values;
+use ctxfuzz_outcome::arch::RegisterFile;
+use ctxfuzz_outcome::outcome::End;
+use ctxfuzz_outcome::ownership::Rule;
+use ctxfuzz_outcome::values::traced;
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::event::Event;
 use ctxfuzz_scenario::event::Syscall::{Fork, Getppid, Kill, RtSigreturn};
@@ -235,9 +235,9 @@ fn the_first_load_writes_what_it_loads_and_the_last_dump_counts() {
 
 /// An interrupt delivers a signal; the frame has `frame`, the handler starts with `handler`, and finds `back` after its `rt_sigreturn`.
 fn delivery(
-    frame: ctxfuzz_emulator::arch::RegisterFile,
-    handler: ctxfuzz_emulator::arch::RegisterFile,
-    back: ctxfuzz_emulator::arch::RegisterFile,
+    frame: ctxfuzz_outcome::arch::RegisterFile,
+    handler: ctxfuzz_outcome::arch::RegisterFile,
+    back: ctxfuzz_outcome::arch::RegisterFile,
 ) -> Vec<String> {
     let mut script = Script::new(vec![interrupt(), syscall(RtSigreturn), touch()]);
     script.event(0, 0, &poked(Fpscr, 1));
@@ -309,10 +309,10 @@ fn the_frame_of_a_call_is_judged_by_what_the_call_left_defined() {
 fn an_area_that_is_not_in_the_frame_was_zero() {
     let run = |register, msr| {
         let mut script = Script::new(vec![interrupt()]);
-        let mut before = ctxfuzz_emulator::arch::RegisterFile::default();
+        let mut before = ctxfuzz_outcome::arch::RegisterFile::default();
         before.set(register, 1 << 20);
         script.event(0, 0, &before);
-        let empty = ctxfuzz_emulator::arch::RegisterFile::default();
+        let empty = ctxfuzz_outcome::arch::RegisterFile::default();
         let mut stored = before.clone();
         if matches!(register, V(_) | Vs(_)) {
             stored = empty;
@@ -486,7 +486,7 @@ fn stopped(mut event: Event, read: RegisterFile, after: Option<u128>) -> Vec<Str
     let mut script = Script::new(vec![event]);
     script.event(0, 0, &file());
     script.traced(0, 0, &read);
-    let written = values(&set).get(F(0));
+    let written = traced(&set).get(F(0));
     script.dump(0, &poked(F(0), after.unwrap_or(written)));
     script.found()
 }

@@ -1,7 +1,7 @@
 mod signals;
 
-use ctxfuzz_emulator::run::capture::Observable::{CoreDump, Guest, SignalFrame, Traced};
-use ctxfuzz_emulator::run::outcome::LogEntry;
+use ctxfuzz_outcome::capture::Observable::{CoreDump, Guest, SignalFrame, Traced};
+use ctxfuzz_outcome::outcome::LogEntry;
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
@@ -9,7 +9,7 @@ use ctxfuzz_scenario::event::{
 };
 use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register::{self, F, Fpscr, V, Vrsave, Vs, Vscr};
-use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage};
+use ctxfuzz_scenario::scenario::{Scenario, Stage, TaskStage, Verdict};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -68,6 +68,14 @@ fn alone(events: Vec<Event>, policy: Abi) -> Mask {
 
 fn elf(events: Vec<Event>) -> Mask {
     alone(events, Abi::Elf)
+}
+
+#[test]
+fn what_is_abi_at_worst_shows_under_the_linux_abi() {
+    for verdict in [Verdict::Live, Verdict::Abi] {
+        assert!(Abi::that_shows(verdict).reports(verdict), "{verdict}");
+    }
+    assert_eq!(Abi::that_shows(Verdict::Dead), Abi::Elf);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How what a `read` delivered differs.
 
-use ctxfuzz_emulator::run::capture::Data;
+use ctxfuzz_outcome::capture::Data;
 
 /// The first quadwords that differ; `None` if none does, or if these are reads of different events.
 pub fn delivered(a: &Data, b: &Data) -> Option<(u128, u128)> {

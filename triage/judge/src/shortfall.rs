@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ctxfuzz_emulator::run::effects::{Effects, Missing};
+use ctxfuzz_outcome::effects::{Effects, Missing};
 use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::scenario::Scenario;
 use serde::Serialize;
@@ -175,7 +175,7 @@ impl EffectReport {
 
 #[cfg(test)]
 mod tests {
-    use ctxfuzz_emulator::run::effects::NotApplicable;
+    use ctxfuzz_outcome::effects::NotApplicable;
 
     use super::*;
 

@@ -1,9 +1,9 @@
 //! A run as it is told to a test, step by step.
 
-use ctxfuzz_emulator::arch::{RegisterFile, msr};
-use ctxfuzz_emulator::run::capture::Observable;
-use ctxfuzz_emulator::run::observe::{Observation, Point};
-use ctxfuzz_emulator::run::ownership::{Breach, Rule};
+use ctxfuzz_outcome::arch::{RegisterFile, msr};
+use ctxfuzz_outcome::capture::Observable;
+use ctxfuzz_outcome::observe::{Observation, Point};
+use ctxfuzz_outcome::ownership::{Breach, Rule};
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::event::{Event, Interrupt, Pending, RegisterValues, Syscall, Via};
 use ctxfuzz_scenario::register::Register;
