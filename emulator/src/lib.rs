@@ -1,12 +1,12 @@
 //! ctxfuzz's emulator: a ppc64 machine on Unicorn, the kernels that run on it, and the runs
 //! themselves.
 //!
-//! `arch` has facts of the processor, `machine` knows Unicorn, `kernel` knows images, `run` turns a
-//! scenario and a kernel into an outcome, `trace` records a run in detail. Nothing here compares or
-//! judges.
+//! `machine` knows Unicorn, `kernel` knows images, `run` turns a scenario and a kernel into an
+//! outcome, `trace` records a run in detail. Nothing here compares or judges.
 
-pub mod arch;
 pub mod kernel;
 pub mod machine;
 pub mod run;
 pub mod trace;
+
+pub use ctxfuzz_outcome::arch;

@@ -1,11 +1,13 @@
-//! Which part of this crate may import from which: facts of the processor know nothing, the machine
-//! knows them, kernels know the machine, runs know kernels, and recordings know runs.
+//! Which part of this crate may import from which: the machine knows nothing of the others, kernels
+//! know the machine, runs know kernels, and recordings know runs. Facts of the processor and
+//! outcomes are crates of their own (`ctxfuzz-scenario`, `ctxfuzz-outcome`), which cannot import
+//! from here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders of `src/`; each may import from those before it, and from itself.
-const ORDER: [&str; 5] = ["arch", "machine", "kernel", "run", "trace"];
+const ORDER: [&str; 4] = ["machine", "kernel", "run", "trace"];
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("it is a folder");
@@ -50,7 +52,7 @@ fn no_import_runs_against_the_order() {
 
 #[test]
 fn an_import_against_the_order_is_seen() {
-    assert_eq!(against(1, "use crate::arch::Endian;"), [""; 0]);
-    assert_eq!(against(1, "use crate::run::outcome::End;"), ["run"]);
-    assert_eq!(against(2, "    crate::trace::record()"), ["trace"]);
+    assert_eq!(against(1, "use crate::machine::View;"), [""; 0]);
+    assert_eq!(against(0, "use crate::run::outcome::End;"), ["run"]);
+    assert_eq!(against(1, "    crate::trace::record()"), ["trace"]);
 }

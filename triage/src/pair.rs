@@ -1,15 +1,12 @@
 //! Two kernels side by side: one scenario, two runs, one comparison.
+//!
+//! Not responsible for what the two runs mean together: [`Paired::of`] is.
 
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_emulator::run::{Runner, RunnerError, user};
-use ctxfuzz_scenario::effect::Effect;
-use ctxfuzz_scenario::scenario::{Scenario, Verdict};
-
-use crate::compare::{Comparison, compare};
-use crate::inconclusive::{Inconclusive, Side};
-use crate::shortfall::Shortfall;
+pub use ctxfuzz_judge::paired::Paired;
+use ctxfuzz_scenario::scenario::Scenario;
 
 /// Two kernels of one byte order, each on a machine of its own.
 pub struct Pair {
@@ -17,17 +14,6 @@ pub struct Pair {
     pub a: Runner,
     /// Kernel B.
     pub b: Runner,
-}
-
-/// What a pair did with a scenario.
-#[derive(Clone, Debug)]
-pub struct Paired {
-    /// Kernel A's outcome.
-    pub a: Outcome,
-    /// Kernel B's outcome.
-    pub b: Outcome,
-    /// How they differ.
-    pub comparison: Comparison,
 }
 
 /// Whether interrupts can come at the same places in two kernels, whose images have these hashes:
@@ -54,29 +40,6 @@ impl Pair {
         let compiled = user::compile(scenario, self.a.endian());
         let a = self.a.run_compiled(scenario, &compiled);
         let b = self.b.run_compiled(scenario, &compiled);
-        let mut comparison = compare(scenario, &a, &b);
-        if left_out(&a) != left_out(&b) {
-            // One of them did more than the other.
-            comparison = comparison.inconclusive(Inconclusive::NotApplicable);
-        }
-        let sides = [(Side::A, &a), (Side::B, &b)];
-        let shortfall = sides.into_iter().find_map(|(side, outcome)| {
-            let shortfall = Shortfall::of(scenario, &outcome.effects)?;
-            Some((Some(side), shortfall))
-        });
-        // What somebody could notice is a fact, whatever else did not happen.
-        if let Some((side, shortfall)) = shortfall
-            && comparison.comparable()
-            && comparison.verdict <= Verdict::Dead
-        {
-            comparison = comparison.inconclusive(Inconclusive::DidNotHappen { side, shortfall });
-        }
-        Paired { a, b, comparison }
+        Paired::of(scenario, a, b)
     }
-}
-
-/// The parts that a kernel could not be made to do. Why is each kernel's own.
-fn left_out(outcome: &Outcome) -> Vec<(u16, Effect)> {
-    let parts = outcome.effects.not_applicable.iter();
-    parts.map(|part| (part.event, part.effect)).collect()
 }

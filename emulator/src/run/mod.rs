@@ -5,13 +5,10 @@
 
 mod abi;
 mod call;
-pub mod capture;
 pub mod effects;
-pub mod guest;
 pub mod host;
 pub(crate) mod images;
 pub mod observe;
-pub mod outcome;
 pub mod ownership;
 mod platform;
 pub mod ptrace;
@@ -21,6 +18,7 @@ pub mod user;
 
 use std::collections::HashMap;
 
+pub use ctxfuzz_outcome::{capture, guest, outcome};
 use ctxfuzz_scenario::scenario::Scenario;
 
 use self::effects::Effects;

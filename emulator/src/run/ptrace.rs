@@ -1,6 +1,7 @@
 //! The memory in which a tracer finds what it is to write, and leaves what it has read
 //! (docs/internals.md, section 4). The same for the model's tracer and for a real kernel's.
 
+pub use ctxfuzz_outcome::values::traced as values;
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register;
@@ -52,16 +53,6 @@ pub fn write(view: &View<'_>, ptrace: &Ptrace) {
     view.memory.write_u64(area + at::SET, regset);
     view.memory.write_u64(area + at::BYTES, data.len() as u64);
     view.memory.write(area + at::DATA, &data);
-}
-
-/// The values that a tracer writes. Exceptions stay disabled and status bits clear, as in what
-/// programs start with.
-pub fn values(set: &SetRegset) -> RegisterFile {
-    let mut file = user::pattern(set.pattern);
-    file.fpscr = set.pattern & 3;
-    file.vscr = ((set.pattern >> 2 & 1) << 16 | set.pattern >> 3 & 1) as u32;
-    file.vrsave = user::pattern(!set.pattern).vsr[0][0] as u32;
-    file
 }
 
 /// A register set in memory.

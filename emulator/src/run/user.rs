@@ -39,6 +39,7 @@ mod stacks;
 mod writes;
 
 pub use compile::{Compiled, compile};
+pub use ctxfuzz_outcome::values::{accessed, pattern};
 pub(super) use operation::kind;
 pub use operation::{Operation, operation_index, replace_with_getppid, set_first_argument};
 pub use stacks::Stacks;
@@ -50,12 +51,6 @@ const SETS: [(Register, u32); 3] = [
     (Register::Vscr, kind::SET_VSCR),
     (Register::Vrsave, kind::SET_VRSAVE),
 ];
-
-/// What is in memory before an access to VSR `register`: both doublewords, in the order of their
-/// addresses.
-pub fn accessed(register: u8) -> [u64; 2] {
-    pattern(0x6d69_7361_6c69_676e + u64::from(register)).vsr[0]
-}
 
 /// The task whose control block is at this address, if one is.
 pub fn task_of_block(block: u64) -> Option<u8> {
@@ -69,24 +64,6 @@ pub(super) fn facility_bit(facility: Facility) -> u64 {
         Facility::Vmx => 2,
         Facility::Vsx => 4,
     }
-}
-
-/// The register values of a pattern: distinct for each seed, register and half, and never zero.
-pub fn pattern(seed: u64) -> RegisterFile {
-    let mut state = seed;
-    let mut next = || {
-        // SplitMix64, so that near seeds give unrelated values.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ z >> 31) | 1
-    };
-    let mut file = RegisterFile::default();
-    for vsr in &mut file.vsr {
-        *vsr = [next(), next()];
-    }
-    file
 }
 
 /// A register image (2048 bytes).

@@ -6,13 +6,25 @@ use ctxfuzz_scenario::scenario::{Place, Verdict};
 use super::{RunReport, Subject, hex, text};
 use crate::compare::{Comparison, Difference, Standing, What};
 use crate::definedness::Abi;
-use crate::fixtures::{self, difference};
 use crate::inconclusive::{Inconclusive, Side};
 use crate::shortfall::NOTHING_LACKS;
 
+/// A register of task 0 at its end, 1 on kernel A and 2 on kernel B.
+fn difference(register: Register, verdict: Verdict) -> Difference {
+    Difference {
+        task: Some(0),
+        place: Place::Register,
+        what: What::Register(register),
+        verdict,
+        a: 1,
+        b: 2,
+        frame: None,
+    }
+}
+
 fn comparison() -> Comparison {
     let (f0, v0) = (Register::F(0), Register::V(0));
-    fixtures::comparison(vec![
+    let differences = vec![
         Difference {
             a: 0x8200_4000,
             b: 0x3ff0 << 48,
@@ -30,7 +42,15 @@ fn comparison() -> Comparison {
             place: Place::ThreadStruct,
             ..difference(f0, Verdict::Dead)
         },
-    ])
+    ];
+    Comparison {
+        standing: Standing::Comparable,
+        differences,
+        verdict: Verdict::Live,
+        end_a: End::Completed,
+        end_b: End::Completed,
+        spent: [None, None],
+    }
 }
 
 fn subject<'a>(signatures: &'a [String], all: bool) -> Subject<'a> {

@@ -20,6 +20,8 @@ mod signals;
 
 use std::fmt;
 
+use ctxfuzz_scenario::scenario::Verdict;
+
 pub use self::class::Class;
 use crate::arch::Endian;
 
@@ -126,6 +128,17 @@ pub struct Defect {
     pub witness: Option<&'static str>,
 }
 
+impl From<&Defect> for Verdict {
+    /// The worst verdict that a defect can get.
+    fn from(defect: &Defect) -> Verdict {
+        match defect.severity {
+            Severity::Live => Verdict::Live,
+            Severity::Abi => Verdict::Abi,
+            Severity::Harmless => Verdict::Dead,
+        }
+    }
+}
+
 impl Defect {
     /// Two kernels that differ in this defect alone, the one that has it first. What is harmless
     /// goes into `repaired`: such changes decide when registers are loaded, and with that whether
@@ -213,6 +226,10 @@ mod tests {
             let seen = defect.severity != Severity::Harmless;
             assert_eq!(defect.witness.is_some(), seen, "{}", defect.id);
             assert_eq!(defect.class.is_some(), seen, "{}", defect.id);
+            let worst = Verdict::from(defect);
+            assert_eq!(worst > Verdict::Dead, seen, "{}", defect.id);
+            let same_word = worst.to_string() == defect.severity.name();
+            assert_eq!(same_word, seen, "{}", defect.id);
         }
     }
 }

@@ -1,0 +1,180 @@
+//! What a task has when it leaves user mode, and by which rules that is compared with what it
+//! finds.
+
+use ctxfuzz_outcome::arch::{RegisterFile, msr};
+use ctxfuzz_outcome::capture::Gprs;
+use ctxfuzz_outcome::observe::Observation;
+use ctxfuzz_outcome::values;
+use ctxfuzz_scenario::access::{self, AccessOp};
+use ctxfuzz_scenario::event::FrameEdit;
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Verdict;
+
+use super::When;
+use crate::compare::{same_vrsave, unequal, verdict};
+use crate::definedness::Mask;
+
+/// What is defined under both policies.
+#[derive(Clone, Copy)]
+pub(super) struct Masks {
+    pub elf: Mask,
+    pub linux: Mask,
+}
+
+impl Masks {
+    /// What is defined in both.
+    pub fn and(&self, other: &Masks) -> Masks {
+        Masks {
+            elf: self.elf.and(&other.elf),
+            linux: self.linux.and(&other.linux),
+        }
+    }
+
+    /// What a handler that interrupts it may rely on.
+    pub fn in_handler(&self) -> Masks {
+        Masks {
+            elf: self.elf.in_handler(),
+            linux: self.linux.in_handler(),
+        }
+    }
+}
+
+/// What a task has when it leaves user mode, and must have when it comes back to this place.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub when: When,
+    pub registers: RegisterFile,
+    /// r14 to r25.
+    pub gprs: Gprs,
+    pub masks: Masks,
+    /// Whether it has used VMX. Before, its VSCR is whatever the kernel gives a new program.
+    pub uses_vmx: bool,
+    /// Registers that it may write before it is looked at again.
+    pub writes: Vec<Register>,
+    /// What an access has stored, and user code loads again afterwards, whatever a handler or a
+    /// tracer did to the register meanwhile.
+    pub stored: Vec<(Register, u128)>,
+    /// Set at the entry of a handler: what that handler interrupted.
+    pub entering: Option<Box<Context>>,
+    /// During `swapcontext`: what the context that it saves must have. A handler may come before
+    /// anybody looks at that.
+    pub saved: Option<Box<Context>>,
+    /// What a handler interrupted: the MSR of its frame.
+    pub frame_msr: u64,
+}
+
+impl Context {
+    /// What a task has at a look.
+    pub fn new(observation: &Observation, when: When, masks: Masks, used_vmx: bool) -> Context {
+        Context {
+            when,
+            registers: observation.registers.clone(),
+            gprs: observation.gprs,
+            masks,
+            uses_vmx: used_vmx || observation.facilities & msr::VEC != 0,
+            writes: observation.writes.clone(),
+            stored: Vec::new(),
+            entering: None,
+            saved: None,
+            frame_msr: 0,
+        }
+    }
+
+    /// The start of a handler that interrupts this.
+    pub fn handler(&self) -> Context {
+        let mut registers = self.registers.clone();
+        registers.fpscr = 0;
+        Context {
+            registers,
+            masks: self.masks.in_handler(),
+            writes: Vec::new(),
+            stored: Vec::new(),
+            entering: None,
+            saved: None,
+            ..*self
+        }
+    }
+
+    /// Registers that differ from what they must be, with both values, and who can notice: only
+    /// what was defined then and is defined now counts.
+    pub fn violated<'a>(
+        &'a self,
+        after: &'a RegisterFile,
+        now: &Masks,
+    ) -> impl Iterator<Item = (Register, (u128, u128), Verdict)> + 'a {
+        let Masks { elf, linux } = self.masks.and(now);
+        unequal(&self.registers, after)
+            .map(|(register, before, after)| (register, (before, after)))
+            .filter(|&(register, values)| !self.declared(register, values))
+            .map(move |(register, values)| {
+                (register, values, verdict(register, values, &elf, &linux))
+            })
+    }
+
+    /// User code is back: it loads again what it has stored.
+    pub fn loads_again(&mut self) {
+        for (register, value) in std::mem::take(&mut self.stored) {
+            self.registers.set(register, value);
+        }
+    }
+
+    /// What is not in a frame is zero when it has been read.
+    pub fn dropped(&mut self, edit: FrameEdit) {
+        for n in 0..32 {
+            match edit {
+                FrameEdit::ClaimFacilities => {}
+                FrameEdit::DropVmx => self.registers.set(Register::V(n), 0),
+                FrameEdit::DropVsx => self.registers.set(Register::Vs(n), 0),
+            }
+        }
+    }
+
+    /// A load puts into its register what is in memory, for the kernel as for the processor. A
+    /// store takes nothing away.
+    pub fn accesses(&mut self, op: AccessOp, register: u8) {
+        if !op.is_load() {
+            let kept = access::vsr(register).into_iter();
+            let kept = kept.filter(|register| !self.writes.contains(register));
+            let stored = kept.map(|register| (register, self.registers.get(register)));
+            self.stored = stored.collect();
+            return;
+        }
+        let [first, second] = values::accessed(register);
+        let vsr = &mut self.registers.vsr[usize::from(register % 64)];
+        match op {
+            AccessOp::Lfd | AccessOp::Lxsdx => *vsr = [first, 0],
+            _ => *vsr = [first, second],
+        }
+        for mask in [&mut self.masks.elf, &mut self.masks.linux] {
+            for (register, defined) in op.defines(register) {
+                mask.put(register, defined);
+            }
+        }
+    }
+
+    /// A handler takes an area out of its frame, if it is in there.
+    pub fn edited(&mut self, edit: FrameEdit) {
+        let area = match edit {
+            FrameEdit::ClaimFacilities => 0,
+            FrameEdit::DropVmx => msr::VEC,
+            FrameEdit::DropVsx => msr::VSX,
+        };
+        if self.frame_msr & area != 0 {
+            self.dropped(edit);
+        }
+    }
+
+    /// Whether it still has what an edit takes away is not known.
+    pub fn forget(&mut self, edit: FrameEdit) {
+        for mask in [&mut self.masks.elf, &mut self.masks.linux] {
+            mask.forget(edit);
+        }
+    }
+
+    /// Whether the change of a register is nobody's fault.
+    fn declared(&self, register: Register, values: (u128, u128)) -> bool {
+        self.writes.contains(&register)
+            || same_vrsave(register, values)
+            || register == Register::Vscr && !self.uses_vmx
+    }
+}
