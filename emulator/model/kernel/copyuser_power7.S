@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Copies from and to user memory, as Linux's copyuser_power7.S. Above 3328 bytes they use VMX. There
- * is one place in such a copy where the user's page may not be there, and from which the copy starts
- * over.
+ * Copies from and to user memory, as Linux's copyuser_power7.S. Above 3328 bytes they use VMX.
+ * There is one place in such a copy where the user's page may not be there, and from which the copy
+ * starts over.
  */
 #include "ppc_asm.h"
 #include "vmx-copy.h"

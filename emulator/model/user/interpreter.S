@@ -194,8 +194,8 @@ END_FUNC op_edit_frame
 
 /*
  * Saves and restores the same context, at an address a1 behind a multiple of 16. It holds zeros
- * before, so that nothing old is taken for an MSR; but not in the last 32 doublewords, which a small
- * one does not have.
+ * before, so that nothing old is taken for an MSR; but not in the last 32 doublewords, which a
+ * small one does not have.
  */
 _GLOBAL op_swapcontext
 	addi	27,1,-CONTEXT_GAP

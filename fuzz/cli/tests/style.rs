@@ -1,4 +1,5 @@
-//! What the tree looks like: no file of code is too long, and no comment or line of a page too wide.
+//! What the tree looks like: no file of code is too long, and no comment or line of a page too
+//! wide.
 
 mod common;
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod script;
+mod signals;
 
 use ctxfuzz_outcome::arch::RegisterFile;
 use ctxfuzz_outcome::outcome::End;
@@ -9,7 +10,7 @@ use ctxfuzz_outcome::ownership::Rule;
 use ctxfuzz_outcome::values::traced;
 use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::event::Event;
-use ctxfuzz_scenario::event::Syscall::{Fork, Getppid, Kill, RtSigreturn};
+use ctxfuzz_scenario::event::Syscall::{Fork, Getppid};
 use ctxfuzz_scenario::ptrace::{Ptrace, SetRegset};
 use ctxfuzz_scenario::register::Register::{self, F, Fpscr, V, Vrsave, Vs, Vscr};
 use ctxfuzz_scenario::scenario::Verdict;
@@ -233,135 +234,6 @@ fn the_first_load_writes_what_it_loads_and_the_last_dump_counts() {
     let judgement = judge(&script.scenario, &script.told.outcome);
     let when: Vec<When> = judgement.violations.iter().map(|v| v.when).collect();
     assert_eq!(when, [When::Start, When::End]);
-}
-
-/// An interrupt delivers a signal; the frame has `frame`, the handler starts with `handler`, and
-/// finds `back` after its `rt_sigreturn`.
-fn delivery(
-    frame: ctxfuzz_outcome::arch::RegisterFile,
-    handler: ctxfuzz_outcome::arch::RegisterFile,
-    back: ctxfuzz_outcome::arch::RegisterFile,
-) -> Vec<String> {
-    let mut script = Script::new(vec![interrupt(), syscall(RtSigreturn), touch()]);
-    script.event(0, 0, &poked(Fpscr, 1));
-    script.handler(0, false, &frame, &handler);
-    script.event(0, 1, &handler);
-    script.returned(0);
-    script.event(0, 2, &back);
-    script.dump(0, &back);
-    script.found()
-}
-
-#[test]
-fn a_signal_keeps_everything_in_its_frame_and_brings_it_back() {
-    let kept = || poked(Fpscr, 1);
-    let mut frame = kept();
-    assert_eq!(delivery(kept(), file(), kept()), [""; 0]);
-    // Told once: what is in the frame has to come back.
-    frame.set(F(7), 9);
-    let found = delivery(frame.clone(), file(), frame);
-    assert_eq!(found, ["0: 0 signal_frame f7 live"]);
-    let mut back = kept();
-    back.set(V(7), 9);
-    let found = delivery(kept(), file(), back);
-    assert_eq!(found, ["1: 0 register v7 live"]);
-    // FPSCR of the handler comes back instead.
-    let found = delivery(kept(), file(), file());
-    assert_eq!(found, ["1: 0 register fpscr live"]);
-}
-
-#[test]
-fn a_handler_starts_with_fpscr_0_and_may_rely_on_no_data_register() {
-    let start =
-        |register, value| delivery(poked(Fpscr, 1), poked(register, value), poked(Fpscr, 1));
-    assert_eq!(start(F(3), 9), ["0: 0 register f3 dead"]);
-    assert_eq!(start(V(30), 9), ["0: 0 register v30 dead"]);
-    assert_eq!(start(Fpscr, 1), ["0: 0 register fpscr live"]);
-    assert_eq!(start(Fpscr, 0x8000_0000), ["0: 0 register fpscr live"]);
-    assert_eq!(start(Vscr, 1), ["0: 0 register vscr live"]);
-    assert_eq!(start(Vrsave, 3), ["0: 0 register vrsave live"]);
-}
-
-/// Calls leave the status bits of FPSCR undefined; those of a handler are not.
-#[test]
-fn a_handler_has_fpscr_0_whatever_the_interrupted_code_may_rely_on() {
-    let run = |fpscr| {
-        let mut script = Script::new(vec![syscall(Getppid), syscall(Kill { signal: 10 })]);
-        script.event(0, 0, &file());
-        script.event(0, 1, &file());
-        script.handler(0, false, &file(), &poked(Fpscr, fpscr));
-        script.found()
-    };
-    assert_eq!(run(0), [""; 0]);
-    assert_eq!(run(0x8000_0000), ["1: 0 register fpscr live"]);
-}
-
-#[test]
-fn the_frame_of_a_call_is_judged_by_what_the_call_left_defined() {
-    let run = |register| {
-        let mut script = Script::new(vec![syscall(Kill { signal: 10 })]);
-        script.event(0, 0, &file());
-        script.handler(0, false, &poked(register, 9), &file());
-        script.found()
-    };
-    assert_eq!(run(F(0)), ["0: 0 signal_frame f0 abi"]);
-    assert_eq!(run(F(14)), ["0: 0 signal_frame f14 live"]);
-}
-
-#[test]
-fn an_area_that_is_not_in_the_frame_was_zero() {
-    let run = |register, msr| {
-        let mut script = Script::new(vec![interrupt()]);
-        let mut before = ctxfuzz_outcome::arch::RegisterFile::default();
-        before.set(register, 1 << 20);
-        script.event(0, 0, &before);
-        let empty = ctxfuzz_outcome::arch::RegisterFile::default();
-        let mut stored = before.clone();
-        if matches!(register, V(_) | Vs(_)) {
-            stored = empty;
-        }
-        script.frame(0, msr, &stored);
-        script.handler_after_frame(0, false, &before);
-        script.found()
-    };
-    let all = 0x0280_0000;
-    assert_eq!(run(F(1), 0), [""; 0], "nothing was in the areas");
-    assert_eq!(run(V(1), 0x0080_0000), ["0: 0 signal_frame msr live"]);
-    assert_eq!(run(Vs(1), 0x0200_0000), ["0: 0 signal_frame msr live"]);
-    assert_eq!(run(V(1), all), ["0: 0 signal_frame v1 live"]);
-}
-
-/// The kernel delivers two signals before it returns. The handler of the second one runs first; its
-/// frame has the start of the other's.
-#[test]
-fn two_signals_at_once() {
-    let run = |at_entry, inner_frame, outer_frame| {
-        let mut script = Script::new(vec![syscall(Kill { signal: 10 }), syscall(RtSigreturn)]);
-        script.event(0, 0, &poked(Fpscr, 1));
-        script.handler(0, at_entry, &inner_frame, &file());
-        script.event(0, 1, &file());
-        script.returned(0);
-        script.handler(0, false, &outer_frame, &file());
-        script.end(0, &file());
-        script.returned(0);
-        script.end(0, &poked(Fpscr, 1));
-        script.dump(0, &poked(Fpscr, 1));
-        script.found()
-    };
-    assert_eq!(run(true, file(), poked(Fpscr, 1)), [""; 0]);
-    // Were it not for the start of another handler, FPSCR 0 in the frame would be a loss.
-    let found = run(false, file(), poked(Fpscr, 1));
-    assert_eq!(found[0], "0: 0 signal_frame fpscr live");
-    let mut wrong = poked(Fpscr, 1);
-    wrong.set(F(14), 9);
-    let found = run(true, file(), wrong);
-    assert!(
-        found.contains(&"0: 0 signal_frame f14 live".to_owned()),
-        "{found:?}"
-    );
-    // The first handler may not rely on data registers, so neither may its frame.
-    let found = run(true, poked(F(14), 9), poked(Fpscr, 1));
-    assert!(found.iter().all(|line| line.ends_with("dead")), "{found:?}");
 }
 
 #[test]
