@@ -100,7 +100,8 @@ pub trait Host: 'static {
     /// The guest executed a host call.
     fn host_call(&mut self, view: &View<'_>) -> Reply;
 
-    /// The instruction at an address of [`Program::watched`] is about to run; `index` says which.
+    /// The instruction at an address of [`super::Program::watched`] is about to run; `index` says
+    /// which.
     fn executed(&mut self, view: &View<'_>, index: usize) {
         let _ = (view, index);
     }
@@ -116,7 +117,7 @@ pub trait Host: 'static {
         let _ = (address, size);
     }
 
-    /// An instruction is about to run (only with [`Options::trace`]).
+    /// An instruction is about to run (only with [`super::Options::trace`]).
     fn instruction(&mut self, view: &View<'_>) {
         let _ = view;
     }

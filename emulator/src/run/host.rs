@@ -1,7 +1,7 @@
 //! The host's side of a run: it logs what the user side does, has pending work made pending, and
 //! collects what oracles compare.
 //!
-//! How work is made pending is up to the kernel ([`Platform`]).
+//! How work is made pending is up to the kernel (`Platform`).
 
 mod end;
 mod interrupt;

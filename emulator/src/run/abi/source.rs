@@ -15,6 +15,14 @@ pub fn internals() -> String {
     emulator("../docs/internals.md")
 }
 
+/// The same with each paragraph on one line.
+pub fn internals_unwrapped() -> String {
+    internals()
+        .split_whitespace()
+        .collect::<Vec<&str>>()
+        .join(" ")
+}
+
 /// A number as C and the page write it.
 pub fn number(text: &str) -> Option<u64> {
     let text = text.trim().trim_matches('`');
@@ -67,7 +75,7 @@ pub fn fields(
         let Some(member) = line.trim().split(';').next().filter(|m| !m.is_empty()) else {
             continue;
         };
-        if !line.contains(';') {
+        if !line.contains(';') || line.trim_start().starts_with("/*") {
             continue;
         }
         let (kind, field) = member.rsplit_once(' ').expect("a type and a name");

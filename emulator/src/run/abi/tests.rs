@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::source::{beginning, defines, emulator, fields, internals, number, rows};
+use super::source::{
+    beginning, defines, emulator, fields, internals, internals_unwrapped, number, rows,
+};
 use crate::arch::{Endian, RegisterFile};
 use crate::machine::address::USER_DATA;
 use crate::run::call::{KernelCall, UserCall};
@@ -213,7 +215,7 @@ fn the_tracers_memory_is_one() {
     let ours = ["FP", "VMX", "VSX"].map(|set| (set.to_owned(), read + sets[set]));
     offsets.extend(ours);
     are_in(ptrace::at::ALL, &offsets);
-    let page = internals();
+    let page = internals_unwrapped();
     for (name, set) in [
         ("NT_PRFPREG", "FP"),
         ("NT_PPC_VMX", "VMX"),
@@ -241,7 +243,7 @@ fn what_the_model_is_told_is_one() {
         beginning(&defines(&smp), "WORK_"),
         numbers(remote_work::work::ALL)
     );
-    let page = internals();
+    let page = internals_unwrapped();
     let section = &page[page.find("* `stage`:").expect("it is there")..];
     let (told_stage, rest) = section.split_once("* `remote_work`:").expect("it is there");
     let told_work = rest
