@@ -3,8 +3,8 @@
 //! A row is everything that is known of a call in general: its type, its name and arguments in
 //! JSON and in the Schema, its words for people, the number that bytes decode to, and what the
 //! buckets, the minimizer, the generators and the effects need of it. A call is added here, and
-//! then where it is done: its number and registers in the emulator's `run/user.rs`, its path in
-//! the kernel model. docs/adding-an-event.md has the steps.
+//! then where it is done: its number and registers in the emulator's `run/user/compile.rs`, its
+//! path in the kernel model. docs/adding-an-event.md has the steps.
 //!
 //! What one row becomes is written above the macros in `calls/declare.rs`.
 
