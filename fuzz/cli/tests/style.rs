@@ -39,11 +39,15 @@ fn columns(line: &str) -> usize {
     line.chars().fold(0, width)
 }
 
+/// What a line of a comment begins with; a text of Rust may have lists.
+const RUST: &[&str] = &["//", "/*"];
+const C: &[&str] = &["//", "/*", "* "];
+
 /// Numbers of the lines of code that are comments, or end in one, and are too wide.
-fn wide_comments(text: &str) -> Vec<usize> {
+fn wide_comments(text: &str, marks: &[&str]) -> Vec<usize> {
     let is_comment = |line: &str| {
         let line = line.trim_start();
-        ["//", "/*", "* "].iter().any(|mark| line.starts_with(mark)) || line.contains("; /*")
+        marks.iter().any(|mark| line.starts_with(mark)) || line.contains("; /*")
     };
     let lines = (1..).zip(text.lines());
     let wide = lines.filter(|(_, line)| is_comment(line) && columns(line) > COLUMNS);
@@ -85,7 +89,12 @@ fn files_are_short_and_comments_narrow() {
             if lines > LINES {
                 wrong.push(format!("{shown}: {lines} lines"));
             }
-            wrong.extend(wide_comments(&text).iter().map(|n| format!("{shown}:{n}")));
+            let marks = if extension(&path) == "rs" { RUST } else { C };
+            wrong.extend(
+                wide_comments(&text, marks)
+                    .iter()
+                    .map(|n| format!("{shown}:{n}")),
+            );
         } else if !generated {
             wrong.extend(wide_prose(&text).iter().map(|n| format!("{shown}:{n}")));
         }
@@ -97,9 +106,12 @@ fn files_are_short_and_comments_narrow() {
 #[test]
 fn what_is_too_wide_is_noticed() {
     let wide = "x ".repeat(60);
-    assert_eq!(wide_comments(&format!("a\n    // {wide}\n")), [2]);
-    assert_eq!(wide_comments(&format!("\tu64 a; /* {wide} */\n")), [1]);
-    assert_eq!(wide_comments(&format!("let a = \"{wide}\";\n")), [0; 0]);
+    assert_eq!(wide_comments(&format!("a\n    // {wide}\n"), RUST), [2]);
+    assert_eq!(wide_comments(&format!("\tu64 a; /* {wide} */\n"), C), [1]);
+    assert_eq!(wide_comments(&format!(" * {wide}\n"), C), [1]);
+    for silent in [format!("let a = \"{wide}\";\n"), format!("* {wide}\n")] {
+        assert_eq!(wide_comments(&silent, RUST), [0; 0]);
+    }
     assert_eq!(wide_prose(&format!("a\n{wide}\n")), [2]);
     let whole = format!(
         "| {wide} |\n# {wide}\n```text\n{wide}\n```\n{}\n",
