@@ -55,7 +55,7 @@ fn put(folder: &Path, kind: &str, text: &str) {
     let folder = folder.join(kind);
     fs::create_dir_all(&folder).expect("a folder is made");
     let name = format!("{:016x}.json", xxh3_64(text.as_bytes()));
-    fs::write(folder.join(name), text).expect("it is written");
+    appear(&folder.join(name), text.as_bytes(), None);
 }
 
 #[test]
@@ -117,7 +117,11 @@ fn what_others_share_is_not_believed() {
     put(&other, "findings", &witness);
     put(&other, "findings", "{\"ctxfuzz\": 1}");
     put(&other, "corpus", "GET / HTTP/1.1");
-    fs::write(other.join("corpus/0123456789abcdef.json"), &witness).expect("it is written");
+    appear(
+        &other.join("corpus/0123456789abcdef.json"),
+        witness.as_bytes(),
+        None,
+    );
     // Other kernels have another folder, which nobody here reads.
     put(
         &share.join("0123456789abcdef/elsewhere-1"),
@@ -142,6 +146,18 @@ fn status(home: &Path) -> Option<Value> {
     serde_json::from_str(&fs::read_to_string(home.join("status")).ok()?).ok()
 }
 
+/// A file appears whole, as campaigns and rsync have it: the campaign under test reads meanwhile.
+fn appear(path: &Path, bytes: &[u8], seconds: Option<u64>) {
+    let unfinished = path.with_file_name(".unfinished");
+    fs::write(&unfinished, bytes).expect("it is written");
+    if let Some(seconds) = seconds {
+        let file = File::open(&unfinished).expect("it is there");
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        file.set_modified(time).expect("it has a time");
+    }
+    fs::rename(&unfinished, path).expect("it is renamed");
+}
+
 /// A folder of another campaign that is full of files: scenarios with old times, some that somebody
 /// else has too, some cut off, some that are none, pipes, links, folders, and files of other
 /// kernels. Nothing is lost, nothing is read twice, and the campaign goes on with its own work.
@@ -163,12 +179,9 @@ fn foreign_files(count: u64) {
         refused += u64::from(seed % 4 != 0);
         match seed % 8 {
             0 | 4 => {
-                fs::write(&path, bytes).expect("it is written");
-                let file = File::open(&path).expect("it is there");
-                let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seed);
-                file.set_modified(time).expect("it has a time");
+                appear(&path, bytes, Some(seed));
                 if seed % 16 == 0 {
-                    fs::write(two.join(name(bytes)), bytes).expect("it is written");
+                    appear(&two.join(name(bytes)), bytes, None);
                 }
                 tried.insert(text);
             }
@@ -201,9 +214,9 @@ fn foreign_files(count: u64) {
     campaign.hear("found ");
     // What was refused is not looked at again, even if it were a scenario now; what is new is.
     let late = ctxfuzz_generators::random_scenario(1).to_json();
-    fs::write(one.join(name(late.as_bytes())), &late).expect("it is written");
+    appear(&one.join(name(late.as_bytes())), late.as_bytes(), None);
     let new = ctxfuzz_generators::random_scenario(count).to_json();
-    fs::write(one.join(name(new.as_bytes())), &new).expect("it is written");
+    appear(&one.join(name(new.as_bytes())), new.as_bytes(), None);
     wait_for("what is new is not tried", || {
         number("shared_tried") > Some(tried.len() as u64)
     });
