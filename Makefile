@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# For people in a hurry: `make fuzz` finds the bug this tool was written for, `make test` checks everything. All else is cargo.
+# For people in a hurry: `make fuzz` finds the bug this tool was written for, `make test` checks
+# everything. All else is cargo.
 
 FUZZ_SECONDS ?= 30
 FUZZ_FLAGS ?=

@@ -62,6 +62,8 @@ pub struct RealLayout {
     pub comm: Option<u64>,
     /// Address of the `task_struct` of the agent's director.
     pub director: u64,
+    /// `paca.__current`, as an address.
+    pub current: u64,
 }
 
 /// Addresses in the model.

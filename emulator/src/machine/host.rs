@@ -37,6 +37,17 @@ pub enum Interruption {
     },
 }
 
+impl Interruption {
+    /// Its vector.
+    pub fn vector(self) -> Vector {
+        match self {
+            Interruption::Asynchronous(vector) => vector,
+            Interruption::Alignment { .. } => Vector::Alignment,
+            Interruption::StoreFault { .. } => Vector::DataStorage,
+        }
+    }
+}
+
 /// What becomes of the timer that a real kernel's director waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimerOrder {

@@ -115,8 +115,9 @@ pub fn written_fpr(word: u32) -> Option<u32> {
     let target = (word >> 21) & 31;
     let extended = (word >> 1) & 0x3ff;
     let writes = match primary(word) {
-        48..=51 => true,                                             // lfs, lfsu, lfd, lfdu
-        31 => matches!(extended, 535 | 567 | 599 | 631 | 855 | 887), // lfsx, lfsux, lfdx, lfdux, lfiwax, lfiwzx
+        48..=51 => true, // lfs, lfsu, lfd, lfdu
+        // lfsx, lfsux, lfdx, lfdux, lfiwax, lfiwzx
+        31 => matches!(extended, 535 | 567 | 599 | 631 | 855 | 887),
         59 => {
             matches!(extended & 31, 18 | 20 | 21 | 22 | 24 | 25 | 26 | 28..=31)
                 || matches!(extended, 846 | 974)

@@ -170,8 +170,7 @@ impl RunHost {
             let what = format!("user code made host call {number}");
             return self.end(GuestEnd::Lost(what));
         };
-        let current = view.load(self.layout.current);
-        self.platform.task_calls(view, task, call, current);
+        self.platform.task_calls(view, task, call);
         self.observe(view, task, call);
         if let Some(event) = self.platform.take_missed(view) {
             self.ledger.not_reached(event);
@@ -406,8 +405,7 @@ impl RunHost {
                     .map_or_else(String::new, |pa| view.memory.read_str(pa));
                 self.end(GuestEnd::Panic(reason))
             }
-            // What the others hand over has been captured.
-            _ => Reply::CONTINUE,
+            other => self.end(GuestEnd::OurFault(format!("nothing serves {other:?}"))),
         }
     }
 }

@@ -42,12 +42,26 @@ fn columns(line: &str) -> usize {
 /// What a line of a comment begins with; a text of Rust may have lists.
 const RUST: &[&str] = &["//", "/*"];
 const C: &[&str] = &["//", "/*", "* "];
+const SCRIPT: &[&str] = &["# "];
+
+fn marks(extension: &str) -> Option<&'static [&'static str]> {
+    match extension {
+        "rs" => Some(RUST),
+        "c" | "h" | "S" => Some(C),
+        // Scripts have no extension.
+        "" | "toml" | "yml" | "config" => Some(SCRIPT),
+        _ => None,
+    }
+}
 
 /// Numbers of the lines of code that are comments, or end in one, and are too wide.
 fn wide_comments(text: &str, marks: &[&str]) -> Vec<usize> {
     let is_comment = |line: &str| {
         let line = line.trim_start();
-        marks.iter().any(|mark| line.starts_with(mark)) || line.contains("; /*")
+        let behind = ["; /*", "; // ", ", // "]
+            .iter()
+            .any(|mark| line.contains(mark));
+        marks.iter().any(|mark| line.starts_with(mark)) || behind
     };
     let lines = (1..).zip(text.lines());
     let wide = lines.filter(|(_, line)| is_comment(line) && columns(line) > COLUMNS);
@@ -75,27 +89,24 @@ fn files_are_short_and_comments_narrow() {
     let mut wrong = Vec::new();
     let mut seen = 0;
     for path in all {
-        let code = ["rs", "c", "h", "S"].contains(&extension(&path));
-        if !code && extension(&path) != "md" {
+        let (marks, page) = (marks(extension(&path)), extension(&path) == "md");
+        // A file without an extension need not be text.
+        let Ok(text) = fs::read_to_string(&path) else {
             continue;
-        }
-        seen += 1;
-        let text = fs::read_to_string(&path).expect("it is text");
+        };
         let shown = path.display();
-        // Tests make these, from what they measure.
-        let generated = text.contains("<!-- Made by ");
-        if code {
-            let lines = text.lines().count();
-            if lines > LINES {
+        let lines = text.lines().count();
+        if let Some(marks) = marks {
+            seen += 1;
+            if marks != SCRIPT && lines > LINES {
                 wrong.push(format!("{shown}: {lines} lines"));
             }
-            let marks = if extension(&path) == "rs" { RUST } else { C };
-            wrong.extend(
-                wide_comments(&text, marks)
-                    .iter()
-                    .map(|n| format!("{shown}:{n}")),
-            );
-        } else if !generated {
+            let wide = wide_comments(&text, marks);
+            wrong.extend(wide.iter().map(|n| format!("{shown}:{n}")));
+        }
+        // Tests make these pages, from what they measure.
+        if page && !text.contains("<!-- Made by ") {
+            seen += 1;
             wrong.extend(wide_prose(&text).iter().map(|n| format!("{shown}:{n}")));
         }
     }
@@ -109,6 +120,8 @@ fn what_is_too_wide_is_noticed() {
     assert_eq!(wide_comments(&format!("a\n    // {wide}\n"), RUST), [2]);
     assert_eq!(wide_comments(&format!("\tu64 a; /* {wide} */\n"), C), [1]);
     assert_eq!(wide_comments(&format!(" * {wide}\n"), C), [1]);
+    assert_eq!(wide_comments(&format!("f(a), // {wide}\n"), RUST), [1]);
+    assert_eq!(wide_comments(&format!("\t# {wide}\n"), SCRIPT), [1]);
     for silent in [format!("let a = \"{wide}\";\n"), format!("* {wide}\n")] {
         assert_eq!(wide_comments(&silent, RUST), [0; 0]);
     }

@@ -5,11 +5,12 @@
 //! and another task that overwrites registers in between. No sequence is written down.
 
 use ctxfuzz_scenario::{
-    Call, ComputeOp, Draw, Event, Facility, FpExceptions, Interrupt, MAX_PLACES, Pending, Ptrace,
-    Register, RegisterValues, Scenario, SetRegset, Stage, Switch, Syscall, TaskStage, Via,
+    Call, ComputeOp, Event, Facility, Interrupt, MAX_PLACES, Pending, Ptrace, Register,
+    RegisterValues, Scenario, SetRegset, Stage, Switch, Syscall, TaskStage, Via,
 };
 use mutatis::{Context, Generate, Rng, Session};
 
+use crate::arguments::{Arguments, Flags};
 use crate::constants::{
     BYTES, COUNTERS, DOUBLEWORDS, FACILITY_SETS, FPSCR, MAX_SET, MAX_STAGE_TASKS, SIGNALS, VRSAVE,
     VSCR,
@@ -298,39 +299,15 @@ pub(crate) fn syscall(rng: &mut Rng) -> Syscall {
     let mut number = below(rng, shares().map(|(_, share, _)| share).sum());
     for (call, share, flags) in shares() {
         match number.checked_sub(share) {
-            None => return call.draw(&mut Arguments { rng, flags }),
+            // Sizes on both sides of what kernels decide by.
+            None => {
+                let (flags, bytes) = (Flags::All(flags), &BYTES[..]);
+                return call.draw(&mut Arguments { rng, flags, bytes });
+            }
             Some(rest) => number = rest,
         }
     }
     Syscall::Getppid
-}
-
-/// Arguments of a call that random scenarios have: values on both sides of what kernels decide by.
-struct Arguments<'a> {
-    rng: &'a mut Rng,
-    flags: bool,
-}
-
-impl Draw for Arguments<'_> {
-    fn flag(&mut self) -> bool {
-        self.flags
-    }
-
-    fn bytes(&mut self) -> u16 {
-        one_of(self.rng, &BYTES)
-    }
-
-    fn signal(&mut self) -> u8 {
-        one_of(self.rng, &SIGNALS)
-    }
-
-    fn facility(&mut self) -> Facility {
-        one_of(self.rng, Facility::ALL)
-    }
-
-    fn fpexc(&mut self) -> FpExceptions {
-        one_of(self.rng, FpExceptions::ALL)
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! mutator. What comes out always passes [`Scenario::validate`], and depends on nothing but what
 //! goes in and the seed.
 
+mod arguments;
 mod constants;
 mod crossover;
 mod generate;

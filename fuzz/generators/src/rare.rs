@@ -4,11 +4,12 @@
 use std::ops::Range;
 
 use ctxfuzz_scenario::{
-    AccessOp, Call, ComputeOp, Draw, Event, Facility, FpExceptions, FrameEdit, Pending, Register,
+    AccessOp, Call, ComputeOp, Event, Facility, FpExceptions, FrameEdit, Pending, Register,
     RegisterValues, Scenario, Syscall, Via,
 };
 use mutatis::{Candidates, Mutate, Result, Rng, Session};
 
+use crate::arguments::{Arguments, Flags};
 use crate::constants::{FPSCR_ENABLED, MAX_EVENTS, SIGNALS};
 use crate::generate::{below, once_in, one_of, pattern, pending, places, random_scenario, switch};
 use crate::mutate::{bound, replace};
@@ -114,37 +115,9 @@ fn numbers() -> impl Iterator<Item = Range<usize>> {
 }
 
 fn rare_call(rng: &mut Rng, call: Call) -> Event {
-    let flags = call.facts().rare_flags;
-    let call = call.draw(&mut Arguments { rng, flags });
+    let (flags, bytes) = (Flags::OnceIn(call.facts().rare_flags), &LARGE[..]);
+    let call = call.draw(&mut Arguments { rng, flags, bytes });
     syscall(rng, call)
-}
-
-/// Arguments of a rare call.
-struct Arguments<'a> {
-    rng: &'a mut Rng,
-    flags: usize,
-}
-
-impl Draw for Arguments<'_> {
-    fn flag(&mut self) -> bool {
-        once_in(self.rng, self.flags)
-    }
-
-    fn bytes(&mut self) -> u16 {
-        one_of(self.rng, &LARGE)
-    }
-
-    fn signal(&mut self) -> u8 {
-        one_of(self.rng, &SIGNALS)
-    }
-
-    fn facility(&mut self) -> Facility {
-        one_of(self.rng, Facility::ALL)
-    }
-
-    fn fpexc(&mut self) -> FpExceptions {
-        one_of(self.rng, FpExceptions::ALL)
-    }
 }
 
 fn syscall(rng: &mut Rng, call: Syscall) -> Event {

@@ -20,64 +20,36 @@ pub(crate) trait Range {
     const WHAT: &'static str;
 }
 
-/// The target of a computation.
-pub(crate) struct RegisterIndex;
+/// Declares ranges: a type a row, with what its integers are called in messages.
+macro_rules! ranges {
+    ($($(#[doc = $doc:tt])+ $range:ident: $number:ty = $min:literal => $max:expr, $what:literal;)+) => {
+        $(
+            $(#[doc = $doc])+
+            pub(crate) struct $range;
 
-impl Range for RegisterIndex {
-    type Number = u8;
-    const MIN: u64 = 0;
-    const MAX: u64 = 31;
-    const WHAT: &'static str = "a register index";
+            impl Range for $range {
+                type Number = $number;
+                const MIN: u64 = $min;
+                const MAX: u64 = $max;
+                const WHAT: &'static str = $what;
+            }
+        )+
+    };
 }
 
-/// The register of a load or store.
-pub(crate) struct VsrIndex;
-
-impl Range for VsrIndex {
-    type Number = u8;
-    const MIN: u64 = 0;
-    const MAX: u64 = 63;
-    const WHAT: &'static str = "a register index";
-}
-
-/// The size of a read or write.
-pub(crate) struct Bytes;
-
-impl Range for Bytes {
-    type Number = u16;
-    const MIN: u64 = 1;
-    const MAX: u64 = 8192;
-    const WHAT: &'static str = "a number of bytes";
-}
-
-/// The size of the part of a register set that is written.
-pub(crate) struct RegsetBytes;
-
-impl Range for RegsetBytes {
-    type Number = u16;
-    const MIN: u64 = 8;
-    const MAX: u64 = 544;
-    const WHAT: &'static str = "a number of bytes";
-}
-
-/// How late pending work comes.
-pub(crate) struct Places;
-
-impl Range for Places {
-    type Number = u16;
-    const MIN: u64 = 0;
-    const MAX: u64 = MAX_PLACES as u64;
-    const WHAT: &'static str = "a number of places";
-}
-
-/// A reload counter.
-pub(crate) struct Counter;
-
-impl Range for Counter {
-    type Number = u8;
-    const MIN: u64 = 0;
-    const MAX: u64 = 255;
-    const WHAT: &'static str = "a reload counter";
+ranges! {
+    /// The target of a computation.
+    RegisterIndex: u8 = 0 => 31, "a register index";
+    /// The register of a load or store.
+    VsrIndex: u8 = 0 => 63, "a register index";
+    /// The size of a read or write.
+    Bytes: u16 = 1 => 8192, "a number of bytes";
+    /// The size of the part of a register set that is written.
+    RegsetBytes: u16 = 8 => 544, "a number of bytes";
+    /// How late pending work comes.
+    Places: u16 = 0 => MAX_PLACES as u64, "a number of places";
+    /// A reload counter.
+    Counter: u8 = 0 => 255, "a reload counter";
 }
 
 /// An integer of the range `R` in JSON: reads it, and stands for it in the Schema.

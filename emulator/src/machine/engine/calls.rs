@@ -128,13 +128,10 @@ fn set_timer<H: Host>(uc: &mut Engine<'_, H>, timer: TimerOrder, interrupt: Opti
     let Some(pseries) = &mut uc.get_data_mut().pseries else {
         return;
     };
-    match timer {
-        TimerOrder::Keep => {}
-        TimerOrder::Set(timer) => pseries.set_timer(timer),
-        TimerOrder::Expire => pseries.expire(match interrupt {
-            Some(Interruption::Asynchronous(vector)) => vector,
-            _ => Vector::DataStorage,
-        }),
+    match (timer, interrupt) {
+        (TimerOrder::Keep, _) | (TimerOrder::Expire, None) => {}
+        (TimerOrder::Set(timer), _) => pseries.set_timer(timer),
+        (TimerOrder::Expire, Some(interrupt)) => pseries.expire(interrupt.vector()),
     }
 }
 

@@ -79,9 +79,9 @@ pub trait Platform {
     /// The value of VRSAVE that a run may start with: `own` is the snapshot's, `seed` any other.
     fn first_vrsave(&self, own: u64, seed: u64) -> u32;
 
-    /// `task`, whose `task_struct` is at `current`, makes a host call.
-    fn task_calls(&mut self, view: &View<'_>, task: u8, call: UserCall, current: u64) {
-        let _ = (view, task, call, current);
+    /// `task`, which runs, makes a host call.
+    fn task_calls(&mut self, view: &View<'_>, task: u8, call: UserCall) {
+        let _ = (view, task, call);
     }
 
     /// `task` is about to make the task with the index `child`.

@@ -1,7 +1,5 @@
 //! A real kernel: its agent's director does what other CPUs and devices do (`agent`).
 
-use std::collections::BTreeMap;
-
 use ctxfuzz_scenario::event::Pending;
 use ctxfuzz_scenario::scenario::Scenario;
 
@@ -63,7 +61,8 @@ impl Platform for Real {
         own as u32
     }
 
-    fn task_calls(&mut self, view: &View<'_>, task: u8, call: UserCall, current: u64) {
+    fn task_calls(&mut self, view: &View<'_>, task: u8, call: UserCall) {
+        let current = view.load(self.layout.current);
         self.agent.task_calls(view, task, call, current);
     }
 
@@ -128,10 +127,7 @@ impl Platform for Real {
         if sample.who == self.layout.director {
             return "director".to_owned();
         }
-        let tasks = self.agent.tasks().into_iter();
-        let tasks: BTreeMap<u64, Option<u8>> =
-            tasks.map(|known| (known.address, known.task)).collect();
-        let task = tasks.get(&sample.who).copied().flatten();
+        let task = self.agent.task_at(sample.who);
         let comm = self.layout.comm.map(|_| comm(&sample.detail));
         match (task, comm) {
             // The memory of one that has ended may be another's.

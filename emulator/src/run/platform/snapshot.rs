@@ -148,6 +148,7 @@ fn real_layout(snapshot: &Snapshot, layout: &Layout) -> RealLayout {
     RealLayout {
         comm: offsets::comm(&first),
         director: doubleword(snapshot, layout.current),
+        current: layout.current,
     }
 }
 

@@ -18,6 +18,8 @@ use crate::corpus::refused;
 
 /// Whoever has this file has made the folder.
 const OWNER: &str = ".owner";
+/// New folders that others may take first. Where locks never work there must be an end.
+const ATTEMPTS: u32 = 64;
 
 /// A campaign's own folder, as long as this lives.
 #[derive(Debug)]
@@ -40,7 +42,8 @@ impl Own {
 /// A folder of this host that no campaign has, or a new one.
 fn find(all: &Path) -> io::Result<Own> {
     fs::create_dir_all(all)?;
-    loop {
+    let mut last = Err(io::ErrorKind::WouldBlock.into());
+    for _ in 0..ATTEMPTS {
         let entries = fs::read_dir(all)?.flatten();
         let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&host()));
         let mut folders: Vec<PathBuf> = ours.map(|entry| entry.path()).collect();
@@ -48,12 +51,15 @@ fn find(all: &Path) -> io::Result<Own> {
         if let Some(own) = folders.into_iter().find_map(|path| take(path).ok()) {
             return Ok(own);
         }
-        match make(all) {
-            // A campaign that was started at the same moment has found the new folder, and has it.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            made => return made,
+        last = make(all);
+        // A campaign that was started at the same moment may have found the new folder, and have
+        // it.
+        let taken = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        if !last.as_ref().is_err_and(taken) {
+            break;
         }
     }
+    last
 }
 
 fn make(all: &Path) -> io::Result<Own> {
