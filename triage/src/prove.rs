@@ -109,7 +109,7 @@ fn answer(effect: Option<Effect>, outcome: &Outcome) -> (Answer, String) {
     let effects = &outcome.effects;
     let cannot = effects.not_applicable.first();
     if let Some(cannot) = cannot.filter(|part| effect.is_none_or(|effect| effect == part.effect)) {
-        return (Answer::NotApplicable, cannot.what.to_owned());
+        return (Answer::NotApplicable, cannot.what.to_string());
     }
     if let Some(missing) = effects.did_not_happen.first() {
         return (Answer::DidNotHappen, missing.sign.to_owned());
@@ -181,7 +181,7 @@ mod tests {
         let cannot = NotApplicable {
             event: 0,
             effect: Effect::Signal,
-            what: "a reason",
+            what: "a reason".into(),
         };
         let beside = Effects {
             not_applicable: vec![cannot],

@@ -26,7 +26,9 @@ void do_page_fault(struct pt_regs *regs)
 	local_irq_enable();
 	smp_ipi_demux();
 	preempt_schedule_irq();
+	irq_point();
 	do_cow_fault();
+	irq_point();
 	local_irq_disable();
 }
 

@@ -76,10 +76,13 @@ static void ipi_demux_for(struct task_struct *tsk)
 }
 
 /// Linux's smp_ipi_demux: find out what is wanted and do it. Linux is told by IPI messages; here
-/// remote_work is read and cleared.
+/// remote_work is read and cleared. What is to come later comes at an irq_point.
 void smp_ipi_demux(void)
 {
-	ipi_demux_for(current);
+	late_for = current;
+	softirq_after = remote_work.after;
+	if (!remote_work.after)
+		ipi_demux_for(current);
 }
 
 /// As smp_ipi_demux, of an interrupt that was masked when it came.

@@ -5,6 +5,7 @@
 //! (the emulator's `run::effects`). Not responsible for what a lack means either: that is an
 //! oracle's business.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -53,7 +54,7 @@ pub struct NotApplicable {
     /// The effect that the event would have had.
     pub effect: Effect,
     /// What cannot be done, and why.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
 }
 
 impl fmt::Display for NotApplicable {

@@ -243,6 +243,7 @@ fn pending(u: &mut Unstructured<'_>) -> Pending {
         ptrace: None,
         softirq: below(u, 8) == 7,
         after: 0,
+        at: None,
     }
 }
 

@@ -121,10 +121,11 @@ fn then(pending: &Pending) -> String {
             Some(set) => format!("a tracer that writes {}", written(&set)),
         });
     }
-    let late = match pending.after {
-        0 => String::new(),
-        1 => " after 1 place in the kernel".to_owned(),
-        after => format!(" after {after} places in the kernel"),
+    let late = match (pending.at, pending.after) {
+        (Some(point), _) => format!(" {point}"),
+        (None, 0) => String::new(),
+        (None, 1) => " after 1 place in the kernel".to_owned(),
+        (None, after) => format!(" after {after} places in the kernel"),
     };
     match parts.as_slice() {
         [] => String::new(),
@@ -148,6 +149,7 @@ mod tests {
             signal: Some(10),
             ptrace: None,
             after: 0,
+            at: None,
         };
         let cases = [
             (Event::Set([(Register::F(0), 0x41)].into()), "set f0 = 0x41"),
@@ -205,6 +207,7 @@ mod tests {
                     pending: Pending {
                         switch: Some(Switch::Any),
                         after: 3,
+                        at: None,
                         ..Pending::NONE
                     },
                 },

@@ -19,6 +19,7 @@ use crate::json::number::U64;
 use crate::json::object;
 use crate::json::optional::{self, SignalNumber};
 use crate::json::syscall::CheckedSyscall;
+use crate::point::PreemptionPoint;
 use crate::ptrace::Ptrace;
 use crate::register::Register;
 
@@ -159,9 +160,11 @@ impl Event {
         }
         if pending.ptrace.is_some() {
             pending.switch = None;
-            pending.after = 0;
         }
-        if pending.at_once().is_none() {
+        if pending.ptrace.is_some() || pending.at_once().is_none() {
+            *pending = pending.at_once();
+        }
+        if pending.at.is_some() {
             pending.after = 0;
         }
     }
@@ -327,6 +330,15 @@ pub struct Pending {
     )]
     #[schemars(with = "Bounded<Places>")]
     pub after: u16,
+    /// The same by name, so that it means the same in every build: the interrupt comes in this
+    /// function of the kernel. Goes with interrupts too. Not beside `after`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "object::present"
+    )]
+    #[schemars(with = "PreemptionPoint")]
+    pub at: Option<PreemptionPoint>,
 }
 
 /// Most places that pending work can be late by.
@@ -345,6 +357,7 @@ impl Pending {
         ptrace: None,
         softirq: false,
         after: 0,
+        at: None,
     };
 
     /// Whether nothing is pending.
@@ -352,9 +365,19 @@ impl Pending {
         *self == Pending::NONE
     }
 
-    /// The same work without [`Pending::after`], or nothing at all if there is no work.
+    /// The same work without [`Pending::after`] and [`Pending::at`], or nothing at all if there is
+    /// no work.
     pub fn at_once(&self) -> Pending {
-        Pending { after: 0, ..*self }
+        Pending {
+            after: 0,
+            at: None,
+            ..*self
+        }
+    }
+
+    /// Whether it comes late: in the middle of what the kernel does.
+    pub fn is_late(&self) -> bool {
+        self.after != 0 || self.at.is_some()
     }
 }
 

@@ -13,6 +13,7 @@ pub mod facility;
 mod json;
 pub mod load;
 pub mod place;
+pub mod point;
 pub mod ptrace;
 pub mod register;
 pub mod scenario;
@@ -31,6 +32,7 @@ pub use event::{
 };
 pub use facility::Facility;
 pub use json::names::UnknownName;
+pub use point::{Depth, FunctionName, PreemptionPoint};
 pub use ptrace::{Ptrace, SetRegset};
 pub use register::Register;
 pub use scenario::{

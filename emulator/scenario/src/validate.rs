@@ -5,6 +5,7 @@ use crate::error::ScenarioError;
 use crate::event::{Event, MAX_PLACES, Pending, RegisterValues, Switch, Syscall};
 use crate::facility::Facility;
 use crate::json::names::listed;
+use crate::point::{Depth, MAX_CALL, PreemptionPoint};
 use crate::ptrace::SetRegset;
 use crate::register::Register;
 use crate::scenario::{
@@ -202,7 +203,7 @@ fn check_event(event: &Event, field: &str) -> Result<(), ScenarioError> {
             if pending.after != 0 {
                 return wrong(
                     format!("{field}.after"),
-                    "what is pending at an interrupt comes with it: expected no `after`, which goes with system calls and accesses",
+                    "what is pending at an interrupt comes with it: expected no `after`, which goes with system calls and accesses, or `at` instead",
                 );
             }
             check_pending(pending, &field)?;
@@ -244,7 +245,7 @@ fn check_pending(pending: &Pending, field: &str) -> Result<(), ScenarioError> {
     if let Some(signal) = pending.signal {
         check_signal(signal, &format!("{field}.signal"))?;
     }
-    check_after(pending, &format!("{field}.after"))?;
+    check_late(pending, field)?;
     match pending.switch {
         // Children count on from the stage's tasks, so any index below the limit can come to exist.
         Some(Switch::To(task)) if usize::from(task) >= MAX_TASKS => wrong(
@@ -271,10 +272,10 @@ fn check_ptrace(event: &Event, pending: &Pending, field: &str) -> Result<(), Sce
             ),
         );
     }
-    if pending.switch.is_some() || pending.after != 0 {
+    if pending.switch.is_some() || pending.is_late() {
         return wrong(
             field,
-            "the task stops at once, and whoever is next runs: expected neither `switch` nor `after` beside it",
+            "the task stops at once, and whoever is next runs: expected none of `switch`, `after` and `at` beside it",
         );
     }
     let Some(set) = ptrace.set else {
@@ -297,12 +298,39 @@ fn check_ptrace(event: &Event, pending: &Pending, field: &str) -> Result<(), Sce
     Ok(())
 }
 
-fn check_after(pending: &Pending, field: &str) -> Result<(), ScenarioError> {
+fn check_late(pending: &Pending, field: &str) -> Result<(), ScenarioError> {
+    let word = match pending.at {
+        Some(_) => "at",
+        None => "after",
+    };
+    let field = format!("{field}.{word}");
     if pending.after > MAX_PLACES {
         let message = format!("{} places: expected 0 to {MAX_PLACES}", pending.after);
         return wrong(field, message);
     }
-    if pending.after != 0 && pending.at_once().is_none() {
+    if pending
+        .at
+        .is_some_and(|point| !(1..=MAX_CALL).contains(&point.call))
+    {
+        return wrong(field, format!("no such call: expected 1 to {MAX_CALL}"));
+    }
+    let too_deep = |point: PreemptionPoint| match point.into {
+        Depth::Points(points) => points > MAX_PLACES,
+        Depth::Percent(percent) => !(1..100).contains(&percent),
+    };
+    if pending.at.is_some_and(too_deep) {
+        return wrong(
+            field,
+            format!("no such depth: expected 0 to {MAX_PLACES} preemption points, or 1% to 99%"),
+        );
+    }
+    if pending.at.is_some() && pending.after != 0 {
+        return wrong(
+            field,
+            "the work comes once: expected `after` or `at`, not both",
+        );
+    }
+    if pending.is_late() && pending.at_once().is_none() {
         return wrong(
             field,
             "nothing is pending that could be late: expected `io_worker`, `softirq`, `switch` or `signal` beside it",

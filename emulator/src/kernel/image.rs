@@ -73,6 +73,8 @@ pub struct ModelLayout {
     pub stage: u64,
     /// `remote_work`.
     pub remote_work: u64,
+    /// `softirq_after`, how many preemption points a softirq has to pass.
+    pub softirq_after: u64,
     /// Writable memory that is put back before each run: start and size.
     pub data: (u64, u64),
     /// Kernel stacks: start and size.
@@ -331,6 +333,7 @@ impl ModelLayout {
         Ok(ModelLayout {
             stage: get("stage")?,
             remote_work: get("remote_work")?,
+            softirq_after: get("softirq_after")?,
             data,
             stacks: range("__stacks_start", "__stacks_end")?,
             task_pool: get("task_pool")?,

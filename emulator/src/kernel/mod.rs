@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod code;
 pub mod defects;
+pub mod functions;
 pub mod image;
 pub mod lines;
 pub mod name;

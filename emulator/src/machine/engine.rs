@@ -4,6 +4,7 @@
 //! here and in the modules below: `interrupts` turns exceptions into deliveries and stops, `calls`
 //! serves host calls, `paging` translates for a real kernel.
 
+mod blocks;
 mod calls;
 mod ground;
 mod interrupts;
@@ -18,8 +19,9 @@ use unicorn_engine::{
 };
 
 use super::Block;
-use super::address::{AddressMap, KERNEL};
+use super::address::AddressMap;
 use super::coverage::{EdgeMap, MODEL_MAP, REAL_MAP};
+use super::entry::Awaited;
 use super::errata::{self, Trampolines};
 use super::hang::Probe;
 use super::instruction::HOST_CALL;
@@ -29,11 +31,10 @@ use super::pseries::Pseries;
 use super::registers::Registers;
 use super::samples::Samples;
 use super::state::{SavedState, StateLayout};
-use super::{Guest, Host, MachineError, Options, Program, Stop};
+use super::{Guest, Host, MachineError, Options, Program, Stop, Vector};
 use crate::arch::Endian;
 use crate::arch::msr;
 
-use self::calls::with_host;
 pub(super) use self::ground::{Ground, Grounded, Identity};
 pub(super) use self::interrupts::resume;
 use self::paging::{Fault, translate};
@@ -82,6 +83,8 @@ pub(super) struct Inner<H> {
     scratch: Option<SavedState>,
     /// What surrounds a real kernel's processor.
     pseries: Option<Pseries>,
+    /// The call of a function of the kernel that is waited for.
+    awaited: Option<Awaited>,
     /// The access that made the emulation stop.
     fault: Option<Fault>,
     /// Where the emulation was stopped to take a timer interrupt.
@@ -152,6 +155,7 @@ impl<H: Host> Inner<H> {
             staging: false,
             scratch: None,
             pseries,
+            awaited: None,
             fault: None,
             interrupted_at: None,
             translations_changed: false,
@@ -183,6 +187,7 @@ impl<H: Host> Inner<H> {
         self.staging = false;
         self.fault = None;
         self.interrupted_at = None;
+        self.awaited = None;
         let page = self.own_page;
         if let Some(pseries) = &mut self.pseries {
             pseries.reset();
@@ -217,6 +222,16 @@ impl<H: Host> Inner<H> {
     /// been put back.
     pub(super) fn translations_changed(&mut self) -> bool {
         std::mem::take(&mut self.translations_changed)
+    }
+
+    /// User code enters the kernel.
+    fn enters(&mut self, vector: Vector) {
+        if let Some(pseries) = &mut self.pseries {
+            pseries.enters(vector);
+        }
+        if let Some(awaited) = &mut self.awaited {
+            awaited.enters(vector);
+        }
     }
 
     fn trampolines(&self, pc: u64) -> &Trampolines {
@@ -298,14 +313,14 @@ pub(super) fn start<H: Host>(
     uc.add_intr_hook(|uc, number| interrupts::on_exception(uc, number))
         .map_err(failed("add the exception hook"))?;
     if real {
-        uc.add_block_hook(1, 0, on_real_block)
+        uc.add_block_hook(1, 0, blocks::on_real_block)
     } else {
-        uc.add_block_hook(1, 0, on_block)
+        uc.add_block_hook(1, 0, blocks::on_block)
     }
     .map_err(failed("add the block hook"))?;
     calls::watch(&mut uc, watched)?;
     if trace {
-        uc.add_code_hook(1, 0, |uc, pc, _| on_instruction(uc, pc))
+        uc.add_code_hook(1, 0, |uc, pc, _| blocks::on_instruction(uc, pc))
             .map_err(failed("add the instruction hook"))?;
         uc.add_mem_hook(HookType::MEM_WRITE, 1, 0, |uc, _, address, size, _| {
             if let Some(host) = uc.get_data_mut().host.as_mut() {
@@ -417,81 +432,4 @@ fn set<H: Host>(uc: &mut Engine<'_, H>, register: impl Into<i32>, value: u64) {
 fn stop<H: Host>(uc: &mut Engine<'_, H>, why: Stop) {
     uc.get_data_mut().stop.get_or_insert(why);
     let _ = uc.emu_stop();
-}
-
-fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64, size: u32) {
-    let inner = uc.get_data_mut();
-    inner.blocks += 1;
-    if pc >= KERNEL {
-        inner.coverage.enter(pc);
-        if inner.options.collect_blocks {
-            *inner.kernel_blocks.entry((pc, size)).or_default() += 1;
-        }
-    }
-    if inner.blocks >= inner.samples.next {
-        look(uc, pc);
-    }
-}
-
-/// What there is to do at few blocks: to note where the run is, or to end it.
-#[cold]
-fn look<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
-    let inner = uc.get_data_mut();
-    if inner.blocks >= inner.options.budget {
-        return over_budget(uc, pc);
-    }
-    let (block, site) = (inner.blocks, inner.site(pc));
-    inner.samples.take(block, site, &inner.memory, &inner.map);
-}
-
-/// As [`on_block`], with time going on and timers expiring. Some hundred million of these are a
-/// campaign's minute: it does nothing that can wait.
-fn on_real_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64, size: u32) {
-    on_block(uc, pc, size);
-    let inner = uc.get_data_mut();
-    let blocks = inner.blocks;
-    let Some(pseries) = &mut inner.pseries else {
-        return;
-    };
-    let pending = pseries.timer_pending();
-    if Pseries::refreshes(blocks) {
-        pseries.show_time(&inner.memory, inner.own_page, blocks);
-    }
-    if pending && inner.stop.is_none() && inner.interrupted_at.is_none() {
-        interrupts::take_timer(uc, pc);
-    }
-}
-
-/// Out of budget: goes on a little longer to see whether the machine's state recurs.
-fn over_budget<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
-    let mut probe = uc.get_data_mut().probe.take();
-    let memory = uc.get_data().memory.clone();
-    let verdict = probe
-        .get_or_insert_with(Probe::default)
-        .block(uc, &memory, pc);
-    uc.get_data_mut().probe = probe;
-    if let Some(recurs) = verdict {
-        stop(uc, if recurs { Stop::Hang } else { Stop::Budget });
-    }
-}
-
-fn on_instruction<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
-    let inner = uc.get_data();
-    let trampolines = inner.trampolines(pc);
-    let (pc, word) = match trampolines.site_of(pc) {
-        // Only the replaced instruction itself counts, once; the rest of a trampoline is not the
-        // guest's.
-        Some(_) if !trampolines.runs_original(pc) => return,
-        Some((site, word)) => (site, word),
-        None if trampolines.branches_away(pc) => return,
-        None => match trampolines.original_word(pc) {
-            Some(word) => (pc, word),
-            None => (pc, inner.word(pc)),
-        },
-    };
-    if word == HOST_CALL || inner.map.own().stubs.physical(pc).is_some() {
-        return;
-    }
-    let msr = read(uc, RegisterPPC::MSR);
-    with_host(uc, pc, word, msr, |host, view| host.instruction(view));
 }

@@ -1,10 +1,11 @@
 //! The host's side of a machine: what it is told, and what it answers.
 
+use super::entry::Arrival;
 use super::pseries::Timer;
 use super::{Vector, View};
 
 /// What a host call is answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The guest goes on.
     Resume {
@@ -49,7 +50,7 @@ impl Interruption {
 }
 
 /// What becomes of the timer that a real kernel's director waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimerOrder {
     /// It stays as it is.
     Keep,
@@ -98,6 +99,17 @@ impl Reply {
         Self::take(Interruption::StoreFault { address }, timer)
     }
 
+    /// This reply, with the timer set.
+    pub fn with_timer(self, timer: Timer) -> Self {
+        match self {
+            Reply::Resume { interrupt, .. } => Reply::Resume {
+                interrupt,
+                timer: TimerOrder::Set(Some(timer)),
+            },
+            Reply::Stop => Reply::Stop,
+        }
+    }
+
     fn take(interrupt: Interruption, timer: TimerOrder) -> Self {
         Reply::Resume {
             interrupt: Some(interrupt),
@@ -115,6 +127,12 @@ pub trait Host: 'static {
     /// which.
     fn executed(&mut self, view: &View<'_>, index: usize) {
         let _ = (view, index);
+    }
+
+    /// The function of the kernel begins that was waited for ([`Timer::InFunction`]); not on a real
+    /// kernel, whose machine counts on by itself.
+    fn function_begins(&mut self, view: &View<'_>, arrival: Arrival) {
+        let _ = (view, arrival);
     }
 
     /// An exception is delivered; `at` is what SRR0 (for `scv`, LR) becomes.

@@ -9,6 +9,7 @@ pub mod address;
 pub mod conformance;
 pub mod coverage;
 mod engine;
+pub mod entry;
 mod errata;
 mod exception;
 mod hang;

@@ -7,6 +7,7 @@
 
 mod hcall;
 
+use super::entry::{Arrival, FunctionEntry};
 use super::exception::Vector;
 use super::instruction::TIME_BASE;
 use super::memory::Memory;
@@ -33,7 +34,7 @@ const TIME_BASE_SPR: u16 = 268;
 const REFRESH: u64 = 16;
 
 /// When the decrementer interrupt is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Timer {
     /// At the first instruction with MSR\[EE\] set.
     Soon,
@@ -46,6 +47,14 @@ pub enum Timer {
         after: u16,
         /// The event of the scenario whose work it is.
         event: u16,
+    },
+    /// The same, counted from the begin of a function on. (On the model, which has no decrementer,
+    /// the host is told when it begins.)
+    InFunction {
+        /// The call of the function.
+        entry: FunctionEntry,
+        /// What comes then.
+        arrival: Arrival,
     },
 }
 
@@ -119,11 +128,26 @@ impl Pseries {
     }
 
     pub(super) fn set_timer(&mut self, timer: Option<Timer>) {
-        self.timer = timer;
         self.requested = false;
-        if timer.is_some() {
+        // An interrupt that is on its way to the function must not be the one that is waited for.
+        if !matches!(timer, None | Some(Timer::InFunction { .. })) {
             self.time += LEAP;
         }
+        self.timer = timer;
+    }
+
+    /// User code enters the kernel by an interrupt at the host's wish.
+    pub(super) fn is_interrupted(&mut self) {
+        self.requested = true;
+    }
+
+    /// The function begins that was waited for.
+    pub(super) fn function_begins(&mut self, arrival: Arrival) {
+        self.set_timer(Some(Timer::InKernel {
+            after: arrival.into,
+            event: arrival.event,
+        }));
+        self.requested = true;
     }
 
     /// User code enters the kernel.
@@ -138,25 +162,37 @@ impl Pseries {
     /// Whether the decrementer interrupt is due at an instruction with MSR\[EE\] set.
     pub(super) fn due(&mut self, user: bool) -> bool {
         let due = match &mut self.timer {
+            None => false,
             Some(Timer::Soon) => true,
-            Some(Timer::InKernel { event, .. }) if user || !self.requested => {
-                let missed = user && self.requested;
-                if missed {
-                    self.unreached.push(*event);
-                }
-                missed
-            }
+            Some(_) if user && self.requested => self.is_missed(),
+            Some(Timer::InFunction { .. }) => false,
+            Some(Timer::InKernel { .. }) if !self.requested => false,
             Some(Timer::InKernel { after, .. }) => {
                 let now = *after == 0;
                 *after = after.saturating_sub(1);
                 now
             }
-            None => false,
         };
         if due {
             self.timer = None;
         }
         due
+    }
+
+    /// The kernel has returned to user mode, and the timer is still to expire: it does now.
+    fn is_missed(&mut self) -> bool {
+        match self.timer {
+            Some(Timer::InKernel { event, .. }) => self.unreached.push(event),
+            Some(Timer::InFunction {
+                arrival: Arrival { event, .. },
+                ..
+            }) => {
+                self.unreached.push(event);
+                self.time += LEAP;
+            }
+            Some(Timer::Soon) | None => {}
+        }
+        true
     }
 
     /// Events whose timer expired later than it was to. Told once.

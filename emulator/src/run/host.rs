@@ -27,6 +27,7 @@ use super::user::{Compiled, Operation};
 use super::{images, ptrace, user};
 use crate::kernel::image::Layout;
 use crate::kernel::watched::WATCHED;
+use crate::machine::entry::Arrival;
 use crate::machine::{Host, Reply, Vector, View};
 
 pub use end::GuestEnd;
@@ -436,6 +437,10 @@ impl Host for RunHost {
         let task = self.platform.task_at(view, view.load(self.layout.current));
         self.ledger
             .executed(WATCHED[index].0, task, self.outcome.log.len());
+    }
+
+    fn function_begins(&mut self, view: &View<'_>, arrival: Arrival) {
+        self.platform.function_begins(view, arrival);
     }
 
     fn exception(&mut self, vector: Vector, at: u64) {

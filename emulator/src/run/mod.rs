@@ -30,6 +30,7 @@ use self::platform::{Imitation, Model};
 use self::user::Compiled;
 use crate::arch::{Endian, RegisterFile};
 use crate::kernel::code::CodeError;
+use crate::kernel::functions::Functions;
 use crate::kernel::image::{self, ImageError, KernelImage, Layout, ModelLayout};
 use crate::kernel::name::KernelName;
 use crate::kernel::snapshot::{Snapshot, SnapshotError};
@@ -117,10 +118,13 @@ impl Runner {
         let image = KernelImage::load(name, endian)?;
         let host = RunHost::new(
             image.layout.clone(),
-            Box::new(Model::new(image.model.clone())),
+            Box::new(Model::new(
+                image.model.clone(),
+                Functions::new(name, endian),
+            )),
         );
         let mut machine = Machine::new(&image.program, options, host)?;
-        let model = Model::started(image.model, machine.memory());
+        let model = Model::started(image.model, Functions::new(name, endian), machine.memory());
         machine.tell_who(spent::who(&image.layout, &model));
         machine.host().platform = Box::new(model);
         Ok(Runner {

@@ -248,6 +248,7 @@ pub(crate) fn pending(rng: &mut Rng, tasks: usize) -> Pending {
         ptrace: None,
         softirq: false,
         after: 0,
+        at: None,
     }
 }
 

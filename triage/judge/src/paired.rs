@@ -77,7 +77,7 @@ mod tests {
         outcome.effects.not_applicable = vec![NotApplicable {
             event: 0,
             effect: Effect::IoWorker,
-            what: "no io_uring",
+            what: "no io_uring".into(),
         }];
         outcome
     }

@@ -132,7 +132,7 @@ impl EffectsReport {
         let not_applicable = effects.not_applicable.iter().map(|part| EffectReport {
             event: Some(part.event),
             effect: part.effect,
-            reason: part.what.to_owned(),
+            reason: part.what.to_string(),
         });
         let cannot = |need: &&Effect| effects.not_applicable.iter().any(|p| p.effect == **need);
         let needs = scenario.needs.iter().filter(cannot);
@@ -220,7 +220,7 @@ mod tests {
             not_applicable: vec![NotApplicable {
                 event: 0,
                 effect: Effect::IoWorker,
-                what: "no io_uring",
+                what: "no io_uring".into(),
             }],
             completed: true,
             ..Effects::default()

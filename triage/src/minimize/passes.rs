@@ -6,6 +6,7 @@ use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
     ComputeOp, Event, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
+use ctxfuzz_scenario::point::PreemptionPoint;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
 
@@ -92,7 +93,7 @@ fn drop_rings(scenario: &Scenario) -> Vec<Scenario> {
 }
 
 fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
-    const PARTS: [fn(&mut Pending); 12] = [
+    const PARTS: [fn(&mut Pending); 15] = [
         |pending| *pending = Pending::default(),
         |pending| pending.ptrace = None,
         |pending| {
@@ -110,9 +111,16 @@ fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
         |pending| pending.io_worker = false,
         |pending| pending.softirq = false,
         |pending| pending.switch = pending.switch.map(|_| Switch::Any),
-        |pending| pending.after = 0,
+        |pending| *pending = pending.at_once(),
         |pending| pending.after /= 2,
         |pending| pending.after = pending.after.saturating_sub(1),
+        |pending| pending.at = pending.at.map(|at| PreemptionPoint { call: 1, ..at }),
+        |pending| pending.at = pending.at.map(|at| at.nearer(at.into.points() / 2)),
+        |pending| {
+            pending.at = pending
+                .at
+                .map(|at| at.nearer(at.into.points().saturating_sub(1)))
+        },
     ];
     let places = (0..scenario.events.len()).flat_map(|event| PARTS.map(|part| (event, part)));
     let mut candidates = each(scenario, places, |candidate, (event, part)| {

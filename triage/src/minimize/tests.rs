@@ -42,6 +42,7 @@ fn any_pending() -> impl Strategy<Value = Pending> {
         ptrace: None,
         softirq: false,
         after: 0,
+        at: None,
     })
 }
 
@@ -197,6 +198,7 @@ fn leaves_only_what_the_seed_bug_needs() {
             ptrace: None,
             softirq: false,
             after: 0,
+            at: None,
         },
     };
     let call = Event::Syscall {

@@ -100,6 +100,10 @@ impl Weight {
             Some(Switch::Any) | None => 0,
         };
         self.detail += u64::from(pending.signal.unwrap_or(0)) + u64::from(pending.after);
+        // By name is shorter than by a number that only one build has.
+        self.detail += pending
+            .at
+            .map_or(0, |at| u64::from(at.call) + u64::from(at.into.points()));
     }
 }
 

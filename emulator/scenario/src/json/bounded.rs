@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 
 use crate::event::MAX_PLACES;
+use crate::point::MAX_CALL;
 
 /// A range of integers.
 pub(crate) trait Range {
@@ -48,6 +49,8 @@ ranges! {
     RegsetBytes: u16 = 8 => 544, "a number of bytes";
     /// How late pending work comes.
     Places: u16 = 0 => MAX_PLACES as u64, "a number of places";
+    /// Which call of a function.
+    CallNumber: u16 = 1 => MAX_CALL as u64, "a number of a call";
     /// A reload counter.
     Counter: u8 = 0 => 255, "a reload counter";
 }

@@ -66,6 +66,7 @@ fn the_example_of_the_format_reads() {
                     ptrace: None,
                     softirq: false,
                     after: 0,
+                    at: None,
                 },
             },
             Event::Syscall {
@@ -177,7 +178,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"sinal": 10}}}"#,
-            "events[0].interrupt.pending: unknown field `sinal`, expected one of `io_worker`, `switch`, `signal`, `ptrace`, `softirq`, `after`".into(),
+            "events[0].interrupt.pending: unknown field `sinal`, expected one of `io_worker`, `switch`, `signal`, `ptrace`, `softirq`, `after`, `at`".into(),
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"signal": 9}}}"#,
@@ -193,11 +194,31 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"signal": 10, "after": 1}}}"#,
-            "events[0].interrupt.pending.after: what is pending at an interrupt comes with it: expected no `after`, which goes with system calls and accesses".into(),
+            "events[0].interrupt.pending.after: what is pending at an interrupt comes with it: expected no `after`, which goes with system calls and accesses, or `at` instead".into(),
         ),
         (
             r#"{"syscall": {"call": "fork", "pending": {"switch": 1, "after": 4096}}}"#,
             "events[0].syscall.pending.after: invalid value: integer `4096`, expected a number of places from 0 to 4095".into(),
+        ),
+        (
+            r#"{"syscall": {"call": "fork", "pending": {"switch": 1, "at": {"function": "copy_thread", "call": 0}}}}"#,
+            "events[0].syscall.pending.at.call: invalid value: integer `0`, expected a number of a call from 1 to 1000".into(),
+        ),
+        (
+            r#"{"syscall": {"call": "fork", "pending": {"switch": 1, "at": {"function": "copy_thread", "into": -8}}}}"#,
+            "events[0].syscall.pending.at.into: invalid type: integer `-8`, expected a number of preemption points from 0 to 4095, or a part of the code, \"1%\" to \"99%\"".into(),
+        ),
+        (
+            r#"{"syscall": {"call": "fork", "pending": {"switch": 1, "at": {"function": "a function"}}}}"#,
+            "events[0].syscall.pending.at.function: invalid value: string \"a function\", expected the name of a function of the kernel: 1 to 64 letters, digits, `_`, `.` or `$`".into(),
+        ),
+        (
+            r#"{"syscall": {"call": "fork", "pending": {"switch": 1, "after": 1, "at": {"function": "copy_thread"}}}}"#,
+            "events[0].syscall.pending.at: the work comes once: expected `after` or `at`, not both".into(),
+        ),
+        (
+            r#"{"syscall": {"call": "fork", "pending": {"at": {"function": "copy_thread"}}}}"#,
+            "events[0].syscall.pending.at: nothing is pending that could be late: expected `io_worker`, `softirq`, `switch` or `signal` beside it".into(),
         ),
         (
             r#"{"syscall": {"call": "vfork", "pending": {"ptrace": {}}}}"#,
@@ -205,7 +226,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"ptrace": {}, "switch": 1}}}"#,
-            "events[0].interrupt.pending.ptrace: the task stops at once, and whoever is next runs: expected neither `switch` nor `after` beside it".into(),
+            "events[0].interrupt.pending.ptrace: the task stops at once, and whoever is next runs: expected none of `switch`, `after` and `at` beside it".into(),
         ),
         (
             r#"{"interrupt": {"vector": "doorbell", "pending": {"ptrace": {"set": {"regset": "vmx", "pattern": "0x3", "bytes": 24}}}}}"#,

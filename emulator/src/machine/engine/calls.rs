@@ -5,9 +5,11 @@ use std::cell::RefCell;
 
 use unicorn_engine::{RegisterPPC, uc_error};
 
+use super::super::entry::Awaited;
 use super::super::errata::{FI, Request};
 use super::super::exception::{Reason, Vector};
 use super::super::instruction::{HOST_CALL, inexact_after};
+use super::super::pseries::Timer;
 use super::super::state::SavedState;
 use super::super::{Host, Interruption, MachineError, Processor, Reply, Stop, TimerOrder, View};
 use super::interrupts::{take, take_with};
@@ -125,12 +127,26 @@ pub(super) fn host_call<H: Host>(uc: &mut Engine<'_, H>, at: u64, msr: u64) {
 }
 
 fn set_timer<H: Host>(uc: &mut Engine<'_, H>, timer: TimerOrder, interrupt: Option<Interruption>) {
-    let Some(pseries) = &mut uc.get_data_mut().pseries else {
+    let inner = uc.get_data_mut();
+    if let TimerOrder::Set(timer) = &timer {
+        inner.awaited = match timer {
+            Some(Timer::InFunction { entry, arrival }) => {
+                Some(Awaited::new(entry.clone(), *arrival, interrupt.is_some()))
+            }
+            _ => None,
+        };
+    }
+    let Some(pseries) = &mut inner.pseries else {
         return;
     };
     match (timer, interrupt) {
         (TimerOrder::Keep, _) | (TimerOrder::Expire, None) => {}
-        (TimerOrder::Set(timer), _) => pseries.set_timer(timer),
+        (TimerOrder::Set(timer), interrupt) => {
+            pseries.set_timer(timer);
+            if interrupt.is_some() {
+                pseries.is_interrupted();
+            }
+        }
         (TimerOrder::Expire, Some(interrupt)) => pseries.expire(interrupt.vector()),
     }
 }

@@ -151,13 +151,8 @@ pub(super) fn take_with<H: Host>(
     if let Some(host) = uc.get_data_mut().host.as_mut() {
         host.exception(vector, pc);
     }
-    if let Some(pseries) = uc
-        .get_data_mut()
-        .pseries
-        .as_mut()
-        .filter(|_| msr & msr::PR != 0)
-    {
-        pseries.enters(vector);
+    if msr & msr::PR != 0 {
+        uc.get_data_mut().enters(vector);
     }
     let gprs = [3, 4, 5, 6].map(|n| gpr(uc, n));
     let inner = uc.get_data();

@@ -97,7 +97,7 @@ impl Asked {
         let mut owed = Vec::new();
         self.own_effects(&mut owed);
         // What comes late may find the task asleep, and somebody else interrupted.
-        let asleep = self.pending.after != 0 && self.may_sleep();
+        let asleep = self.pending.is_late() && self.may_sleep();
         if self.ends_program() || asleep {
             return owed;
         }

@@ -217,7 +217,7 @@ fn what_is_not_applicable_did_not_fail_to_happen() {
     let part = |event| NotApplicable {
         event,
         effect: Effect::IoWorker,
-        what: "a test says so",
+        what: "a test says so".into(),
     };
     for (event, expected) in [(0, 0), (1, 1)] {
         let mut run = Run::of(&scenario(1, WORKER));
@@ -296,7 +296,7 @@ fn needs_are_met_by_what_was_seen_or_is_not_applicable() {
     effects.not_applicable.push(NotApplicable {
         event: 0,
         effect: Effect::Sleep,
-        what: "a test says so",
+        what: "a test says so".into(),
     });
     assert!(effects.are_complete(&scenario));
 }

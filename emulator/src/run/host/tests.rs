@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::arch::{Endian, msr};
+use crate::kernel::functions::Functions;
 use crate::kernel::image::KernelImage;
 use crate::machine::address::{AddressMap, KERNEL, ModelMap, USER_DATA, USER_TEXT};
 use crate::machine::memory::{MODEL_SIZE, Memory};
@@ -39,7 +40,10 @@ fn ends(pc: u64, msr: u64, gprs: &[(usize, u64)], operations: &[Operation]) -> E
     for (n, value) in gprs {
         processor.gprs[*n] = *value;
     }
-    let mut host = RunHost::new(image.layout, Box::new(Model::new(image.model)));
+    let mut host = RunHost::new(
+        image.layout,
+        Box::new(Model::new(image.model, Functions::new(&name, Endian::Big))),
+    );
     host.operations = operations.into();
     let reply = host.host_call(&processor.view(pc, msr, &memory, &map));
     assert_eq!(reply, Reply::Stop);

@@ -369,7 +369,7 @@ impl Agent {
         self.not_applicable.insert(NotApplicable {
             event,
             effect,
-            what,
+            what: what.into(),
         });
     }
 

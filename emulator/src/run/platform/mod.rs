@@ -6,6 +6,7 @@
 
 pub mod agent;
 mod model;
+mod points;
 pub mod quiet;
 mod real;
 pub(super) mod remote_work;
@@ -20,6 +21,7 @@ use super::images::KnownTask;
 use super::user::{Compiled, Operation};
 use crate::kernel::image::ModelLayout;
 use crate::machine::address::AddressMap;
+use crate::machine::entry::Arrival;
 use crate::machine::memory::Memory;
 use crate::machine::samples::Sample;
 use crate::machine::{Reply, Vector, View};
@@ -109,6 +111,11 @@ pub trait Platform {
         operation: &Operation,
         pending: &Pending,
     ) -> Reply;
+
+    /// The function begins in which the work is to come that was made pending last.
+    fn function_begins(&mut self, view: &View<'_>, arrival: Arrival) {
+        let _ = (view, arrival);
+    }
 
     /// The event whose late work came at the end of its system call, because the kernel did not
     /// pass as many preemption points as `after` says. Told once.

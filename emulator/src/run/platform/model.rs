@@ -6,15 +6,19 @@ use std::ops::Range;
 use ctxfuzz_scenario::event::Pending;
 use ctxfuzz_scenario::scenario::Scenario;
 
+use super::points::Points;
 use super::{Idle, Imitation, Platform, remote_work};
 use crate::arch::Endian;
+use crate::kernel::functions::Functions;
 use crate::kernel::image::ModelLayout;
 use crate::machine::address::{AddressMap, KERNEL, PAGE};
+use crate::machine::entry::Arrival;
 use crate::machine::memory::Memory;
 use crate::machine::samples::Sample;
 use crate::machine::{Reply, Vector, View};
 use crate::run::abi::numbers;
 use crate::run::call::UserCall;
+use crate::run::effects::NotApplicable;
 use crate::run::images::{self, KnownTask};
 use crate::run::ptrace;
 use crate::run::user::{Compiled, Operation, Stacks};
@@ -42,25 +46,27 @@ pub struct Model {
     imitates: Imitation,
     /// The event whose work it was told to do late.
     late: Option<u16>,
+    points: Points,
 }
 
 impl Model {
-    /// The model with these addresses.
-    pub fn new(layout: ModelLayout) -> Self {
+    /// The model with these addresses and functions.
+    pub fn new(layout: ModelLayout, functions: Functions) -> Self {
         Model {
             layout,
             pristine: Vec::new(),
             imitates: Imitation::default(),
             late: None,
+            points: Points::new(functions),
         }
     }
 
     /// The same, whose writable memory is from now on what it is put back to.
-    pub fn started(layout: ModelLayout, memory: &Memory) -> Self {
+    pub fn started(layout: ModelLayout, functions: Functions, memory: &Memory) -> Self {
         let (start, size) = layout.data;
         Model {
             pristine: memory.to_vec(start - KERNEL, size as usize),
-            ..Self::new(layout)
+            ..Self::new(layout, functions)
         }
     }
 }
@@ -68,6 +74,7 @@ impl Model {
 impl Platform for Model {
     fn prepare(&mut self, _: &Scenario) {
         self.late = None;
+        self.points.prepare();
     }
 
     fn starts_in_a_task(&self) -> bool {
@@ -130,9 +137,22 @@ impl Platform for Model {
         operation: &Operation,
         pending: &Pending,
     ) -> Reply {
-        remote_work::write(view, &self.layout, pending, self.imitates.director);
-        self.late = (pending.after != 0).then_some(operation.event as u16);
-        Reply::CONTINUE
+        let event = operation.event as u16;
+        let (pending, timer) = self.points.find(event, pending);
+        remote_work::write(view, &self.layout, &pending, self.imitates.director);
+        self.late = pending.is_late().then_some(event);
+        match operation.is_interrupt() {
+            false => Reply::timer(timer),
+            true => Reply::CONTINUE,
+        }
+    }
+
+    fn function_begins(&mut self, view: &View<'_>, arrival: Arrival) {
+        remote_work::function_begins(view, &self.layout, arrival.into);
+    }
+
+    fn not_applicable(&self) -> Vec<NotApplicable> {
+        self.points.not_applicable().cloned().collect()
     }
 
     fn take_missed(&mut self, view: &View<'_>) -> Option<u16> {
@@ -143,7 +163,7 @@ impl Platform for Model {
     }
 
     fn interrupt(&mut self, _: &View<'_>, vector: Vector, _: u16) -> Reply {
-        Reply::interrupt(vector)
+        self.points.late(Reply::interrupt(vector))
     }
 
     /// The model's kernel text makes its host calls by constants. A call from elsewhere is user

@@ -4,7 +4,9 @@ use ctxfuzz_scenario::event::Pending;
 use ctxfuzz_scenario::scenario::Scenario;
 
 use super::agent::{self, Agent, CopiedPages};
+use super::points::Points;
 use super::{Idle, Platform, Quiet, quiet};
+use crate::kernel::functions::Functions;
 use crate::kernel::image::RealLayout;
 use crate::machine::address::AddressMap;
 use crate::machine::memory::Memory;
@@ -24,14 +26,16 @@ const AGENT: &str = "init";
 pub struct Real {
     layout: RealLayout,
     agent: Agent,
+    points: Points,
 }
 
 impl Real {
     /// A kernel that copies these pages with VMX when a task first stores to them.
-    pub fn new(layout: RealLayout, pages: CopiedPages) -> Self {
+    pub fn new(layout: RealLayout, functions: Functions, pages: CopiedPages) -> Self {
         Real {
             layout,
             agent: Agent::new(pages),
+            points: Points::new(functions),
         }
     }
 }
@@ -39,6 +43,7 @@ impl Real {
 impl Platform for Real {
     fn prepare(&mut self, scenario: &Scenario) {
         self.agent.prepare(scenario);
+        self.points.prepare();
     }
 
     fn starts_in_a_task(&self) -> bool {
@@ -94,7 +99,14 @@ impl Platform for Real {
         operation: &Operation,
         pending: &Pending,
     ) -> Reply {
-        self.agent.make_pending(view, task, operation, pending)
+        let (pending, timer) = self.points.find(operation.event as u16, pending);
+        let reply = self.agent.make_pending(view, task, operation, &pending);
+        match timer {
+            Some(timer) if self.agent.has_request() && !operation.is_interrupt() => {
+                reply.with_timer(timer)
+            }
+            _ => reply,
+        }
     }
 
     fn tracer_is_busy(&mut self, event: u16, pending: &Pending) {
@@ -102,11 +114,15 @@ impl Platform for Real {
     }
 
     fn interrupt(&mut self, view: &View<'_>, vector: Vector, event: u16) -> Reply {
-        match vector {
+        let reply = match vector {
             Vector::DataStorage => self.agent.store_fault(view, event),
-            Vector::SystemReset => self.agent.system_reset(event),
+            Vector::SystemReset => return self.agent.system_reset(event),
             _ if self.agent.has_request() => Reply::interrupt_and_timer(vector),
             _ => Reply::interrupt(vector),
+        };
+        match self.agent.has_request() {
+            true => self.points.late(reply),
+            false => reply,
         }
     }
 
@@ -144,7 +160,8 @@ impl Platform for Real {
     }
 
     fn not_applicable(&self) -> Vec<NotApplicable> {
-        self.agent.not_applicable().cloned().collect()
+        let (agent, points) = (self.agent.not_applicable(), self.points.not_applicable());
+        agent.chain(points).cloned().collect()
     }
 
     fn quiet(&self, memory: &Memory, map: &AddressMap) -> Option<Quiet> {

@@ -18,6 +18,9 @@ numbers! {
     }
 }
 
+/// More preemption points than the kernel passes in a run.
+const FAR: u64 = 1 << 32;
+
 numbers! {
     /// Its flags.
     pub(in crate::run) mod work: u64 {
@@ -52,8 +55,31 @@ pub fn write(view: &View<'_>, layout: &ModelLayout, pending: &Pending, director:
     put(at::FLAGS, flags.map(|(_, flag)| flag).sum());
     put(at::NEXT, next);
     put(at::SIGNAL, pending.signal.unwrap_or(0).into());
-    put(at::AFTER, pending.after.into());
+    put(
+        at::AFTER,
+        if pending.at.is_some() {
+            FAR
+        } else {
+            pending.after.into()
+        },
+    );
     put(at::MISSED, 0);
+}
+
+/// The function has begun in which work is to come: `into` preemption points from here.
+pub fn function_begins(view: &View<'_>, layout: &ModelLayout, into: u16) {
+    let Some(start) = view.map.physical(layout.remote_work) else {
+        return;
+    };
+    // The work has come already, as the kernel was about to return.
+    if view.memory.read_u64(start + at::AFTER) == 0 {
+        return;
+    }
+    let left = u64::from(into) + 1;
+    view.memory.write_u64(start + at::AFTER, left);
+    if let Some(pa) = view.map.physical(layout.softirq_after) {
+        view.memory.write_u64(pa, left);
+    }
 }
 
 /// Whether the last work came at the end of its system call and not at the preemption point that it

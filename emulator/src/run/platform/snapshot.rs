@@ -11,6 +11,7 @@ use super::Real;
 use super::agent::{self, CopiedPages, MAGIC, PAGE};
 use crate::arch::Endian;
 use crate::kernel::agent::text;
+use crate::kernel::functions::Functions;
 use crate::kernel::image::{Layout, RealLayout};
 use crate::kernel::name::KernelName;
 use crate::kernel::offsets;
@@ -72,7 +73,11 @@ pub fn runner(
         budget: options.budget.saturating_mul(BUDGET_FACTOR),
         ..options
     };
-    let platform = Real::new(real.clone(), CopiedPages::File);
+    let platform = Real::new(
+        real.clone(),
+        Functions::new(name, endian),
+        CopiedPages::File,
+    );
     let who = spent::who(&layout, &platform);
     let host = RunHost::new(layout.clone(), Box::new(platform));
     let mut machine = Machine::new(&program, options, host)?;
@@ -125,7 +130,8 @@ fn find_copied_pages(runner: &mut Runner, layout: &RealLayout) {
         _ => [CopiedPages::File, CopiedPages::Device],
     };
     for pages in choices {
-        runner.machine.host().platform = Box::new(Real::new(layout.clone(), pages));
+        let functions = Functions::new(&runner.name, runner.endian);
+        runner.machine.host().platform = Box::new(Real::new(layout.clone(), functions, pages));
         if runner
             .run(&scenario)
             .effects

@@ -84,11 +84,8 @@ fn an_interrupt_changes_nothing() {
         vector: Interrupt::Doorbell,
         pending: Pending {
             switch: Some(Switch::Any),
-            signal: None,
             io_worker: true,
-            ptrace: None,
-            softirq: false,
-            after: 0,
+            ..Pending::NONE
         },
     };
     assert_eq!(
