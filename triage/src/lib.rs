@@ -10,6 +10,7 @@ pub mod cause;
 pub mod cmin;
 pub mod command;
 pub mod findings;
+pub mod identity;
 pub mod index;
 pub mod json_file;
 pub mod known;

@@ -24,6 +24,7 @@ use self::looks::Looks;
 use super::hex;
 use crate::cause::{Cause, Explanation};
 use crate::compare::{Difference, What};
+use crate::identity::release;
 use crate::names;
 use crate::untrusted;
 
@@ -156,7 +157,7 @@ fn facts(page: &Page<'_>) -> Markup {
         dl.facts {
             @for (lane, kernel, hash) in kernels {
                 dt { "kernel " (lane) }
-                dd { code { (kernel) } " " span.muted { "image " code { (format!("{hash:016x}")) } } }
+                dd { code { (kernel) } " " span.muted { @if let Some(release) = release(kernel) { "Linux " (release) ", " } "image " code { (format!("{hash:016x}")) } } }
             }
             dt { "byte order" } dd { (e.endian.name()) }
             dt { "ctxfuzz" } dd { (env!("CARGO_PKG_VERSION")) }
