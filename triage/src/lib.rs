@@ -15,6 +15,7 @@ pub mod index;
 pub mod json_file;
 pub mod known;
 pub mod lock;
+pub mod matrix;
 pub mod minimize;
 pub mod pair;
 pub mod prove;

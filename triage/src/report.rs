@@ -27,7 +27,7 @@ use crate::shortfall::EffectsReport;
 use crate::untrusted;
 
 /// Text is wrapped here: it must survive a quoted mail.
-const COLUMNS: usize = 78;
+pub(crate) const COLUMNS: usize = 78;
 
 /// What a report says beside the comparison.
 #[derive(Clone, Copy, Debug)]

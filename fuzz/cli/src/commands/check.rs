@@ -212,7 +212,7 @@ fn print(
 }
 
 /// What a judgement means for the exit status.
-fn meaning(judgement: &Judgement, abi: Abi) -> Status {
+pub fn meaning(judgement: &Judgement, abi: Abi) -> Status {
     match (&judgement.inconclusive, judgement.reported(abi)) {
         // A violation stands, and so does it that something else did not happen.
         _ if !judgement.effects.did_not_happen.is_empty() => Status::Trouble,
