@@ -20,13 +20,14 @@ use serde::Serialize;
 
 use crate::compare::{Comparison, Difference, What};
 use crate::definedness::Abi;
+use crate::identity::Identity;
 use crate::inconclusive::{Inconclusive, SpentReport, most};
 use crate::names;
 use crate::shortfall::EffectsReport;
 use crate::untrusted;
 
 /// Text is wrapped here: it must survive a quoted mail.
-const COLUMNS: usize = 78;
+pub(crate) const COLUMNS: usize = 78;
 
 /// What a report says beside the comparison.
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +36,10 @@ pub struct Subject<'a> {
     pub scenario: &'a str,
     /// Byte order of both kernels.
     pub endian: Endian,
-    /// Kernel A, as on the command line.
-    pub kernel_a: &'a str,
+    /// Kernel A.
+    pub kernel_a: &'a Identity,
     /// Kernel B.
-    pub kernel_b: &'a str,
+    pub kernel_b: &'a Identity,
     /// Signatures of the root causes, where they are known.
     pub signatures: &'a [String],
     /// Reviewed signatures among them, with their reasons.
@@ -124,8 +125,9 @@ pub struct DifferenceReport {
 /// One kernel in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SideReport {
-    /// As on the command line.
-    pub kernel: String,
+    /// Which it is.
+    #[serde(flatten)]
+    pub kernel: Identity,
     /// How its run ended.
     pub end: &'static str,
     /// What took most of a run that did not come to its end.
@@ -139,13 +141,15 @@ pub struct SideReport {
 impl RunReport {
     /// Makes the report of a comparison.
     pub fn new(subject: &Subject<'_>, comparison: &Comparison) -> RunReport {
-        let side =
-            |kernel: &str, end: &End, spent: &Option<Spent>, effects: &EffectsReport| SideReport {
-                kernel: kernel.to_owned(),
-                end: names::end(end),
-                spent: spent.as_ref().map(SpentReport::new),
-                effects: effects.clone(),
-            };
+        let side = |kernel: &Identity,
+                    end: &End,
+                    spent: &Option<Spent>,
+                    effects: &EffectsReport| SideReport {
+            kernel: kernel.clone(),
+            end: names::end(end),
+            spent: spent.as_ref().map(SpentReport::new),
+            effects: effects.clone(),
+        };
         let [spent_a, spent_b] = &comparison.spent;
         RunReport {
             scenario: subject.scenario.to_owned(),

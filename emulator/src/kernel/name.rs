@@ -1,5 +1,7 @@
 //! How kernels are named: `fixed`, `clobbering`, `repaired`, `fixed+DEFECT[+DEFECT]`, any of these
-//! as `shuffled:NAME`, `vmlinux:FILE`.
+//! as `shuffled:NAME`, `vmlinux:FILE`; or by a short name that somebody has given a real kernel.
+//!
+//! Not responsible for where short names are kept: whoever reads them hands over the file too.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -21,6 +23,9 @@ pub enum Build {
     /// signatures may depend on either.
     Shuffled,
 }
+
+/// Models by themselves; defects are added to their names.
+pub const MODELS: [&str; 3] = ["fixed", "clobbering", "repaired"];
 
 /// What stands before the name of a model of the other build.
 const SHUFFLED: &str = "shuffled:";
@@ -103,18 +108,26 @@ impl KernelName {
         }
     }
 
+    /// A real kernel by a short name, which is how it is shown.
+    pub fn named(name: &str, vmlinux: PathBuf) -> Self {
+        KernelName::real(name.to_owned(), vmlinux, OnceLock::new())
+    }
+
+    fn real(written: String, path: PathBuf, snapshot: OnceLock<Arc<Snapshot>>) -> Self {
+        KernelName {
+            written,
+            build: Build::Usual,
+            defects: Vec::new(),
+            vmlinux: Some(Arc::new(Vmlinux { path, snapshot })),
+        }
+    }
+
     /// A real kernel whose snapshot was made elsewhere and lies in `folder`: it is never booted.
     pub fn packed(vmlinux: &Path, folder: &Path) -> Result<Self, SnapshotError> {
         let snapshot = Snapshot::packed(vmlinux, folder)?;
-        Ok(KernelName {
-            written: format!("vmlinux:{}", vmlinux.display()),
-            build: Build::Usual,
-            defects: Vec::new(),
-            vmlinux: Some(Arc::new(Vmlinux {
-                path: vmlinux.to_owned(),
-                snapshot: OnceLock::from(Arc::new(snapshot)),
-            })),
-        })
+        let written = format!("vmlinux:{}", vmlinux.display());
+        let snapshot = OnceLock::from(Arc::new(snapshot));
+        Ok(KernelName::real(written, vmlinux.to_owned(), snapshot))
     }
 
     /// The file of a real kernel.
@@ -147,15 +160,7 @@ impl FromStr for KernelName {
             if file.is_empty() {
                 return Err(UnknownKernel::NoFile);
             }
-            return Ok(KernelName {
-                written: written.to_owned(),
-                build: Build::Usual,
-                defects: Vec::new(),
-                vmlinux: Some(Arc::new(Vmlinux {
-                    path: file.into(),
-                    snapshot: OnceLock::new(),
-                })),
-            });
+            return Ok(KernelName::named(written, file.into()));
         }
         let (build, model) = match written.strip_prefix(SHUFFLED) {
             Some(model) => (Build::Shuffled, model),
@@ -227,6 +232,14 @@ mod tests {
         let name: KernelName = "vmlinux:/boot/vmlinux+x".parse().unwrap();
         assert_eq!(name.vmlinux(), Some(Path::new("/boot/vmlinux+x")));
         assert_eq!(name.to_string(), "vmlinux:/boot/vmlinux+x");
+    }
+
+    #[test]
+    fn a_real_kernel_with_a_short_name_is_shown_by_it() {
+        let name = KernelName::named("mine", "/boot/vmlinux".into());
+        assert_eq!(name.to_string(), "mine");
+        assert_eq!(name.vmlinux(), Some(Path::new("/boot/vmlinux")));
+        assert_eq!(name.in_build(Build::Shuffled), name);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use ctxfuzz_triage::cause::Explanation;
 use ctxfuzz_triage::command;
 use ctxfuzz_triage::compare::{Comparison, Difference, What};
 use ctxfuzz_triage::findings::{Added, Finding, FindingStore};
+use ctxfuzz_triage::identity::{behind, in_report};
 use ctxfuzz_triage::pair::Paired;
 use ctxfuzz_triage::report::html::{self, Page};
 use serde_json::{Value, json};
@@ -397,7 +398,7 @@ impl<'c> Queue<'c> {
             "{} ({})\n\n\
              show again {reproduce}\n\
              found by   {}\n           seed {}, execution {}, ctxfuzz {}\n\
-             kernel a   {} (image {:016x})\nkernel b   {} (image {:016x})\n\
+             kernel a   {} ({})\nkernel b   {} ({})\n\
              explained  {explained}, in this directory; the scenario as it was found is scenario.json\n\n{}",
             blame.signature,
             blame.verdict,
@@ -406,9 +407,9 @@ impl<'c> Queue<'c> {
             case.execution,
             env!("CARGO_PKG_VERSION"),
             config.a,
-            self.hashes[0],
+            behind(&config.a, self.hashes[0]),
             config.b,
-            self.hashes[1],
+            behind(&config.b, self.hashes[1]),
             explanation.text(),
         )
     }
@@ -438,14 +439,13 @@ impl<'c> Queue<'c> {
 
     fn json(&self, explained: &str, explanation: &Explanation, case: &Case) -> Value {
         let config = self.config;
-        let kernel = |name: &dyn std::fmt::Display, hash: u64| json!({"kernel": name.to_string(), "image": format!("{hash:016x}")});
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "seed": config.seed,
             "execution": case.execution,
             "endian": config.endian.name(),
-            "a": kernel(&config.a, self.hashes[0]),
-            "b": kernel(&config.b, self.hashes[1]),
+            "a": in_report(&config.a, self.hashes[0]),
+            "b": in_report(&config.b, self.hashes[1]),
             "explained": explained,
             "explanation": explanation.json(),
         })

@@ -5,6 +5,7 @@
 //! fault, a budget, runs that cannot be compared.
 
 mod commands;
+mod registry;
 mod shipped;
 
 use std::env;

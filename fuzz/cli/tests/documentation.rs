@@ -5,7 +5,8 @@
 //! what the earlier ones of that page left behind. A comment at its end, `# exit 1`, says the exit
 //! status if it is not 0. The lines below are compared with what it prints; `...` stands for
 //! anything, in a line or as one. Without such lines only the status is compared. Commands that
-//! name a kernel in `target/kernels` are skipped, and said to be, where there is none.
+//! name a kernel in `target/kernels` are skipped, and said to be, where there is none; so are those
+//! that use a short name which such a command was to give it.
 //!
 //! What is in `sh` blocks is run elsewhere: a comment above the block, `<!-- run by: FILE -->`,
 //! says by what, and is held to it.
@@ -37,6 +38,14 @@ impl Example {
             let (_, path) = argument.split_once("target/kernels/")?;
             path.strip_suffix("/vmlinux")
         })
+    }
+
+    /// The short name that it gives a kernel.
+    fn named(&self) -> Option<&str> {
+        match self.arguments.as_slice() {
+            [kernels, add, name, ..] if kernels == "kernels" && add == "add" => Some(name),
+            _ => None,
+        }
     }
 
     /// Whether it does the same wherever it is called: then once is enough for all pages.
@@ -156,6 +165,7 @@ fn run(example: &Example, folder: &Path, known: &mut Known) -> Output {
             .expect("cargo has built the program")
             .args(&example.arguments)
             .current_dir(folder)
+            .env("XDG_CONFIG_HOME", folder.join(".config"))
             .output()
             .expect("the program starts")
     };
@@ -175,6 +185,8 @@ fn check(name: &str, known: &mut Known, wrong: &mut Vec<String>) -> usize {
         return 0;
     }
     let folder = folder(&page);
+    // Short names of kernels that are not there.
+    let mut absent: Vec<&str> = Vec::new();
     for example in &examples {
         let place = format!("{name}:{}", example.line);
         let missing = example
@@ -182,6 +194,12 @@ fn check(name: &str, known: &mut Known, wrong: &mut Vec<String>) -> usize {
             .find_map(|name| common::real([name]).err());
         if let Some(why) = missing {
             common::skipped_in_part(&place, &why);
+            absent.extend(example.named());
+            continue;
+        }
+        let words = &example.arguments;
+        if let Some(name) = absent.iter().find(|name| words.iter().any(|w| w == *name)) {
+            common::skipped_in_part(&place, &format!("`{name}` is not there"));
             continue;
         }
         let output = run(example, folder.path(), known);
@@ -305,6 +323,9 @@ fn pages_are_read_as_meant() {
         "```console\n$ ctxfuzz run --a vmlinux:target/kernels/x/vmlinux --b fixed a.json\n```\n";
     let real = examples(page);
     assert_eq!(real[0].kernels().collect::<Vec<_>>(), ["x"]);
+    assert_eq!(real[0].named(), None);
+    let adds = "```console\n$ ctxfuzz kernels add y target/kernels/x/vmlinux\n```\n";
+    assert_eq!(examples(adds)[0].named(), Some("y"));
 
     assert!(line_matches("a ... c ...", "a b c d"));
     assert!(!line_matches("a ... c", "a b c d"));

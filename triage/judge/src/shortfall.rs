@@ -114,6 +114,11 @@ impl EffectsReport {
         }
     }
 
+    /// What the scenario is about and the kernel cannot do. Silence about it is no answer.
+    pub fn needs_not_applicable(&self) -> &[Effect] {
+        &self.needs_not_applicable
+    }
+
     /// The report of one run.
     pub fn new(scenario: &Scenario, effects: &Effects) -> EffectsReport {
         let shortfall = Shortfall::of(scenario, effects);
@@ -148,7 +153,7 @@ impl EffectsReport {
     pub fn lines(&self, told: bool) -> Vec<String> {
         let missing = self.did_not_happen.iter().filter(|_| !told);
         let mut lines: Vec<String> = missing
-            .map(|one| format!("did not happen: {}", one.words()))
+            .map(|one| format!("did not happen: {one}"))
             .collect();
         if !self.not_reached.is_empty() {
             let events: Vec<String> = self.not_reached.iter().map(u16::to_string).collect();
@@ -161,15 +166,12 @@ impl EffectsReport {
     }
 }
 
-impl EffectReport {
-    fn words(&self) -> String {
-        let event = self.event.map(|event| format!("event {event}: "));
-        format!(
-            "{}{}: {}",
-            event.unwrap_or_default(),
-            self.effect,
-            self.reason
-        )
+impl fmt::Display for EffectReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(event) = self.event {
+            write!(f, "event {event}: ")?;
+        }
+        write!(f, "{}: {}", self.effect, self.reason)
     }
 }
 

@@ -29,6 +29,9 @@ pub struct Kernel {
     pub kernel: String,
     /// Hash of its image.
     pub image: String,
+    /// What `uname -r` says there, of a real kernel.
+    #[serde(default)]
+    pub release: Option<String>,
 }
 
 /// A finding.

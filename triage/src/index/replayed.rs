@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use ctxfuzz_emulator::kernel::name::KernelName;
+
 use super::{Entry, Index, Kernel, Skipped};
 use crate::cause::{Cause, Explanation};
 use crate::command;
 use crate::definedness::Abi;
+use crate::identity::release;
 use crate::known::Known;
 
 /// Who ran it.
@@ -58,9 +61,10 @@ impl Index {
 }
 
 fn entry(run: &Run<'_>, cause: &Cause, explanation: &Explanation) -> Entry {
-    let kernel = |name: &dyn std::fmt::Display, hash: u64| Kernel {
+    let kernel = |name: &KernelName, hash: u64| Kernel {
         kernel: name.to_string(),
         image: format!("{hash:016x}"),
+        release: release(name),
     };
     let sorted = |mut texts: Vec<String>| {
         texts.sort();

@@ -124,7 +124,11 @@ fn as_what(entry: &Entry, other: &Entry) -> String {
 }
 
 fn kernel(kernel: &Kernel) -> String {
-    format!("{} (image {})", shown(&kernel.kernel), shown(&kernel.image))
+    let (name, image) = (shown(&kernel.kernel), shown(&kernel.image));
+    match &kernel.release {
+        Some(release) => format!("{name} ({}, image {image})", shown(release)),
+        None => format!("{name} (image {image})"),
+    }
 }
 
 fn registers(entry: &Entry) -> String {
@@ -174,9 +178,14 @@ pub fn json(index: &Index) -> Value {
 }
 
 fn kernel_json(kernel: &Option<Kernel>) -> Value {
-    let kernel = kernel.as_ref();
-    let json = kernel.map(|kernel| json!({"kernel": kernel.kernel, "image": kernel.image}));
-    json.unwrap_or_default()
+    let Some(kernel) = kernel else {
+        return Value::Null;
+    };
+    let mut json = json!({"kernel": kernel.kernel, "image": kernel.image});
+    if let Some(release) = &kernel.release {
+        json["release"] = json!(release);
+    }
+    json
 }
 
 /// The same finding in another directory.

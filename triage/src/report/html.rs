@@ -3,13 +3,14 @@
 //! Everything from a scenario, a kernel or a foreign directory is text to `maud`, which escapes it;
 //! the one thing that goes in as it is, is our own style sheet. The page of a finding is put
 //! together here from parts below; `index` is the page over many, `coverage` the one over what
-//! scenarios reach.
+//! scenarios reach, `matrix` the one over scenarios and kernels.
 
 mod causes;
 mod coverage;
 mod heat;
 mod index;
 mod looks;
+mod matrix;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -24,11 +25,13 @@ use self::looks::Looks;
 use super::hex;
 use crate::cause::{Cause, Explanation};
 use crate::compare::{Difference, What};
+use crate::identity::release;
 use crate::names;
 use crate::untrusted;
 
 pub use self::coverage::{Coverage, File, Function, page as coverage_page};
 pub use self::index::page as index_page;
+pub use self::matrix::page as matrix_page;
 
 const STYLE: &str = include_str!("html/style.css");
 /// Nothing but the style sheet that is in the page may be used by it.
@@ -156,7 +159,7 @@ fn facts(page: &Page<'_>) -> Markup {
         dl.facts {
             @for (lane, kernel, hash) in kernels {
                 dt { "kernel " (lane) }
-                dd { code { (kernel) } " " span.muted { "image " code { (format!("{hash:016x}")) } } }
+                dd { code { (kernel) } " " span.muted { @if let Some(release) = release(kernel) { "Linux " (release) ", " } "image " code { (format!("{hash:016x}")) } } }
             }
             dt { "byte order" } dd { (e.endian.name()) }
             dt { "ctxfuzz" } dd { (env!("CARGO_PKG_VERSION")) }

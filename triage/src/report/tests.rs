@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::run::outcome::End;
 use ctxfuzz_scenario::register::Register;
@@ -6,8 +8,20 @@ use ctxfuzz_scenario::scenario::{Place, Verdict};
 use super::{RunReport, Subject, hex, text};
 use crate::compare::{Comparison, Difference, Standing, What};
 use crate::definedness::Abi;
+use crate::identity::Identity;
 use crate::inconclusive::{Inconclusive, Side};
 use crate::shortfall::NOTHING_LACKS;
+
+const fn model(kernel: String) -> Identity {
+    Identity {
+        kernel,
+        release: None,
+        image: None,
+    }
+}
+
+static KERNELS: LazyLock<[Identity; 2]> =
+    LazyLock::new(|| ["clobbering", "fixed"].map(|name| model(name.to_owned())));
 
 /// A register of task 0 at its end, 1 on kernel A and 2 on kernel B.
 fn difference(register: Register, verdict: Verdict) -> Difference {
@@ -57,8 +71,8 @@ fn subject<'a>(signatures: &'a [String], all: bool) -> Subject<'a> {
     Subject {
         scenario: "iothread",
         endian: Endian::Little,
-        kernel_a: "clobbering",
-        kernel_b: "fixed",
+        kernel_a: &KERNELS[0],
+        kernel_b: &KERNELS[1],
         signatures,
         known: &[],
         excused: false,

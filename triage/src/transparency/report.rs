@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Judgement, Violation, When};
 use crate::compare::What;
 use crate::definedness::Abi;
+use crate::identity::Identity;
 use crate::inconclusive::{Inconclusive, SpentReport, most};
 use crate::names;
 use crate::report::{Lines, hex};
@@ -24,8 +25,8 @@ pub struct Subject<'a> {
     pub scenario: &'a Scenario,
     /// Byte order of the kernel.
     pub endian: Endian,
-    /// The kernel, as on the command line.
-    pub kernel: &'a str,
+    /// The kernel.
+    pub kernel: &'a Identity,
     /// The policy that decides what is reported.
     pub abi: Abi,
     /// Whether dead violations are listed too.
@@ -46,8 +47,9 @@ pub struct CheckReport {
     pub scenario: String,
     /// `le` or `be`.
     pub endian: &'static str,
-    /// As on the command line.
-    pub kernel: String,
+    /// The kernel.
+    #[serde(flatten)]
+    pub kernel: Identity,
     /// How the run ended.
     pub end: &'static str,
     /// Whether the policy wants it reported.
@@ -97,7 +99,7 @@ impl CheckReport {
         CheckReport {
             scenario: subject.name.to_owned(),
             endian: subject.endian.name(),
-            kernel: subject.kernel.to_owned(),
+            kernel: subject.kernel.clone(),
             end: names::end(&judgement.end),
             reported: judgement.reported(subject.abi),
             verdict: judgement.verdict,

@@ -79,6 +79,11 @@ pub struct Symbol {
     pub local_entry: u64,
 }
 
+/// The release in a kernel's version line: what follows `Linux version`.
+pub fn release(version: &str) -> &str {
+    version.split_whitespace().nth(2).unwrap_or(version)
+}
+
 /// What a symbol names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SymbolKind {
@@ -100,6 +105,11 @@ impl Snapshot {
         hash.update(self.pages.bytes());
         self.registers.hash(&mut hash);
         hash.digest()
+    }
+
+    /// What `uname -r` says on this kernel.
+    pub fn release(&self) -> &str {
+        release(&self.version)
     }
 
     /// The function that an address lies in.

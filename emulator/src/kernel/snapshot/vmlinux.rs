@@ -10,7 +10,7 @@ use object::{Architecture, Endianness, Object, ObjectSection, ObjectSegment};
 use super::error::SnapshotError;
 use super::mapped::Mapped;
 use super::pages::Pages;
-use super::{Symbol, SymbolKind};
+use super::{Symbol, SymbolKind, cache, package, release};
 use crate::arch::Endian;
 use crate::machine::address::KERNEL;
 
@@ -46,6 +46,17 @@ impl Vmlinux {
             path: file.path,
             ..parts
         })
+    }
+
+    /// As [`Vmlinux::read`]; of a package, the kernel in it, which is unpacked into the cache.
+    pub fn find(path: &Path) -> Result<Self, SnapshotError> {
+        let file = package::kernel(path, cache::folder)?;
+        Self::read(&file).map_err(|error| error.of(path))
+    }
+
+    /// What `uname -r` says on this kernel.
+    pub fn release(&self) -> &str {
+        release(&self.version)
     }
 
     /// Reads and checks what is in a file, whatever that is. Time and memory are in proportion to

@@ -1,13 +1,18 @@
 //! Arguments that several commands share, so that they are spelled and explained the same
 //! everywhere.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use ctxfuzz_emulator::arch::Endian;
-use ctxfuzz_emulator::kernel::name::{KernelName, UnknownKernel};
+use ctxfuzz_emulator::kernel::defects;
+use ctxfuzz_emulator::kernel::name::{KernelName, MODELS, UnknownKernel};
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::untrusted;
+
+use crate::registry::{self, Registries};
 
 /// `--abi`: whose promises count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,16 +54,97 @@ impl EndianArgument {
     }
 }
 
-/// Reads a kernel's name.
-pub fn parse_kernel(name: &str) -> Result<KernelName, UnknownKernel> {
-    KernelName::from_str(name)
+/// A name that is no kernel, or that of one that is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum BadKernel {
+    /// Nothing is called so.
+    #[error(
+        "unknown kernel `{}`: {hint}expected `fixed`, `clobbering`, `repaired`, one of them with `+DEFECT` (`ctxfuzz defects` lists them), `shuffled:` and one of these, `vmlinux:FILE`, or a name that `ctxfuzz kernels` lists",
+        untrusted::shown(.name)
+    )]
+    Unknown {
+        /// What was written.
+        name: String,
+        /// What was meant, with a space behind it, or nothing.
+        hint: String,
+    },
+    /// A model with a defect that there is none.
+    #[error("{error}{hint}")]
+    Defect {
+        /// Which.
+        error: UnknownKernel,
+        /// What was meant, with a `; ` before it, or nothing.
+        hint: String,
+    },
+    /// A name whose file has gone.
+    #[error("kernel `{name}`: {} is not there; {place} names it", untrusted::path(.file))]
+    Gone {
+        /// The name.
+        name: String,
+        /// Its file.
+        file: PathBuf,
+        /// Where that is said.
+        place: String,
+    },
+    /// Another mistake in a name.
+    #[error(transparent)]
+    Name(#[from] UnknownKernel),
+    /// Short names cannot be had.
+    #[error(transparent)]
+    Registry(#[from] registry::Trouble),
+}
+
+/// Reads a kernel's name: one that every ctxfuzz knows, or a short name of this machine's user or
+/// this project. Those are looked up only if it is none of the others.
+pub fn parse_kernel(name: &str) -> Result<KernelName, BadKernel> {
+    match KernelName::from_str(name) {
+        Ok(kernel) => Ok(kernel),
+        Err(UnknownKernel::Base(_)) => short(name),
+        Err(UnknownKernel::Defect { kernel, defect }) => {
+            let ids = defects::all().map(|defect| defect.id);
+            let hint = registry::nearest(&defect, ids);
+            Err(BadKernel::Defect {
+                hint: hint.map_or_else(String::new, |id| format!("; did you mean `{id}`?")),
+                error: UnknownKernel::Defect { kernel, defect },
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A kernel by a short name.
+fn short(name: &str) -> Result<KernelName, BadKernel> {
+    let registries = Registries::read()?;
+    if let Some((file, entry)) = registries.find(name) {
+        if !entry.file.exists() {
+            return Err(BadKernel::Gone {
+                name: name.to_owned(),
+                file: entry.file.clone(),
+                place: registry::place(file, entry),
+            });
+        }
+        return Ok(KernelName::named(name, entry.file.clone()));
+    }
+    let shorts = registries.entries().map(|(.., entry)| entry.name.as_str());
+    let nearest = registry::nearest(name, MODELS.into_iter().chain(shorts));
+    let hint = match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`? "),
+        None if Path::new(name).is_file() => {
+            format!("did you mean `vmlinux:{}`? ", untrusted::shown(name))
+        }
+        None => String::new(),
+    };
+    Err(BadKernel::Unknown {
+        name: name.to_owned(),
+        hint,
+    })
 }
 
 /// `--a` and `--b`.
 #[derive(Clone, Debug, Args)]
 pub struct KernelArguments {
-    /// First kernel: `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists
-    /// them), or `vmlinux:FILE`.
+    /// First kernel: `fixed`, `clobbering`, or one of them with `+DEFECT`, `vmlinux:FILE`, or a
+    /// short name (`ctxfuzz kernels` lists them).
     #[arg(long, value_name = "KERNEL", default_value = "clobbering", value_parser = parse_kernel)]
     pub a: KernelName,
     /// Second kernel.

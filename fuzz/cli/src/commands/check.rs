@@ -14,6 +14,7 @@ use clap::Args;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::identity::Identity;
 use ctxfuzz_triage::report::checked::Checked;
 use ctxfuzz_triage::transparency::Judgement;
 use ctxfuzz_triage::transparency::report::{self, CheckReport, Subject};
@@ -37,8 +38,8 @@ pub struct CheckArgs {
     /// Scenario files, and directories of them (every *.json).
     #[arg(required_unless_present = "runs", value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The kernel: `fixed`, `clobbering`, or one of them with `+DEFECT` (`ctxfuzz kernels` lists
-    /// them), or `vmlinux:FILE` [default: `repaired`, with --expect].
+    /// The kernel: `fixed`, `clobbering`, or one of them with `+DEFECT`, `vmlinux:FILE`, or a short
+    /// name (`ctxfuzz kernels` lists them) [default: `repaired`, with --expect].
     #[arg(long, value_name = "KERNEL", value_parser = parse_kernel)]
     kernel: Option<KernelName>,
     /// Hold each file to its own `expect` rows too, on the kernels they name.
@@ -112,6 +113,7 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let kernel = args.kernel()?;
     let endians = args.endians(&kernel)?;
     proof::tell(&[&kernel])?;
+    let identity = Identity::of(&kernel)?;
     let mut checker = Checker::new(&kernel);
     let mut checked = Checked::default();
     let mut status = Status::Nothing;
@@ -119,8 +121,8 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     for input in &inputs {
         for &endian in &endians {
             let judgement = checker.check(&input.scenario, endian, args.abi.into())?;
-            let names = [input.name(), kernel.to_string()];
-            let subject = subject(args, &names, input, endian);
+            let name = input.name();
+            let subject = subject(args, &name, &identity, input, endian);
             print(args, &subject, &judgement, &mut out)?;
             recorded::judgement(&mut checked, &input.path, &subject, &judgement);
             status.add(meaning(&judgement, args.abi.into()));
@@ -182,7 +184,8 @@ fn write_reports(args: &CheckArgs, checked: &Checked) -> anyhow::Result<()> {
 
 fn subject<'a>(
     args: &CheckArgs,
-    [name, kernel]: &'a [String; 2],
+    name: &'a str,
+    kernel: &'a Identity,
     input: &'a Input,
     endian: Endian,
 ) -> Subject<'a> {
@@ -209,7 +212,7 @@ fn print(
 }
 
 /// What a judgement means for the exit status.
-fn meaning(judgement: &Judgement, abi: Abi) -> Status {
+pub fn meaning(judgement: &Judgement, abi: Abi) -> Status {
     match (&judgement.inconclusive, judgement.reported(abi)) {
         // A violation stands, and so does it that something else did not happen.
         _ if !judgement.effects.did_not_happen.is_empty() => Status::Trouble,

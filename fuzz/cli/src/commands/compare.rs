@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_triage::identity::Identity;
 use ctxfuzz_triage::untrusted;
 use serde::Serialize;
 
@@ -67,6 +68,9 @@ pub struct CompareArgs {
 struct Compared<'s> {
     a: String,
     b: String,
+    /// Real ones, as they are told apart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kernels: Vec<Identity>,
     endian: &'static str,
     /// Whether something that is not expected changed.
     changed: bool,
@@ -155,6 +159,7 @@ fn say(
     let said = Compared {
         a: config.a.to_string(),
         b: config.b.to_string(),
+        kernels: real(config)?,
         endian: config.endian.name(),
         changed,
         compared,
@@ -170,6 +175,12 @@ fn say(
         (false, 0, 1..) => Status::Nothing,
         (false, ..) => Status::Trouble,
     })
+}
+
+fn real(config: &Config) -> anyhow::Result<Vec<Identity>> {
+    let kernels = [&config.a, &config.b].into_iter();
+    let real = kernels.filter(|kernel| kernel.vmlinux().is_some());
+    real.map(|kernel| Ok(Identity::of(kernel)?)).collect()
 }
 
 /// Signatures that the user expects and that did not occur: the patch does less than was thought,

@@ -17,6 +17,7 @@ use ctxfuzz_emulator::machine::Options;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::identity::Identity;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use ctxfuzz_triage::shortfall::Shortfall;
 use serde::Serialize;
@@ -58,7 +59,8 @@ pub struct CoverageArgs {
 /// What was reached.
 #[derive(Debug, Serialize)]
 struct Coverage {
-    kernel: String,
+    #[serde(flatten)]
+    kernel: Identity,
     endian: &'static str,
     scenarios: usize,
     functions: Vec<Function>,
@@ -214,7 +216,7 @@ fn measure(
     let lines = Lines::new(&symbols, &executed);
     let (all, lines_reached) = lines.counts();
     let coverage = Coverage {
-        kernel: kernel.to_string(),
+        kernel: Identity::of(kernel)?,
         endian: endian.name(),
         scenarios: scenarios.len(),
         lacks_effects,

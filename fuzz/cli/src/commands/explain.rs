@@ -11,8 +11,10 @@ use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::run::kernel_hash;
 use ctxfuzz_triage::cause::{self, Explanation};
 use ctxfuzz_triage::command;
+use ctxfuzz_triage::identity::release;
 use ctxfuzz_triage::pair::Pair;
 use ctxfuzz_triage::report::html::{self, Page};
+use ctxfuzz_triage::untrusted;
 use serde_json::{Value, json};
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
@@ -73,6 +75,8 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 /// What somebody else needs to see the same.
 struct Origin {
     images: [u64; 2],
+    /// Of real kernels.
+    releases: [Option<String>; 2],
     command: String,
 }
 
@@ -81,6 +85,7 @@ impl Origin {
         let (a, b) = (&args.kernels.a, &args.kernels.b);
         Ok(Origin {
             images: [kernel_hash(a, endian)?, kernel_hash(b, endian)?],
+            releases: [release(a), release(b)],
             command: command::explain(a, b, endian.name(), &args.scenario),
         })
     }
@@ -89,6 +94,9 @@ impl Origin {
         let mut keys = explanation.json();
         keys["version"] = json!(env!("CARGO_PKG_VERSION"));
         keys["images"] = json!(self.images.map(|image| format!("{image:016x}")));
+        if self.releases.iter().any(Option::is_some) {
+            keys["releases"] = json!(self.releases);
+        }
         keys["command"] = json!(self.command);
         keys
     }
@@ -96,11 +104,16 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ([a, b], version) = (self.images, env!("CARGO_PKG_VERSION"));
-        writeln!(
-            f,
-            "\nctxfuzz {version}, kernel images {a:016x} and {b:016x}"
-        )?;
+        let image = |side: usize| {
+            let image = self.images[side];
+            match &self.releases[side] {
+                Some(release) => format!("{image:016x} (Linux {})", untrusted::shown(release)),
+                None => format!("{image:016x}"),
+            }
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        let [a, b] = [image(0), image(1)];
+        writeln!(f, "\nctxfuzz {version}, kernel images {a} and {b}")?;
         writeln!(f, "{}", self.command)
     }
 }

@@ -1,11 +1,12 @@
-//! `ctxfuzz kernels`: what can be named with `--a` and `--b`.
+//! `ctxfuzz kernels`: what can be named with `--a` and `--b`, and short names for it.
 
+mod names;
 mod prove;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::{self, Severity};
 use ctxfuzz_emulator::kernel::image::KernelImage;
@@ -13,12 +14,16 @@ use ctxfuzz_emulator::kernel::name::KernelName;
 use serde::Serialize;
 
 use super::arguments::{EndianArgument, parse_kernel};
+use super::text::wrap;
 
 /// Arguments of `ctxfuzz kernels`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 Exit status: 0 done, 2 trouble; with --prove also if an event that this kernel can do did not happen.")]
 pub struct KernelsArgs {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Try every event and effect of the scenario language on this kernel, and say of each whether
     /// it happens.
     #[arg(long, value_name = "KERNEL", value_parser = parse_kernel)]
@@ -29,6 +34,15 @@ pub struct KernelsArgs {
     /// One object in JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// What can be done with short names.
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Give a real kernel a short name.
+    Add(names::AddArgs),
+    /// Take a short name away; the kernel's file stays.
+    Remove(names::RemoveArgs),
 }
 
 #[derive(Debug, Serialize)]
@@ -47,9 +61,14 @@ struct Hashes {
     be: String,
 }
 
-/// Lists the models, and in JSON every defect that can be put into them; or tries what happens on a
-/// kernel.
+/// Lists the models and short names, and in JSON every defect that can be put into a model; or
+/// tries what happens on a kernel; or changes short names.
 pub fn kernels(args: &KernelsArgs) -> anyhow::Result<ExitCode> {
+    match &args.action {
+        Some(Action::Add(args)) => return names::add(args),
+        Some(Action::Remove(args)) => return names::remove(args),
+        None => {}
+    }
     if let Some(kernel) = &args.prove {
         return prove::prove(kernel, args.endian, args.json);
     }
@@ -73,6 +92,7 @@ pub fn kernels(args: &KernelsArgs) -> anyhow::Result<ExitCode> {
             None,
         )?,
     ];
+    let named = names::listed()?;
     let mut out = io::stdout().lock();
     if args.json {
         let mut all = Vec::from(models);
@@ -81,9 +101,14 @@ pub fn kernels(args: &KernelsArgs) -> anyhow::Result<ExitCode> {
             let origin = defect.origin.to_string();
             all.push(listed(&name, defect.title, &origin, Some(defect.severity))?);
         }
-        writeln!(out, "{}", serde_json::json!({ "kernels": all }))?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::json!({ "kernels": all, "named": named })
+        )?;
     } else {
         table(&mut out, &models)?;
+        write!(out, "{}", names::table(&named))?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -115,7 +140,10 @@ fn table(out: &mut impl Write, listed: &[Listed]) -> io::Result<()> {
     for kernel in listed {
         let Hashes { le, be } = &kernel.hash;
         writeln!(out, "{:<16} le {le}  be {be}", kernel.name)?;
-        writeln!(out, "    {} [{}]", kernel.title, kernel.origin)?;
+        let mut title = String::new();
+        let words = format!("{} [{}]", kernel.title, kernel.origin);
+        wrap(&mut title, "    ", 0, &words);
+        write!(out, "{title}")?;
     }
     let defects = defects::all().count();
     writeln!(out, "NAME+DEFECT[+DEFECT...]")?;

@@ -16,6 +16,7 @@ mod fuzz;
 mod generate;
 mod input;
 mod kernels;
+mod matrix;
 mod minimize;
 mod pairs;
 mod proof;
@@ -53,6 +54,8 @@ pub enum Command {
     Coverage(coverage::CoverageArgs),
     /// Say whether a change to a kernel changes any outcome.
     Compare(compare::CompareArgs),
+    /// Show what comes of a corpus, and of findings, on several kernels.
+    Matrix(matrix::MatrixArgs),
     /// Make random scenarios, or fill the holes of a template.
     Generate(generate::GenerateArgs),
     /// Make a corpus as small as it can be with the same coverage and signatures.
@@ -86,6 +89,7 @@ impl Command {
             Command::Check(args) => check::check(args),
             Command::Coverage(args) => coverage::coverage(args),
             Command::Cmin(args) => cmin::cmin(args),
+            Command::Matrix(args) => matrix::matrix(args),
             Command::Generate(args) => generate::generate(args),
             Command::Compare(args) => compare::compare(args),
             Command::Explain(args) => explain::explain(args),

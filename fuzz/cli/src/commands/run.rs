@@ -10,6 +10,7 @@ use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::cause;
 use ctxfuzz_triage::compare::Comparison;
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::identity::Identity;
 use ctxfuzz_triage::index::{Index, Run};
 use ctxfuzz_triage::known::Known;
 use ctxfuzz_triage::report::{self, RunReport, Subject};
@@ -158,7 +159,8 @@ fn replay(
     let hashes = [pair.a.hash(), pair.b.hash()];
     let comparison = paired.comparison;
     let causes = replays.causes(args, input, endian, hashes, &comparison)?;
-    let (scenario, kernel_a, kernel_b) = (input.name(), a.to_string(), b.to_string());
+    let scenario = input.name();
+    let (kernel_a, kernel_b) = (Identity::of(a)?, Identity::of(b)?);
     let effects =
         [&paired.a, &paired.b].map(|outcome| EffectsReport::new(&input.scenario, &outcome.effects));
     let subject = Subject {

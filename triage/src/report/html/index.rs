@@ -75,7 +75,7 @@ fn card(entry: &Entry, index: &Index, from: &Path) -> Markup {
                 @if let Some(function) = &entry.function { dt { "at fault" } dd { code { (function) } } }
                 @if let Some(writer) = &entry.writer { dt { "told by" } dd { code { (writer) } @if let Some(source) = &entry.source { " " span.muted { (source) } } } }
                 @for (what, kernel) in kernels {
-                    @if let Some(Kernel { kernel, image }) = kernel { dt { (what) } dd { code { (kernel) } " " span.muted { "image " code { (image) } } } }
+                    @if let Some(Kernel { kernel, image, release }) = kernel { dt { (what) } dd { code { (kernel) } " " span.muted { @if let Some(release) = release { "Linux " (release) ", " } "image " code { (image) } } } }
                 }
                 @if let Some(version) = &entry.version { dt { "ctxfuzz" } dd { (version) } }
                 @if let Some(seed) = entry.seed { dt { "seed" } dd { (seed) } }

@@ -12,6 +12,7 @@ use ctxfuzz_generators::any_scenario;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::compare::What;
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::identity::Identity;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use ctxfuzz_triage::report::checked::{Case, CaseResult, Checked, Problem};
 use ctxfuzz_triage::transparency::{Judgement, Key, keys};
@@ -32,7 +33,8 @@ const BATCH: usize = 64;
 /// What random scenarios came to. Its JSON is the last line of `check --runs --json`.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    kernel: String,
+    #[serde(flatten)]
+    kernel: Identity,
     seed: u64,
     /// Scenarios, each run in every byte order asked for.
     scenarios: u64,
@@ -81,7 +83,7 @@ impl Summary {
     /// Adds a case for each kind of finding, and one for all that says nothing; one that is good if
     /// there is neither.
     pub fn record(&self, checked: &mut Checked) {
-        let class = format!("{}, random scenarios", self.kernel);
+        let class = format!("{}, random scenarios", self.kernel.kernel);
         let case = |name: &str, file: Option<&String>, result| Case {
             class: class.clone(),
             name: name.to_owned(),
@@ -152,7 +154,7 @@ pub fn check(
     findings.sort_by_key(|finding| finding.first_seen_execution);
     let seconds = start.elapsed().as_secs_f64();
     Ok(Summary {
-        kernel: checker.kernel().to_string(),
+        kernel: Identity::of(checker.kernel())?,
         seed: args.seed,
         scenarios: runs,
         executions: search.executions,

@@ -23,7 +23,7 @@ pub fn judgement(checked: &mut Checked, file: &Path, subject: &Subject<'_>, judg
         None => CaseResult::Good,
     };
     checked.cases.push(Case {
-        class: subject.kernel.to_owned(),
+        class: subject.kernel.kernel.clone(),
         name: format!("{} ({})", subject.name, subject.endian.name()),
         file: Some(file.to_owned()),
         result,

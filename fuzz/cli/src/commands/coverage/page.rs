@@ -13,7 +13,7 @@ use ctxfuzz_triage::report::html::{Coverage, File, Function, coverage_page};
 pub fn page(coverage: &super::Coverage, lines: &Lines, symbols: &Symbols, model: bool) -> String {
     let files = files(lines, model);
     coverage_page(&Coverage {
-        kernel: coverage.kernel.clone(),
+        kernel: coverage.kernel.to_string(),
         endian: coverage.endian,
         scenarios: coverage.scenarios,
         functions: functions(coverage, symbols, &files, model),

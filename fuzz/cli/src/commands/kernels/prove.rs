@@ -4,12 +4,24 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::run::Quiet;
+use ctxfuzz_triage::identity::Identity;
 use ctxfuzz_triage::prove::{Answer, Proof, Proven};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::commands::arguments::{EndianArgument, endians_of};
 use crate::commands::proof::{proven, unquiet};
 use crate::commands::{Status, complain};
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    kernel: Identity,
+    endian: &'static str,
+    quiet: &'a Option<Quiet>,
+    proofs: &'a [Proof],
+}
 
 /// Tries, and prints a table.
 pub fn prove(kernel: &KernelName, endian: EndianArgument, json: bool) -> anyhow::Result<ExitCode> {
@@ -26,11 +38,20 @@ pub fn prove(kernel: &KernelName, endian: EndianArgument, json: bool) -> anyhow:
         }
         match json {
             true => {
-                let (kernel, endian) = (kernel.to_string(), endian.name());
-                let line = json!({"kernel": kernel, "endian": endian, "quiet": proven.quiet, "proofs": proven.proofs});
+                let line = Line {
+                    kernel: Identity::of(kernel)?,
+                    endian: endian.name(),
+                    quiet: &proven.quiet,
+                    proofs: &proven.proofs,
+                };
+                let line = serde_json::to_string(&line)?;
                 writeln!(out, "{line}")?;
             }
-            false => table(&mut out, &format!("{kernel} ({})", endian.name()), &proven)?,
+            false => table(
+                &mut out,
+                &format!("{} ({})", Identity::of(kernel)?, endian.name()),
+                &proven,
+            )?,
         }
         status.add(meaning(&proven));
     }
