@@ -62,6 +62,11 @@ impl Functions {
         }
     }
 
+    /// Those of the model.
+    pub fn of_the_model() -> Self {
+        Self::new(&KernelName::fixed(), Endian::Little)
+    }
+
     /// The code of a function of this name, or of what stands for it: of each copy of it that there
     /// is. `None` if the kernel has none.
     pub fn bodies(&self, name: FunctionName) -> Option<Arc<[Body]>> {
@@ -92,6 +97,13 @@ impl Functions {
         }
         index
     }
+}
+
+/// The first of the names that a function has ([`ALIASES`]).
+pub fn canonical(name: &str) -> &str {
+    let name = base(name);
+    let names = ALIASES.iter().find(|names| names.contains(&name));
+    names.map_or(name, |names| names[0])
 }
 
 /// A name without what a compiler has put behind it: `copy_thread.isra.0` is `copy_thread`.

@@ -82,6 +82,16 @@ pub enum UnknownKernel {
 }
 
 impl KernelName {
+    /// The model `fixed`.
+    pub fn fixed() -> Self {
+        KernelName {
+            written: "fixed".to_owned(),
+            build: Build::Usual,
+            defects: Vec::new(),
+            vmlinux: None,
+        }
+    }
+
     /// The defects that are put into the model, in canonical order.
     pub fn defects(&self) -> &[&'static str] {
         &self.defects

@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::Defect;
+use ctxfuzz_generators::Aim;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::definedness::Abi;
@@ -19,7 +20,7 @@ use ctxfuzz_triage::pair::Pair;
 
 pub use self::reduced::{Reduced, reduced};
 use super::engine::{self, Harness, Plan};
-use super::{CampaignError, corpus, round};
+use super::{CampaignError, aim, corpus, round};
 
 /// Executions in which a campaign that has met the defect looks for it in a new guise.
 const PATIENCE: u64 = 100;
@@ -55,6 +56,7 @@ pub fn collect(
     let [a, b] = defect.pair();
     let pair = Pair::new(&a.parse()?, &b.parse()?, wanted.endian).map_err(CampaignError::from)?;
     let mut hunt = Hunt {
+        aim: aim::at(&[pair.b.name()], wanted.endian)?,
         pair,
         abi: Abi::that_shows(defect),
         kinds: BTreeSet::new(),
@@ -88,6 +90,7 @@ pub fn collect(
 
 struct Hunt {
     pair: Pair,
+    aim: Aim,
     abi: Abi,
     /// What earlier campaigns have met.
     kinds: BTreeSet<BucketKey>,
@@ -110,6 +113,7 @@ impl Hunt {
             map_size: round::map_size(&self.pair),
             feedback: true,
             delays: true,
+            aim: self.aim.clone(),
         };
         Ok(engine::run(plan, self)?)
     }

@@ -15,7 +15,7 @@ use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::pair::Pair;
 
 use super::engine::{self, Harness, Plan};
-use super::{CampaignError, corpus, round};
+use super::{CampaignError, aim, corpus, round};
 
 /// What one search came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,6 +39,7 @@ pub fn search(
 ) -> Result<Search, anyhow::Error> {
     let [a, b] = defect.pair();
     let pair = Pair::new(&a.parse()?, &b.parse()?, endian).map_err(CampaignError::from)?;
+    let aim = aim::at(&[pair.b.name()], endian)?;
     let mut hunt = Hunt {
         pair,
         abi: Abi::that_shows(defect),
@@ -53,6 +54,7 @@ pub fn search(
         map_size: round::map_size(&hunt.pair),
         feedback: true,
         delays: true,
+        aim,
     };
     let started = Instant::now();
     engine::run(plan, &mut hunt)?;

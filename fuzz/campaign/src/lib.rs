@@ -6,6 +6,7 @@
 //! alone; the clock only ends a campaign that was given seconds, and is shown. Not responsible for
 //! the command line (`fuzz/cli`), nor for making scenarios (`fuzz/generators`).
 
+pub mod aim;
 pub mod artifact;
 pub mod collect;
 pub mod corpus;
@@ -164,6 +165,12 @@ pub fn run(
     let mut initial = read_corpus(config, progress)?;
     let mut round = Round::new(config, progress, exchange, stop)?;
     prepare_corpus(config, round.delays(), &mut initial)?;
+    // Kernels with the same places have the same functions in them.
+    let kernels: &[_] = match round.delays() {
+        true => &[&config.b],
+        false => &[&config.a, &config.b],
+    };
+    let aim = aim::at(kernels, config.endian)?;
     initial
         .iter()
         .for_each(|scenario| round.note_kept(scenario));
@@ -173,6 +180,7 @@ pub fn run(
         map_size: round.map_size(),
         feedback: config.feedback,
         delays: round.delays(),
+        aim,
     };
     let engine = engine::run(plan, &mut round);
     // What stopped the round is the reason; the engine only passes on that there is one.

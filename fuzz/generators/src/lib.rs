@@ -4,6 +4,7 @@
 //! mutator. What comes out always passes [`Scenario::validate`], and depends on nothing but what
 //! goes in and the seed.
 
+mod aim;
 mod arguments;
 mod constants;
 mod crossover;
@@ -14,6 +15,7 @@ mod rare;
 use ctxfuzz_scenario::Scenario;
 use mutatis::Session;
 
+pub use aim::{Aim, Kind};
 pub use constants::MAX_EVENTS;
 pub use crossover::crossover;
 pub use generate::random_scenario;

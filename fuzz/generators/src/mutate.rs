@@ -9,6 +9,7 @@ use ctxfuzz_scenario::{
 };
 use mutatis::{Candidates, Mutate, Result, Rng, Session};
 
+use crate::aim::nearby;
 use crate::constants::{MAX_EVENTS, MAX_SET, MAX_STAGE_TASKS, SIGNALS};
 use crate::generate::{
     below, change_counters, event, fill_in, once_in, one_of, pattern, pending, places, ptrace,
@@ -272,7 +273,10 @@ fn change_pending(scenario: &mut Scenario, rng: &mut Rng) {
     };
     match below(rng, if late { 8 } else { 6 }) {
         5 => work.softirq = !work.softirq,
-        6 | 7 => work.after = later(rng, work),
+        6 | 7 => match &mut work.at {
+            Some(point) => point.into = nearby(rng, point.into),
+            None => work.after = later(rng, work),
+        },
         0 => work.io_worker = !work.io_worker,
         1 => {
             work.switch = if work.switch.is_some() && once_in(rng, 2) {

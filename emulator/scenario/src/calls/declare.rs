@@ -96,7 +96,7 @@ macro_rules! calls {
         }
 
         /// System calls without their arguments.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Call {
             $($(#[doc = $doc])+ $call,)+
         }

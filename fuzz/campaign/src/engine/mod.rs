@@ -12,6 +12,7 @@ mod tests;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
+use ctxfuzz_generators::Aim;
 use ctxfuzz_scenario::Scenario;
 use libafl::corpus::{Corpus, InMemoryCorpus};
 use libafl::events::NopEventManager;
@@ -59,8 +60,11 @@ pub struct Plan {
     /// Whether new coverage makes a scenario worth keeping. Without it only the first scenarios are
     /// ever mutated.
     pub feedback: bool,
-    /// Whether pending work may come late, which is for kernels with the same places only.
+    /// Whether pending work may be late by a number of preemption points, which is for kernels with
+    /// the same ones only.
     pub delays: bool,
+    /// In which functions it may come by name.
+    pub aim: Aim,
 }
 
 /// The engine gave up: its own error, never the harness's.
@@ -98,7 +102,8 @@ fn drive(plan: Plan, harness: &mut dyn Harness) -> Result<(), Error> {
     let mut executor = HarnessExecutor::new(harness, edges);
     let mut stages = tuple_list!(StdMutationalStage::with_max_iterations(
         ScenarioMutator {
-            delays: plan.delays
+            delays: plan.delays,
+            aim: plan.aim,
         },
         MUTATIONS_AN_ENTRY
     ));

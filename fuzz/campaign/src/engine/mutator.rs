@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
-use ctxfuzz_generators::{Mutator as Generator, any_scenario, drop_delays};
+use ctxfuzz_generators::{Aim, Mutator as Generator, any_scenario, drop_delays};
 use libafl::Error;
 use libafl::corpus::{Corpus, CorpusId};
 use libafl::mutators::{MutationResult, Mutator};
@@ -26,8 +26,10 @@ const MOST_MUTATIONS: usize = 8;
 
 /// See the module.
 pub struct ScenarioMutator {
-    /// Whether pending work may come late.
+    /// Whether pending work may be late by a number of preemption points.
     pub delays: bool,
+    /// In which functions it may come by name.
+    pub aim: Aim,
 }
 
 impl<S> Mutator<ScenarioInput, S> for ScenarioMutator
@@ -40,6 +42,8 @@ where
         input: &mut ScenarioInput,
     ) -> Result<MutationResult, Error> {
         change(state, input)?;
+        let seed = state.rand_mut().next();
+        self.aim.aim(&mut input.0, seed, self.delays);
         if !self.delays {
             drop_delays(&mut input.0);
         }

@@ -44,6 +44,7 @@ fn fuzz_with(seed: u64, executions: usize, feedback: bool, delays: bool) -> Leng
     };
     let plan = Plan {
         seed,
+        aim: ctxfuzz_generators::Aim::default(),
         initial: (0..3).map(ctxfuzz_generators::random_scenario).collect(),
         map_size: 128,
         feedback,

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
+use ctxfuzz_campaign::aim;
 use ctxfuzz_emulator::arch::Endian;
-use ctxfuzz_generators::any_scenario;
+use ctxfuzz_generators::{Aim, any_scenario};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::compare::What;
 use ctxfuzz_triage::definedness::Abi;
@@ -129,6 +130,9 @@ pub fn check(
             .with_context(|| format!("{}: cannot make the directory", dir.display()))?;
     }
     let start = Instant::now();
+    // Both byte orders of a model have the same functions.
+    let first = endians.first().copied().unwrap_or(Endian::Little);
+    let aim = aim::at(&[checker.kernel()], first)?;
     let mut search = Search {
         abi: args.abi.into(),
         dir: args.findings.as_deref(),
@@ -138,7 +142,8 @@ pub fn check(
     };
     for first in (0..runs).step_by(BATCH) {
         let batch = first..runs.min(first + BATCH as u64);
-        let scenarios: Vec<Scenario> = batch.map(|index| scenario(args.seed, index)).collect();
+        let scenarios = batch.map(|index| scenario(&aim, args.seed, index));
+        let scenarios: Vec<Scenario> = scenarios.collect();
         let mut judged = Vec::new();
         for &endian in endians {
             let judge = |scenario| checker.judge(scenario, endian);
@@ -166,12 +171,12 @@ pub fn check(
     })
 }
 
-fn scenario(seed: u64, index: u64) -> Scenario {
+fn scenario(aim: &Aim, seed: u64, index: u64) -> Scenario {
     let seed = xxh3_64_with_seed(&index.to_le_bytes(), seed);
-    Scenario {
-        name: Some(format!("random-{seed:016x}")),
-        ..any_scenario(seed)
-    }
+    let mut scenario = any_scenario(seed);
+    aim.aim(&mut scenario, seed, true);
+    scenario.name = Some(format!("random-{seed:016x}"));
+    scenario
 }
 
 struct Search<'a> {

@@ -1,0 +1,101 @@
+//! Finds out which functions kernels run in each kind of event, for pending work to be aimed at.
+//!
+//! Each event that `kernels --prove` tries is run once, and the coverage says what the kernel went
+//! through. Not responsible for how a scenario is aimed (the generators' `aim`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ctxfuzz_emulator::arch::Endian;
+use ctxfuzz_emulator::kernel::functions::{self, Functions};
+use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::machine::Options;
+use ctxfuzz_emulator::run::{Runner, RunnerError};
+use ctxfuzz_generators::{Aim, Kind};
+use ctxfuzz_scenario::FunctionName;
+use ctxfuzz_triage::prove::PROBES;
+
+type Seen = BTreeMap<Kind, BTreeSet<FunctionName>>;
+
+/// What can be aimed at in all of these kernels.
+pub fn at(kernels: &[&KernelName], endian: Endian) -> Result<Aim, RunnerError> {
+    let mut common: Option<Seen> = None;
+    for kernel in kernels {
+        let mut seen = seen(kernel, endian)?;
+        if let Some(common) = common {
+            seen.retain(|kind, _| common.contains_key(kind));
+            for (kind, names) in &mut seen {
+                names.retain(|name| common[kind].contains(name));
+            }
+        }
+        common = Some(seen);
+    }
+    // The model is made of the save paths: what it has a function for is one.
+    let model = Functions::of_the_model();
+    let is_first = |name| model.bodies(name).is_some();
+    Ok(Aim::new(&common.unwrap_or_default(), is_first))
+}
+
+/// The functions that a kernel runs in each kind of event, under the first of their names.
+fn seen(kernel: &KernelName, endian: Endian) -> Result<Seen, RunnerError> {
+    let options = Options {
+        collect_blocks: true,
+        ..Options::default()
+    };
+    let mut runner = Runner::with_options(kernel, endian, options)?;
+    let symbols = runner.symbols()?;
+    let mut seen = Seen::new();
+    for probe in PROBES {
+        let scenario = probe.scenario();
+        let kinds: BTreeSet<Kind> = scenario.events.iter().filter_map(Kind::of).collect();
+        if kinds.is_empty() {
+            continue;
+        }
+        runner.run(&scenario);
+        let blocks = runner.kernel_blocks().keys();
+        let names: BTreeSet<FunctionName> = blocks
+            .filter_map(|(pc, _)| symbols.function_at(*pc))
+            .filter_map(|function| functions::canonical(&function.name).parse().ok())
+            .collect();
+        for kind in kinds {
+            seen.entry(kind).or_default().extend(&names);
+        }
+    }
+    Ok(seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use ctxfuzz_generators::any_scenario;
+    use ctxfuzz_scenario::Call;
+
+    use super::*;
+
+    #[test]
+    fn what_a_kernel_runs_in_a_call_is_found() {
+        let fixed = "fixed".parse().expect("it is a name");
+        let seen = seen(&fixed, Endian::Little).expect("the model runs");
+        let has = |call, name: &str| {
+            let name = name.parse().expect("it is a name");
+            seen[&Kind::Call(call)].contains(&name)
+        };
+        assert!(has(Call::RtSigreturn, "__unsafe_restore_sigcontext"));
+        assert!(has(Call::Fork, "copy_process"));
+        assert!(!has(Call::Getppid, "copy_process"));
+    }
+
+    #[test]
+    fn builds_of_one_kernel_are_aimed_at_alike() {
+        let kernels = ["fixed", "shuffled:fixed"].map(|name| name.parse().expect("it is a name"));
+        let [a, b] = &kernels;
+        let aimed = |kernels: &[&KernelName]| {
+            let aim = at(kernels, Endian::Little).expect("the model runs");
+            let mut scenarios: Vec<_> = (0..50).map(any_scenario).collect();
+            for (scenario, seed) in scenarios.iter_mut().zip(0..) {
+                aim.aim(scenario, seed, false);
+            }
+            scenarios
+        };
+        assert_eq!(aimed(&[a, b]), aimed(&[b, a]));
+        assert!(aimed(&[a, b]) != (0..50).map(any_scenario).collect::<Vec<_>>());
+    }
+}
