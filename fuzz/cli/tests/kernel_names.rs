@@ -124,6 +124,24 @@ fn a_name_whose_file_has_gone_is_refused_where_it_is_used_and_listed() {
 }
 
 #[test]
+fn what_is_no_kernel_is_listed_as_none_and_no_pipe_is_waited_for() {
+    let place = Place::new();
+    let pipe = place.path("project/pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let text = format!("[kernels]\npipe = \"pipe\"\nscenario = \"{SCENARIO}\"\n");
+    place.write(&place.path("project/ctxfuzz.toml"), &text);
+    let listed = place.call(&["kernels"]);
+    good(&listed);
+    for expected in [
+        "pipe             no kernel: it is no regular file\n",
+        "scenario         no kernel: io-worker-on-interrupt-return.json: is not an",
+    ] {
+        assert!(listed.stdout.contains(expected), "{}", listed.stdout);
+    }
+}
+
+#[test]
 fn a_registry_that_is_not_understood_stops_what_would_need_it_and_nothing_else() {
     let place = Place::new();
     place.write(&place.user(), "[kernels]\nmine = 3\n");

@@ -90,7 +90,7 @@ fn table(lines: &mut Lines, index: &Index, entries: &[&Entry]) {
             ));
         }
         if let (Some(a), Some(b)) = (&entry.a, &entry.b) {
-            lines.add(&format!("    {} against {}", kernel(a), kernel(b)));
+            lines.wrapped("    ", &format!("{} against {}", kernel(a), kernel(b)));
         }
         if index.standing(entry) == Standing::Below {
             lines.add("    only under the Linux system call ABI: not reported without --abi linux");

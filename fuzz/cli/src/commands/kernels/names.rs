@@ -225,7 +225,11 @@ pub fn listed() -> anyhow::Result<Vec<Named>> {
     Ok(all)
 }
 
+/// A registry may be somebody else's: a pipe that it names would be waited for.
 fn look(file: &Path) -> (Option<About>, Option<String>) {
+    if !file.is_file() {
+        return (None, Some("it is no regular file".to_owned()));
+    }
     match Vmlinux::find(file) {
         Ok(kernel) => (Some(About::of(&kernel)), None),
         Err(error) => (None, Some(error.to_string())),
