@@ -36,7 +36,7 @@ fn work_comes_in_the_function_that_is_named() -> Result {
         r#"{"function": "copy_process"}"#,
         r#"{"function": "arch_dup_task_struct"}"#,
         r#"{"function": "copy_process", "into": "50%"}"#,
-        r#"{"function": "copy_process.isra.0", "into": 1}"#,
+        r#"{"function": "copy_process.isra.0", "past": 1}"#,
         r#"{"function": "system_call_exception"}"#,
     ] {
         let outcome = call("fork", at)?;
@@ -52,7 +52,7 @@ fn a_place_that_the_kernel_does_not_come_to_is_not_reached() -> Result {
     for (name, at) in [
         ("getppid", r#"{"function": "copy_process"}"#),
         ("fork", r#"{"function": "copy_process", "call": 2}"#),
-        ("fork", r#"{"function": "copy_process", "into": 4095}"#),
+        ("fork", r#"{"function": "copy_process", "past": 4095}"#),
     ] {
         let outcome = call(name, at)?;
         assert!(switched(&outcome), "{at}: it comes in the end");

@@ -32,7 +32,7 @@ pub use event::{
 };
 pub use facility::Facility;
 pub use json::names::UnknownName;
-pub use point::{Depth, FunctionName, PreemptionPoint};
+pub use point::{FunctionName, Percent, PreemptionPoint};
 pub use ptrace::{Ptrace, SetRegset};
 pub use register::Register;
 pub use scenario::{

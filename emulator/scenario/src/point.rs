@@ -13,8 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::event::MAX_PLACES;
-use crate::json::bounded::{Bounded, CallNumber};
+use crate::json::bounded::{Bounded, CallNumber, Places};
 
 /// Letters of the longest name.
 const LONGEST: usize = 64;
@@ -115,97 +114,73 @@ pub struct PreemptionPoint {
     #[schemars(with = "Bounded<CallNumber>")]
     pub call: u16,
     /// How far into it.
-    #[serde(default, skip_serializing_if = "Depth::is_begin")]
-    pub into: Depth,
+    #[serde(default, skip_serializing_if = "Percent::is_zero")]
+    pub into: Percent,
+    /// How many preemption points are passed from there, in the function and in what it calls. 0:
+    /// the work comes at the first one.
+    #[serde(
+        default,
+        skip_serializing_if = "is_zero",
+        deserialize_with = "Bounded::<Places>::one"
+    )]
+    #[schemars(with = "Bounded<Places>")]
+    pub past: u16,
 }
 
-/// How far into a function of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Depth {
-    /// So many preemption points are passed once it has begun, there and in what it calls. It says
-    /// exactly where in one build, and nothing about another.
-    Points(u16),
-    /// So many hundredths of its code, in bytes, are behind: about the same in every build. The
-    /// work comes at the next preemption point.
-    Percent(u8),
-}
+/// How far into a function of the kernel: so many hundredths of its code, in bytes, are behind.
+/// About the same place in every build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Percent(pub u8);
 
-impl Default for Depth {
-    fn default() -> Self {
-        Depth::Points(0)
-    }
-}
-
-impl Depth {
-    /// Preemption points that are counted; none where a part of the code is named.
-    pub fn points(&self) -> u16 {
-        match self {
-            Depth::Points(points) => *points,
-            Depth::Percent(_) => 0,
-        }
-    }
-
-    fn is_begin(&self) -> bool {
-        *self == Depth::Points(0)
+impl Percent {
+    fn is_zero(&self) -> bool {
+        self.0 == 0
     }
 }
 
 /// What it can be, in messages.
-const DEPTH: &str =
-    "a number of preemption points from 0 to 4095, or a part of the code, \"1%\" to \"99%\"";
+const PERCENT: &str = "a part of the function's code: \"1%\" to \"99%\"";
 
-impl Serialize for Depth {
+impl Serialize for Percent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Depth::Points(points) => serializer.serialize_u16(*points),
-            Depth::Percent(percent) => serializer.collect_str(&format_args!("{percent}%")),
-        }
+        serializer.collect_str(&format_args!("{}%", self.0))
     }
 }
 
-impl<'de> Deserialize<'de> for Depth {
+impl<'de> Deserialize<'de> for Percent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct DepthVisitor;
+        struct PercentVisitor;
 
-        impl Visitor<'_> for DepthVisitor {
-            type Value = Depth;
+        impl Visitor<'_> for PercentVisitor {
+            type Value = Percent;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(DEPTH)
+                f.write_str(PERCENT)
             }
 
-            fn visit_u64<E: Error>(self, value: u64) -> Result<Depth, E> {
-                match u16::try_from(value) {
-                    Ok(points) if points <= MAX_PLACES => Ok(Depth::Points(points)),
-                    _ => Err(E::invalid_value(Unexpected::Unsigned(value), &self)),
-                }
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Depth, E> {
+            fn visit_str<E: Error>(self, text: &str) -> Result<Percent, E> {
                 // As it is printed, and nothing else: no sign, no zero before it.
                 let percent = (1..100).find(|percent| format!("{percent}%") == text);
                 percent
-                    .map(Depth::Percent)
+                    .map(Percent)
                     .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
             }
         }
 
-        deserializer.deserialize_any(DepthVisitor)
+        deserializer.deserialize_any(PercentVisitor)
     }
 }
 
-impl JsonSchema for Depth {
+impl JsonSchema for Percent {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Depth".into()
+        "Percent".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "How far into a function: preemption points that are passed once it has begun, or hundredths of its code that are behind.",
-            "anyOf": [
-                { "type": "integer", "minimum": 0, "maximum": MAX_PLACES },
-                { "type": "string", "pattern": "^[1-9][0-9]?%$" }
-            ]
+            "description": "Hundredths of a function's code that are behind.",
+            "type": "string",
+            "pattern": "^[1-9][0-9]?%$"
         })
     }
 }
@@ -217,42 +192,40 @@ fn first() -> u16 {
     1
 }
 
+fn is_zero(past: &u16) -> bool {
+    *past == 0
+}
+
 fn is_first(call: &u16) -> bool {
     *call == 1
 }
 
 impl PreemptionPoint {
-    /// The same with another number of preemption points, if these are counted.
-    pub fn nearer(self, points: u16) -> Self {
-        match self.into {
-            Depth::Points(_) => PreemptionPoint {
-                into: Depth::Points(points),
-                ..self
-            },
-            Depth::Percent(_) => self,
-        }
-    }
-
     /// The first preemption point of a function's first call.
     pub fn first_of(function: FunctionName) -> Self {
         PreemptionPoint {
             function,
             call: 1,
-            into: Depth::default(),
+            into: Percent(0),
+            past: 0,
         }
     }
 }
 
 impl fmt::Display for PreemptionPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.into {
-            Depth::Points(0) => write!(f, "in {}", self.function)?,
-            Depth::Points(1) => write!(f, "1 preemption point into {}", self.function)?,
-            Depth::Points(points) => {
-                write!(f, "{points} preemption points into {}", self.function)?;
-            }
-            Depth::Percent(percent) => write!(f, "{percent}% into {}", self.function)?,
+        match (self.into, self.past) {
+            (Percent(0), 0) => write!(f, "in ")?,
+            (Percent(0), _) => {}
+            (Percent(percent), 0) => write!(f, "{percent}% into ")?,
+            (Percent(percent), _) => write!(f, "{percent}% and ")?,
         }
+        match self.past {
+            0 => {}
+            1 => write!(f, "1 preemption point into ")?,
+            past => write!(f, "{past} preemption points into ")?,
+        }
+        write!(f, "{}", self.function)?;
         match self.call {
             1 => Ok(()),
             call => write!(f, ", call {call}"),
@@ -288,8 +261,8 @@ mod tests {
         let read = |json: &str| serde_json::from_str::<PreemptionPoint>(json);
         for json in [
             r#"{"function":"restore_math"}"#,
-            r#"{"function":"save_fpu","call":3,"into":12}"#,
-            r#"{"function":"save_fpu","into":"45%"}"#,
+            r#"{"function":"save_fpu","call":3,"past":12}"#,
+            r#"{"function":"save_fpu","into":"45%","past":2}"#,
         ] {
             let point = read(json).unwrap_or_else(|error| panic!("{json}: {error}"));
             assert_eq!(serde_json::to_string(&point).ok().as_deref(), Some(json));
@@ -303,9 +276,12 @@ mod tests {
                 "expected a number of a call from 1 to 1000",
             ),
             (
-                r#"{"function":"f","into":-1}"#,
-                "expected a number of preemption points from 0 to 4095",
+                r#"{"function":"f","past":-1}"#,
+                "expected a number of places from 0 to 4095",
             ),
+            (r#"{"function":"f","into":5}"#, "\"1%\" to \"99%\""),
+            (r#"{"function":"f","into":"100%"}"#, "\"1%\" to \"99%\""),
+            (r#"{"function":"f","into":"+5%"}"#, "\"1%\" to \"99%\""),
             (r#"{"function":"f","offset":1}"#, "unknown field `offset`"),
         ] {
             let error = read(json).map(|_| ()).unwrap_err().to_string();
@@ -315,24 +291,21 @@ mod tests {
 
     #[test]
     fn a_point_reads_as_a_phrase() {
-        let point = |call, into: Depth| {
+        let point = |call, into, past| {
             let function = "save_fpu".parse().unwrap_or_else(|error| panic!("{error}"));
+            let into = Percent(into);
             PreemptionPoint {
                 function,
                 call,
                 into,
+                past,
             }
             .to_string()
         };
-        assert_eq!(point(1, Depth::Points(0)), "in save_fpu");
-        assert_eq!(
-            point(2, Depth::Points(1)),
-            "1 preemption point into save_fpu, call 2"
-        );
-        assert_eq!(
-            point(1, Depth::Points(7)),
-            "7 preemption points into save_fpu"
-        );
-        assert_eq!(point(1, Depth::Percent(45)), "45% into save_fpu");
+        assert_eq!(point(1, 0, 0), "in save_fpu");
+        assert_eq!(point(2, 0, 1), "1 preemption point into save_fpu, call 2");
+        assert_eq!(point(1, 0, 7), "7 preemption points into save_fpu");
+        assert_eq!(point(1, 45, 0), "45% into save_fpu");
+        assert_eq!(point(1, 45, 7), "45% and 7 preemption points into save_fpu");
     }
 }

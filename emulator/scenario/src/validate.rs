@@ -5,7 +5,7 @@ use crate::error::ScenarioError;
 use crate::event::{Event, MAX_PLACES, Pending, RegisterValues, Switch, Syscall};
 use crate::facility::Facility;
 use crate::json::names::listed;
-use crate::point::{Depth, MAX_CALL, PreemptionPoint};
+use crate::point::{MAX_CALL, PreemptionPoint};
 use crate::ptrace::SetRegset;
 use crate::register::Register;
 use crate::scenario::{
@@ -314,14 +314,11 @@ fn check_late(pending: &Pending, field: &str) -> Result<(), ScenarioError> {
     {
         return wrong(field, format!("no such call: expected 1 to {MAX_CALL}"));
     }
-    let too_deep = |point: PreemptionPoint| match point.into {
-        Depth::Points(points) => points > MAX_PLACES,
-        Depth::Percent(percent) => !(1..100).contains(&percent),
-    };
-    if pending.at.is_some_and(too_deep) {
+    let too_far = |point: PreemptionPoint| point.into.0 > 99 || point.past > MAX_PLACES;
+    if pending.at.is_some_and(too_far) {
         return wrong(
             field,
-            format!("no such depth: expected 0 to {MAX_PLACES} preemption points, or 1% to 99%"),
+            format!("no such place: expected 0% to 99%, and 0 to {MAX_PLACES} places from there"),
         );
     }
     if pending.at.is_some() && pending.after != 0 {

@@ -79,6 +79,12 @@ impl Functions {
             .map(|bodies| bodies.as_slice().into())
     }
 
+    /// The names of all functions.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let index = self.index.get_or_init(|| self.read());
+        index.keys().map(|name| &**name)
+    }
+
     fn read(&self) -> HashMap<Box<str>, Vec<Body>> {
         let symbols = match self.kernel.snapshot() {
             Some(snapshot) => snapshot
@@ -97,6 +103,12 @@ impl Functions {
         }
         index
     }
+}
+
+/// Whether a name is one of several that a function has ([`ALIASES`]).
+pub fn is_alias(name: FunctionName) -> bool {
+    let name = base(name.as_str());
+    ALIASES.iter().any(|names| names.contains(&name))
 }
 
 /// The first of the names that a function has ([`ALIASES`]).

@@ -32,7 +32,7 @@ pub struct FunctionEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// Preemption points that are passed from there.
-    pub into: u16,
+    pub past: u16,
     /// The event of the scenario whose work comes there.
     pub event: u16,
 }
@@ -94,7 +94,7 @@ impl Awaited {
 mod tests {
     use super::*;
 
-    const ARRIVAL: Arrival = Arrival { into: 3, event: 7 };
+    const ARRIVAL: Arrival = Arrival { past: 3, event: 7 };
 
     fn awaited(call: u16, percent: u8, requested: bool) -> Awaited {
         let body = Body {

@@ -144,7 +144,7 @@ impl Pseries {
     /// The function begins that was waited for.
     pub(super) fn function_begins(&mut self, arrival: Arrival) {
         self.set_timer(Some(Timer::InKernel {
-            after: arrival.into,
+            after: arrival.past,
             event: arrival.event,
         }));
         self.requested = true;

@@ -10,11 +10,9 @@ use ctxfuzz_emulator::kernel::functions::{self, Functions};
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::machine::Options;
 use ctxfuzz_emulator::run::{Runner, RunnerError};
-use ctxfuzz_generators::{Aim, Kind};
+use ctxfuzz_generators::{Aim, Kind, Preference, Seen};
 use ctxfuzz_scenario::FunctionName;
 use ctxfuzz_triage::prove::PROBES;
-
-type Seen = BTreeMap<Kind, BTreeSet<FunctionName>>;
 
 /// What can be aimed at in all of these kernels.
 pub fn at(kernels: &[&KernelName], endian: Endian) -> Result<Aim, RunnerError> {
@@ -24,7 +22,7 @@ pub fn at(kernels: &[&KernelName], endian: Endian) -> Result<Aim, RunnerError> {
         if let Some(common) = common {
             seen.retain(|kind, _| common.contains_key(kind));
             for (kind, names) in &mut seen {
-                names.retain(|name| common[kind].contains(name));
+                names.retain(|name, _| common[kind].contains_key(name));
             }
         }
         common = Some(seen);
@@ -32,7 +30,11 @@ pub fn at(kernels: &[&KernelName], endian: Endian) -> Result<Aim, RunnerError> {
     // The model is made of the save paths: what it has a function for is one.
     let model = Functions::of_the_model();
     let is_first = |name| model.bodies(name).is_some();
-    Ok(Aim::new(&common.unwrap_or_default(), is_first))
+    let preference = match kernels.iter().any(|kernel| kernel.vmlinux().is_some()) {
+        true => Preference::Named,
+        false => Preference::Counted,
+    };
+    Ok(Aim::new(&common.unwrap_or_default(), is_first, preference))
 }
 
 /// The functions that a kernel runs in each kind of event, under the first of their names.
@@ -51,13 +53,20 @@ fn seen(kernel: &KernelName, endian: Endian) -> Result<Seen, RunnerError> {
             continue;
         }
         runner.run(&scenario);
-        let blocks = runner.kernel_blocks().keys();
-        let names: BTreeSet<FunctionName> = blocks
-            .filter_map(|(pc, _)| symbols.function_at(*pc))
-            .filter_map(|function| functions::canonical(&function.name).parse().ok())
-            .collect();
+        let mut names: BTreeMap<FunctionName, u64> = BTreeMap::new();
+        for ((pc, _), times) in runner.kernel_blocks() {
+            let function = symbols.function_at(*pc);
+            let name = function.map(|function| functions::canonical(&function.name).parse());
+            if let Some(Ok(name)) = name {
+                *names.entry(name).or_default() += times;
+            }
+        }
         for kind in kinds {
-            seen.entry(kind).or_default().extend(&names);
+            let all = seen.entry(kind).or_default();
+            for (name, times) in &names {
+                let most = all.entry(*name).or_default();
+                *most = (*most).max(*times);
+            }
         }
     }
     Ok(seen)
@@ -76,7 +85,7 @@ mod tests {
         let seen = seen(&fixed, Endian::Little).expect("the model runs");
         let has = |call, name: &str| {
             let name = name.parse().expect("it is a name");
-            seen[&Kind::Call(call)].contains(&name)
+            seen[&Kind::Call(call)].contains_key(&name)
         };
         assert!(has(Call::RtSigreturn, "__unsafe_restore_sigcontext"));
         assert!(has(Call::Fork, "copy_process"));

@@ -18,7 +18,7 @@ use ctxfuzz_emulator::kernel::snapshot::{BootOptions, Snapshot};
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::capture::{Details, Observable};
 use ctxfuzz_emulator::run::outcome::{LogEntry, Outcome};
-use ctxfuzz_generators::{drop_delays, random_scenario, rare_scenario};
+use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::event::{Event, Switch, Syscall};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
@@ -274,6 +274,13 @@ fn outcomes(pair: &mut Pair, scenario: &mut Scenario) -> Option<(Outcome, Outcom
     }
 }
 
+/// Has all pending work come at once.
+fn drop_late(scenario: &mut Scenario) {
+    for pending in scenario.events.iter_mut().filter_map(Event::pending_mut) {
+        *pending = pending.at_once();
+    }
+}
+
 /// What differs between this kernel and the model.
 fn disagreements(mut pair: Pair, kernel: &str) -> Vec<String> {
     let seeds = std::env::var("CTXFUZZ_AGREEMENT_SEEDS")
@@ -288,8 +295,8 @@ fn disagreements(mut pair: Pair, kernel: &str) -> Vec<String> {
     let (mut compared, mut out) = (0, 0);
     let mut found = Vec::new();
     for (name, mut scenario) in corpus.chain(random).chain(rare) {
-        // Where interrupts can come is each kernel's own.
-        drop_delays(&mut scenario);
+        // Where interrupts can come is each kernel's own, in a function that all have too.
+        drop_late(&mut scenario);
         let Some((a, b)) = outcomes(&mut pair, &mut scenario) else {
             out += 1;
             continue;

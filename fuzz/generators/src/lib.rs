@@ -15,7 +15,7 @@ mod rare;
 use ctxfuzz_scenario::Scenario;
 use mutatis::Session;
 
-pub use aim::{Aim, Kind};
+pub use aim::{Aim, Kind, Preference, Seen};
 pub use constants::MAX_EVENTS;
 pub use crossover::crossover;
 pub use generate::random_scenario;

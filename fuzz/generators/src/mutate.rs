@@ -274,7 +274,7 @@ fn change_pending(scenario: &mut Scenario, rng: &mut Rng) {
     match below(rng, if late { 8 } else { 6 }) {
         5 => work.softirq = !work.softirq,
         6 | 7 => match &mut work.at {
-            Some(point) => point.into = nearby(rng, point.into),
+            Some(point) => nearby(rng, point),
             None => work.after = later(rng, work),
         },
         0 => work.io_worker = !work.io_worker,

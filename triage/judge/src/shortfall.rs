@@ -6,6 +6,7 @@ use std::fmt;
 
 use ctxfuzz_outcome::effects::{Effects, Missing};
 use ctxfuzz_scenario::effect::Effect;
+use ctxfuzz_scenario::event::Event;
 use ctxfuzz_scenario::scenario::Scenario;
 use serde::Serialize;
 
@@ -71,6 +72,9 @@ pub struct EffectsReport {
     /// Events whose late work came at the end of the call, as its place was never reached.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_reached: Vec<u16>,
+    /// The same where it lacks the function in which the work was to come.
+    #[serde(skip)]
+    without_function: Vec<EffectReport>,
     /// What the scenario is about (its `needs`) and the kernel cannot do.
     #[serde(skip)]
     needs_not_applicable: Vec<Effect>,
@@ -94,6 +98,7 @@ impl EffectsReport {
             did_not_happen: Vec::new(),
             not_applicable: Vec::new(),
             not_reached: Vec::new(),
+            without_function: Vec::new(),
             needs_not_applicable: Vec::new(),
         }
     }
@@ -139,11 +144,20 @@ impl EffectsReport {
             effect: part.effect,
             reason: part.what.to_string(),
         });
+        let not_applicable: Vec<EffectReport> = not_applicable.collect();
+        let named = |part: &&EffectReport| {
+            let event = part
+                .event
+                .and_then(|at| scenario.events.get(usize::from(at)));
+            let pending = event.and_then(Event::pending);
+            pending.is_some_and(|pending| pending.at.is_some())
+        };
         let cannot = |need: &&Effect| effects.not_applicable.iter().any(|p| p.effect == **need);
         let needs = scenario.needs.iter().filter(cannot);
         EffectsReport {
             did_not_happen: missing.chain(unmet).collect(),
-            not_applicable: not_applicable.collect(),
+            without_function: not_applicable.iter().filter(named).cloned().collect(),
+            not_applicable,
             not_reached: effects.not_reached.iter().copied().collect(),
             needs_not_applicable: needs.copied().collect(),
         }
@@ -155,6 +169,9 @@ impl EffectsReport {
         let mut lines: Vec<String> = missing
             .map(|one| format!("did not happen: {one}"))
             .collect();
+        // What a kernel never can is told once for the kernel; this is the scenario's own.
+        let without = self.without_function.iter();
+        lines.extend(without.map(|one| format!("not applicable: {one}")));
         if !self.not_reached.is_empty() {
             let events: Vec<String> = self.not_reached.iter().map(u16::to_string).collect();
             let events = events.join(", ");

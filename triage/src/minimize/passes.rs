@@ -6,7 +6,7 @@ use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{
     ComputeOp, Event, Interrupt, Pending, RegisterValues, Switch, Syscall, Via,
 };
-use ctxfuzz_scenario::point::PreemptionPoint;
+use ctxfuzz_scenario::point::{Percent, PreemptionPoint};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
 
@@ -93,7 +93,7 @@ fn drop_rings(scenario: &Scenario) -> Vec<Scenario> {
 }
 
 fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
-    const PARTS: [fn(&mut Pending); 15] = [
+    const PARTS: [fn(&mut Pending); 16] = [
         |pending| *pending = Pending::default(),
         |pending| pending.ptrace = None,
         |pending| {
@@ -114,13 +114,10 @@ fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
         |pending| *pending = pending.at_once(),
         |pending| pending.after /= 2,
         |pending| pending.after = pending.after.saturating_sub(1),
-        |pending| pending.at = pending.at.map(|at| PreemptionPoint { call: 1, ..at }),
-        |pending| pending.at = pending.at.map(|at| at.nearer(at.into.points() / 2)),
-        |pending| {
-            pending.at = pending
-                .at
-                .map(|at| at.nearer(at.into.points().saturating_sub(1)))
-        },
+        |pending| with_point(pending, |point| point.call = 1),
+        |pending| with_point(pending, |point| point.into = Percent(0)),
+        |pending| with_point(pending, |point| point.past /= 2),
+        |pending| with_point(pending, |point| point.past = point.past.saturating_sub(1)),
     ];
     let places = (0..scenario.events.len()).flat_map(|event| PARTS.map(|part| (event, part)));
     let mut candidates = each(scenario, places, |candidate, (event, part)| {
@@ -143,6 +140,12 @@ fn drop_pending(scenario: &Scenario) -> Vec<Scenario> {
         },
     ));
     candidates
+}
+
+fn with_point(pending: &mut Pending, change: fn(&mut PreemptionPoint)) {
+    if let Some(point) = &mut pending.at {
+        change(point);
+    }
 }
 
 fn pending_mut(event: &mut Event) -> Option<&mut Pending> {

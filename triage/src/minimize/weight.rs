@@ -2,6 +2,7 @@
 
 use ctxfuzz_scenario::access::AccessOp;
 use ctxfuzz_scenario::event::{ComputeOp, Event, Interrupt, Pending, RegisterValues, Switch, Via};
+use ctxfuzz_scenario::point::Percent;
 use ctxfuzz_scenario::scenario::Scenario;
 
 /// How much a reader has to take in; compared from the first field to the last. No infinite chain
@@ -101,9 +102,9 @@ impl Weight {
         };
         self.detail += u64::from(pending.signal.unwrap_or(0)) + u64::from(pending.after);
         // By name is shorter than by a number that only one build has.
-        self.detail += pending
-            .at
-            .map_or(0, |at| u64::from(at.call) + u64::from(at.into.points()));
+        self.detail += pending.at.map_or(0, |at| {
+            u64::from(at.call) + u64::from(at.past) + u64::from(at.into != Percent(0))
+        });
     }
 }
 

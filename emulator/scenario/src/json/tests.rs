@@ -205,8 +205,8 @@ fn errors_of_events_say_what_was_expected() {
             "events[0].syscall.pending.at.call: invalid value: integer `0`, expected a number of a call from 1 to 1000".into(),
         ),
         (
-            r#"{"syscall": {"call": "fork", "pending": {"switch": 1, "at": {"function": "copy_thread", "into": -8}}}}"#,
-            "events[0].syscall.pending.at.into: invalid type: integer `-8`, expected a number of preemption points from 0 to 4095, or a part of the code, \"1%\" to \"99%\"".into(),
+            r#"{"syscall": {"call": "fork", "pending": {"switch": 1, "at": {"function": "copy_thread", "past": -8}}}}"#,
+            "events[0].syscall.pending.at.past: invalid type: integer `-8`, expected a number of places from 0 to 4095".into(),
         ),
         (
             r#"{"syscall": {"call": "fork", "pending": {"switch": 1, "at": {"function": "a function"}}}}"#,

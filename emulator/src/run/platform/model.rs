@@ -148,7 +148,7 @@ impl Platform for Model {
     }
 
     fn function_begins(&mut self, view: &View<'_>, arrival: Arrival) {
-        remote_work::function_begins(view, &self.layout, arrival.into);
+        remote_work::function_begins(view, &self.layout, arrival.past);
     }
 
     fn not_applicable(&self) -> Vec<NotApplicable> {

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::Pending;
-use ctxfuzz_scenario::point::Depth;
 
 use crate::kernel::functions::Functions;
 use crate::machine::Reply;
@@ -60,17 +59,16 @@ impl Points {
             );
             return (Pending::NONE, None);
         };
-        let (into, percent) = match point.into {
-            Depth::Points(points) => (points, 0),
-            Depth::Percent(percent) => (0, percent),
-        };
         self.timer = Some(Timer::InFunction {
             entry: FunctionEntry {
                 bodies,
                 call: point.call,
-                percent,
+                percent: point.into.0,
             },
-            arrival: Arrival { into, event },
+            arrival: Arrival {
+                past: point.past,
+                event,
+            },
         });
         (*pending, self.timer.clone())
     }

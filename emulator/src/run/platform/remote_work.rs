@@ -66,8 +66,8 @@ pub fn write(view: &View<'_>, layout: &ModelLayout, pending: &Pending, director:
     put(at::MISSED, 0);
 }
 
-/// The function has begun in which work is to come: `into` preemption points from here.
-pub fn function_begins(view: &View<'_>, layout: &ModelLayout, into: u16) {
+/// The function has begun in which work is to come: `past` preemption points from here.
+pub fn function_begins(view: &View<'_>, layout: &ModelLayout, past: u16) {
     let Some(start) = view.map.physical(layout.remote_work) else {
         return;
     };
@@ -75,7 +75,7 @@ pub fn function_begins(view: &View<'_>, layout: &ModelLayout, into: u16) {
     if view.memory.read_u64(start + at::AFTER) == 0 {
         return;
     }
-    let left = u64::from(into) + 1;
+    let left = u64::from(past) + 1;
     view.memory.write_u64(start + at::AFTER, left);
     if let Some(pa) = view.map.physical(layout.softirq_after) {
         view.memory.write_u64(pa, left);

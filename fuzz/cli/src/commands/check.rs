@@ -23,7 +23,7 @@ pub use self::checker::Checker;
 use super::arguments::{AbiArgument, EndianArgument, endians_of, parse_kernel};
 use super::expect::{self, Rows};
 use super::input::{self, Input, check_output, write_whole};
-use super::{Status, proof};
+use super::{Status, functions, proof};
 
 /// The kernel that scenarios are run on if none is named: nothing is known to be wrong with it.
 const SOUND: &str = "repaired";
@@ -112,6 +112,9 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let kernel = args.kernel()?;
     let endians = args.endians(&kernel)?;
+    if !functions::are_known(&inputs, &[&kernel])? {
+        return Ok(Status::Trouble.into());
+    }
     proof::tell(&[&kernel])?;
     let identity = Identity::of(&kernel)?;
     let mut checker = Checker::new(&kernel);

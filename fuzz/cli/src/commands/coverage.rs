@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use super::arguments::{EndianArgument, endians_of, parse_kernel};
 use super::input::{self, Input};
-use super::{Status, proof, warn_of_silence};
+use super::{Status, functions, proof, warn_of_silence};
 
 /// Arguments of `ctxfuzz coverage`.
 #[derive(Debug, Args)]
@@ -124,6 +124,9 @@ pub fn coverage(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
             bail!("{option}: one file has one kernel: expected one byte order, --endian le or be");
         }
         input::check_output(path)?;
+    }
+    if !functions::are_known(&inputs, &[&args.kernel])? {
+        return Ok(Status::Trouble.into());
     }
     let mut scenarios: Vec<Scenario> = inputs.into_iter().map(|input| input.scenario).collect();
     scenarios.extend((0..args.random).map(|seed| match seed % 2 {

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::input::{Input, check_output, write_whole};
-use super::{Status, run};
+use super::{Status, functions, run};
 
 /// Arguments of `ctxfuzz explain`.
 #[derive(Debug, Args)]
@@ -45,7 +45,11 @@ pub struct ExplainArgs {
 
 /// Explains; exit status as `run`.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    let input = Input::load(&args.scenario)?;
+    let inputs = [Input::load(&args.scenario)?];
+    if !functions::are_known(&inputs, &[&args.kernels.a, &args.kernels.b])? {
+        return Ok(Status::Trouble.into());
+    }
+    let [input] = inputs;
     let endians = args.kernels.endians(args.endian, EndianArgument::Le)?;
     if let Some(file) = &args.html {
         if endians.len() > 1 {

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::arguments::{EndianArgument, KernelArguments};
 use super::input::{Input, check_output, folder_of, write_whole};
+use super::{Status, functions};
 
 /// Arguments of `ctxfuzz minimize`.
 #[derive(Debug, Args)]
@@ -48,7 +49,11 @@ pub struct MinimizeArgs {
 
 /// Minimizes and writes the result; exit status 0 when it is written.
 pub fn minimize(args: &MinimizeArgs) -> anyhow::Result<ExitCode> {
-    let input = Input::load(&args.scenario)?;
+    let inputs = [Input::load(&args.scenario)?];
+    if !functions::are_known(&inputs, &[&args.kernels.a, &args.kernels.b])? {
+        return Ok(Status::Trouble.into());
+    }
+    let [input] = inputs;
     check_output(&args.output)?;
     let _lock = lock(&args.output)?;
     let mut kept = Vec::new();

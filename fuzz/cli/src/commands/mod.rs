@@ -12,6 +12,7 @@ mod coverage;
 mod defects;
 mod expect;
 mod explain;
+mod functions;
 mod fuzz;
 mod generate;
 mod input;

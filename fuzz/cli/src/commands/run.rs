@@ -19,7 +19,7 @@ use ctxfuzz_triage::shortfall::EffectsReport;
 use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
 use super::input::{Input, check_output};
 use super::pairs::Pairs;
-use super::{Status, expect, triage};
+use super::{Status, expect, functions, triage};
 
 /// Arguments of `ctxfuzz run`.
 #[derive(Debug, Args)]
@@ -67,6 +67,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     };
     if args.expect {
         return Ok(expect::run(&inputs, args.json)?.into());
+    }
+    if !functions::are_known(&inputs, &[&args.kernels.a, &args.kernels.b])? {
+        return Ok(Status::Trouble.into());
     }
     for file in [&args.sarif, &args.junit].into_iter().flatten() {
         check_output(file)?;

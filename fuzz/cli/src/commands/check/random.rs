@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_new_once_and_only_if_it_is_reported() -> anyhow::Result<()> {
-        let (mut search, scenario) = (search(), scenario(1, 1));
+        let (mut search, scenario) = (search(), scenario(&Aim::default(), 1, 1));
         assert!(
             search
                 .new_keys(&scenario, &judgement(Verdict::Abi))
@@ -373,7 +373,7 @@ mod tests {
         )?;
         assert_eq!(summary.status(), Status::Nothing);
         let why = Inconclusive::NotSeenAgain;
-        search.name(&scenario(1, 1), Endian::Little, &why);
+        search.name(&scenario(&Aim::default(), 1, 1), Endian::Little, &why);
         summary.inconclusive = search.inconclusive.all();
         summary.reasons = search.inconclusive;
         assert_eq!(summary.status(), Status::Trouble);
