@@ -8,7 +8,6 @@
 mod tests;
 mod text;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -122,10 +121,15 @@ impl Cell {
         };
         let seen = judgement.violations.iter();
         let seen = seen.filter(|violation| violation.verdict > Verdict::Dead);
-        let registers: BTreeSet<String> = seen.map(|one| one.what.to_string()).collect();
+        let mut registers: Vec<String> = Vec::new();
+        for name in seen.map(|one| one.what.to_string()) {
+            if !registers.contains(&name) {
+                registers.push(name);
+            }
+        }
         Cell {
             state,
-            registers: registers.into_iter().collect(),
+            registers,
             reason: Some(reason).filter(|reason| !reason.is_empty()),
             not_reached: effects.not_reached.clone(),
         }

@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use common::{call, real_kernels};
+use common::{call, json_lines, real_kernels};
 
 /// A scenario whose work comes in this function, in a file of its own.
 fn file(function: &str) -> (tempfile::TempDir, String) {
@@ -60,6 +60,54 @@ fn a_function_of_other_kernels_is_not_applicable() {
     assert_eq!(called.status, Some(0), "{}", called.stderr);
     let said = "not applicable: event 1: switch: this kernel has no function";
     assert!(called.stdout.contains(said), "{}", called.stdout);
+}
+
+#[test]
+fn a_sweep_tells_where_what_happens() {
+    let file = "corpus/preempted-in-sigreturn.json";
+    let sweep = |kernel: &str, more: &[&str]| {
+        let command = [
+            "check", "--sweep", "--endian", "le", "--kernel", kernel, file,
+        ];
+        call(&[&command[..], more].concat())
+    };
+    let called = sweep("fixed", &["--json"]);
+    assert_eq!(called.status, Some(1), "{}", called.stderr);
+    let lines = json_lines(&called.stdout);
+    let [swept] = lines.as_slice() else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(swept["at"]["function"], "__unsafe_restore_sigcontext");
+    let places = swept["places"].as_array().expect("a list");
+    let states: Vec<_> = places.iter().map(|place| &place["state"]).collect();
+    assert_eq!(states, ["silent", "live", "silent"]);
+    let last = swept["places"][2]["to"].as_u64().map(|last| last + 1);
+    assert_eq!(last, swept["points"].as_u64());
+
+    let called = sweep("repaired", &[]);
+    assert_eq!(called.status, Some(0), "{}", called.stdout);
+    assert!(
+        called.stdout.contains("  0-6       silent\n"),
+        "{}",
+        called.stdout
+    );
+}
+
+#[test]
+fn a_sweep_of_what_is_not_late_is_bad_input() {
+    let called = call(&[
+        "check",
+        "--sweep",
+        "--kernel",
+        "fixed",
+        "corpus/signal.json",
+    ]);
+    assert_eq!(called.status, Some(2));
+    assert!(
+        called.stderr.contains("no work comes late"),
+        "{}",
+        called.stderr
+    );
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn a_model_has_two_columns_and_cells_are_what_check_says() {
     assert_eq!(states(json, 1), ["live", "live", "silent", "silent"]);
     assert_eq!(
         json["scenarios"][1]["cells"][0]["registers"],
-        json!(["f0", "v0", "vs0"])
+        json!(["f0", "vs0", "v0"])
     );
     let schema = fs::read_to_string(common::project().join("docs/matrix.schema.json"));
     let schema: Value = serde_json::from_str(&schema.expect("it reads")).expect("it is JSON");

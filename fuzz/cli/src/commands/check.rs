@@ -5,6 +5,7 @@
 mod checker;
 mod random;
 mod recorded;
+mod sweep;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -18,12 +19,14 @@ use ctxfuzz_triage::identity::Identity;
 use ctxfuzz_triage::report::checked::Checked;
 use ctxfuzz_triage::transparency::Judgement;
 use ctxfuzz_triage::transparency::report::{self, CheckReport, Subject};
+use ctxfuzz_triage::untrusted;
 
 pub use self::checker::Checker;
+use self::sweep::Sweep;
 use super::arguments::{AbiArgument, EndianArgument, endians_of, parse_kernel};
 use super::expect::{self, Rows};
 use super::input::{self, Input, check_output, write_whole};
-use super::{Status, functions, proof};
+use super::{Status, complain, functions, proof};
 
 /// The kernel that scenarios are run on if none is named: nothing is known to be wrong with it.
 const SOUND: &str = "repaired";
@@ -54,6 +57,10 @@ pub struct CheckArgs {
     /// List violations too that nobody can see.
     #[arg(long, conflicts_with = "runs")]
     all: bool,
+    /// Have the late work of each file come at one preemption point after the other: every one of
+    /// the function that the file names, or of the event. Says where what happens.
+    #[arg(long, conflicts_with_all = ["runs", "expect", "junit", "sarif", "all"], requires = "kernel")]
+    sweep: bool,
     /// Random scenarios to run, after the files.
     #[arg(long, value_name = "N", requires = "kernel", value_parser = clap::value_parser!(u64).range(1..))]
     runs: Option<u64>,
@@ -118,6 +125,9 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     proof::tell(&[&kernel])?;
     let identity = Identity::of(&kernel)?;
     let mut checker = Checker::new(&kernel);
+    if args.sweep {
+        return sweep(args, &mut checker, &inputs, &endians, &identity);
+    }
     let mut checked = Checked::default();
     let mut status = Status::Nothing;
     let mut out = io::stdout().lock();
@@ -146,6 +156,38 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     write_reports(args, &checked)?;
+    Ok(status.into())
+}
+
+/// Sweeps the late work of each file; a file without any is bad input.
+fn sweep(
+    args: &CheckArgs,
+    checker: &mut Checker,
+    inputs: &[Input],
+    endians: &[Endian],
+    kernel: &Identity,
+) -> anyhow::Result<ExitCode> {
+    let sweep = Sweep {
+        abi: args.abi.into(),
+        kernel,
+        json: args.json,
+    };
+    let mut status = Status::Nothing;
+    let mut out = io::stdout().lock();
+    for input in inputs {
+        let name = input.name();
+        for &endian in endians {
+            let swept = sweep.scenario(checker, (&name, &input.scenario), endian, &mut out)?;
+            if swept.is_none() {
+                let path = untrusted::path(&input.path);
+                complain(&format!(
+                    "{path}: no work comes late: expected `at` or `after` in `pending` of an event"
+                ));
+            }
+            status.add(swept.unwrap_or(Status::Trouble));
+        }
+    }
+    out.flush()?;
     Ok(status.into())
 }
 
