@@ -303,9 +303,13 @@ fn three_hosts(keep_times: bool) {
         over.store(true, Ordering::Relaxed);
         summaries
     });
+    // The first finds it at once, and may be over before anything has come from the others. They
+    // have it from there.
+    for summary in &summaries[1..] {
+        assert!(summary["shared"]["tried"].as_u64() > Some(0), "{summary}");
+    }
     let mut hosts: BTreeMap<&str, usize> = BTreeMap::new();
     for (summary, home) in summaries.iter().zip(&homes) {
-        assert!(summary["shared"]["tried"].as_u64() > Some(0), "{summary}");
         assert_eq!(summary["shared"]["refused"], 0, "{summary}");
         let found = signatures(summary);
         assert_eq!(names(&home.join("findings")).len(), found.len());
