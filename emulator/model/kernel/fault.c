@@ -53,8 +53,12 @@ bool ___do_page_fault(void)
 	unsigned long msr;
 
 	softirq_point();
-	if (next_irq_point_is_it() && faulthandler_disabled())
-		return false;
+	if (faulthandler_disabled()) {
+		if (next_irq_point_is_it())
+			return false;
+		irq_point();
+		return true;
+	}
 	msr = mfmsr();
 	handle_mm_fault();
 	mtmsr_isync(msr);

@@ -2,20 +2,23 @@
 //!
 //! A name stands for the function in every kernel: a suffix that the compiler has put behind it
 //! does not count, and where Linux has renamed a function, or the model has another name for it,
-//! each name stands for all of them ([`ALIASES`]). Not responsible for what is written in a
-//! scenario (its `point`).
+//! each name stands for all of them ([`ALIASES`]). A function that has no code of its own, because
+//! the compiler has made it a part of its callers, is its copies there, if the kernel's debug
+//! information says where they are. Not responsible for what is written in a scenario (its
+//! `point`).
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use ctxfuzz_scenario::point::FunctionName;
 
 use super::image;
+use super::inlined::Copy;
 use super::name::KernelName;
-use super::symbols::Symbols;
+use super::symbols::{Function, Symbols};
 use crate::arch::Endian;
-use crate::machine::entry::Body;
+use crate::machine::point::Body;
 
 /// Names of one function, or of what has taken its place: in Linux 6.1, in later ones, and in the
 /// model where that has another. The first that a kernel has is taken.
@@ -31,7 +34,7 @@ pub const ALIASES: &[&[&str]] = &[
     &["io_wqe_worker", "io_wq_worker"],
     &["io_wqe_dec_running", "io_wq_dec_running"],
     &["futex_wait_queue", "futex_do_wait", "__futex_wait"],
-    // Since 6.15.
+    // In 7.2.
     &["pipe_read", "anon_pipe_read"],
     &["pipe_write", "anon_pipe_write"],
     // The VMX part of the copy, in C since 7.0 (6bc9c0a90522).
@@ -48,8 +51,11 @@ pub const ALIASES: &[&[&str]] = &[
 pub struct Functions {
     kernel: KernelName,
     endian: Endian,
+    symbols: OnceCell<Option<Symbols>>,
     /// By name, made when a name is first asked for.
     index: OnceCell<HashMap<Box<str>, Vec<Body>>>,
+    /// Of names that have no code of their own: their copies in their callers.
+    copies: RefCell<HashMap<FunctionName, Option<Arc<[Body]>>>>,
 }
 
 impl Functions {
@@ -58,7 +64,9 @@ impl Functions {
         Functions {
             kernel: kernel.clone(),
             endian,
+            symbols: OnceCell::new(),
             index: OnceCell::new(),
+            copies: RefCell::default(),
         }
     }
 
@@ -70,39 +78,87 @@ impl Functions {
     /// The code of a function of this name, or of what stands for it: of each copy of it that there
     /// is. `None` if the kernel has none.
     pub fn bodies(&self, name: FunctionName) -> Option<Arc<[Body]>> {
-        let index = self.index.get_or_init(|| self.read());
-        let name = base(name.as_str());
-        let others = ALIASES.iter().filter(|names| names.contains(&name));
-        let mut names = std::iter::once(name).chain(others.copied().flatten().copied());
-        names
-            .find_map(|name| index.get(name))
-            .map(|bodies| bodies.as_slice().into())
+        let index = self.index();
+        let own = names(name.as_str()).find_map(|name| index.get(name));
+        match own {
+            Some(bodies) => Some(bodies.as_slice().into()),
+            None => self.copies(name),
+        }
     }
 
-    /// The names of all functions.
+    /// The names of all functions that have code of their own.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let index = self.index.get_or_init(|| self.read());
-        index.keys().map(|name| &**name)
+        self.index().keys().map(|name| &**name)
     }
 
-    fn read(&self) -> HashMap<Box<str>, Vec<Body>> {
-        let symbols = match self.kernel.snapshot() {
+    /// A kernel that runs has been loaded from the same: what cannot be read now could not then.
+    fn symbols(&self) -> Option<&Symbols> {
+        let read = || match self.kernel.snapshot() {
             Some(snapshot) => snapshot
                 .ok()
                 .map(|snapshot| Symbols::from_snapshot(&snapshot)),
             None => image::symbols(self.kernel.build(), self.endian).ok(),
         };
-        let mut index: HashMap<Box<str>, Vec<Body>> = HashMap::new();
-        for function in symbols.iter().flat_map(Symbols::functions) {
-            let bodies = index.entry(base(&function.name).into()).or_default();
-            bodies.push(Body {
-                address: function.address,
-                local_entry: function.address + function.local_entry,
-                size: function.size,
-            });
-        }
-        index
+        self.symbols.get_or_init(read).as_ref()
     }
+
+    fn index(&self) -> &HashMap<Box<str>, Vec<Body>> {
+        self.index.get_or_init(|| {
+            let mut index: HashMap<Box<str>, Vec<Body>> = HashMap::new();
+            for function in self.symbols().into_iter().flat_map(Symbols::functions) {
+                let bodies = index.entry(base(&function.name).into()).or_default();
+                let Function {
+                    address,
+                    local_entry,
+                    size,
+                    ..
+                } = *function;
+                bodies.push(Body {
+                    address,
+                    size,
+                    entries: [address, address + local_entry],
+                });
+            }
+            index
+        })
+    }
+
+    fn copies(&self, name: FunctionName) -> Option<Arc<[Body]>> {
+        let mut known = self.copies.borrow_mut();
+        let copies = known.entry(name).or_insert_with(|| {
+            let symbols = self.symbols()?;
+            names(name.as_str()).find_map(|name| {
+                let copies = symbols.copies(name);
+                let bodies = copies.iter().filter_map(|copy| body(symbols, copy));
+                let bodies: Vec<Body> = bodies.collect();
+                (!bodies.is_empty()).then(|| bodies.into())
+            })
+        });
+        copies.clone()
+    }
+}
+
+/// The code of a copy of a function, from the first of its pieces to the last. What has been moved
+/// out of its caller, as it seldom runs, is none of it.
+fn body(symbols: &Symbols, copy: &Copy) -> Option<Body> {
+    let caller = symbols.index_at(copy.entry)?;
+    let pieces = copy.pieces.iter();
+    let pieces = pieces.filter(|(begin, _)| symbols.index_at(*begin) == Some(caller));
+    let address = pieces.clone().map(|(begin, _)| *begin).min()?;
+    let end = pieces.map(|(_, end)| *end).max()?;
+    Some(Body {
+        address,
+        size: end - address,
+        entries: [copy.entry; 2],
+    })
+}
+
+/// A name without the compiler's suffix, and the others that stand for the same function.
+fn names(name: &str) -> impl Iterator<Item = &str> + Clone {
+    let name = base(name);
+    let others = ALIASES.iter().filter(move |names| names.contains(&name));
+    let others = others.flat_map(|names| names.iter().copied());
+    std::iter::once(name).chain(others.filter(move |other| *other != name))
 }
 
 /// Whether a name is one of several that a function has ([`ALIASES`]).

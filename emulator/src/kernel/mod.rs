@@ -8,6 +8,7 @@ pub mod code;
 pub mod defects;
 pub mod functions;
 pub mod image;
+mod inlined;
 pub mod lines;
 pub mod name;
 pub mod offsets;

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use addr2line::gimli;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
+use super::inlined::{self, Copy};
 use super::snapshot::{self, Snapshot};
 
 /// A function of an image.
@@ -41,12 +43,14 @@ impl std::fmt::Display for Location {
     }
 }
 
-type Dwarf = addr2line::Context<gimli::EndianSlice<'static, gimli::RunTimeEndian>>;
+type Bytes = gimli::EndianSlice<'static, gimli::RunTimeEndian>;
+/// Debug information, and what finds a line or a function in it.
+type Dwarf = (Arc<gimli::Dwarf<Bytes>>, addr2line::Context<Bytes>);
 
 /// The symbols of one image.
 pub struct Symbols {
     functions: Vec<Function>,
-    others: BTreeMap<String, u64>,
+    others: HashMap<String, u64>,
     dwarf: OnceCell<Option<Dwarf>>,
     vmlinux: Option<(PathBuf, u64)>,
 }
@@ -55,7 +59,7 @@ impl Symbols {
     /// Reads the symbol table and the line program of an ELF file.
     pub fn read(file: &object::File<'static>) -> Self {
         let mut functions = Vec::new();
-        let mut others = BTreeMap::new();
+        let mut others = HashMap::new();
         for symbol in file.symbols() {
             let Ok(name) = symbol.name() else { continue };
             if symbol.kind() == SymbolKind::Text && symbol.size() > 0 {
@@ -95,7 +99,7 @@ impl Symbols {
                 size: symbol.size,
                 local_entry: symbol.local_entry,
             });
-        let mut others = BTreeMap::new();
+        let mut others = HashMap::with_capacity(snapshot.symbols.len());
         // Static functions can share a name; what other files call by it goes first.
         let (global, local): (Vec<_>, Vec<_>) = snapshot.symbols.iter().partition(|s| s.global);
         for symbol in global.into_iter().chain(local) {
@@ -145,7 +149,8 @@ impl Symbols {
 
     /// Source file (its last two path components) and line of an address.
     pub fn source(&self, address: u64) -> Option<(String, u32)> {
-        let found = self.dwarf()?.find_location(address).ok()??;
+        let (_, context) = self.dwarf()?;
+        let found = context.find_location(address).ok()??;
         let file = found.file?;
         let mut parts: Vec<&str> = file.rsplit('/').take(2).collect();
         parts.reverse();
@@ -157,7 +162,7 @@ impl Symbols {
     pub fn inlined(&self, address: u64) -> Vec<String> {
         let frames = self
             .dwarf()
-            .map(|d| d.find_frames(address).skip_all_loads());
+            .map(|(_, context)| context.find_frames(address).skip_all_loads());
         let Some(Ok(mut frames)) = frames else {
             return Vec::new();
         };
@@ -168,6 +173,13 @@ impl Symbols {
         }
         names.pop();
         names
+    }
+
+    /// The copies of a function in its callers: none without debug information. Reads all of that,
+    /// which takes seconds for a distribution's kernel.
+    pub fn copies(&self, name: &str) -> Vec<Copy> {
+        let dwarf = self.dwarf();
+        dwarf.map_or_else(Vec::new, |(dwarf, _)| inlined::copies(dwarf, name))
     }
 
     fn dwarf(&self) -> Option<&Dwarf> {
@@ -205,5 +217,7 @@ fn dwarf(file: &object::File<'static>) -> Option<Dwarf> {
         };
         Ok(gimli::EndianSlice::new(data, endian))
     };
-    addr2line::Context::from_dwarf(gimli::Dwarf::load(load).ok()?).ok()
+    let dwarf = Arc::new(gimli::Dwarf::load(load).ok()?);
+    let context = addr2line::Context::from_arc_dwarf(Arc::clone(&dwarf)).ok()?;
+    Some((dwarf, context))
 }

@@ -11,7 +11,7 @@ mod interrupts;
 mod paging;
 mod reads;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 
 use unicorn_engine::{
@@ -19,14 +19,14 @@ use unicorn_engine::{
 };
 
 use super::Block;
-use super::address::AddressMap;
+use super::address::{AddressMap, PAGE};
 use super::coverage::{EdgeMap, MODEL_MAP, REAL_MAP};
-use super::entry::Awaited;
 use super::errata::{self, Trampolines};
 use super::hang::Probe;
 use super::instruction::HOST_CALL;
 use super::memory::Memory;
 use super::pages::PageSet;
+use super::point::{Arrived, Awaited};
 use super::pseries::Pseries;
 use super::registers::Registers;
 use super::samples::Samples;
@@ -208,6 +208,10 @@ impl<H: Host> Inner<H> {
             .map_or_else(String::new, Pseries::console)
     }
 
+    pub(super) fn arrived(&self) -> &[Arrived] {
+        self.pseries.as_ref().map_or(&[], Pseries::arrived)
+    }
+
     pub(super) fn take_unreached(&mut self) -> Vec<u16> {
         let pseries = self.pseries.as_mut();
         pseries.map_or_else(Vec::new, Pseries::take_unreached)
@@ -276,7 +280,15 @@ fn repair(
     program: &Program,
 ) -> Result<(Trampolines, Trampolines), MachineError> {
     let (mut kernel, mut user) = no_trampolines(map, program);
-    let physical = |ea: u64| map.physical(ea).unwrap_or(u64::MAX);
+    // Millions of words in a row, and each translation walks the kernel's tables.
+    let last = Cell::new((u64::MAX, u64::MAX));
+    let physical = |ea: u64| {
+        let (page, offset) = (ea / PAGE * PAGE, ea % PAGE);
+        if last.get().0 != page {
+            last.set((page, map.physical(page).unwrap_or(u64::MAX)));
+        }
+        last.get().1.saturating_add(offset)
+    };
     for (text, size) in &program.kernel_text {
         kernel
             .repair(memory, *text, size / 4, physical)

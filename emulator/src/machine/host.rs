@@ -1,6 +1,6 @@
 //! The host's side of a machine: what it is told, and what it answers.
 
-use super::entry::Arrival;
+use super::point::Arrival;
 use super::pseries::Timer;
 use super::{Vector, View};
 

@@ -9,7 +9,6 @@ pub mod address;
 pub mod conformance;
 pub mod coverage;
 mod engine;
-pub mod entry;
 mod errata;
 mod exception;
 mod hang;
@@ -18,6 +17,7 @@ pub mod instruction;
 mod measure;
 pub mod memory;
 pub mod pages;
+pub mod point;
 pub mod pseries;
 pub mod radix;
 mod registers;
@@ -332,6 +332,11 @@ impl<H: Host> Machine<H> {
     /// Told once.
     pub fn take_unreached(&mut self) -> Vec<u16> {
         self.uc.get_data_mut().take_unreached()
+    }
+
+    /// Where the work of events came in a real kernel in the last run, in that order.
+    pub fn arrived(&self) -> &[point::Arrived] {
+        self.uc.get_data().arrived()
     }
 
     /// Guest memory.

@@ -7,10 +7,10 @@
 
 mod hcall;
 
-use super::entry::{Arrival, FunctionEntry};
 use super::exception::Vector;
 use super::instruction::TIME_BASE;
 use super::memory::Memory;
+use super::point::{Arrival, Arrived, FunctionPoint};
 use super::registers::Registers;
 
 /// A real kernel as it was when its snapshot was taken.
@@ -52,7 +52,7 @@ pub enum Timer {
     /// the host is told when it begins.)
     InFunction {
         /// The call of the function.
-        entry: FunctionEntry,
+        point: FunctionPoint,
         /// What comes then.
         arrival: Arrival,
     },
@@ -72,6 +72,7 @@ pub(super) struct Pseries {
     requested: bool,
     /// Events whose timer expired in user mode, as the kernel had no place left for it.
     unreached: Vec<u16>,
+    arrived: Vec<Arrived>,
     console: Vec<u8>,
     random: u64,
 }
@@ -86,6 +87,7 @@ impl Pseries {
             timer: None,
             requested: false,
             unreached: Vec::new(),
+            arrived: Vec::new(),
             console: Vec::new(),
             random: 0,
         }
@@ -95,6 +97,7 @@ impl Pseries {
         self.time = self.at_start;
         self.timer = None;
         self.unreached.clear();
+        self.arrived.clear();
         self.console.clear();
         self.random = 0;
     }
@@ -195,6 +198,24 @@ impl Pseries {
         true
     }
 
+    /// The event that waits for a preemption point.
+    pub(super) fn late_event(&self) -> Option<u16> {
+        match self.timer {
+            Some(Timer::InKernel { event, .. }) => Some(event),
+            _ => None,
+        }
+    }
+
+    /// The work of an event comes before the kernel's instruction at this address.
+    pub(super) fn arrives(&mut self, event: u16, address: u64) {
+        self.arrived.push(Arrived { event, address });
+    }
+
+    /// Where work came in the kernel.
+    pub(super) fn arrived(&self) -> &[Arrived] {
+        &self.arrived
+    }
+
     /// Events whose timer expired later than it was to. Told once.
     pub(super) fn take_unreached(&mut self) -> Vec<u16> {
         std::mem::take(&mut self.unreached)
@@ -288,5 +309,44 @@ mod tests {
             timer.enters(Vector::SystemCall);
             assert!(!timer.due(KERNEL) && timer.due(KERNEL), "{vector:?}");
         }
+    }
+
+    fn in_a_function() -> Timer {
+        Timer::InFunction {
+            point: FunctionPoint {
+                bodies: [].into(),
+                call: 1,
+                percent: 0,
+            },
+            arrival: Arrival { past: 1, event: 3 },
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_function_comes_so_many_points_after_its_begin() {
+        let mut timer = with_timer(in_a_function());
+        let before = timer.time;
+        timer.enters(Vector::SystemCall);
+        assert_eq!([KERNEL; 3].map(|mode| timer.due(mode)), [false; 3]);
+        assert_eq!(timer.time, before, "no other interrupt is made to come");
+        timer.function_begins(Arrival { past: 1, event: 3 });
+        assert!(timer.time > before);
+        assert_eq!(timer.late_event(), Some(3));
+        assert!(!timer.due(KERNEL) && timer.due(KERNEL) && !timer.due(KERNEL));
+        assert!(timer.take_unreached().is_empty());
+    }
+
+    #[test]
+    fn what_waits_for_a_function_that_does_not_begin_comes_when_the_kernel_has_returned() {
+        let mut timer = with_timer(in_a_function());
+        let before = timer.time;
+        assert!(!timer.due(USER), "the request is yet to be made");
+        timer.enters(Vector::SystemCall);
+        assert!(!timer.due(KERNEL) && timer.due(USER) && !timer.due(USER));
+        assert!(timer.time > before);
+        assert_eq!(timer.take_unreached(), [3]);
+        let mut interrupt = with_timer(in_a_function());
+        interrupt.is_interrupted();
+        assert!(!interrupt.due(KERNEL) && interrupt.due(USER));
     }
 }

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use ctxfuzz_scenario::effect::Effect;
-use ctxfuzz_scenario::event::{Event, Syscall};
+use ctxfuzz_scenario::event::{Event, Pending, Syscall};
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario};
 
 pub use ctxfuzz_outcome::effects::{Effects, Missing, NotApplicable};
@@ -42,6 +42,9 @@ enum TaskState {
 struct Handlers {
     /// Those it will return from.
     entered: Vec<u8>,
+    /// Signals that were sent to it and whose handlers it has not been seen to enter. Of several
+    /// that come at once the kernel blocks all, and the task enters one handler after the other.
+    sent: Vec<u8>,
     /// Signals that are blocked for good: a child of a handler, and a new program started in one,
     /// inherit the mask and not the frame.
     blocked: Vec<u8>,
@@ -50,6 +53,7 @@ struct Handlers {
 impl Handlers {
     fn leave_all(&mut self) {
         self.blocked.append(&mut self.entered);
+        self.blocked.append(&mut self.sent);
     }
 
     /// Whether nobody knows that the signal is delivered: it is blocked, and the task need not come
@@ -135,12 +139,15 @@ impl Ledger {
             LogEntry::SignalDelivered { task, frame, .. } => {
                 let frame = outcome.signal_frame(frame);
                 let signal = frame.map_or(0, |(_, frame)| frame.signal);
-                self.handlers_of(task).entered.push(signal);
+                let handlers = self.handlers_of(task);
+                handlers.sent.retain(|sent| *sent != signal);
+                handlers.entered.push(signal);
                 (task, TaskState::Ready)
             }
+            // The call that the signal has interrupted may begin again.
             LogEntry::SigReturned { task } => {
                 self.handlers_of(task).entered.pop();
-                return;
+                (task, TaskState::MaySleep)
             }
             LogEntry::Dumped { task } => (task, TaskState::Gone),
             LogEntry::Captured {
@@ -161,7 +168,9 @@ impl Ledger {
         let Some(asked) = self.asked.get(usize::from(index)).copied() else {
             return;
         };
-        let handlers = self.handlers_of(task).clone();
+        let handlers = self.handlers_of(task);
+        handlers.sent.extend(asked.signals());
+        let handlers = handlers.clone();
         let does_nothing = asked.makes_task() && blocks >= MAX_TASKS
             || asked.returns_from_handler() && handlers.entered.is_empty();
         if !does_nothing {
@@ -271,6 +280,19 @@ fn shown_by(entry: &LogEntry) -> Option<Effect> {
         | LogEntry::SigReturned { .. }
         | LogEntry::Dumped { .. } => None,
     }
+}
+
+/// The effects of pending work.
+pub fn of_pending(pending: &Pending) -> impl Iterator<Item = Effect> + use<> {
+    let parts = [
+        (Effect::IoWorker, pending.io_worker),
+        (Effect::Signal, pending.signal.is_some()),
+        (Effect::Switch, pending.switch.is_some()),
+        (Effect::Ptrace, pending.ptrace.is_some()),
+        (Effect::Softirq, pending.softirq),
+    ];
+    let asked = parts.into_iter().filter(|(_, asked)| *asked);
+    asked.map(|(effect, _)| effect)
 }
 
 /// The effect of a call that some kernels cannot be made to make.

@@ -27,7 +27,7 @@ use super::user::{Compiled, Operation};
 use super::{images, ptrace, user};
 use crate::kernel::image::Layout;
 use crate::kernel::watched::WATCHED;
-use crate::machine::entry::Arrival;
+use crate::machine::point::Arrival;
 use crate::machine::{Host, Reply, Vector, View};
 
 pub use end::GuestEnd;

@@ -38,6 +38,7 @@ use crate::kernel::symbols::Symbols;
 use crate::machine::address::{AddressMap, PAGE};
 use crate::machine::coverage::EdgeMap;
 use crate::machine::memory::Memory;
+use crate::machine::point::Arrived;
 use crate::machine::{Block, Machine, MachineError, Options, Stop};
 
 /// A kernel cannot be made ready to run.
@@ -199,6 +200,12 @@ impl Runner {
     /// boot. The runner must have been made with [`Options::collect_blocks`].
     pub fn kernel_blocks(&self) -> &HashMap<Block, u64> {
         self.machine.kernel_blocks()
+    }
+
+    /// Where the work of events came in a real kernel in the last run, in that order. (The model's
+    /// kernel counts preemption points by itself.)
+    pub fn arrived(&self) -> &[Arrived] {
+        self.machine.arrived()
     }
 
     /// Basic blocks of the last run.

@@ -123,6 +123,15 @@ macro_rules! events {
             }
         }
 
+        impl Event {
+            /// The key that JSON has for it.
+            pub fn key(&self) -> &'static str {
+                match self {
+                    $(Event::$event { .. } => Kind::$event.name(),)+
+                }
+            }
+        }
+
         impl $crate::json::events::Keyed for Event {
             const KEYS: &[&str] = Kind::NAMES;
 

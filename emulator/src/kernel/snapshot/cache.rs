@@ -64,6 +64,11 @@ impl Cached {
         Cached::get_in(&folder()?, vmlinux)
     }
 
+    /// Where a snapshot is kept.
+    pub fn path_of(snapshot: &Snapshot) -> Result<PathBuf, SnapshotError> {
+        Ok(folder()?.join(name(snapshot.kernel_hash)))
+    }
+
     fn get_in(folder: &Path, vmlinux: &Path) -> Result<Cached, SnapshotError> {
         let file = package::kernel(vmlinux, || Ok(folder.to_owned()))?;
         let kernel = Mapped::open(&file)?;

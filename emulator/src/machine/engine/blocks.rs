@@ -4,9 +4,9 @@
 use unicorn_engine::RegisterPPC;
 
 use super::super::address::KERNEL;
-use super::super::entry::Arrival;
 use super::super::hang::Probe;
 use super::super::instruction::HOST_CALL;
+use super::super::point::Arrival;
 use super::super::pseries::Pseries;
 use super::super::{Host, Stop};
 use super::calls::with_host;
@@ -22,7 +22,7 @@ pub(super) fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64, size: u32) {
         }
         if let Some(awaited) = &mut inner.awaited {
             let reaches = if inner.pseries.is_some() { 4 } else { size };
-            if let Some(arrival) = awaited.comes_to(pc, reaches) {
+            if let Some(arrival) = awaited.comes_to((pc, size), reaches) {
                 function_begins(uc, pc, arrival);
             }
         }

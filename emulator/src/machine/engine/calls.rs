@@ -5,10 +5,10 @@ use std::cell::RefCell;
 
 use unicorn_engine::{RegisterPPC, uc_error};
 
-use super::super::entry::Awaited;
 use super::super::errata::{FI, Request};
 use super::super::exception::{Reason, Vector};
 use super::super::instruction::{HOST_CALL, inexact_after};
+use super::super::point::Awaited;
 use super::super::pseries::Timer;
 use super::super::state::SavedState;
 use super::super::{Host, Interruption, MachineError, Processor, Reply, Stop, TimerOrder, View};
@@ -130,8 +130,8 @@ fn set_timer<H: Host>(uc: &mut Engine<'_, H>, timer: TimerOrder, interrupt: Opti
     let inner = uc.get_data_mut();
     if let TimerOrder::Set(timer) = &timer {
         inner.awaited = match timer {
-            Some(Timer::InFunction { entry, arrival }) => {
-                Some(Awaited::new(entry.clone(), *arrival, interrupt.is_some()))
+            Some(Timer::InFunction { point, arrival }) => {
+                Some(Awaited::new(point.clone(), *arrival, interrupt.is_some()))
             }
             _ => None,
         };

@@ -207,10 +207,18 @@ pub(super) fn take_timer<H: Host>(uc: &mut Engine<'_, H>, pc: u64) {
     if msr & msr::EE == 0 || own || msr & msr::IR == 0 {
         return;
     }
-    if inner.pseries.as_mut().is_some_and(|p| p.due(user)) {
-        inner.interrupted_at = Some(pc);
-        let _ = uc.emu_stop();
+    let Some(pseries) = &mut inner.pseries else {
+        return;
+    };
+    let late = pseries.late_event();
+    if !pseries.due(user) {
+        return;
     }
+    if let Some(event) = late.filter(|_| !user) {
+        pseries.arrives(event, pc);
+    }
+    inner.interrupted_at = Some(pc);
+    let _ = uc.emu_stop();
 }
 
 /// Called when the emulation has stopped: delivers what made it stop and says whether to go on.

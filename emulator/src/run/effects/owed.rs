@@ -60,6 +60,15 @@ impl Asked {
         }
     }
 
+    /// The signals that are sent to the task.
+    pub(super) fn signals(&self) -> impl Iterator<Item = u8> + use<> {
+        let killed = match self.call {
+            Some(Syscall::Kill { signal }) => Some(signal),
+            _ => None,
+        };
+        self.pending.signal.into_iter().chain(killed)
+    }
+
     pub(super) fn makes_task(&self) -> bool {
         matches!(
             self.call,
@@ -164,7 +173,10 @@ impl Owed {
         match self.effect {
             // A request that is made while another one waits is one with it, and the ring may be
             // another task's.
-            Effect::IoWorker => hit(&[Watched::CreateIoThread], false) || self.execs(later),
+            Effect::IoWorker => {
+                let created = hit(&[Watched::CreateIoThread], false);
+                created || self.is_under_way(hits, log) || self.execs(later)
+            }
             Effect::PageCopy => hit(&[Watched::CopyPage, Watched::EnterVmxUsercopy], true),
             // A signal interrupts a write that waits for room, with what it has written.
             Effect::VmxCopy => hit(&[Watched::EnterVmxUsercopy], true) || self.interrupted(log),
@@ -192,6 +204,19 @@ impl Owed {
             }),
             Effect::Sleep => true,
         }
+    }
+
+    /// Whether a worker's creation had begun and may not have ended: whoever was at it had not come
+    /// to user code since.
+    fn is_under_way(&self, hits: &[Hit], log: &[LogEntry]) -> bool {
+        let mut begun = hits
+            .iter()
+            .filter(|hit| hit.watched == Watched::CreateIoThread);
+        begun.any(|hit| {
+            let since = log.get(hit.log..self.log).unwrap_or_default();
+            let came_back = |task| since.iter().any(|entry| user_entry(entry) == Some(task));
+            hit.log < self.log && hit.task.is_some_and(|task| !came_back(task))
+        })
     }
 
     /// How long the log was when the task next made an entry in it.
@@ -230,7 +255,11 @@ impl Owed {
             Detail::Next(next) => next,
             _ => None,
         };
-        let mut users = later.iter().filter_map(user_entry);
+        let mut users = later.iter().filter_map(|entry| match entry {
+            // Its own may be that of the event; another task has come to the end of its handler.
+            LogEntry::SigReturned { task } if *task != self.task => Some(*task),
+            _ => user_entry(entry),
+        });
         let first = users.find(|task| *task == self.task || next.is_none_or(|next| next == *task));
         first.is_some_and(|task| task != self.task)
     }

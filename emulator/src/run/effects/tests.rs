@@ -1,5 +1,7 @@
 //! Each rule: a run that had the effect is silent, one that had not is told.
 
+mod handlers;
+
 use ctxfuzz_scenario::scenario::Scenario;
 
 use super::*;
@@ -228,31 +230,6 @@ fn what_is_not_applicable_did_not_fail_to_happen() {
     }
 }
 
-/// The mask of a handler is inherited, its frame is not: nothing ever unblocks the signal in the
-/// child.
-#[test]
-fn a_child_of_a_handler_never_gets_the_handlers_signal() {
-    let scenario = scenario(
-        1,
-        r#"{"syscall": {"call": "kill", "signal": 10}}, {"syscall": {"call": "fork"}},
-           {"syscall": {"call": "kill", "signal": 10}}, {"syscall": {"call": "kill", "signal": 12}}"#,
-    );
-    let mut run = Run::of(&scenario);
-    run.event(0, 0);
-    run.signal(0, 10);
-    run.log(LogEntry::Event { index: 1, task: 0 });
-    run.ledger.begins(1, 0, run.outcome.log.len(), 1);
-    run.log(LogEntry::TaskStarted {
-        task: 1,
-        parent: Some(0),
-    });
-    run.event(2, 1);
-    run.event(3, 1);
-    run.dumped(1);
-    run.dumped(0);
-    assert_eq!(run.missing(), [(3, Effect::Signal)]);
-}
-
 /// A fork, or a write that waits, may be given up for a signal.
 #[test]
 fn an_interrupted_call_owes_nothing_more() {
@@ -338,25 +315,6 @@ fn a_worker_that_waits_for_a_signal_takes_the_next_requests_with_it() {
     }
 }
 
-/// Of two signals that come at once the first one's handler runs second, if at all.
-#[test]
-fn a_task_that_ends_in_a_handler_owes_no_other_signal() {
-    let scenario = scenario(
-        1,
-        r#"{"syscall": {"call": "kill", "signal": 12, "pending": {"signal": 10}}}, {"syscall": {"call": "exit"}}"#,
-    );
-    for (exits, expected) in [(true, vec![]), (false, vec![(0, Effect::Signal)])] {
-        let mut run = Run::of(&scenario);
-        run.event(0, 0);
-        run.signal(0, 12);
-        if exits {
-            run.event(1, 0);
-        }
-        run.dumped(0);
-        assert_eq!(run.missing(), expected);
-    }
-}
-
 #[test]
 fn a_task_that_yields_lets_another_run_if_there_is_one() {
     let call = r#"{"syscall": {"call": "sched_yield"}}"#;
@@ -402,5 +360,27 @@ fn late_work_of_a_call_that_sleeps_is_not_owed() {
         run.event(0, 0);
         run.dumped(0);
         assert_eq!(run.missing(), expected);
+    }
+}
+
+/// The owner of a ring is interrupted while it makes a worker, and another task asks for one.
+#[test]
+fn a_worker_that_is_asked_for_while_one_is_made_may_be_one_with_it() {
+    let scenario = scenario(2, &format!("{WORKER}, {WORKER}"));
+    for (comes_back, expected) in [(false, vec![]), (true, vec![(1, Effect::IoWorker)])] {
+        let mut run = Run::of(&scenario);
+        run.event(0, 0);
+        run.hit(Watched::CreateIoThread, Some(0));
+        run.log(LogEntry::TaskStarted {
+            task: 1,
+            parent: None,
+        });
+        if comes_back {
+            run.log(LogEntry::ContextSaved { task: 0, frame: 0 });
+        }
+        run.event(1, 1);
+        run.dumped(1);
+        run.dumped(0);
+        assert_eq!(run.missing(), expected, "{comes_back}");
     }
 }

@@ -353,15 +353,8 @@ impl Agent {
     pub fn director_is_busy(&mut self, event: u16, pending: &Pending) {
         let what =
             "the agent's director is the tracer too, and still waits for another task to stop";
-        for (effect, asked) in [
-            (Effect::IoWorker, pending.io_worker),
-            (Effect::Signal, pending.signal.is_some()),
-            (Effect::Switch, pending.switch.is_some()),
-            (Effect::Ptrace, pending.ptrace.is_some()),
-        ] {
-            if asked {
-                self.cannot(event, effect, what);
-            }
+        for effect in effects::of_pending(pending) {
+            self.cannot(event, effect, what);
         }
     }
 

@@ -21,8 +21,8 @@ use super::images::KnownTask;
 use super::user::{Compiled, Operation};
 use crate::kernel::image::ModelLayout;
 use crate::machine::address::AddressMap;
-use crate::machine::entry::Arrival;
 use crate::machine::memory::Memory;
+use crate::machine::point::Arrival;
 use crate::machine::samples::Sample;
 use crate::machine::{Reply, Vector, View};
 

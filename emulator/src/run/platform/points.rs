@@ -3,14 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use ctxfuzz_scenario::effect::Effect;
 use ctxfuzz_scenario::event::Pending;
 
 use crate::kernel::functions::Functions;
 use crate::machine::Reply;
-use crate::machine::entry::{Arrival, FunctionEntry};
+use crate::machine::point::{Arrival, FunctionPoint};
 use crate::machine::pseries::Timer;
-use crate::run::effects::NotApplicable;
+use crate::run::effects::{self, NotApplicable};
 
 /// The functions of a kernel, and what a run could not find among them.
 pub struct Points {
@@ -60,7 +59,7 @@ impl Points {
             return (Pending::NONE, None);
         };
         self.timer = Some(Timer::InFunction {
-            entry: FunctionEntry {
+            point: FunctionPoint {
                 bodies,
                 call: point.call,
                 percent: point.into.0,
@@ -82,19 +81,12 @@ impl Points {
     }
 
     fn cannot(&mut self, event: u16, pending: &Pending, what: &str) {
-        for (effect, asked) in [
-            (Effect::IoWorker, pending.io_worker),
-            (Effect::Signal, pending.signal.is_some()),
-            (Effect::Switch, pending.switch.is_some()),
-            (Effect::Softirq, pending.softirq),
-        ] {
-            if asked {
-                self.not_applicable.insert(NotApplicable {
-                    event,
-                    effect,
-                    what: what.to_owned().into(),
-                });
-            }
+        for effect in effects::of_pending(pending) {
+            self.not_applicable.insert(NotApplicable {
+                event,
+                effect,
+                what: what.to_owned().into(),
+            });
         }
     }
 }
