@@ -18,6 +18,7 @@ pub mod lock;
 pub mod matrix;
 pub mod minimize;
 pub mod pair;
+pub mod points;
 pub mod prove;
 pub mod report;
 pub mod transparency;

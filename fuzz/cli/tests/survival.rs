@@ -296,6 +296,15 @@ fn kill(times: u32, more: &[&str]) {
         );
     }
     acknowledged.check(folder.path());
+    // What campaigns on other kernels have begun to share, one on these does not look at.
+    for kernel in std::iter::once(QUIET).chain(LOUD.into_iter().skip(1)) {
+        let arguments = ["fuzz", "--corpus", "corpus", "--findings", "findings"];
+        let called = call_in(
+            folder.path(),
+            &[&arguments[..], &["--runs", "1", "--a", kernel], more].concat(),
+        );
+        assert_ne!(called.status, Some(2), "{}", called.stderr);
+    }
     assert_eq!(
         begun(folder.path()),
         0,

@@ -67,7 +67,8 @@ pub struct CheckArgs {
     /// Decides the random scenarios.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "runs")]
     seed: u64,
-    /// Keep the first random scenario of each kind of finding here, as KEY.json.
+    /// Keep the first random scenario of each kind of finding here, as KEY.json, and the first
+    /// that say nothing, as inconclusive.NAME.json.
     #[arg(long, value_name = "DIR", requires = "runs")]
     findings: Option<PathBuf>,
     /// Write what came of each scenario as JUnit XML too, for continuous integration.

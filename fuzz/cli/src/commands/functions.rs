@@ -8,7 +8,6 @@ use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::functions::{Functions, is_alias};
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_scenario::FunctionName;
-use ctxfuzz_scenario::event::Event;
 use ctxfuzz_triage::untrusted;
 
 use super::complain;
@@ -31,9 +30,9 @@ pub fn are_known(inputs: &[Input], kernels: &[&KernelName]) -> anyhow::Result<bo
             };
             if let Some(what) = unknown(point.function, those_of) {
                 let path = untrusted::path(&input.path);
-                let kind = kind(event);
+                let key = event.key();
                 complain(&format!(
-                    "{path}: events[{index}].{kind}.pending.at.function: {what}"
+                    "{path}: events[{index}].{key}.pending.at.function: {what}"
                 ));
                 all = false;
             }
@@ -63,13 +62,4 @@ fn unknown(name: FunctionName, those_of: &[Functions]) -> Option<String> {
         None => "the compiler may have made it a part of its callers: expected one of these".into(),
     };
     Some(format!("no kernel here has a function `{name}`; {hint}"))
-}
-
-/// The key of an event that can have pending work.
-fn kind(event: &Event) -> &'static str {
-    match event {
-        Event::Interrupt { .. } => "interrupt",
-        Event::Access { .. } => "access",
-        _ => "syscall",
-    }
 }

@@ -46,11 +46,12 @@ pub fn proven(kernel: &KernelName, endian: Endian) -> anyhow::Result<Proven> {
 
 /// Beside the snapshot, and removed with it.
 fn kept_at(kernel: &KernelName) -> anyhow::Result<Option<PathBuf>> {
-    let Some(vmlinux) = kernel.vmlinux() else {
+    let Some(snapshot) = kernel.snapshot() else {
         return Ok(None);
     };
-    let snapshot = Cached::get(vmlinux).with_context(|| kernel.to_string())?;
-    Ok(Some(snapshot.path.with_extension(Cached::PROOF)))
+    let path = snapshot.and_then(|snapshot| Cached::path_of(&snapshot));
+    let path = path.with_context(|| kernel.to_string())?;
+    Ok(Some(path.with_extension(Cached::PROOF)))
 }
 
 /// Names the executable by size and time. Where it cannot be looked at, nothing that was kept is

@@ -5,16 +5,20 @@ use std::collections::hash_map::Entry;
 
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::{Runner, RunnerError};
+use ctxfuzz_emulator::kernel::symbols::Symbols;
+use ctxfuzz_emulator::run::{Runner, RunnerError, kernel_symbols};
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::inconclusive::Inconclusive;
+use ctxfuzz_triage::points::{self, Tried};
 use ctxfuzz_triage::transparency::{Judgement, judge};
 
 /// See the module.
 pub struct Checker {
     kernel: KernelName,
     runners: HashMap<Endian, Runner>,
+    /// A real kernel's, once they were asked for.
+    symbols: Option<Symbols>,
 }
 
 impl Checker {
@@ -23,6 +27,7 @@ impl Checker {
         Checker {
             kernel: kernel.clone(),
             runners: HashMap::new(),
+            symbols: None,
         }
     }
 
@@ -67,6 +72,59 @@ impl Checker {
             true => judgement,
             false => judgement.withdrawn(Inconclusive::NotSeenAgain),
         })
+    }
+}
+
+impl Checker {
+    /// The scenario with the preemption points of its late work by name, so that other builds of
+    /// the kernel can run it, where this kernel shows the same then. A model's stay as they are:
+    /// they are those of all its builds.
+    pub fn by_name(
+        &mut self,
+        scenario: &Scenario,
+        endian: Endian,
+    ) -> Result<Scenario, RunnerError> {
+        let mut runner = observed(&self.kernel, endian)?;
+        let mut run = |scenario: &Scenario| {
+            let judgement = judge(scenario, &runner.run(scenario));
+            (judgement, runner.arrived().to_vec())
+        };
+        let (wanted, arrived) = run(scenario);
+        if arrived.is_empty() {
+            return Ok(scenario.clone());
+        }
+        let first = Tried {
+            arrived,
+            same: true,
+        };
+        points::by_name(scenario, &first, self.symbols(endian)?, |candidate| {
+            let (judgement, arrived) = run(candidate);
+            let same = judgement.violations == wanted.violations
+                && judgement.inconclusive == wanted.inconclusive;
+            Ok(Tried { arrived, same })
+        })
+    }
+
+    /// Where the late work of an event came in the last run, as Linux prints it. `None` if it did
+    /// not, and in a model.
+    pub fn arrived(&mut self, event: u16, endian: Endian) -> Result<Option<String>, RunnerError> {
+        let came = self.runners.get(&endian).and_then(|runner| {
+            let mut all = runner.arrived().iter();
+            all.find(|came| came.event == event).copied()
+        });
+        let Some(came) = came else {
+            return Ok(None);
+        };
+        let at = self.symbols(endian)?.locate(came.address);
+        Ok(at.map(|at| at.to_string()))
+    }
+
+    fn symbols(&mut self, endian: Endian) -> Result<&Symbols, RunnerError> {
+        let symbols = match self.symbols.take() {
+            Some(symbols) => symbols,
+            None => kernel_symbols(&self.kernel, endian)?,
+        };
+        Ok(self.symbols.insert(symbols))
     }
 }
 

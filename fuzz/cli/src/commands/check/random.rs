@@ -190,7 +190,7 @@ struct Search<'a> {
 impl Search<'_> {
     fn add(
         &mut self,
-        checker: &Checker,
+        checker: &mut Checker,
         scenario: &Scenario,
         endian: Endian,
         judgement: &Judgement,
@@ -203,11 +203,17 @@ impl Search<'_> {
         };
         let judgement = confirmed.as_ref().unwrap_or(judgement);
         if let Some(reason) = &judgement.inconclusive {
-            self.name(scenario, endian, reason);
+            return self.name(scenario, endian, reason);
+        }
+        if new.is_empty() {
             return Ok(());
         }
+        let kept = match self.dir {
+            Some(_) => checker.by_name(scenario, endian)?,
+            None => scenario.clone(),
+        };
         for (key, whats) in new {
-            let finding = self.keep(scenario, endian, &key, &whats)?;
+            let finding = self.keep(&kept, endian, &key, &whats)?;
             self.findings.insert(key, finding);
         }
         Ok(())
@@ -228,12 +234,25 @@ impl Search<'_> {
         keys
     }
 
-    fn name(&mut self, scenario: &Scenario, endian: Endian, reason: &Inconclusive) {
+    /// Says that a run says nothing. Where findings are kept the scenario is too, as a random one
+    /// depends on the kernel and cannot be had by its seed alone.
+    fn name(
+        &mut self,
+        scenario: &Scenario,
+        endian: Endian,
+        reason: &Inconclusive,
+    ) -> anyhow::Result<()> {
         self.inconclusive.add(reason);
-        if self.inconclusive.all() <= NAMED {
-            let name = scenario.name.as_deref().unwrap_or_default();
-            complain(&format!("{name} ({}): {reason}", endian.name()));
+        if self.inconclusive.all() > NAMED {
+            return Ok(());
         }
+        let name = scenario.name.as_deref().unwrap_or_default();
+        complain(&format!("{name} ({}): {reason}", endian.name()));
+        if let Some(dir) = self.dir {
+            let path = dir.join(format!("inconclusive.{name}.json"));
+            input::write_whole(&path, &scenario.to_json())?;
+        }
+        Ok(())
     }
 
     fn keep(
@@ -373,7 +392,7 @@ mod tests {
         )?;
         assert_eq!(summary.status(), Status::Nothing);
         let why = Inconclusive::NotSeenAgain;
-        search.name(&scenario(&Aim::default(), 1, 1), Endian::Little, &why);
+        search.name(&scenario(&Aim::default(), 1, 1), Endian::Little, &why)?;
         summary.inconclusive = search.inconclusive.all();
         summary.reasons = search.inconclusive;
         assert_eq!(summary.status(), Status::Trouble);

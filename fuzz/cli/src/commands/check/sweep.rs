@@ -33,18 +33,25 @@ struct Swept<'a> {
     /// The function and its call, if the point has a name.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<PreemptionPoint>,
-    /// How many points the kernel comes to.
+    /// How many points were tried: all that the kernel comes to, or [`MOST`].
     points: u16,
-    places: Vec<Places>,
+    /// What came of them, in their order.
+    ranges: Vec<Points>,
 }
+
+/// Points that a scenario can name.
+const MOST: u16 = MAX_PLACES + 1;
 
 /// Points side by side of which the same came.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Places {
+struct Points {
     /// The first: `past` or `after` in a scenario.
     from: u16,
     /// The last.
     to: u16,
+    /// Where the work came at the first, in a real kernel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
     state: State,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     registers: Vec<String>,
@@ -76,7 +83,7 @@ impl Sweep<'_> {
         let events: Vec<usize> = events.filter(|(_, e)| late(e)).map(|(i, _)| i).collect();
         let mut status = None;
         for event in events {
-            let (places, points, meant) = self.event(checker, scenario, event, endian)?;
+            let (ranges, points, meant) = self.event(checker, scenario, event, endian)?;
             let pending = scenario.events[event].pending();
             let at = pending.and_then(|pending| pending.at);
             let swept = Swept {
@@ -90,7 +97,7 @@ impl Sweep<'_> {
                     ..point
                 }),
                 points,
-                places,
+                ranges,
             };
             match self.json {
                 true => writeln!(out, "{}", serde_json::to_string(&swept)?)?,
@@ -107,30 +114,31 @@ impl Sweep<'_> {
         scenario: &Scenario,
         event: usize,
         endian: Endian,
-    ) -> anyhow::Result<(Vec<Places>, u16, Status)> {
+    ) -> anyhow::Result<(Vec<Points>, u16, Status)> {
         let mut scenario = scenario.clone();
-        let mut places: Vec<Places> = Vec::new();
+        let mut ranges: Vec<Points> = Vec::new();
         let mut status = Status::Nothing;
         for point in 0..=MAX_PLACES {
             set(&mut scenario.events[event], point);
             let mut judgement = checker.judge(&scenario, endian)?;
             let mut cell = Cell::of(&judgement);
             if cell.not_reached.contains(&(event as u16)) {
-                return Ok((places, point, status));
+                return Ok((ranges, point, status));
             }
-            let before = places.last().map(|last| (last.state, &last.registers));
-            if before != Some((cell.state, &cell.registers)) && judgement.reported(self.abi) {
+            let place = checker.arrived(event as u16, endian)?;
+            let same = ranges.last().is_some_and(|last| last.came_of(&cell));
+            if !same && judgement.reported(self.abi) {
                 // The first of them has been seen on a fresh machine too.
                 judgement = checker.confirmed(&scenario, endian, judgement)?;
                 cell = Cell::of(&judgement);
             }
             status.add(meaning(&judgement, self.abi));
-            add(&mut places, point, cell);
+            add(&mut ranges, (point, place), cell);
             if cannot(&judgement, event) {
-                return Ok((places, point + 1, status));
+                return Ok((ranges, point + 1, status));
             }
         }
-        Ok((places, MAX_PLACES, status))
+        Ok((ranges, MOST, status))
     }
 }
 
@@ -151,14 +159,19 @@ fn set(event: &mut Event, point: u16) {
     }
 }
 
-fn add(places: &mut Vec<Places>, point: u16, cell: Cell) {
-    match places.last_mut() {
-        Some(last) if (last.state, &last.registers) == (cell.state, &cell.registers) => {
-            last.to = point;
-        }
-        _ => places.push(Places {
+impl Points {
+    fn came_of(&self, cell: &Cell) -> bool {
+        (self.state, &self.registers, &self.reason) == (cell.state, &cell.registers, &cell.reason)
+    }
+}
+
+fn add(ranges: &mut Vec<Points>, (point, place): (u16, Option<String>), cell: Cell) {
+    match ranges.last_mut() {
+        Some(last) if last.came_of(&cell) => last.to = point,
+        _ => ranges.push(Points {
             from: point,
             to: point,
+            place,
             state: cell.state,
             registers: cell.registers,
             reason: cell.reason,
@@ -175,22 +188,29 @@ fn text(swept: &Swept<'_>) -> String {
         ..
     } = swept;
     let place = swept.at.map_or_else(String::new, |at| format!(", {at}"));
-    let word = if *points == 1 { "point" } else { "points" };
-    let mut text = format!("{scenario} ({endian}): event {event}{place}: {points} {word}\n");
-    for places in &swept.places {
-        let range = match places.from == places.to {
-            true => places.from.to_string(),
-            false => format!("{}-{}", places.from, places.to),
+    let points = match *points {
+        1 => "1 point".to_owned(),
+        MOST => format!("the first {MOST} points"),
+        points => format!("{points} points"),
+    };
+    let mut text = format!("{scenario} ({endian}): event {event}{place}: {points}\n");
+    for range in &swept.ranges {
+        let numbers = match range.from == range.to {
+            true => range.from.to_string(),
+            false => format!("{}-{}", range.from, range.to),
         };
-        let more = match (places.registers.as_slice(), &places.reason) {
-            ([], None) => String::new(),
-            ([], Some(reason)) => format!("  {reason}"),
-            ([a, b, c, d, e, rest @ ..], _) => {
-                format!("  {a} {b} {c} {d} {e} and {} more", rest.len())
+        let registers = match range.registers.as_slice() {
+            [a, b, c, d, e, rest @ ..] if !rest.is_empty() => {
+                format!("{a} {b} {c} {d} {e} and {} more", rest.len())
             }
-            (all, _) => format!("  {}", all.join(" ")),
+            all => all.join(" "),
         };
-        text += format!("  {range:<9} {}{more}", places.state).trim_end();
+        let reason = range.reason.as_deref().unwrap_or_default();
+        let place = range.place.as_deref().unwrap_or_default();
+        let parts = [place, registers.as_str(), reason].into_iter();
+        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+        let line = format!("  {numbers:<9} {}  {}", range.state, parts.join(": "));
+        text += line.trim_end();
         text.push('\n');
     }
     text
@@ -211,7 +231,7 @@ mod tests {
 
     #[test]
     fn points_side_by_side_of_which_the_same_came_are_one_line() {
-        let mut places = Vec::new();
+        let mut ranges = Vec::new();
         let seven = ["f0", "f1", "f2", "f3", "f4", "f5", "f6"];
         for (point, cell) in (0..).zip([
             cell(State::Silent, &[]),
@@ -220,7 +240,7 @@ mod tests {
             cell(State::Live, &["f0"]),
             cell(State::Live, &["f0"]),
         ]) {
-            add(&mut places, point, cell);
+            add(&mut ranges, (point, None), cell);
         }
         let identity = Identity {
             kernel: "fixed".to_owned(),
@@ -234,7 +254,7 @@ mod tests {
             event: 4,
             at: "save_fpu".parse().ok().map(PreemptionPoint::first_of),
             points: 5,
-            places,
+            ranges,
         };
         assert_eq!(
             text(&swept),
