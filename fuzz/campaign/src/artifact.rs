@@ -86,7 +86,9 @@ impl<'c> Artifacts<'c> {
         };
         let (_, blames) = verification::blame(config, scenario, &paired.comparison, &bucket)?;
         let number = self.seen.len() as u64 + 1;
-        self.queue.take(scenario, &paired, number, 0.0, true)?;
+        if let Some(case) = self.queue.is_new(scenario, &paired, number, 0.0, true) {
+            self.queue.take(case, true)?;
+        }
         let mut causes: Vec<String> = blames.into_iter().map(|blame| blame.signature).collect();
         causes.sort();
         causes.dedup();

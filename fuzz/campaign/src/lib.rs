@@ -16,6 +16,7 @@ pub mod error;
 pub mod exchange;
 mod heap;
 pub mod monitor;
+mod places;
 pub mod progress;
 mod queue;
 pub mod resources;
@@ -34,7 +35,7 @@ use std::sync::atomic::AtomicBool;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::{RunnerError, kernel_hash};
-use ctxfuzz_generators::drop_delays;
+use ctxfuzz_generators::drop_other_delays;
 use ctxfuzz_scenario::{LoadError, Scenario};
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::findings::FindingsError;
@@ -145,7 +146,7 @@ pub fn prepare_corpus(
     scenarios: &mut [Scenario],
 ) -> Result<(), CampaignError> {
     if !delays {
-        scenarios.iter_mut().for_each(drop_delays);
+        scenarios.iter_mut().for_each(drop_other_delays);
     }
     match config.corpus.as_ref().filter(|_| config.grows) {
         Some(dir) => corpus::prepare(dir, scenarios),

@@ -247,6 +247,7 @@ fn line(status: &Status<'_>) -> String {
         (counts.budget, "out of budget"),
         (counts.emulator_fault, "emulator faults"),
         (counts.not_reproduced, "not reproduced"),
+        (counts.other_place, "of another place"),
     ] {
         if count > 0 {
             line.push_str(&format!(", {what} {count}"));

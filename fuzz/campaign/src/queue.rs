@@ -44,9 +44,12 @@ const FREE_CLAIMS: u64 = 64;
 /// So many executions pass before a finding that another process makes is looked for.
 const CLAIMS: u64 = 64;
 
+/// What shows where, and who can notice.
+type Shape = (Place, What, Verdict);
+
 /// A divergence that is to be looked into.
 #[derive(Clone)]
-struct Case {
+pub struct Case {
     scenario: Scenario,
     comparison: Comparison,
     bucket: BucketKey,
@@ -67,7 +70,7 @@ pub struct Queue<'c> {
     buckets: HashSet<u64>,
     /// What was reported so far, wherever it was: a bucket has several places and registers and
     /// does not say which goes with which.
-    shapes: HashSet<(Place, What, Verdict)>,
+    shapes: HashSet<Shape>,
     waiting: Waiting<Case>,
     /// Findings that another process makes, with what this one has seen of them.
     elsewhere: Vec<(String, Case)>,
@@ -125,31 +128,39 @@ impl<'c> Queue<'c> {
         counts.not_reproduced = self.not_reproduced;
     }
 
-    /// Takes a divergence that the policy reports; `at_once` if somebody else says that there is a
-    /// finding in it.
-    pub fn take(
-        &mut self,
+    /// A divergence that the policy reports, if it is one to be looked into; `claimed` if somebody
+    /// else says that there is a finding in it.
+    pub fn is_new(
+        &self,
         scenario: &Scenario,
         paired: &Paired,
         execution: u64,
         seconds: f64,
-        at_once: bool,
-    ) -> Result<(), CampaignError> {
-        let Some(bucket) = BucketKey::of_pair(scenario, paired) else {
-            return Ok(());
-        };
-        let new_kind = self.buckets.insert(hash(&bucket));
-        let new_shape = self.new_shape(&paired.comparison);
-        if !new_kind && !new_shape && !at_once {
-            return Ok(());
-        }
-        let case = Case {
+        claimed: bool,
+    ) -> Option<Case> {
+        let bucket = BucketKey::of_pair(scenario, paired)?;
+        let known = self.buckets.contains(&hash(&bucket));
+        let new = !known
+            || self
+                .shapes_of(&paired.comparison)
+                .any(|shape| !self.shapes.contains(&shape));
+        (new || claimed).then(|| Case {
             scenario: scenario.clone(),
             comparison: paired.comparison.clone(),
             bucket,
             execution,
             seconds,
-        };
+        })
+    }
+
+    /// Takes such a divergence; `at_once` if it cannot wait.
+    pub fn take(&mut self, case: Case, at_once: bool) -> Result<(), CampaignError> {
+        self.buckets.insert(hash(&case.bucket));
+        let shapes: Vec<_> = self.shapes_of(&case.comparison).collect();
+        let mut new_shape = false;
+        for shape in shapes {
+            new_shape |= self.shapes.insert(shape);
+        }
         self.claims += u64::from(at_once);
         if new_shape || at_once {
             return self.look_into(&case);
@@ -204,15 +215,12 @@ impl<'c> Queue<'c> {
         Ok(())
     }
 
-    fn new_shape(&mut self, comparison: &Comparison) -> bool {
-        let mut new = false;
-        for difference in &comparison.differences {
-            if verification::reported(difference, self.config.abi) {
-                let shape = (difference.place, difference.what, difference.verdict);
-                new |= self.shapes.insert(shape);
-            }
-        }
-        new
+    /// Where what shows, of what is reported.
+    fn shapes_of(&self, comparison: &Comparison) -> impl Iterator<Item = Shape> {
+        let abi = self.config.abi;
+        let reported = comparison.differences.iter();
+        let reported = reported.filter(move |d| verification::reported(d, abi));
+        reported.map(|d| (d.place, d.what, d.verdict))
     }
 
     fn look_into(&mut self, case: &Case) -> Result<(), CampaignError> {

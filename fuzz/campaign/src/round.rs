@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use ctxfuzz_emulator::run::outcome::End;
-use ctxfuzz_generators::drop_delays;
+use ctxfuzz_generators::drop_other_delays;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use ctxfuzz_triage::pair::{Pair, Paired, same_places};
@@ -19,7 +19,7 @@ use super::queue::Queue;
 use super::resources::Resources;
 use super::summary::{Counts, SharedCounts, Summary};
 use super::trouble::Troubles;
-use super::{CampaignError, Config, corpus, verification};
+use super::{CampaignError, Config, corpus, places, verification};
 
 /// An edge counts as gone once or more than once. AFL's eight classes reached no more edges, and
 /// kept scenarios that go round some loop once more: three times as many, and twice as slow.
@@ -194,8 +194,19 @@ impl<'c> Round<'c> {
         }
         self.counts.reported += 1;
         let seconds = self.started.elapsed().as_secs_f64();
-        self.queue
-            .take(scenario, paired, self.executions, seconds, claimed)
+        let execution = self.executions;
+        let Some(case) = self
+            .queue
+            .is_new(scenario, paired, execution, seconds, claimed)
+        else {
+            return Ok(());
+        };
+        if !self.delays && places::explain(&mut self.pair, scenario, paired, self.config.abi) {
+            self.counts.reported -= 1;
+            self.counts.other_place += 1;
+            return Ok(());
+        }
+        self.queue.take(case, claimed)
     }
 
     fn run(&mut self, scenario: &Scenario, coverage: &mut [u8]) -> Paired {
@@ -210,7 +221,7 @@ impl<'c> Round<'c> {
     /// A scenario from elsewhere, as this campaign makes its own.
     fn fitting(&self, mut scenario: Scenario) -> Scenario {
         if !self.delays {
-            drop_delays(&mut scenario);
+            drop_other_delays(&mut scenario);
         }
         scenario
     }

@@ -163,12 +163,20 @@ pub struct Counts {
     pub waiting: u64,
     /// Divergences that fresh machines did not show again.
     pub not_reproduced: u64,
+    /// Divergences that each kernel shows at another place of the function in which work came:
+    /// none at all. Kernels with the same code have none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub other_place: u64,
     /// Scenarios of the corpus that were run twice in a row for their coverage: one in eight of
     /// those that a campaign keeps.
     pub run_twice: u64,
     /// Those that covered the same both times. Any other is a fault of the emulator or of a kernel
     /// that is not deterministic.
     pub stable: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl fmt::Display for Summary {

@@ -11,9 +11,9 @@ use ctxfuzz_triage::cause::{self, Explainer, Explanation};
 use ctxfuzz_triage::compare::{Comparison, Difference, Standing};
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::minimize::{self, Minimized};
-use ctxfuzz_triage::pair::Pair;
+use ctxfuzz_triage::pair::{Pair, same_places};
 
-use super::Config;
+use super::{Config, places};
 
 /// A divergence is kept if so many fresh pairs of machines all show it.
 const REPLAYS: usize = 2;
@@ -169,8 +169,16 @@ pub fn minimized(
             })
         };
     let minimized = minimize::minimize(scenario, &mut oracle, CANDIDATES);
-    match trouble {
-        Some(error) => Err(error),
-        None => Ok(minimized.ok()),
+    if let Some(error) = trouble {
+        return Err(error);
     }
+    let Ok(minimized) = minimized else {
+        return Ok(None);
+    };
+    // A smaller one must not be a divergence of places where the first was none.
+    let same_code = same_places([&config.a, &config.b], [pair.a.hash(), pair.b.hash()]);
+    let paired = pair.run(&minimized.scenario);
+    let of_places =
+        !same_code && places::explain(&mut pair, &minimized.scenario, &paired, config.abi);
+    Ok((!of_places).then_some(minimized))
 }

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use ctxfuzz_scenario::event::{Event, Interrupt};
+use ctxfuzz_scenario::event::{Event, Interrupt, Switch};
 use ctxfuzz_scenario::{Call, FunctionName, MAX_PLACES, Percent, PreemptionPoint, Scenario};
 use mutatis::{Candidates, Mutate, Result, Rng, Session};
 
+use crate::constants::SIGNALS;
 use crate::generate::{below, once_in, one_of};
 
 /// A kind of event that enters the kernel by itself.
@@ -102,7 +103,7 @@ impl Aim {
     }
 
     /// Has some of the work of a scenario come in functions. `counted`: whether numbers of
-    /// preemption points mean the same in all kernels that run it; if not, none is left.
+    /// preemption points mean the same in all kernels that run it; if not, none are counted.
     pub fn aim(&self, scenario: &mut Scenario, seed: u64, counted: bool) {
         let mut aiming = Aiming { aim: self, counted };
         // There is always something to do, so there is no error.
@@ -110,6 +111,9 @@ impl Aim {
     }
 
     fn aim_with(&self, rng: &mut Rng, scenario: &mut Scenario, counted: bool) {
+        if self.preference == Preference::Named && once_in(rng, 2) {
+            self.interrupt_one(rng, scenario, counted);
+        }
         for event in &mut scenario.events {
             let functions = Kind::of(event).and_then(|kind| self.kinds.get(&kind));
             let (Some(functions), Some(pending)) = (functions, event.pending_mut()) else {
@@ -125,11 +129,45 @@ impl Aim {
                 (None, _, Preference::Named) => !counted || !once_in(rng, 4),
                 (None, _, Preference::Counted) => !counted || once_in(rng, 6),
             };
-            if aims && let Some(point) = functions.point(rng, counted) {
+            if aims && let Some(point) = functions.point(rng, self.preference, counted) {
                 pending.after = 0;
                 pending.at = Some(point);
             }
         }
+    }
+
+    /// Has another task run in the middle of one event, or a signal come, if nothing is pending
+    /// there: where few scenarios of those that have late work at all have it in a save path, most
+    /// of what a kernel saves and loads would never be interrupted.
+    fn interrupt_one(&self, rng: &mut Rng, scenario: &mut Scenario, counted: bool) {
+        let quiet = |event: &&mut Event| {
+            let pending = event.pending();
+            pending.is_some_and(|pending| pending.is_none()) && event.can_be_late()
+        };
+        let mut events: Vec<&mut Event> = scenario.events.iter_mut().filter(quiet).collect();
+        // Events that have save paths of their own.
+        let own = |event: &&mut Event| {
+            let functions = Kind::of(event).and_then(|kind| self.kinds.get(&kind));
+            functions.is_some_and(|functions| !functions.own.is_empty())
+        };
+        if events.iter().any(own) {
+            events.retain(own);
+        }
+        if events.is_empty() {
+            return;
+        }
+        let index = below(rng, events.len());
+        let event = &mut *events[index];
+        let functions = Kind::of(event).and_then(|kind| self.kinds.get(&kind));
+        let point = functions.and_then(|functions| functions.point(rng, self.preference, counted));
+        if let (Some(point), Some(pending)) = (point, event.pending_mut()) {
+            pending.at = Some(point);
+            match once_in(rng, 4) {
+                true => pending.signal = Some(one_of(rng, &SIGNALS)),
+                false => pending.switch = Some(Switch::Any),
+            }
+        }
+        event.drop_unfit();
     }
 }
 
@@ -148,7 +186,12 @@ impl Mutate<Scenario> for Aiming<'_> {
 }
 
 impl Functions {
-    fn point(&self, rng: &mut Rng, counted: bool) -> Option<PreemptionPoint> {
+    fn point(
+        &self,
+        rng: &mut Rng,
+        preference: Preference,
+        counted: bool,
+    ) -> Option<PreemptionPoint> {
         let choices = match below(rng, 8) {
             0..=4 => [&self.own, &self.first, &self.all],
             5 | 6 => [&self.first, &self.all, &self.own],
@@ -160,18 +203,7 @@ impl Functions {
             true => 1 + below(rng, 4) as u16,
             false => 1,
         };
-        let into = match below(rng, 8) {
-            0 | 1 => Percent(0),
-            _ => Percent(1 + below(rng, 99) as u8),
-        };
-        // Loops are short in bytes and long in preemption points.
-        let past = match counted && once_in(rng, 2) {
-            true => {
-                let bits = 1 + below(rng, 6);
-                below(rng, 1 << bits) as u16
-            }
-            false => 0,
-        };
+        let (into, past) = depth(rng, preference, counted);
         Some(PreemptionPoint {
             function,
             call,
@@ -179,6 +211,22 @@ impl Functions {
             past,
         })
     }
+}
+
+/// How far into a function. The model has the same preemption points in each of its builds, as far
+/// as they have the same code.
+fn depth(rng: &mut Rng, preference: Preference, counted: bool) -> (Percent, u16) {
+    let begins = counted && preference == Preference::Counted || once_in(rng, 4);
+    let into = match begins {
+        true => Percent(0),
+        false => Percent(1 + below(rng, 99) as u8),
+    };
+    // Loops are short in bytes and long in preemption points.
+    let bits = match counted && once_in(rng, 2) {
+        true => 1 + below(rng, 6),
+        false => 0,
+    };
+    (into, below(rng, 1 << bits) as u16)
 }
 
 /// Moves a point a little.
@@ -252,11 +300,11 @@ mod tests {
     }
 
     #[test]
-    fn kernels_with_other_code_have_no_counted_points() {
+    fn in_kernels_with_other_code_no_points_are_counted() {
         let (points, late) = points(false);
         assert_eq!(late, 0);
-        let counted = points.iter().filter(|point| point.past > 0);
-        assert_eq!(counted.count(), 0);
+        assert!(points.iter().all(|point| point.past == 0));
+        assert!(points.iter().any(|point| point.into != Percent(0)));
         assert!(points.len() > 500, "{}", points.len());
     }
 

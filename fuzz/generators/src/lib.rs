@@ -19,7 +19,7 @@ pub use aim::{Aim, Kind, Preference, Seen};
 pub use constants::MAX_EVENTS;
 pub use crossover::crossover;
 pub use generate::random_scenario;
-pub use mutate::{Mutator, drop_delays};
+pub use mutate::{Mutator, drop_delays, drop_other_delays, is_inside};
 pub use rare::{any_scenario, rare_scenario};
 
 /// Mutates a scenario once; false if nothing can be done to it (only a shrinking session runs out).

@@ -4,8 +4,8 @@
 //! grow.
 
 use ctxfuzz_scenario::{
-    ComputeOp, Event, Facility, FrameEdit, MAX_FILLS, MAX_OPERATIONS, MAX_PLACES, Pending,
-    Register, RegisterValues, Scenario, TaskStage, Via,
+    ComputeOp, Event, Facility, FrameEdit, MAX_FILLS, MAX_OPERATIONS, MAX_PLACES, Pending, Percent,
+    PreemptionPoint, Register, RegisterValues, Scenario, TaskStage, Via,
 };
 use mutatis::{Candidates, Mutate, Result, Rng, Session};
 
@@ -126,11 +126,44 @@ pub(crate) fn bound(scenario: &mut Scenario) {
     });
 }
 
-/// Has all pending work come at once. Where two kernels have different code, a place in the one is
-/// none in the other.
+/// Has no work come after a number of preemption points, nor in the middle of a function. Where two
+/// kernels have different code, such a place in the one is none in the other.
 pub fn drop_delays(scenario: &mut Scenario) {
-    for work in scenario.events.iter_mut().filter_map(pending_of) {
+    scenario.events.iter_mut().for_each(drop_delay);
+}
+
+/// As [`drop_delays`], but the first place in the middle of a function stays, without the points
+/// that are counted from there: for those who try what the kernels do at other places of it.
+pub fn drop_other_delays(scenario: &mut Scenario) {
+    let mut kept = false;
+    for event in &mut scenario.events {
+        let into = event.pending().and_then(|pending| pending.at);
+        let into = into.map_or(Percent(0), |point| point.into);
+        drop_delay(event);
+        if into != Percent(0)
+            && !kept
+            && let Some(pending) = event.pending_mut()
+            && let Some(point) = &mut pending.at
+        {
+            point.into = into;
+            kept = true;
+        }
+    }
+}
+
+/// Whether a place is in the middle of a function.
+pub fn is_inside(point: PreemptionPoint) -> bool {
+    (point.into, point.past) != (Percent(0), 0)
+}
+
+fn drop_delay(event: &mut Event) {
+    if let Some(work) = pending_of(event) {
         work.after = 0;
+        work.at = work.at.map(|point| PreemptionPoint {
+            into: Percent(0),
+            past: 0,
+            ..point
+        });
     }
 }
 

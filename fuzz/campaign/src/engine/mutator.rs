@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
-use ctxfuzz_generators::{Aim, Mutator as Generator, any_scenario, drop_delays};
+use ctxfuzz_generators::{Aim, Mutator as Generator, any_scenario, drop_other_delays};
 use libafl::Error;
 use libafl::corpus::{Corpus, CorpusId};
 use libafl::mutators::{MutationResult, Mutator};
@@ -45,7 +45,7 @@ where
         let seed = state.rand_mut().next();
         self.aim.aim(&mut input.0, seed, self.delays);
         if !self.delays {
-            drop_delays(&mut input.0);
+            drop_other_delays(&mut input.0);
         }
         Ok(MutationResult::Mutated)
     }

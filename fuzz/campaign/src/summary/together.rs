@@ -68,6 +68,7 @@ fn sum(one: Counts, two: &Counts) -> Counts {
         buckets: one.buckets.max(two.buckets),
         waiting: one.waiting.max(two.waiting),
         not_reproduced: one.not_reproduced + two.not_reproduced,
+        other_place: one.other_place + two.other_place,
         run_twice: one.run_twice + two.run_twice,
         stable: one.stable + two.stable,
     }
