@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use std::fs;
 
 use common::pages;
+use ctxfuzz_emulator::kernel::defects::{self, Origin};
+use serde_json::Value;
 
 const PAGE: &str = "docs/kernels.md";
 const MODELS: [&str; 3] = ["fixed", "clobbering", "repaired"];
@@ -27,8 +29,11 @@ const REAL: [&str; 14] = [
     "repaired-7.2-le",
 ];
 
+/// Those among them that nobody has put a bug into, or repaired.
+const AS_RELEASED: usize = 10;
+
 /// What `matrix` prints of these kernels, which a project's registry names.
-fn printed(kernels: &[&str], registry: &str) -> String {
+fn printed(kernels: &[&str], registry: &str, more: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("ctxfuzz.toml"), registry).expect("it is written");
     let corpus = common::project()
@@ -40,6 +45,7 @@ fn printed(kernels: &[&str], registry: &str) -> String {
         .args(["matrix", "--corpus"])
         .arg(corpus)
         .args(kernels)
+        .args(more)
         .output()
         .expect("the program starts");
     let told = String::from_utf8_lossy(&output.stderr);
@@ -62,6 +68,69 @@ fn cells(text: &str) -> String {
     text[from..].to_owned()
 }
 
+/// What the catalogue says of Linux, and what its witnesses do on kernels as they were released:
+/// `matrix` is the JSON of `matrix`.
+fn claims(matrix: &str) -> String {
+    let matrix: Value = serde_json::from_str(matrix).expect("it is JSON");
+    let rows = matrix["scenarios"].as_array().expect("there are rows");
+    let cells = |witness: &str| {
+        let row = rows.iter().find(|row| row["scenario"] == witness);
+        let cells = row.expect("the corpus has the witness")["cells"].as_array();
+        let cells = cells.expect("it has cells").iter();
+        cells.map(shown).collect::<Vec<_>>()
+    };
+    let mut text = String::new();
+    for (title, wanted) in [
+        ("suspected of Linux 6.1", true),
+        ("Linux had it before", false),
+    ] {
+        let numbers = (1..=AS_RELEASED).map(|number| format!("{number:<5}"));
+        line(&mut text, title, numbers);
+        for defect in defects::all() {
+            let suspected = match defect.origin {
+                Origin::Suspected { .. } => true,
+                Origin::Upstream { .. } | Origin::Titled(_) => false,
+                Origin::Mutation | Origin::Control => continue,
+            };
+            if suspected != wanted {
+                continue;
+            }
+            match defect.witness {
+                Some(witness) => line(&mut text, defect.id, cells(witness).into_iter()),
+                None => line(
+                    &mut text,
+                    defect.id,
+                    ["nobody can see it".to_owned()].into_iter(),
+                ),
+            }
+        }
+        text.push('\n');
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+fn line(text: &mut String, name: &str, cells: impl Iterator<Item = String>) {
+    let cells: String = cells.collect();
+    let _ = writeln!(text, "{}", format!("{name:<32} {cells}").trim_end());
+}
+
+/// A cell as the tables have it.
+fn shown(cell: &Value) -> String {
+    let word = match cell["state"].as_str().expect("it has a state") {
+        "silent" => ".",
+        "not applicable" => "n/a",
+        "did not happen" => "lack",
+        "inconclusive" => "?",
+        word => word,
+    };
+    let mark = if cell["not_reached"].is_array() {
+        "*"
+    } else {
+        ""
+    };
+    format!("{:<5}", format!("{word}{mark}"))
+}
+
 fn hold(name: &str, made: &str) {
     let page = pages::read(PAGE);
     let [before, table, behind] = parts(&page, name);
@@ -70,6 +139,7 @@ fn hold(name: &str, made: &str) {
             let page = format!("{before}{made}{behind}");
             fs::write(pages::path(PAGE), page).expect("it is written");
         }
+        None if name == "claims" => assert_eq!(table, made, "{PAGE}: {name}"),
         None => assert_eq!(cells(table), cells(made), "{PAGE}: {name}"),
     }
 }
@@ -78,7 +148,7 @@ fn hold(name: &str, made: &str) {
 fn the_tables_are_what_matrix_prints() {
     let mut parts = common::Parts::of("the_tables_are_what_matrix_prints");
     if parts.next(Ok(())).is_some() {
-        hold("models", &printed(&MODELS, ""));
+        hold("models", &printed(&MODELS, "", &[]));
     }
     if let Some(kernels) = parts.next(common::real(REAL)) {
         let mut registry = String::from("[kernels]\n");
@@ -87,6 +157,8 @@ fn the_tables_are_what_matrix_prints() {
             let file = fs::canonicalize(file).expect("it is there");
             let _ = writeln!(registry, "\"{name}\" = {file:?}");
         }
-        hold("real", &printed(&REAL, &registry));
+        hold("real", &printed(&REAL, &registry, &[]));
+        let released = printed(&REAL[..AS_RELEASED], &registry, &["--json"]);
+        hold("claims", &claims(&released));
     }
 }
