@@ -243,15 +243,16 @@ impl Ledger {
         for owed in self.owed.drain(..) {
             let cannot =
                 |part: &NotApplicable| (part.event, part.effect) == (owed.event, owed.effect);
+            // The task may have been in user code already when it was interrupted after all.
+            let late = owed.effect == Effect::Switch && self.not_reached.contains(&owed.event);
             match owed.happened(outcome, &self.hits) {
                 true => _ = seen.insert(owed.effect),
-                false if completed && !not_applicable.iter().any(cannot) => {
-                    did_not_happen.push(Missing {
+                false if completed && !late && !not_applicable.iter().any(cannot) => did_not_happen
+                    .push(Missing {
                         event: owed.event,
                         effect: owed.effect,
                         sign: owed.detail.sign(owed.effect),
-                    })
-                }
+                    }),
                 false => {}
             }
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::findings::call_in;
 use common::schemas::{assert_junit, check_junit, sarif_schema};
-use common::{Called, json_lines, project};
+use common::{Called, json_lines, project, real_kernels};
 use serde_json::{Value, json};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -255,6 +255,27 @@ fn bad_arguments_are_refused_before_anything_runs() -> Result {
         "{}",
         called.stderr
     );
+    Ok(())
+}
+
+/// A real kernel is no guest's host here.
+#[test]
+fn what_a_kernel_cannot_do_is_skipped_and_not_good() -> Result {
+    let test = "what_a_kernel_cannot_do_is_skipped_and_not_good";
+    let Some([kernel]) = real_kernels(test, ["debian"]) else {
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    for name in ["kvm-run", "getppid"] {
+        scenario(folder.path(), name, |_| {})?;
+    }
+    let called = check(folder.path(), &["--kernel", &kernel, "corpus"]);
+    assert_eq!(called.status, Some(0), "{}{}", called.stdout, called.stderr);
+    let cases = cases(folder.path())?;
+    let results: Vec<&str> = cases.iter().map(|case| case[2].as_str()).collect();
+    assert_eq!(results, ["", "skipped"], "{cases:?}");
+    let written = fs::read_to_string(folder.path().join("j"))?;
+    assert!(written.contains("not applicable: guest"), "{written}");
     Ok(())
 }
 

@@ -43,6 +43,8 @@ pub enum CaseResult {
         /// The report for people.
         report: String,
     },
+    /// The kernel cannot do what the scenario is about: what that is.
+    NotApplicable(String),
     /// The case says nothing, and this is why.
     Trouble(String),
 }
@@ -74,7 +76,7 @@ impl Checked {
         let mut notifications = Vec::new();
         for case in &self.cases {
             match &case.result {
-                CaseResult::Good => {}
+                CaseResult::Good | CaseResult::NotApplicable(_) => {}
                 CaseResult::Trouble(reason) => notifications.push(json!({
                     "level": "error",
                     "message": sarif::text(&format!("{}, {}: {reason}", case.name, case.class)),
@@ -108,6 +110,11 @@ fn test_case(case: &Case) -> TestCase {
                 .set_type(escaped(kind))
                 .set_message(escaped(&messages.join("; ")))
                 .set_description(lines(report));
+            status
+        }
+        CaseResult::NotApplicable(what) => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(escaped(&format!("not applicable: {what}")));
             status
         }
         CaseResult::Trouble(reason) => {

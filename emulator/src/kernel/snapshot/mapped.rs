@@ -25,13 +25,15 @@ impl Mapped {
             error,
         };
         let absolute = std::fs::canonicalize(path).map_err(unreadable)?;
-        let file = File::open(&absolute).map_err(unreadable)?;
-        if !file.metadata().map_err(unreadable)?.is_file() {
+        // A pipe would be waited for when it is opened.
+        let metadata = std::fs::metadata(&absolute).map_err(unreadable)?;
+        if !metadata.is_file() {
             return Err(SnapshotError::Kernel {
                 path: path.to_owned(),
                 problem: "is not a regular file: expected a vmlinux".to_owned(),
             });
         }
+        let file = File::open(&absolute).map_err(unreadable)?;
         // SAFETY: the mapping is private and only read. Whoever changes the file meanwhile may make
         // us read nonsense or end with SIGBUS; builds replace a vmlinux rather than change it, and
         // reading hundreds of megabytes of debug information instead would cost every user seconds.
@@ -99,5 +101,20 @@ mod tests {
             Mapped::open(&empty).map(|file| file.bytes().len()).ok(),
             Some(0)
         );
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_without_waiting_for_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("coreutils has it").success());
+        for path in [pipe.as_path(), folder.path()] {
+            let error = Mapped::open(path)
+                .map(|_| ())
+                .map_err(|error| error.to_string());
+            let error = error.expect_err("it is no file");
+            assert!(error.contains("is not a regular file"), "{error}");
+        }
     }
 }

@@ -384,3 +384,24 @@ fn a_worker_that_is_asked_for_while_one_is_made_may_be_one_with_it() {
         assert_eq!(run.missing(), expected, "{comes_back}");
     }
 }
+
+/// It came when the task was in user code again.
+#[test]
+fn a_switch_whose_place_was_not_reached_need_not_be_one() {
+    let doorbell = r#"{"interrupt": {"vector": "doorbell",
+        "pending": {"switch": 1, "at": {"function": "restore_math"}}}}"#;
+    for (reached, expected) in [(false, vec![]), (true, vec![(0, Effect::Switch)])] {
+        let mut run = Run::of(&scenario(2, doorbell));
+        run.event(0, 0);
+        if !reached {
+            run.ledger.not_reached(0);
+        }
+        run.dumped(0);
+        run.dumped(1);
+        let effects = run.settle();
+        assert!(!effects.seen.contains(&Effect::Switch));
+        let missing = effects.did_not_happen.iter();
+        let missing: Vec<_> = missing.map(|one| (one.event, one.effect)).collect();
+        assert_eq!(missing, expected, "{reached}");
+    }
+}

@@ -20,7 +20,13 @@ pub fn judgement(checked: &mut Checked, file: &Path, subject: &Subject<'_>, judg
             problems: problems(subject, judgement),
             report: text(subject, judgement),
         },
-        None => CaseResult::Good,
+        None => match judgement.effects.needs_not_applicable() {
+            [] => CaseResult::Good,
+            cannot => {
+                let cannot: Vec<String> = cannot.iter().map(ToString::to_string).collect();
+                CaseResult::NotApplicable(cannot.join(", "))
+            }
+        },
     };
     checked.cases.push(Case {
         class: subject.kernel.kernel.clone(),
