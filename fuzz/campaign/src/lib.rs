@@ -72,6 +72,8 @@ pub struct Config {
     pub runs: Option<u64>,
     /// Seconds after which it ends.
     pub seconds: Option<u64>,
+    /// Findings after which it ends; what an earlier campaign has kept counts too, once it is seen.
+    pub stop_after: Option<u64>,
     /// What is reported.
     pub abi: Abi,
     /// Reviewed signatures, which are no findings.

@@ -125,7 +125,9 @@ impl<'c> Round<'c> {
             self.executions.is_multiple_of(CLOCK)
                 && self.config.seconds.is_some_and(|limit| seconds >= limit)
         };
+        let found = self.queue.findings().len() as u64;
         self.trouble.is_some()
+            || self.config.stop_after.is_some_and(|enough| found >= enough)
             || self.stop.load(Ordering::Relaxed)
             || self.config.runs.is_some_and(|runs| self.executions >= runs)
             || timed_out()

@@ -37,6 +37,7 @@ pub fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
         trouble: folder.join("trouble"),
         seed: 1,
         runs: Some(runs),
+        stop_after: None,
         seconds: None,
         abi: Abi::Elf,
         known: Known::default(),
@@ -220,4 +221,23 @@ fn what_a_campaign_has_already_it_does_not_try_again() {
     let never = AtomicBool::new(false);
     let summary = run(&config, &mut Silent, &mut exchange, &never).unwrap();
     assert_eq!(summary.shared.unwrap().tried, 1);
+}
+
+#[test]
+fn a_campaign_ends_once_enough_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = config(folder.path(), "clobbering", "fixed", 1000);
+    let whole = campaign(&whole);
+    assert!(whole.findings.len() > 1, "{:?}", whole.findings);
+    for enough in [1, 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(folder.path(), "clobbering", "fixed", 1000);
+        config.stop_after = Some(enough);
+        let summary = campaign(&config);
+        let last = &whole.findings[enough as usize - 1];
+        // A scenario may show two.
+        assert!(summary.findings.len() as u64 >= enough);
+        assert!(summary.executions >= last.first_seen_execution);
+        assert!(summary.executions < whole.executions);
+    }
 }

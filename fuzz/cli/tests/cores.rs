@@ -42,6 +42,16 @@ fn workers_share_corpus_and_findings() {
     assert!(kept.iter().all(|name| name.ends_with(".json")), "{kept:?}");
 }
 
+#[test]
+fn workers_end_once_enough_was_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = ["--cores", "all", "--stop-after", "1", "--runs", "400000"];
+    let (status, summary) = Campaign::start(folder.path(), &arguments).end();
+    assert_eq!(status, Some(1), "{summary}");
+    assert!(!signatures(&summary).is_empty(), "{summary}");
+    assert!(summary["executions"].as_u64() < Some(400_000), "{summary}");
+}
+
 /// Two workers: what one keeps the other tries, also without a directory to share in.
 #[test]
 fn workers_try_what_the_others_keep() {

@@ -127,3 +127,72 @@ fn another_scenario_is_not_gone_on_from() {
     let [before, after] = [&other, &small].map(|path| fs::read(path).expect("it reads"));
     assert_eq!(before, after);
 }
+
+/// The kinds that `check` says of a scenario.
+fn kinds(kernel: &str, path: &Path) -> Value {
+    let path = path.to_str().expect("it is text");
+    let called = call(&[
+        "check", "--kernel", kernel, "--endian", "le", "--json", path,
+    ]);
+    let report = json_lines(&called.stdout).remove(0);
+    json!([report["verdict"], report["violations"][0]["register"]])
+}
+
+#[test]
+fn one_kernel_is_enough() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_, small) = noisy(folder.path());
+    let big = common::project().join("corpus/preempted-in-sigreturn.json");
+    let called = minimize(&big, &small, &["--kernel", "fixed"]);
+    assert_eq!(called.status, Some(0), "{}", called.stderr);
+    let report = json_lines(&called.stdout).remove(0);
+    assert_eq!(report["fixed_point"], true);
+    assert!(events(&small) < events(&big), "{report}");
+    let signatures = report["signatures"].as_array().expect("a list");
+    let live = signatures.iter().filter_map(Value::as_str);
+    assert!(live.clone().count() > 0, "{report}");
+    assert!(
+        live.clone().all(|name| name.starts_with("live.")),
+        "{report}"
+    );
+    assert_eq!(kinds("fixed", &small), kinds("fixed", &big));
+    // Again, nothing can be taken out of it.
+    let again = folder.path().join("again.json");
+    let called = minimize(&small, &again, &["--kernel", "fixed"]);
+    assert_eq!(called.status, Some(0), "{}", called.stderr);
+    let read = |path: &Path| fs::read_to_string(path).expect("it reads");
+    assert_eq!(read(&small), read(&again));
+}
+
+#[test]
+fn what_one_kernel_does_not_show_is_not_minimized() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_, small) = noisy(folder.path());
+    let corpus = common::project().join("corpus");
+    for (file, more, wanted) in [
+        (
+            "preempted-in-sigreturn.json",
+            vec!["--kernel", "repaired"],
+            "nothing to minimize: repaired (le) does nothing that somebody can see",
+        ),
+        (
+            "preempted-in-sigreturn.json",
+            vec!["--kernel", "fixed", "--a", "clobbering"],
+            "cannot be used with",
+        ),
+        (
+            "preempted-in-sigreturn.json",
+            vec!["--kernel", "fixd"],
+            "did you mean `fixed`?",
+        ),
+    ] {
+        let called = minimize(&corpus.join(file), &small, &more);
+        assert_eq!(called.status, Some(2), "{more:?}: {}", called.stdout);
+        assert!(
+            called.stderr.contains(wanted),
+            "{more:?}: {}",
+            called.stderr
+        );
+        assert!(!small.exists(), "{more:?}");
+    }
+}

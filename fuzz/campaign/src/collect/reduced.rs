@@ -71,6 +71,7 @@ fn config(defect: &Defect, endian: Endian) -> Result<Config, anyhow::Error> {
         trouble: PathBuf::new(),
         seed: 0,
         runs: None,
+        stop_after: None,
         seconds: None,
         abi: Abi::that_shows(defect),
         known: Known::default(),

@@ -66,6 +66,11 @@ impl Merged {
         report.summary.executions
     }
 
+    /// Findings so far.
+    pub fn found(&self) -> u64 {
+        self.found.len() as u64
+    }
+
     /// Executions so far.
     pub fn executions(&self) -> u64 {
         let running = self.now.iter().map(|report| report.summary.executions);

@@ -148,6 +148,10 @@ impl Supervisor<'_> {
                 for finding in self.merged.report(id.index, *report) {
                     self.progress.found(&finding);
                 }
+                let found = self.merged.found();
+                if self.config.stop_after.is_some_and(|enough| found >= enough) && !self.ending {
+                    self.end();
+                }
             }
             FromWorker::Done => {}
             FromWorker::Failed(error) => self.fail(anyhow!(error)),

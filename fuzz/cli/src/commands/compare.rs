@@ -133,6 +133,7 @@ fn config(args: &CompareArgs, endian: Endian) -> anyhow::Result<Config> {
         trouble: fuzz::beside(&args.findings),
         seed: args.seed,
         runs: Some(args.runs),
+        stop_after: None,
         seconds: None,
         abi: args.abi.into(),
         known: triage::known(args.expected.as_deref())?,

@@ -31,7 +31,7 @@ pub const INTERRUPTED: i32 = 130;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Ctrl-C ends a campaign early: the running execution is finished and everything is kept. A second one ends it at once.
-The same seed and --runs give the same findings from the same corpus, with one process. Without --runs and --seconds it takes 60 seconds.
+The same seed and --runs give the same findings from the same corpus, with one process. Without --runs, --seconds and --stop-after it takes 60 seconds.
 --cores and --share: docs/many-machines.md.")]
 pub struct FuzzArgs {
     #[command(flatten)]
@@ -56,6 +56,9 @@ pub struct FuzzArgs {
     /// Most seconds.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
+    /// End once there are so many findings. Without --runs and --seconds there is no other end.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    stop_after: Option<u64>,
     /// Reviewed signatures, each with a reason: a file of JSON. They are counted, but are no
     /// findings.
     #[arg(long, value_name = "FILE")]
@@ -212,9 +215,9 @@ fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
     let &[endian] = endians.as_slice() else {
         bail!("a campaign has one byte order: run it with --endian le and again with --endian be");
     };
-    let seconds = match args.runs {
-        None => Some(args.seconds.unwrap_or(DEFAULT_SECONDS)),
-        Some(_) => args.seconds,
+    let seconds = match (args.runs, args.stop_after) {
+        (None, None) => Some(args.seconds.unwrap_or(DEFAULT_SECONDS)),
+        _ => args.seconds,
     };
     Ok(Config {
         a: args.kernels.a.clone(),
@@ -230,6 +233,7 @@ fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
         seed: args.seed,
         runs: args.runs,
         seconds,
+        stop_after: args.stop_after,
         abi: args.abi.into(),
         known: triage::known(args.known.as_deref())?,
         feedback: !args.no_feedback,
@@ -262,6 +266,12 @@ mod tests {
         assert_eq!(end("fuzz --runs 5"), Some((Some(5), None)));
         assert_eq!(end("fuzz --seconds 5"), Some((None, Some(5))));
         assert_eq!(end("fuzz --runs 7 --seconds 5"), Some((Some(7), Some(5))));
+        assert_eq!(end("fuzz --stop-after 1"), Some((None, None)));
+        assert_eq!(
+            end("fuzz --stop-after 1 --seconds 5"),
+            Some((None, Some(5)))
+        );
+        assert_eq!(end("fuzz --stop-after 0"), None);
     }
 
     #[test]

@@ -1,4 +1,8 @@
-//! `ctxfuzz minimize`: the smallest scenario with the same root causes.
+//! `ctxfuzz minimize`: the smallest scenario that shows the same, on two kernels (`pair`) or on one
+//! (`one_kernel`).
+
+mod one_kernel;
+mod pair;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,16 +12,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use ctxfuzz_emulator::arch::Endian;
-use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
-use ctxfuzz_triage::cause::Explainer;
-use ctxfuzz_triage::compare::{Comparison, What};
+use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::lock::Lock;
 use ctxfuzz_triage::minimize::{self, Minimized, Reproduces};
-use ctxfuzz_triage::pair::Pair;
 use serde_json::json;
 
-use super::arguments::{EndianArgument, KernelArguments};
+use super::arguments::{EndianArgument, KernelArguments, endians_of, parse_kernel};
 use super::input::{Input, check_output, folder_of, write_whole};
 use super::{Status, functions};
 
@@ -32,7 +33,11 @@ pub struct MinimizeArgs {
     output: PathBuf,
     #[command(flatten)]
     kernels: KernelArguments,
-    /// Byte orders that must show the same root causes [default: le, or the one a vmlinux has].
+    /// One kernel, judged by itself as `check` judges it: what is kept are the kinds of its
+    /// violations.
+    #[arg(long, value_name = "KERNEL", conflicts_with_all = ["a", "b"], value_parser = parse_kernel)]
+    kernel: Option<KernelName>,
+    /// Byte orders that must show the same [default: le, or the one a vmlinux has].
     #[arg(long, value_enum)]
     endian: Option<EndianArgument>,
     /// Most scenarios to try.
@@ -47,19 +52,56 @@ pub struct MinimizeArgs {
     json: bool,
 }
 
+/// What may not get lost in one byte order.
+trait Kept {
+    /// Whether a candidate shows the same.
+    fn still_there(&mut self, candidate: &Scenario) -> anyhow::Result<bool>;
+
+    /// The names of what is kept.
+    fn signatures(&self) -> &[String];
+}
+
+impl MinimizeArgs {
+    fn all_kernels(&self) -> Vec<&KernelName> {
+        match &self.kernel {
+            Some(kernel) => vec![kernel],
+            None => vec![&self.kernels.a, &self.kernels.b],
+        }
+    }
+
+    fn kept(&self, input: &Input) -> anyhow::Result<Vec<Box<dyn Kept>>> {
+        let mut kept: Vec<Box<dyn Kept>> = Vec::new();
+        match &self.kernel {
+            Some(kernel) => {
+                let asked = self.endian.unwrap_or(EndianArgument::Le);
+                let endians = match endians_of(kernel, self.endian)? {
+                    Some(own) => vec![own],
+                    None => asked.endians().to_vec(),
+                };
+                for endian in endians {
+                    kept.push(Box::new(one_kernel::Kinds::of(kernel, endian, input)?));
+                }
+            }
+            None => {
+                for endian in self.kernels.endians(self.endian, EndianArgument::Le)? {
+                    kept.push(Box::new(pair::Causes::of(&self.kernels, endian, input)?));
+                }
+            }
+        }
+        Ok(kept)
+    }
+}
+
 /// Minimizes and writes the result; exit status 0 when it is written.
 pub fn minimize(args: &MinimizeArgs) -> anyhow::Result<ExitCode> {
     let inputs = [Input::load(&args.scenario)?];
-    if !functions::are_known(&inputs, &[&args.kernels.a, &args.kernels.b])? {
+    if !functions::are_known(&inputs, &args.all_kernels())? {
         return Ok(Status::Trouble.into());
     }
     let [input] = inputs;
     check_output(&args.output)?;
     let _lock = lock(&args.output)?;
-    let mut kept = Vec::new();
-    for endian in args.kernels.endians(args.endian, EndianArgument::Le)? {
-        kept.push(Kept::new(args, endian, &input)?);
-    }
+    let kept = args.kept(&input)?;
     let mut oracle = Saving {
         kept,
         output: &args.output,
@@ -109,7 +151,7 @@ fn resumed(args: &MinimizeArgs, oracle: &mut Saving<'_>) -> anyhow::Result<Scena
 
 /// Writes down each success, so that a minimizer that is stopped has not run in vain.
 struct Saving<'a> {
-    kept: Vec<Kept>,
+    kept: Vec<Box<dyn Kept>>,
     output: &'a Path,
     /// Nothing is tried any more after this.
     trouble: Option<anyhow::Error>,
@@ -117,7 +159,17 @@ struct Saving<'a> {
 
 impl Reproduces for Saving<'_> {
     fn signature_holds(&mut self, candidate: &Scenario) -> bool {
-        self.trouble.is_none() && self.kept.iter_mut().all(|kept| kept.still_there(candidate))
+        for kept in &mut self.kept {
+            match kept.still_there(candidate) {
+                Ok(true) if self.trouble.is_none() => {}
+                Ok(_) => return false,
+                Err(error) => {
+                    self.trouble = Some(error);
+                    return false;
+                }
+            }
+        }
+        self.trouble.is_none()
     }
 
     fn simpler(&mut self, found: &Scenario) {
@@ -129,11 +181,11 @@ fn tell(
     args: &MinimizeArgs,
     before: &Scenario,
     minimized: &Minimized,
-    kept: &[Kept],
+    kept: &[Box<dyn Kept>],
 ) -> anyhow::Result<()> {
     let signatures: BTreeSet<&str> = kept
         .iter()
-        .flat_map(|kept| kept.signatures.iter().map(String::as_str))
+        .flat_map(|kept| kept.signatures().iter().map(String::as_str))
         .collect();
     let (from, to) = (before.events.len(), minimized.scenario.events.len());
     let file = args.output.display();
@@ -168,64 +220,6 @@ fn tell(
     }
     out.flush()?;
     Ok(())
-}
-
-/// What may not get lost in one byte order.
-struct Kept {
-    pair: Pair,
-    explainer: Explainer,
-    signatures: Vec<String>,
-    verdict: Verdict,
-    /// Where what differs; takes the place of signatures where a root cause is not known.
-    visible: BTreeSet<(Place, What, Verdict)>,
-}
-
-impl Kept {
-    fn new(args: &MinimizeArgs, endian: Endian, input: &Input) -> anyhow::Result<Kept> {
-        let (a, b) = (args.kernels.a.clone(), args.kernels.b.clone());
-        let mut pair = Pair::new(&a, &b, endian)?;
-        let comparison = pair.run(&input.scenario).comparison;
-        let file = args.scenario.display();
-        if let Some(reason) = comparison.reason() {
-            bail!("{file}: nothing to minimize: the runs cannot be compared: {reason}");
-        }
-        if comparison.verdict <= Verdict::Dead {
-            bail!(
-                "{file}: nothing to minimize: {a} and {b} ({}) do not differ in anything that somebody can see",
-                endian.name()
-            );
-        }
-        let mut explainer = Explainer::new(&a, &b, endian)?;
-        let signatures = explainer.explain(&input.scenario).signatures();
-        Ok(Kept {
-            pair,
-            explainer,
-            signatures,
-            verdict: comparison.verdict,
-            visible: visible(&comparison),
-        })
-    }
-
-    /// Whether a candidate shows the same root causes to the same people: one cause can be `live`
-    /// on one path and `abi` on another.
-    fn still_there(&mut self, candidate: &Scenario) -> bool {
-        // Most candidates fail here, for a fraction of what a recorded run costs.
-        let comparison = self.pair.run(candidate).comparison;
-        if !comparison.comparable() || comparison.verdict != self.verdict {
-            return false;
-        }
-        if self.signatures.is_empty() {
-            return visible(&comparison) == self.visible;
-        }
-        self.explainer.explain(candidate).signatures() == self.signatures
-    }
-}
-
-fn visible(comparison: &Comparison) -> BTreeSet<(Place, What, Verdict)> {
-    comparison
-        .visible()
-        .map(|difference| (difference.place, difference.what, difference.verdict))
-        .collect()
 }
 
 #[cfg(test)]

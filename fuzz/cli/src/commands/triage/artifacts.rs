@@ -171,6 +171,7 @@ fn config(
         trouble: beside(dir),
         seed: 0,
         runs: None,
+        stop_after: None,
         seconds: None,
         abi: abi.into(),
         known: known.clone(),
