@@ -86,6 +86,12 @@ impl Functions {
         }
     }
 
+    /// Whether the kernel has a function of this name, or what stands for it, with code of its own.
+    pub fn has_own_code(&self, name: FunctionName) -> bool {
+        let index = self.index();
+        names(name.as_str()).any(|name| index.contains_key(name))
+    }
+
     /// The names of all functions that have code of their own.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.index().keys().map(|name| &**name)

@@ -63,14 +63,15 @@ fn add_copies<R: Reader>(
                 pieces.push((range.begin, range.end));
             }
         }
-        let Some(first) = pieces.iter().map(|(begin, _)| *begin).min() else {
+        // The base address (DWARF 5, 2.17).
+        let Some(&(base, _)) = pieces.first() else {
             continue;
         };
         let entry = match entry.attr_value(DW_AT_entry_pc) {
-            // DWARF 4: bytes from the base address (DWARF 5, 2.18).
-            Some(AttributeValue::Udata(offset)) => first + offset,
-            Some(value) => dwarf.attr_address(unit, value)?.unwrap_or(first),
-            None => first,
+            // Bytes from there (2.18).
+            Some(AttributeValue::Udata(offset)) => base.wrapping_add(offset),
+            Some(value) => dwarf.attr_address(unit, value)?.unwrap_or(base),
+            None => base,
         };
         copies.push(Copy { entry, pieces });
     }

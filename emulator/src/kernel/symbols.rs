@@ -175,8 +175,7 @@ impl Symbols {
         names
     }
 
-    /// The copies of a function in its callers: none without debug information. Reads all of that,
-    /// which takes seconds for a distribution's kernel.
+    /// The copies of a function in its callers: none without debug information. Reads all of that.
     pub fn copies(&self, name: &str) -> Vec<Copy> {
         let dwarf = self.dwarf();
         dwarf.map_or_else(Vec::new, |(dwarf, _)| inlined::copies(dwarf, name))

@@ -29,7 +29,7 @@ pub fn at(kernels: &[&KernelName], endian: Endian) -> Result<Aim, RunnerError> {
     }
     // The model is made of the save paths: what it has a function for is one.
     let model = Functions::of_the_model();
-    let is_first = |name| model.bodies(name).is_some();
+    let is_first = |name| model.has_own_code(name);
     let preference = match kernels.iter().any(|kernel| kernel.vmlinux().is_some()) {
         true => Preference::Named,
         false => Preference::Counted,

@@ -73,9 +73,7 @@ impl Checker {
             false => judgement.withdrawn(Inconclusive::NotSeenAgain),
         })
     }
-}
 
-impl Checker {
     /// The scenario with the preemption points of its late work by name, so that other builds of
     /// the kernel can run it, where this kernel shows the same then. A model's stay as they are:
     /// they are those of all its builds.
