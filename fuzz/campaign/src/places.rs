@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn what_one_kernel_does_at_no_place_is_one() {
-        for (a, b) in [("fixed", "repaired"), ("repaired", "fixed")] {
+        const REPAIR: &str = "fixed+repair-sigreturn-reload";
+        for (a, b) in [("fixed", REPAIR), (REPAIR, "fixed")] {
             let mut pair = pair(a, b);
             let scenario = preempted_at(46);
             let paired = pair.run(&scenario);
