@@ -10,6 +10,7 @@ use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::pair::{Pair, same_places};
 
 use crate::environment::Settings;
@@ -48,7 +49,7 @@ impl Differential {
         Ok(Differential {
             delays: same_places([&a, &b], [pair.a.hash(), pair.b.hash()]),
             pair,
-            explainer: Explainer::new(&a, &b, endian).map_err(|e| e.to_string())?,
+            explainer: Explainer::new(&Kernels::pair(&a, &b), endian).map_err(|e| e.to_string())?,
             abi,
             known,
         })
@@ -114,7 +115,7 @@ mod tests {
         let scenario = Scenario::load(file.as_ref()).expect("a scenario");
         let kernels = ["clobbering", "fixed"].map(|name| name.parse().expect("a kernel"));
         let [a, b]: [KernelName; 2] = kernels;
-        let explainer = Explainer::new(&a, &b, Endian::Little);
+        let explainer = Explainer::new(&Kernels::pair(&a, &b), Endian::Little);
         let explained = explainer.expect("they start").explain(&scenario);
         assert_eq!(explained.reported(Abi::Elf), [""; 0]);
         let all = explained.signatures();

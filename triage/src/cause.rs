@@ -16,6 +16,7 @@ mod data;
 mod displaced;
 mod dispute;
 mod end;
+mod expected;
 mod raw;
 mod report;
 mod signature;
@@ -27,7 +28,6 @@ use std::collections::BTreeMap;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::kernel::defects::Class;
-use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Tracer};
 use ctxfuzz_scenario::register::Register;
@@ -38,6 +38,7 @@ use self::code::Code;
 use self::raw::{Change, RawCause};
 use crate::compare::{Comparison, Difference, What, compare};
 use crate::definedness::Abi;
+use crate::kernels::Kernels;
 use crate::pattern::Pattern;
 
 /// One side's last write of a register that came to differ.
@@ -165,10 +166,8 @@ impl Cause {
 pub struct Explanation {
     /// The scenario.
     pub scenario: Scenario,
-    /// Kernel A.
-    pub kernel_a: KernelName,
-    /// Kernel B.
-    pub kernel_b: KernelName,
+    /// The kernels: two, or the one that is held against what was expected of it.
+    pub kernels: Kernels,
     /// Byte order.
     pub endian: Endian,
     /// What differs in the end.
@@ -178,6 +177,11 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// The headings of A's values and of B's.
+    pub fn headings(&self) -> [String; 2] {
+        self.kernels.headings()
+    }
+
     /// Signatures of the causes behind differences that are not dead, sorted, without repetition.
     pub fn signatures(&self) -> Vec<String> {
         let mut signatures: Vec<String> = self.causes.iter().map(|c| c.signature.clone()).collect();
@@ -207,46 +211,84 @@ impl Explanation {
     }
 }
 
-/// Records the scenario on both kernels, on fresh machines, and explains how the runs part.
+/// Records the scenario on fresh machines, and explains what differs.
+///
+/// # Errors
+///
+/// If a kernel cannot be loaded or started.
 pub fn explain(
-    a: &KernelName,
-    b: &KernelName,
+    kernels: &Kernels,
     endian: Endian,
     scenario: &Scenario,
 ) -> Result<Explanation, RunnerError> {
-    Ok(Explainer::new(a, b, endian)?.explain(scenario))
+    Ok(Explainer::new(kernels, endian)?.explain(scenario))
 }
 
-/// Two kernels on machines that are watched, to explain many scenarios.
+/// Machines that are watched.
+enum Watched {
+    Pair(Box<[Tracer; 2]>),
+    One(Box<Tracer>),
+}
+
+impl Watched {
+    fn new(kernels: &Kernels, endian: Endian) -> Result<Self, RunnerError> {
+        Ok(match kernels {
+            Kernels::Pair([a, b]) => {
+                Watched::Pair(Box::new([Tracer::new(a, endian)?, Tracer::new(b, endian)?]))
+            }
+            Kernels::One(kernel) => {
+                let mut tracer = Tracer::new(kernel, endian)?;
+                tracer.observe();
+                Watched::One(Box::new(tracer))
+            }
+        })
+    }
+
+    /// Both runs, or the one and what was expected of it.
+    fn record(&mut self, scenario: &Scenario) -> (Comparison, [Recording; 2]) {
+        match self {
+            Watched::Pair(tracers) => {
+                let [a, b] = tracers.each_mut().map(|tracer| tracer.record(scenario));
+                (compare(scenario, &a.outcome, &b.outcome), [a, b])
+            }
+            Watched::One(tracer) => expected::beside(scenario, tracer.record(scenario)),
+        }
+    }
+}
+
+/// Kernels on machines that are watched, to explain many scenarios.
 pub struct Explainer {
-    kernels: [KernelName; 2],
+    kernels: Kernels,
     endian: Endian,
-    tracers: [Tracer; 2],
+    watched: Watched,
+    /// Of A and B: the same one twice, if there is only one kernel.
     codes: [Code; 2],
 }
 
 impl Explainer {
-    /// Loads and starts both.
-    pub fn new(a: &KernelName, b: &KernelName, endian: Endian) -> Result<Self, RunnerError> {
+    /// Loads and starts them.
+    ///
+    /// # Errors
+    ///
+    /// If a kernel cannot be loaded or started.
+    pub fn new(kernels: &Kernels, endian: Endian) -> Result<Self, RunnerError> {
+        let names = kernels.names();
+        let code = |side: usize| Code::of(&names[side % names.len()], endian);
         Ok(Explainer {
-            kernels: [a.clone(), b.clone()],
+            kernels: kernels.clone(),
             endian,
-            tracers: [Tracer::new(a, endian)?, Tracer::new(b, endian)?],
-            codes: [Code::of(a, endian)?, Code::of(b, endian)?],
+            watched: Watched::new(kernels, endian)?,
+            codes: [code(0)?, code(1)?],
         })
     }
 
-    /// Runs a scenario on both and explains what differs.
+    /// Runs a scenario and explains what differs.
     pub fn explain(&mut self, scenario: &Scenario) -> Explanation {
-        let [a, b] = &mut self.tracers;
-        let recordings = [a.record(scenario), b.record(scenario)];
-        let comparison = compare(scenario, &recordings[0].outcome, &recordings[1].outcome);
-        let causes = causes(scenario, &recordings, &self.codes, &comparison);
-        let [kernel_a, kernel_b] = self.kernels.clone();
+        let (comparison, runs) = self.watched.record(scenario);
+        let causes = causes(scenario, &runs, &self.codes, &comparison);
         Explanation {
             scenario: scenario.clone(),
-            kernel_a,
-            kernel_b,
+            kernels: self.kernels.clone(),
             endian: self.endian,
             comparison,
             causes,

@@ -2,7 +2,7 @@
 //! it, and what is written down of it.
 //!
 //! The oracles are [`ctxfuzz_judge`]'s; their modules have their names here too. What needs kernels
-//! beside data is here: `pair` runs two of them, and `cause` records runs and names the function at
+//! beside data is here: `pair` runs two of them, `machines` one or two, and `cause` records runs and names the function at
 //! fault. Not responsible for how an outcome is produced, nor for any fuzzing engine.
 
 pub mod atomic;
@@ -13,8 +13,10 @@ pub mod findings;
 pub mod identity;
 pub mod index;
 pub mod json_file;
+pub mod kernels;
 pub mod known;
 pub mod lock;
+pub mod machines;
 pub mod matrix;
 pub mod minimize;
 pub mod pair;

@@ -2,4 +2,6 @@
 
 pub mod report;
 
-pub use ctxfuzz_judge::transparency::{Judgement, Key, Look, Violation, When, judge, keys, looks};
+pub use ctxfuzz_judge::transparency::{
+    Judgement, Key, Look, Violation, When, compared, difference, judge, keys, looks,
+};

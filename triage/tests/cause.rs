@@ -8,6 +8,7 @@ use ctxfuzz_emulator::trace::{Tracer, record};
 use ctxfuzz_generators::{any_scenario, random_scenario};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::cause::{Cause, Explanation, explain};
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::pair::Pair;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -20,7 +21,11 @@ fn corpus(name: &str) -> Result<Scenario> {
 }
 
 fn explained(a: &str, b: &str, endian: Endian, scenario: &Scenario) -> Result<Explanation> {
-    Ok(explain(&a.parse()?, &b.parse()?, endian, scenario)?)
+    Ok(explain(
+        &Kernels::pair(&a.parse()?, &b.parse()?),
+        endian,
+        scenario,
+    )?)
 }
 
 fn cause<'a>(explanation: &'a Explanation, signature: &str) -> Result<&'a Cause> {
@@ -304,7 +309,7 @@ fn each_defect_is_explained_on_its_witness() -> Result {
 #[test]
 fn kernels_that_were_built_apart_have_the_same_causes() -> Result {
     let seen = |a: &KernelName, b: &KernelName, scenario: &Scenario| -> Result<Vec<_>> {
-        let causes = explain(a, b, Endian::Little, scenario)?.causes;
+        let causes = explain(&Kernels::pair(a, b), Endian::Little, scenario)?.causes;
         let seen = causes
             .into_iter()
             .map(|c| (c.signature, c.class, c.verdict, c.event));
@@ -391,7 +396,7 @@ fn defects_have_signatures_of_their_own() -> Result {
                 continue;
             }
             explained += 1;
-            let found = explain(&a, &b, Endian::Little, &scenario)?.signatures();
+            let found = explain(&Kernels::pair(&a, &b), Endian::Little, &scenario)?.signatures();
             assert!(
                 !found.is_empty() && found.iter().all(|f| signatures.contains(&f.as_str())),
                 "{defect}, seed {seed}: {found:?}"

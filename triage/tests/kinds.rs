@@ -5,6 +5,7 @@ use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::cause::{Explanation, explain};
+use ctxfuzz_triage::kernels::Kernels;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -92,7 +93,7 @@ fn what_a_signal_says_of_an_exception_follows_from_the_image_of_fpscr() -> Resul
         has_class(defect, endian, text, signature, Class::LostUpdate)?;
         let a: KernelName = format!("fixed+{defect}").parse()?;
         let scenario = Scenario::from_json(text, "inline")?;
-        let causes = explain(&a, &"fixed".parse()?, endian, &scenario)?.causes;
+        let causes = explain(&Kernels::pair(&a, &"fixed".parse()?), endian, &scenario)?.causes;
         assert_eq!(causes.len(), 1, "the signal's code is no cause of its own");
     }
     Ok(())
@@ -303,7 +304,11 @@ fn an_exception_mode_is_no_dispute_about_what_is_restored_later() -> Result {
 fn explained(defect: &str, endian: Endian, text: &str) -> Result<Explanation> {
     let scenario = Scenario::from_json(text, "inline")?;
     let a = format!("fixed+{defect}").parse()?;
-    Ok(explain(&a, &"fixed".parse()?, endian, &scenario)?)
+    Ok(explain(
+        &Kernels::pair(&a, &"fixed".parse()?),
+        endian,
+        &scenario,
+    )?)
 }
 
 fn has_only(defect: &str, endian: Endian, text: &str, signatures: &[&str]) -> Result {

@@ -44,6 +44,8 @@ pub trait Observer {
     /// An event of the scenario begins, or (`None`) the final part in which tasks dump their
     /// registers.
     fn event(&mut self, index: Option<u16>, task: u8);
+    /// The host has looked at a task: one more of [`Outcome::observations`].
+    fn look(&mut self);
     /// An exception is delivered.
     fn exception(&mut self, vector: Vector, at: u64);
     /// The instruction announced last stores bytes at this address, effective or (below 4 MiB)
@@ -237,6 +239,9 @@ impl RunHost {
         let log = self.outcome.log.len();
         let tasks = self.living_tasks(view);
         let seen = observe::look(view, &self.layout, &caller, log, &tasks);
+        if let (Some(_), Some(observer)) = (&seen, &mut self.observer) {
+            observer.look();
+        }
         self.outcome.observations.extend(seen);
     }
 

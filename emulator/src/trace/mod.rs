@@ -65,6 +65,8 @@ pub enum Step {
         /// Whose.
         task: u8,
     },
+    /// The host has looked at a task: the next of the outcome's observations, if there are any.
+    Look,
     /// The kernel is entered.
     KernelEntry(Vector),
     /// User code goes on.

@@ -86,6 +86,12 @@ impl Tracer {
         })
     }
 
+    /// From now on recordings have a [`Step::Look`] wherever the host looks at a task, and their
+    /// outcomes what it has seen.
+    pub fn observe(&mut self) {
+        self.runner.observe();
+    }
+
     /// Records a scenario.
     pub fn record(&mut self, scenario: &Scenario) -> Recording {
         let slots = Slots::find(&mut self.runner, scenario);
@@ -115,6 +121,12 @@ impl Observer for Handle {
         let mut recorder = self.0.borrow_mut();
         recorder.loads.interrupt();
         recorder.steps.push(Step::Event { index, task });
+    }
+
+    fn look(&mut self) {
+        let mut recorder = self.0.borrow_mut();
+        recorder.loads.interrupt();
+        recorder.steps.push(Step::Look);
     }
 
     fn exception(&mut self, vector: Vector, at: u64) {

@@ -22,6 +22,7 @@ use ctxfuzz_triage::command;
 use ctxfuzz_triage::compare::{Comparison, Difference, What};
 use ctxfuzz_triage::findings::{Added, Finding, FindingStore};
 use ctxfuzz_triage::identity::{behind, in_report};
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::pair::Paired;
 use ctxfuzz_triage::report::html::{self, Page};
 use serde_json::{Value, json};
@@ -372,12 +373,16 @@ impl<'c> Queue<'c> {
         let (explained, explanation) = match &minimized {
             Some(scenario) => (
                 "minimized.json",
-                ctxfuzz_triage::cause::explain(&config.a, &config.b, config.endian, scenario)?,
+                ctxfuzz_triage::cause::explain(
+                    &Kernels::pair(&config.a, &config.b),
+                    config.endian,
+                    scenario,
+                )?,
             ),
             None => ("scenario.json", found.clone()),
         };
         let file = self.store.path(&blame.signature).join(explained);
-        let reproduce = command::explain(&config.a, &config.b, config.endian.name(), &file);
+        let reproduce = command::explain(&[&config.a, &config.b], config.endian.name(), &file);
         Ok(Finding {
             signature: blame.signature.clone(),
             verdict: blame.verdict,
@@ -439,7 +444,7 @@ impl<'c> Queue<'c> {
             signature: Some(&blame.signature),
             explanation,
             runs: &verification::observed(config, &explanation.scenario)?,
-            hashes: self.hashes,
+            hashes: &self.hashes,
             facts: &facts,
             command: reproduce,
         }))

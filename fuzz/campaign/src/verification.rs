@@ -10,6 +10,7 @@ use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::{self, Explainer, Explanation};
 use ctxfuzz_triage::compare::{Comparison, Difference, Standing};
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::minimize::{self, Minimized};
 use ctxfuzz_triage::pair::{Pair, same_places};
 
@@ -93,7 +94,11 @@ pub fn blame(
     comparison: &Comparison,
     bucket: &BucketKey,
 ) -> Result<(Explanation, Vec<Blame>), RunnerError> {
-    let explanation = cause::explain(&config.a, &config.b, config.endian, scenario)?;
+    let explanation = cause::explain(
+        &Kernels::pair(&config.a, &config.b),
+        config.endian,
+        scenario,
+    )?;
     let mut blames: Vec<Blame> = explanation
         .causes
         .iter()
@@ -157,7 +162,7 @@ pub fn minimized(
             }
             left -= 1;
             if explainer.is_none() {
-                match Explainer::new(&config.a, &config.b, config.endian) {
+                match Explainer::new(&Kernels::pair(&config.a, &config.b), config.endian) {
                     Ok(new) => explainer = Some(new),
                     Err(error) => trouble = Some(error),
                 }

@@ -5,6 +5,7 @@
 //! is enough, so a violation says which kernel is wrong, and at which event. Not responsible for
 //! the looks it judges (the emulator's `run::observe`) nor for what is defined (`definedness`).
 
+mod comparison;
 mod context;
 mod exceptions;
 mod key;
@@ -21,6 +22,7 @@ use crate::definedness::Abi;
 use crate::inconclusive::Inconclusive;
 use crate::shortfall::{EffectsReport, Shortfall};
 
+pub use comparison::{compared, difference};
 pub use key::{Key, keys};
 
 /// When a task left user mode.

@@ -70,7 +70,7 @@ fn boundaries(run: &Recording) -> Vec<Marked> {
                 Step::UserReturn => Boundary::UserReturn,
                 Step::Enter(function) => Boundary::Enter(name(function)),
                 Step::Exit(function) => Boundary::Exit(name(function)),
-                Step::Write(_) => return None,
+                Step::Write(_) | Step::Look => return None,
             };
             let chain = open.at(&boundary);
             Some((boundary, at, chain))

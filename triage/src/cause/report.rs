@@ -21,13 +21,8 @@ pub fn text(explanation: &Explanation) -> String {
     let mut out = String::new();
     let e = explanation;
     let name = e.scenario.name.as_deref().unwrap_or("scenario");
-    let _ = writeln!(
-        out,
-        "{name} ({}): {} against {}",
-        e.endian.name(),
-        e.kernel_a,
-        e.kernel_b
-    );
+    let [a, b] = e.headings();
+    let _ = writeln!(out, "{name} ({}): {} against {}", e.endian.name(), a, b);
     if let Some(reason) = e.comparison.reason() {
         let _ = writeln!(out, "The runs cannot be compared: {reason}");
         return out;
@@ -76,7 +71,7 @@ fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
 
 /// Nothing was damaged: one kernel did not come back.
 fn died(out: &mut String, ended: &Ended, cause: &Cause, e: &Explanation) {
-    let kernel = [&e.kernel_a, &e.kernel_b][ended.side];
+    let kernel = &e.headings()[ended.side];
     let _ = writeln!(out, "\nThe run on {kernel} ends with {}", ended.how);
     // With something that came to differ the writers are those of that.
     let site = cause.writer_a.as_ref().or(cause.writer_b.as_ref());
@@ -152,10 +147,16 @@ fn changes(out: &mut String, cause: &Cause, e: &Explanation) {
             out,
             "  {:width$}  {} {}",
             change.name,
-            e.kernel_a,
+            e.headings()[0],
             value(change.a)
         );
-        let _ = writeln!(out, "  {:width$}  {} {}", "", e.kernel_b, value(change.b));
+        let _ = writeln!(
+            out,
+            "  {:width$}  {} {}",
+            "",
+            e.headings()[1],
+            value(change.b)
+        );
         if let Some(remark) = change.remark(e) {
             let _ = writeln!(out, "  {:width$}  {remark}", "");
         }
@@ -169,7 +170,7 @@ impl Changed {
     /// What is to be said of the two values.
     pub fn remark(&self, e: &Explanation) -> Option<String> {
         let alone = self.alone.map(|side| {
-            let kernel = [&e.kernel_a, &e.kernel_b][side];
+            let kernel = &e.headings()[side];
             format!("written by {kernel} only, with what was there")
         });
         alone.or_else(|| self.pattern.as_ref().map(ToString::to_string))
@@ -183,8 +184,8 @@ fn last_writers(out: &mut String, cause: &Cause, e: &Explanation) {
         cause.changes.first().map_or("it", |c| c.name.as_str())
     );
     for (kernel, writer) in [
-        (&e.kernel_a, &cause.writer_a),
-        (&e.kernel_b, &cause.writer_b),
+        (&e.headings()[0], &cause.writer_a),
+        (&e.headings()[1], &cause.writer_b),
     ] {
         match writer {
             Some(w) => {
@@ -200,11 +201,7 @@ fn last_writers(out: &mut String, cause: &Cause, e: &Explanation) {
         let _ = writeln!(
             out,
             "\nCall chain ({}):",
-            if cause.writer_a.is_some() {
-                &e.kernel_a
-            } else {
-                &e.kernel_b
-            }
+            e.headings()[usize::from(cause.writer_a.is_none())]
         );
         chain(out, writer);
         code_around(out, writer);
@@ -325,11 +322,12 @@ fn event(index: Option<u16>, scenario: &Scenario) -> String {
 /// The report for programs.
 pub fn json(explanation: &Explanation) -> Value {
     let e = explanation;
+    let [a, b] = e.headings();
     json!({
         "scenario": e.scenario.name,
         "endian": e.endian.name(),
-        "a": e.kernel_a.to_string(),
-        "b": e.kernel_b.to_string(),
+        "a": a,
+        "b": b,
         "verdict": e.comparison.verdict,
         "not_comparable": e.comparison.reason().map(ToString::to_string),
         "causes": e.causes.iter().map(cause_json).collect::<Vec<_>>(),

@@ -162,13 +162,13 @@ pub fn read(
 
 fn entry(report: Report, path: &Path, files: Files) -> Entry {
     let (writer, source) = cause(&report.explanation, &report.signature);
-    let reproduce = match (&report.a, &report.b, &report.endian, files.scenario) {
-        (Some(a), Some(b), Some(endian), Some(scenario)) => Some(command::explain(
-            &a.kernel,
-            &b.kernel,
-            endian,
-            &path.join(scenario),
-        )),
+    // A campaign of one kernel has no B.
+    let kernels = [&report.a, &report.b].into_iter().flatten();
+    let kernels: Vec<&str> = kernels.map(|kernel| kernel.kernel.as_str()).collect();
+    let reproduce = match (&report.a, &report.endian, files.scenario) {
+        (Some(_), Some(endian), Some(scenario)) => {
+            Some(command::explain(&kernels, endian, &path.join(scenario)))
+        }
         _ => None,
     };
     let at_fault = report

@@ -73,7 +73,8 @@ fn entry(run: &Run<'_>, cause: &Cause, explanation: &Explanation) -> Entry {
     };
     let differences = &cause.differences;
     let writer = cause.writer_a.as_ref().or(cause.writer_b.as_ref());
-    let (a, b) = (&explanation.kernel_a, &explanation.kernel_b);
+    let names = explanation.kernels.names();
+    let side = |side: usize| Some(kernel(names.get(side)?, *run.hashes.get(side)?));
     let endian = explanation.endian.name();
     let at_fault = cause.signature.rsplit_once('.');
     Entry {
@@ -85,13 +86,13 @@ fn entry(run: &Run<'_>, cause: &Cause, explanation: &Explanation) -> Entry {
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         seed: None,
         endian: Some(endian.to_owned()),
-        a: Some(kernel(a, run.hashes[0])),
-        b: Some(kernel(b, run.hashes[1])),
+        a: side(0),
+        b: side(1),
         function: at_fault.map(|(function, _)| function.to_owned()),
         writer: writer.map(|writer| writer.function.clone()),
         source: writer.and_then(|writer| writer.source.clone()),
         path: run.scenario.to_owned(),
-        reproduce: Some(command::explain(a, b, endian, run.scenario)),
+        reproduce: Some(command::explain(names, endian, run.scenario)),
         html: false,
         known: run.known.reason(&cause.signature).map(str::to_owned),
         also: Vec::new(),

@@ -53,8 +53,8 @@ pub struct Page<'a> {
     pub explanation: &'a Explanation,
     /// Both runs, observed.
     pub runs: &'a [Outcome; 2],
-    /// Hashes of both kernels' images.
-    pub hashes: [u64; 2],
+    /// Hashes of the kernels' images, A's first.
+    pub hashes: &'a [u64],
     /// What a campaign knows: the words for it, and it.
     pub facts: &'a [(&'static str, String)],
     /// The command that shows it again.
@@ -151,14 +151,16 @@ fn noticed_by(verdict: Verdict) -> &'static str {
 
 fn facts(page: &Page<'_>) -> Markup {
     let e = page.explanation;
-    let kernels = [
-        ("A", &e.kernel_a, page.hashes[0]),
-        ("B", &e.kernel_b, page.hashes[1]),
-    ];
+    let lanes = match e.kernels.only() {
+        Some(_) => ["kernel", ""],
+        None => ["kernel A", "kernel B"],
+    };
+    let kernels = e.kernels.names().iter().zip(page.hashes);
+    let kernels = lanes.into_iter().zip(kernels);
     html! {
         dl.facts {
-            @for (lane, kernel, hash) in kernels {
-                dt { "kernel " (lane) }
+            @for (lane, (kernel, hash)) in kernels {
+                dt { (lane) }
                 dd { code { (kernel) } " " span.muted { @if let Some(release) = release(kernel) { "Linux " (release) ", " } "image " code { (format!("{hash:016x}")) } } }
             }
             dt { "byte order" } dd { (e.endian.name()) }
@@ -193,7 +195,7 @@ fn differs(e: &Explanation, causes: &[&Cause]) -> Markup {
 fn table(differences: &[&Difference], e: &Explanation, causes: &[&Cause]) -> Markup {
     html! {
         table.cards {
-            thead { tr { th { "register" } th { "where" } th { "who notices" } th { "A: " (e.kernel_a) } th { "B: " (e.kernel_b) } th { "cause" } } }
+            thead { tr { th { "register" } th { "where" } th { "who notices" } th { "A: " (e.headings()[0]) } th { "B: " (e.headings()[1]) } th { "cause" } } }
             tbody { @for difference in differences { (row(difference, e, causes)) } }
         }
     }

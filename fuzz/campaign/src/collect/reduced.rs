@@ -8,6 +8,7 @@ use ctxfuzz_emulator::kernel::defects::Defect;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::Explainer;
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::known::Known;
 
 use crate::{CampaignError, Config, verification};
@@ -49,7 +50,8 @@ pub fn reduced(
         return Ok(None);
     };
     let twice = verification::minimized(&config, &once.scenario, blame, &stop)?;
-    let left = Explainer::new(&config.a, &config.b, endian)?.explain(&once.scenario);
+    let left =
+        Explainer::new(&Kernels::pair(&config.a, &config.b), endian)?.explain(&once.scenario);
     Ok(Some(Reduced {
         kept: left.signatures().contains(&blame.signature),
         idempotent: twice.is_some_and(|twice| twice.scenario == once.scenario),

@@ -12,6 +12,7 @@ use ctxfuzz_emulator::run::kernel_hash;
 use ctxfuzz_triage::cause::{self, Explanation};
 use ctxfuzz_triage::command;
 use ctxfuzz_triage::identity::release;
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::pair::Pair;
 use ctxfuzz_triage::report::html::{self, Page};
 use ctxfuzz_triage::untrusted;
@@ -60,8 +61,11 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let mut status = Status::Nothing;
     let mut out = io::stdout().lock();
     for endian in endians {
-        let explanation =
-            cause::explain(&args.kernels.a, &args.kernels.b, endian, &input.scenario)?;
+        let explanation = cause::explain(
+            &Kernels::pair(&args.kernels.a, &args.kernels.b),
+            endian,
+            &input.scenario,
+        )?;
         if let Some(file) = &args.html {
             write_whole(file, &page(args, endian, &explanation)?)?;
         }
@@ -90,7 +94,7 @@ impl Origin {
         Ok(Origin {
             images: [kernel_hash(a, endian)?, kernel_hash(b, endian)?],
             releases: [release(a), release(b)],
-            command: command::explain(a, b, endian.name(), &args.scenario),
+            command: command::explain(&[a, b], endian.name(), &args.scenario),
         })
     }
 
@@ -134,8 +138,8 @@ fn page(args: &ExplainArgs, endian: Endian, explanation: &Explanation) -> anyhow
         signature: None,
         explanation,
         runs: &[paired.a, paired.b],
-        hashes,
+        hashes: &hashes,
         facts: &[],
-        command: &command::explain(a, b, endian.name(), &args.scenario),
+        command: &command::explain(&[a, b], endian.name(), &args.scenario),
     }))
 }

@@ -12,6 +12,7 @@ use ctxfuzz_triage::compare::Comparison;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::identity::Identity;
 use ctxfuzz_triage::index::{Index, Run};
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::known::Known;
 use ctxfuzz_triage::report::{self, RunReport, Subject};
 use ctxfuzz_triage::shortfall::EffectsReport;
@@ -128,7 +129,7 @@ impl Replays {
             return Ok(Causes::default());
         }
         let (a, b) = (&args.kernels.a, &args.kernels.b);
-        let explanation = cause::explain(a, b, endian, &input.scenario)?;
+        let explanation = cause::explain(&Kernels::pair(a, b), endian, &input.scenario)?;
         let run = Run {
             scenario: &input.path,
             hashes,

@@ -18,7 +18,7 @@ pub fn section(number: usize, cause: &Cause, e: &Explanation) -> Markup {
             p { (badge(cause.verdict)) " " (cause.class) ": " (event(cause.event, &e.scenario)) }
             @if cause.occurrences > 1 { p.muted { "One of " (cause.occurrences) " times in this run, harmless ones included." } }
             @if let Some(ended) = &cause.ended {
-                p.warning { "The run on " code { ([&e.kernel_a, &e.kernel_b][ended.side]) } " ends with " (ended.how) }
+                p.warning { "The run on " code { (e.headings()[ended.side]) } " ends with " (ended.how) }
             }
             @let died = cause.changes.is_empty() && cause.ended.is_some();
             @if cause.is_untraced() {
@@ -26,8 +26,8 @@ pub fn section(number: usize, cause: &Cause, e: &Explanation) -> Markup {
             } @else {
                 @if !died { (changes(cause, e)) }
                 div.sides {
-                    (writer("A", &e.kernel_a, cause.writer_a.as_ref(), died))
-                    (writer("B", &e.kernel_b, cause.writer_b.as_ref(), died))
+                    (writer("A", &e.headings()[0], cause.writer_a.as_ref(), died))
+                    (writer("B", &e.headings()[1], cause.writer_b.as_ref(), died))
                 }
             }
             (travel::picture(cause, e))
@@ -38,7 +38,7 @@ pub fn section(number: usize, cause: &Cause, e: &Explanation) -> Markup {
 fn changes(cause: &Cause, e: &Explanation) -> Markup {
     html! {
         table.cards {
-            thead { tr { th { "what came to differ" } th { "A: " (e.kernel_a) } th { "B: " (e.kernel_b) } th { "what it is" } } }
+            thead { tr { th { "what came to differ" } th { "A: " (e.headings()[0]) } th { "B: " (e.headings()[1]) } th { "what it is" } } }
             tbody {
                 @for change in cause.changes.iter().take(MOST_CHANGES) {
                     @let [a, b] = values(change.register, [change.a, change.b]);

@@ -7,6 +7,7 @@ use roxmltree::Document;
 
 use super::{Page, page};
 use crate::cause::{Explanation, explain};
+use crate::kernels::Kernels;
 use crate::pair::Pair;
 
 const HASHES: [u64; 2] = [0xab, 0xcd];
@@ -23,7 +24,7 @@ fn run(a: &str, scenario: &Scenario) -> Ran {
     pair.b.observe();
     let paired = pair.run(scenario);
     Ran {
-        explanation: explain(&a, &b, Endian::Little, scenario).unwrap(),
+        explanation: explain(&Kernels::pair(&a, &b), Endian::Little, scenario).unwrap(),
         runs: [paired.a, paired.b],
     }
 }
@@ -38,7 +39,7 @@ fn draw(ran: &Ran, signature: Option<&str>) -> String {
         signature,
         explanation: &ran.explanation,
         runs: &ran.runs,
-        hashes: HASHES,
+        hashes: &HASHES,
         facts: &[("seed", "77".to_owned())],
         command: "ctxfuzz explain 'it'\\''s.json'",
     })

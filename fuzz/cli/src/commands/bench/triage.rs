@@ -20,6 +20,7 @@ use ctxfuzz_scenario::Scenario;
 use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::cause::{Cause, Explainer};
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::kernels::Kernels;
 
 use super::chosen;
 use crate::commands::Status;
@@ -195,8 +196,9 @@ fn row(args: &TriageArgs, defect: &'static Defect, endian: Endian) -> anyhow::Re
 fn explainers(defect: &Defect, endian: Endian) -> anyhow::Result<[Explainer; 3]> {
     let [a, b] = defect.pair();
     let (a, b): (KernelName, KernelName) = (a.parse()?, b.parse()?);
-    let [first, second, third] =
-        BUILDS.map(|[of_a, of_b]| Explainer::new(&a.in_build(of_a), &b.in_build(of_b), endian));
+    let [first, second, third] = BUILDS.map(|[of_a, of_b]| {
+        Explainer::new(&Kernels::pair(&a.in_build(of_a), &b.in_build(of_b)), endian)
+    });
     Ok([first?, second?, third?])
 }
 
@@ -244,7 +246,8 @@ mod tests {
     fn of(id: &str, a: &str, b: &str) -> anyhow::Result<Explained> {
         let defect = defects::find(id).context("no such defect")?;
         let witness = shipped::scenario("io-worker-on-interrupt-return")?.context("no witness")?;
-        let explained = Explainer::new(&a.parse()?, &b.parse()?, Endian::Little)?.explain(&witness);
+        let explained = Explainer::new(&Kernels::pair(&a.parse()?, &b.parse()?), Endian::Little)?
+            .explain(&witness);
         Ok(super::explained(defect, &explained.causes))
     }
 

@@ -14,6 +14,7 @@ use ctxfuzz_scenario::Scenario;
 use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::pair::{Pair, Paired};
 
 use ctxfuzz_campaign::round::{edges, map_size};
@@ -122,7 +123,7 @@ impl Machines {
     fn new(a: &KernelName, b: &KernelName, endian: Endian) -> Result<Machines, RunnerError> {
         let pair = Pair::new(a, b, endian)?;
         Ok(Machines {
-            explainer: Explainer::new(a, b, endian)?,
+            explainer: Explainer::new(&Kernels::pair(a, b), endian)?,
             map: vec![0; map_size(&pair)],
             pair,
         })

@@ -7,6 +7,7 @@ use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::compare::{Comparison, What};
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::pair::Pair;
 
 use super::Kept;
@@ -39,7 +40,7 @@ impl Causes {
                 endian.name()
             );
         }
-        let mut explainer = Explainer::new(a, b, endian)?;
+        let mut explainer = Explainer::new(&Kernels::pair(a, b), endian)?;
         let signatures = explainer.explain(&input.scenario).signatures();
         Ok(Causes {
             pair,

@@ -1,0 +1,64 @@
+//! A judgement in the words of a comparison: what a task found is A's, what it had to find is B's.
+//!
+//! So campaigns, reports and explanations of one kernel are those of two.
+
+use ctxfuzz_outcome::outcome::{End, Outcome};
+use ctxfuzz_scenario::scenario::{Place, Scenario};
+
+use super::{Judgement, Look, Violation, looks};
+use crate::compare::{Comparison, Difference, Standing};
+use crate::observable::rule;
+
+/// What a judgement of this run says.
+pub fn compared(scenario: &Scenario, outcome: &Outcome, judgement: &Judgement) -> Comparison {
+    let standing = match &judgement.inconclusive {
+        Some(why) => Standing::Inconclusive(why.clone()),
+        None => Standing::Comparable,
+    };
+    // Most runs have none, and the way there is as long as that to the judgement.
+    let seen = match judgement.violations.is_empty() {
+        true => Vec::new(),
+        false => looks(scenario, outcome),
+    };
+    let mut differences: Vec<Difference> = Vec::new();
+    for (look, violation) in &seen {
+        let difference = difference(*look, violation);
+        if !differences.contains(&difference) {
+            differences.push(difference);
+        }
+    }
+    differences.sort_by_key(|d| (d.task, d.place, d.frame, d.what));
+    let died = differences.iter().any(|d| d.place == Place::End);
+    Comparison {
+        standing,
+        differences,
+        verdict: judgement.verdict,
+        end_a: judgement.end.clone(),
+        end_b: match died {
+            true => End::Completed,
+            false => judgement.end.clone(),
+        },
+        spent: [judgement.spent.clone(), None],
+    }
+}
+
+/// A violation as a difference.
+pub fn difference(look: Look, violation: &Violation) -> Difference {
+    let frame = match look {
+        Look::Capture(observable, number)
+            if rule(observable).numbered && rule(observable).place == violation.place =>
+        {
+            Some(number)
+        }
+        _ => None,
+    };
+    Difference {
+        task: Some(violation.task),
+        place: violation.place,
+        what: violation.what,
+        verdict: violation.verdict,
+        a: violation.after,
+        b: violation.before,
+        frame,
+    }
+}
