@@ -35,6 +35,7 @@ use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
 use self::analyse::analyse;
 use self::code::Code;
+use self::expected::{Fix, Judged};
 use self::raw::{Change, RawCause};
 use crate::compare::{Comparison, Difference, What, compare};
 use crate::definedness::Abi;
@@ -245,13 +246,17 @@ impl Watched {
     }
 
     /// Both runs, or the one and what was expected of it.
-    fn record(&mut self, scenario: &Scenario) -> (Comparison, [Recording; 2]) {
+    fn record(&mut self, scenario: &Scenario, code: &Code) -> Judged {
         match self {
             Watched::Pair(tracers) => {
                 let [a, b] = tracers.each_mut().map(|tracer| tracer.record(scenario));
-                (compare(scenario, &a.outcome, &b.outcome), [a, b])
+                Judged {
+                    comparison: compare(scenario, &a.outcome, &b.outcome),
+                    runs: [a, b],
+                    fixes: Vec::new(),
+                }
             }
-            Watched::One(tracer) => expected::beside(scenario, tracer.record(scenario)),
+            Watched::One(tracer) => expected::beside(scenario, tracer.record(scenario), code),
         }
     }
 }
@@ -284,8 +289,15 @@ impl Explainer {
 
     /// Runs a scenario and explains what differs.
     pub fn explain(&mut self, scenario: &Scenario) -> Explanation {
-        let (comparison, runs) = self.watched.record(scenario);
-        let causes = causes(scenario, &runs, &self.codes, &comparison);
+        let Judged {
+            comparison,
+            runs,
+            fixes,
+        } = self.watched.record(scenario, &self.codes[0]);
+        let mut causes = causes(scenario, &runs, &self.codes, &comparison);
+        for cause in &mut causes {
+            cause.class = told(cause, &fixes).unwrap_or(cause.class);
+        }
         Explanation {
             scenario: scenario.clone(),
             kernels: self.kernels.clone(),
@@ -294,6 +306,15 @@ impl Explainer {
             causes,
         }
     }
+}
+
+/// What kind of fault a cause is, where the rule says so that found what was to be written.
+fn told(cause: &Cause, fixes: &[Fix]) -> Option<Class> {
+    let of = |fix: &&Fix| {
+        let written = (fix.write.cell, fix.write.value);
+        cause.changes.iter().any(|c| (c.cell, c.b) == written)
+    };
+    fixes.iter().filter(of).find_map(|fix| fix.class)
 }
 
 /// Names the raw causes, merges repetitions, and keeps those that lead to a difference that is not

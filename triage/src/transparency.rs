@@ -3,5 +3,5 @@
 pub mod report;
 
 pub use ctxfuzz_judge::transparency::{
-    Judgement, Key, Look, Violation, When, compared, difference, judge, keys, looks,
+    Judgement, Key, Look, Seen, Violation, When, compared, difference, judge, keys, looks,
 };

@@ -16,15 +16,15 @@ const FREE_SLOT: u64 = 0x1000;
 /// Bytes of a `siginfo`.
 const SIGINFO_SIZE: u64 = 128;
 /// Index of MSR in `gp_regs` (PT_MSR).
-const PT_MSR: u64 = 33;
+pub(crate) const PT_MSR: u64 = 33;
 /// Index of CTR (PT_CTR).
 const PT_CTR: u64 = 35;
 /// Quadword index of VSCR in the frame's VR area.
-const FRAME_VSCR: u64 = 32;
+pub(crate) const FRAME_VSCR: u64 = 32;
 /// Quadword index of VRSAVE.
-const FRAME_VRSAVE: u64 = 33;
+pub(crate) const FRAME_VRSAVE: u64 = 33;
 /// Quadword index where doubleword 1 of VSR 0-31 starts.
-const FRAME_VSX: u64 = 34;
+pub(crate) const FRAME_VSX: u64 = 34;
 
 /// A quadword stored by `stvx`, doubleword 0 first.
 fn quadword(memory: &Memory, pa: u64) -> [u64; 2] {
@@ -118,23 +118,41 @@ pub(crate) fn image_register(
 }
 
 /// The registers whose image a store at an offset into `thread_struct` touches.
-pub(crate) fn registers_at(layout: &ThreadLayout, offset: u64, size: u64) -> Vec<Register> {
+pub(crate) fn registers_at(
+    layout: &ThreadLayout,
+    endian: Endian,
+    offset: u64,
+    size: u64,
+) -> Vec<Register> {
     let mut touched = Vec::new();
-    let mut place = |start: u64, len: u64, register: &mut dyn FnMut(u64, &mut Vec<Register>)| {
+    let mut place = |(start, len, unit): (u64, u64, u64),
+                     register: &mut dyn FnMut(u64, &mut Vec<Register>)| {
         let (from, to) = (offset.max(start), (offset + size).min(start + len));
         if from < to {
-            for n in (from - start) / 16..=(to - 1 - start) / 16 {
+            for n in (from - start) / unit..=(to - 1 - start) / unit {
                 register(n, &mut touched);
             }
         }
     };
-    place(layout.fpr, 512, &mut |n, out| {
-        out.extend([Register::F(n as u8), Register::Vs(n as u8)])
+    place((layout.fpr, 512, 8), &mut |n, out| {
+        let vsr = (n / 2) as u8;
+        out.push(match (endian, n % 2) {
+            (Endian::Big, 0) | (Endian::Little, 1) => Register::F(vsr),
+            _ => Register::Vs(vsr),
+        });
     });
-    place(layout.vr, 512, &mut |n, out| out.push(Register::V(n as u8)));
-    place(layout.fpscr, 8, &mut |_, out| out.push(Register::Fpscr));
-    place(layout.vscr, 16, &mut |_, out| out.push(Register::Vscr));
-    place(layout.vrsave, 8, &mut |_, out| out.push(Register::Vrsave));
+    place((layout.vr, 512, 16), &mut |n, out| {
+        out.push(Register::V(n as u8));
+    });
+    place((layout.fpscr, 8, 16), &mut |_, out| {
+        out.push(Register::Fpscr)
+    });
+    place((layout.vscr, 16, 16), &mut |_, out| {
+        out.push(Register::Vscr)
+    });
+    place((layout.vrsave, 8, 16), &mut |_, out| {
+        out.push(Register::Vrsave)
+    });
     touched
 }
 

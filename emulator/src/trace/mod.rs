@@ -6,6 +6,7 @@
 //! crate's business. Nothing here knows which words of a kernel were patched.
 
 pub mod disassembly;
+mod frame;
 mod loads;
 mod record;
 mod slots;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 
 use ctxfuzz_scenario::register::Register;
 
+pub use self::frame::FrameAt;
 pub use self::record::{Tracer, record};
 use crate::machine::Vector;
 use crate::run::capture::Gprs;
@@ -121,8 +123,8 @@ pub struct Recording {
     pub initial: Vec<(Cell, u128)>,
     /// User index by slot (`None`: a kernel thread), as of the end.
     pub tasks: Vec<Option<u8>>,
-    /// `ucontext` address of each signal frame, in order of delivery.
-    pub frames: Vec<u64>,
+    /// Each signal frame, in order of delivery.
+    pub frames: Vec<FrameAt>,
     /// r14 to r25 at each [`Step::UserReturn`], in order.
     pub gprs: Vec<Gprs>,
     /// The last exception that the kernel itself caused: the end of many a run.

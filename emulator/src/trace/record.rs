@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap as HashMap;
 use super::loads::Loads;
 use super::slots::Slots;
 use super::unwind::Unwinder;
-use super::{Cell, Recording, Site, Slot, Step, Write};
+use super::{Cell, FrameAt, Recording, Site, Slot, Step, Write};
 use crate::arch::msr;
 use crate::arch::{Endian, RegisterFile};
 use crate::kernel::image::Layout;
@@ -180,7 +180,7 @@ struct Recorder {
     /// Address of `regs->msr` by slot.
     msr_at: BTreeMap<Slot, u64>,
     initial: Vec<(Cell, u128)>,
-    frames: Vec<u64>,
+    frames: Vec<FrameAt>,
     gprs: Vec<Gprs>,
     /// Where the kernel has just caused an exception; its registers are still there at the next
     /// instruction.
@@ -375,7 +375,8 @@ impl Recorder {
         self.gprs.push(gprs(view));
         self.slots.look(view);
         if view.pc == user::SIGNAL_HANDLER {
-            self.frames.push(view.gpr(5));
+            let frame = FrameAt::new(view, &self.layout.frame, view.gpr(5));
+            self.frames.push(frame);
         }
     }
 
@@ -400,9 +401,13 @@ impl Recorder {
         self.steps.push(Step::Write(write));
     }
 
-    /// An image is written with what it has.
+    /// An image, or who owns its registers, is written with what it has.
     fn keep(&mut self, view: &View<'_>, previous: &Previous, cell: Cell, value: u128) {
-        let trace = self.trace(view, previous).into();
+        let trace: Rc<[u64]> = self.trace(view, previous).into();
+        // Code that is entered from user space puts down what was there, and decides nothing.
+        if matches!(cell, Cell::Facilities(_)) && trace.len() < 2 {
+            return;
+        }
         let write = previous.write(cell, value, trace);
         self.kept.push((self.steps.len(), write));
     }

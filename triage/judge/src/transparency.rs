@@ -67,6 +67,18 @@ pub enum Look {
     Between,
 }
 
+/// A violation, and where it was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Seen {
+    /// In which look.
+    pub look: Look,
+    /// How many of the outcome's observations came before: it was seen in the next one, or between
+    /// the two.
+    pub observation: usize,
+    /// What was seen.
+    pub violation: Violation,
+}
+
 /// What the oracle says of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Judgement {
@@ -102,7 +114,7 @@ impl Judgement {
 }
 
 /// The violations of a run that was observed, in order of time, each with where it was seen.
-pub fn looks(scenario: &Scenario, outcome: &Outcome) -> Vec<(Look, Violation)> {
+pub fn looks(scenario: &Scenario, outcome: &Outcome) -> Vec<Seen> {
     walk::violations(scenario, outcome)
 }
 
@@ -115,7 +127,7 @@ pub fn judge(scenario: &Scenario, outcome: &Outcome) -> Judgement {
         None => looks(scenario, outcome).into_iter(),
         Some(_) => Vec::new().into_iter(),
     };
-    let violations: Vec<Violation> = violations.map(|(_, violation)| violation).collect();
+    let violations: Vec<Violation> = violations.map(|seen| seen.violation).collect();
     let verdicts = violations.iter().map(|v| v.verdict);
     let judgement = Judgement {
         inconclusive,

@@ -8,7 +8,7 @@ use ctxfuzz_emulator::kernel::image;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::symbols::Symbols;
 use ctxfuzz_emulator::machine::address::KERNEL;
-use ctxfuzz_emulator::machine::instruction::loaded_vsr;
+use ctxfuzz_emulator::machine::instruction::{loaded_vsr, stores_vsr};
 use ctxfuzz_emulator::run::{RunnerError, kernel_symbols};
 use ctxfuzz_emulator::trace::{Site, Write, disassembly::disassemble};
 
@@ -38,6 +38,16 @@ fn loads_gpr(word: u32, register: u8) -> bool {
 /// `std` or `stdu` of a register, to wherever.
 fn stores_gpr(word: u32, register: u8) -> bool {
     word >> 26 == 62 && (word >> 21 & 31) as u8 == register
+}
+
+/// Whether an instruction stores a VR: `stvx` or `stvxl`.
+fn stores_vr(word: u32) -> bool {
+    word >> 26 == 31 && matches!(word >> 1 & 0x3ff, 231 | 487)
+}
+
+/// `mfspr` (339) or `mtspr` (467) of VRSAVE, SPR 256, whose halves are swapped in the instruction.
+fn moves_vrsave(word: u32, opcode: u32) -> bool {
+    word >> 26 == 31 && word >> 1 & 0x3ff == opcode && word >> 11 & 0x3ff == 8
 }
 
 /// A kernel's image and symbols.
@@ -101,6 +111,38 @@ impl Code {
         let code = (function.address..function.address + function.size).step_by(4);
         let words = code.filter_map(|at| self.text.word(at));
         words.filter_map(loaded_vsr).collect::<HashSet<u8>>().len() >= 32
+    }
+
+    /// Whether a kernel function stores every register of FP, or of VMX, to memory.
+    pub fn saves_a_facility(&self, function: &str, vmx: bool) -> bool {
+        let words = self.words(function).filter(|word| stores_vsr(*word));
+        let of_vmx = words.filter(|word| stores_vr(*word) == vmx);
+        of_vmx.count() >= 32
+    }
+
+    /// Whether a kernel function reads VRSAVE.
+    pub fn reads_vrsave(&self, function: &str) -> bool {
+        self.words(function).any(|word| moves_vrsave(word, 339))
+    }
+
+    /// Whether a kernel function writes VRSAVE.
+    pub fn writes_vrsave(&self, function: &str) -> bool {
+        self.words(function).any(|word| moves_vrsave(word, 467))
+    }
+
+    /// Address of a kernel function.
+    pub fn address(&self, function: &str) -> Option<u64> {
+        let mut functions = self.kernel.functions().iter();
+        let found = functions.find(|f| &*f.name == function)?;
+        Some(found.address)
+    }
+
+    /// The instructions of a kernel function.
+    fn words(&self, function: &str) -> impl Iterator<Item = u32> {
+        let mut functions = self.kernel.functions().iter();
+        let found = functions.find(|f| &*f.name == function).into_iter();
+        let code = found.flat_map(|f| (f.address..f.address + f.size).step_by(4));
+        code.filter_map(|at| self.text.word(at))
     }
 
     fn place(&self, pc: u64) -> String {

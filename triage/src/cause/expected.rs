@@ -1,15 +1,206 @@
 //! The second run where there is only one kernel: what its tasks had to find.
+//!
+//! A violation says that a register had one value when its task was last looked at, and has another
+//! one now. `loss` finds the step in between at which the right value was lost, and `rewrite` makes
+//! a copy of the recording that goes on with the right value there. So the rules that tell causes
+//! of two runs apart tell those of one: what the kernel did is A, what it had to do is B. Neither
+//! knows another kernel, a seeded bug, or a word that was patched.
 
-use ctxfuzz_emulator::trace::Recording;
-use ctxfuzz_scenario::scenario::Scenario;
+use std::ops::Range;
 
-use crate::compare::Comparison;
-use crate::transparency::{compared, judge};
+mod frame;
+mod gprs;
+mod loss;
+mod ownership;
+mod rewrite;
+mod rules;
+
+use ctxfuzz_emulator::machine::Vector;
+use ctxfuzz_emulator::machine::address::KERNEL;
+use ctxfuzz_emulator::run::observe::Point;
+use ctxfuzz_emulator::run::outcome::{End, Outcome};
+use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
+
+use self::loss::Case;
+pub use self::rewrite::Fix;
+use super::code::Code;
+use crate::compare::{Comparison, What};
+use crate::transparency::{Seen, compared, judge, looks};
+
+/// A run that was judged.
+pub struct Judged {
+    /// What it shows.
+    pub comparison: Comparison,
+    /// The run, and the one that was expected.
+    pub runs: [Recording; 2],
+    /// Where the two part.
+    pub fixes: Vec<Fix>,
+}
 
 /// What a run shows, and that run beside the expected one.
-pub fn beside(scenario: &Scenario, run: Recording) -> (Comparison, [Recording; 2]) {
+pub fn beside(scenario: &Scenario, run: Recording, code: &Code) -> Judged {
     let judgement = judge(scenario, &run.outcome);
     let comparison = compared(scenario, &run.outcome, &judgement);
-    let expected = run.clone();
-    (comparison, [run, expected])
+    let mut fixes = Vec::new();
+    let mut expected = run.clone();
+    if judgement.verdict > Verdict::Dead {
+        let seen = counted(looks(scenario, &run.outcome));
+        for seen in &seen {
+            let Some(window) = Window::of(&run, seen) else {
+                continue;
+            };
+            let case = Case {
+                run: &run,
+                code,
+                window,
+                register: seen.violation.what.register().unwrap_or(Register::Fpscr),
+                right: seen.violation.before,
+            };
+            match seen.violation.what {
+                What::Register(_) => fixes.extend(loss::of(&case, seen)),
+                What::Msr => fixes.extend(ownership::of(&case, &seen.violation)),
+                What::Gpr(register) => gprs::put_right(&mut expected, &window, register, seen),
+                What::SiCode | What::RedZone | What::Data | What::End => {}
+            }
+        }
+    }
+    fixes.sort_by_key(|fix: &Fix| (fix.at, fix.write.cell));
+    fixes.dedup_by_key(|fix| (fix.at, fix.write.cell));
+    if std::env::var("CTXDBG").is_ok() {
+        for s in looks(scenario, &run.outcome) {
+            eprintln!("{s:x?} {:?}", Window::of(&run, &s));
+        }
+        for f in &fixes {
+            eprintln!(
+                "fix at {} {:x?} = {:x} by {:?} class {:?} rule {}",
+                f.at,
+                f.write.cell,
+                f.write.value,
+                code.function(f.write.trace.first().copied().unwrap_or(0)),
+                f.class,
+                f.rule
+            );
+        }
+    }
+    let mut expected = rewrite::expected(expected, &fixes);
+    if comparison.end_a != comparison.end_b {
+        expected.outcome.end = End::Completed;
+    }
+    Judged {
+        comparison,
+        runs: [run, expected],
+        fixes,
+    }
 }
+
+/// What somebody can notice; and what went wrong with it, though nobody can notice that: the
+/// registers of the same facility, at the same look.
+fn counted(seen: Vec<Seen>) -> Vec<Seen> {
+    let facility = |seen: &Seen| {
+        let register = seen.violation.what.register()?;
+        Some((seen.observation, seen.violation.task, register.owner()))
+    };
+    let visible: Vec<_> = seen
+        .iter()
+        .filter(|seen| seen.violation.verdict > Verdict::Dead)
+        .map(facility)
+        .collect();
+    let is_with = |seen: &Seen| facility(seen).is_some_and(|f| visible.contains(&Some(f)));
+    seen.into_iter()
+        .filter(|seen| seen.violation.verdict > Verdict::Dead || is_with(seen))
+        .collect()
+}
+
+/// The part of a run in which a value was lost: steps, from the look that saw it to the one that
+/// did not.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// Where the task's `thread_struct` is.
+    pub slot: Slot,
+    /// The first step.
+    pub from: usize,
+    /// The step after the last one.
+    pub to: usize,
+}
+
+impl Window {
+    fn of(run: &Recording, seen: &Seen) -> Option<Window> {
+        let looks = run.steps.iter().enumerate();
+        let looks = looks.filter(|(_, step)| **step == Step::Look);
+        let looks: Vec<usize> = looks.map(|(at, _)| at).collect();
+        let task = seen.violation.task;
+        let slot = run.tasks.iter().rposition(|user| *user == Some(task))?;
+        let before = before(&run.outcome, seen);
+        let from = before.and_then(|at| looks.get(at).copied()).unwrap_or(0);
+        let to = looks.get(seen.observation).copied();
+        let to = to.unwrap_or(run.steps.len());
+        let point = run.outcome.observations.get(seen.observation);
+        let made = match point.map(|look| look.point) {
+            _ if seen.violation.place != Place::Register => None,
+            Some(Point::Execed) => last(run, from..to, is_system_call),
+            Some(Point::Handler { .. }) => last(run, from..to, writes_frame),
+            _ => None,
+        };
+        Some(Window {
+            slot: Slot(slot as u8),
+            from: made.unwrap_or(from),
+            to,
+        })
+    }
+}
+
+fn last(run: &Recording, steps: Range<usize>, is_it: fn(&Step) -> bool) -> Option<usize> {
+    steps.rev().find(|at| is_it(&run.steps[*at]))
+}
+
+/// A new program has registers of its own, from the system call on.
+fn is_system_call(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::KernelEntry(Vector::SystemCall | Vector::SystemCallVectored)
+    )
+}
+
+/// A handler has registers of its own, when its frame has been written.
+fn writes_frame(step: &Step) -> bool {
+    matches!(step, Step::Write(write) if matches!(write.cell, Cell::UserStack(_)) && write.pc >= KERNEL)
+}
+
+/// The observation in which the register was right: the task's last one before, or its parent's
+/// when it was made.
+fn before(outcome: &Outcome, seen: &Seen) -> Option<usize> {
+    let Violation { task, place, .. } = Violation::of(seen);
+    let earlier = outcome.observations.iter().take(seen.observation);
+    let mut earlier = earlier.enumerate().rev();
+    let own = earlier.clone().find(|(_, look)| look.task == task);
+    let mut of_parent = || {
+        earlier.find(|(_, look)| {
+            matches!(look.point, Point::Operation { child: Some(child), .. } if child == task)
+        })
+    };
+    let found = match place {
+        Place::Child => of_parent().or(own),
+        _ => own.or_else(of_parent),
+    };
+    found.map(|(at, _)| at)
+}
+
+/// Whose violation it is, and where.
+struct Violation {
+    task: u8,
+    place: Place,
+}
+
+impl Violation {
+    fn of(seen: &Seen) -> Violation {
+        Violation {
+            task: seen.violation.task,
+            place: seen.violation.place,
+        }
+    }
+}
+
+/// Every fix that a rule has made, one a cell and step.
+type Fixes = Vec<Fix>;

@@ -34,7 +34,7 @@ impl Recorder {
     pub(super) fn note(&mut self, view: &View<'_>, previous: &Previous, cell: Cell, value: u128) {
         if self.memory.insert(cell, value).unwrap_or(0) != value {
             self.write(view, previous, cell, value);
-        } else if matches!(cell, Cell::Image(..)) {
+        } else if matches!(cell, Cell::Image(..) | Cell::Facilities(_)) {
             self.keep(view, previous, cell, value);
         }
     }
@@ -104,7 +104,7 @@ impl Recorder {
             base,
             offset..offset.saturating_add(size),
         );
-        for register in images::registers_at(&thread, offset, size) {
+        for register in images::registers_at(&thread, view.memory.endian(), offset, size) {
             if let Some(pa) = view.map.physical(base) {
                 let value = images::image_register(view.memory, pa, &thread, register);
                 self.note(view, previous, Cell::Image(slot, register), value);

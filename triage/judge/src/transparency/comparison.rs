@@ -5,7 +5,7 @@
 use ctxfuzz_outcome::outcome::{End, Outcome};
 use ctxfuzz_scenario::scenario::{Place, Scenario};
 
-use super::{Judgement, Look, Violation, looks};
+use super::{Judgement, Look, Seen, looks};
 use crate::compare::{Comparison, Difference, Standing};
 use crate::observable::rule;
 
@@ -21,8 +21,8 @@ pub fn compared(scenario: &Scenario, outcome: &Outcome, judgement: &Judgement) -
         false => looks(scenario, outcome),
     };
     let mut differences: Vec<Difference> = Vec::new();
-    for (look, violation) in &seen {
-        let difference = difference(*look, violation);
+    for seen in &seen {
+        let difference = difference(seen);
         if !differences.contains(&difference) {
             differences.push(difference);
         }
@@ -43,8 +43,9 @@ pub fn compared(scenario: &Scenario, outcome: &Outcome, judgement: &Judgement) -
 }
 
 /// A violation as a difference.
-pub fn difference(look: Look, violation: &Violation) -> Difference {
-    let frame = match look {
+pub fn difference(seen: &Seen) -> Difference {
+    let violation = &seen.violation;
+    let frame = match seen.look {
         Look::Capture(observable, number)
             if rule(observable).numbered && rule(observable).place == violation.place =>
         {

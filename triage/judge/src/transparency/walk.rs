@@ -13,7 +13,7 @@ use ctxfuzz_scenario::event::{Event, FrameEdit, Syscall};
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use super::context::{Context, Masks};
-use super::{Look, Violation, When, exceptions};
+use super::{Look, Seen, Violation, When, exceptions};
 use crate::compare::{What, end_code};
 use crate::definedness::{self, Abi};
 use crate::observable::rule;
@@ -22,21 +22,29 @@ use compare::excuse_vrsave;
 mod compare;
 
 /// Everything that a run did not leave alone, in order of time, and where each was seen.
-pub fn violations(scenario: &Scenario, outcome: &Outcome) -> Vec<(Look, Violation)> {
+pub fn violations(scenario: &Scenario, outcome: &Outcome) -> Vec<Seen> {
     let mut walk = Walk::new(scenario, outcome);
-    for observation in &outcome.observations {
+    for (index, observation) in outcome.observations.iter().enumerate() {
+        walk.observation = index;
         walk.follow(observation.log);
         walk.read(observation.log);
         walk.take(observation);
         walk.seen(walk.look_of(observation));
     }
+    walk.observation = outcome.observations.len();
     walk.follow(outcome.log.len());
     walk.read(outcome.log.len());
     if matches!(outcome.end, End::KernelFault(_) | End::Hang) {
         walk.found.push(died(outcome));
     }
     walk.seen(Look::Between);
-    walk.looks.into_iter().zip(walk.found).collect()
+    let looks = walk.looks.into_iter().zip(walk.found);
+    let seen = looks.map(|((look, observation), violation)| Seen {
+        look,
+        observation,
+        violation,
+    });
+    seen.collect()
 }
 
 fn died(outcome: &Outcome) -> Violation {
@@ -102,7 +110,9 @@ struct Walk<'a> {
     breaches: Vec<Breach>,
     found: Vec<Violation>,
     /// Where the first ones of these were seen.
-    looks: Vec<Look>,
+    looks: Vec<(Look, usize)>,
+    /// The observation that is taken next, or is being taken.
+    observation: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -119,12 +129,14 @@ impl<'a> Walk<'a> {
             breaches: Vec::new(),
             found: Vec::new(),
             looks: Vec::new(),
+            observation: 0,
         }
     }
 
     /// What was found since this was last said was seen there.
     fn seen(&mut self, look: Look) {
-        self.looks.resize(self.found.len(), look);
+        self.looks
+            .resize(self.found.len(), (look, self.observation));
     }
 
     /// What the other oracle looks at too when this look is taken.

@@ -1,0 +1,323 @@
+//! Where a register's right value was lost, in one recorded run.
+//!
+//! The kernel itself says which copy counts: the processor's where the task runs and owns the
+//! facility (`regs->msr`), the image in `thread_struct` otherwise. So the right value was lost at
+//! the step after which the copy that counts is no longer right: it was overwritten, or another
+//! copy counts since, which was not brought up to date. Not responsible for what the kernel should
+//! have done there (`rules`), nor for what became of the wrong value (`rewrite`).
+
+use std::ops::Range;
+
+use ctxfuzz_emulator::arch::msr;
+use ctxfuzz_emulator::machine::address::KERNEL;
+use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
+use ctxfuzz_scenario::register::Register;
+use ctxfuzz_scenario::scenario::Place;
+
+use super::rewrite::Fix;
+use super::rules::Moment;
+use super::{Fixes, Window, frame, ownership, rules};
+use crate::cause::code::Code;
+use crate::cause::state::Walk;
+use crate::cause::stay::name;
+use crate::transparency::Seen;
+
+/// What is looked for: a register of a task, and when.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// The run.
+    pub run: &'a Recording,
+    /// The kernel's code.
+    pub code: &'a Code,
+    /// When, and whose.
+    pub window: Window,
+    /// Which.
+    pub register: Register,
+    /// What it had to be.
+    pub right: u128,
+}
+
+/// The writes that the kernel should have made where a register's value was lost.
+pub fn of(case: &Case<'_>, seen: &Seen) -> Fixes {
+    match seen.violation.place {
+        Place::Register | Place::Child => case.lost().unwrap_or_else(|| ownership::not_taken(case)),
+        Place::SignalFrame | Place::Ptrace | Place::Core => frame::of(case, seen),
+        _ => Fixes::new(),
+    }
+}
+
+impl<'a> Case<'a> {
+    /// Where the register is when the processor has it.
+    pub fn hardware(&self) -> Cell {
+        Cell::Hardware(self.register)
+    }
+
+    /// Where it is when it does not.
+    pub fn image(&self) -> Cell {
+        Cell::Image(self.window.slot, self.register)
+    }
+
+    /// The task's facility bits.
+    pub fn bits(&self) -> Cell {
+        Cell::Facilities(self.window.slot)
+    }
+
+    /// The bit of the register's facility; 0 for VRSAVE, which has none.
+    pub fn owner(&self) -> u64 {
+        msr::owner(self.register)
+    }
+
+    /// All steps of the window.
+    pub fn steps(&self) -> Range<usize> {
+        self.window.from..self.window.to
+    }
+
+    /// The run after a step.
+    pub fn after(&self, step: usize) -> Walk<'a> {
+        let mut walk = Walk::new(self.run);
+        walk.advance(step);
+        walk
+    }
+
+    /// The write at a step.
+    pub fn write(&self, at: usize) -> Option<&'a Write> {
+        match self.run.steps.get(at)? {
+            Step::Write(write) => Some(write),
+            _ => None,
+        }
+    }
+
+    /// What was to be written where the copy that counts was no longer right; `None` if it is right
+    /// at the end.
+    pub fn lost(&self) -> Option<Fixes> {
+        let mut walk = self.after(self.window.from);
+        let mut held = self.is_right(&walk).then_some(self.window.from);
+        for at in self.window.from + 1..self.window.to {
+            walk.advance(at);
+            let is_write = self.write(at).is_some();
+            if is_write && self.is_right(&walk) || !is_write && held == Some(at - 1) {
+                held = Some(at);
+            }
+        }
+        match held {
+            Some(at) if at + 1 >= self.window.to => None,
+            Some(at) => Some(rules::lost_at(self, at + 1)),
+            None => Some(rules::never_came(self, &walk)),
+        }
+    }
+
+    fn is_right(&self, walk: &Walk<'_>) -> bool {
+        walk.logical(self.window.slot, self.register) == self.right
+    }
+
+    /// The steps of the window before one since the kernel was entered or the task came to run.
+    pub fn stay(&self, before: usize) -> Range<usize> {
+        let slot = u128::from(self.window.slot.0);
+        let begins = |at: &usize| match &self.run.steps[*at] {
+            Step::KernelEntry(_) => true,
+            Step::Write(write) => write.cell == Cell::Current && write.value == slot,
+            _ => false,
+        };
+        let from = (self.window.from..before).rev().find(begins);
+        from.unwrap_or(self.window.from)..before
+    }
+
+    /// Where the stay in the kernel ends that a step is part of: user code goes on, or another task.
+    pub fn stay_end(&self, at: usize) -> usize {
+        let ends = |at: &usize| match &self.run.steps[*at] {
+            Step::UserReturn => true,
+            Step::Write(write) => write.cell == Cell::Current,
+            _ => false,
+        };
+        let end = (at + 1..self.window.to).find(ends);
+        end.unwrap_or(self.window.to)
+    }
+
+    /// A write as that of the innermost function that was at work at another one, too.
+    pub fn common_caller(&self, write: &Write, other: Option<&Write>) -> Write {
+        let functions = |write: &Write| -> Vec<Option<String>> {
+            let trace = write.trace.iter();
+            trace.map(|pc| self.code.function(*pc)).collect()
+        };
+        let others = other.map(functions).unwrap_or_default();
+        let mut own = functions(write).into_iter();
+        let common = own.position(|name| name.is_some() && others.contains(&name));
+        Write {
+            trace: write
+                .trace
+                .iter()
+                .skip(common.unwrap_or(0))
+                .copied()
+                .collect(),
+            ..write.clone()
+        }
+    }
+
+    /// The last write of such a cell in these steps; or of one in memory, with what it had.
+    pub fn last_write(
+        &self,
+        steps: Range<usize>,
+        is_it: impl Fn(Cell) -> bool,
+    ) -> Option<(usize, &'a Write)> {
+        self.last_such(steps, |write| is_it(write.cell))
+    }
+
+    /// The last such write in these steps, also with what a cell in memory had.
+    pub fn last_such(
+        &self,
+        steps: Range<usize>,
+        is_it: impl Fn(&Write) -> bool,
+    ) -> Option<(usize, &'a Write)> {
+        let written = steps.clone().rev().find_map(|at| {
+            let write = self.write(at)?;
+            is_it(write).then_some((at, write))
+        });
+        // Such a write came before the step that has its number.
+        let mut kept = self.run.kept.iter().rev();
+        let kept = kept.find(|(at, write)| steps.contains(at) && is_it(write));
+        let kept = kept.map(|(at, write)| (at.saturating_sub(1), write));
+        match (written, kept) {
+            (Some((at, _)), Some((before, _))) if before >= at => kept,
+            (None, kept) => kept,
+            (written, _) => written,
+        }
+    }
+
+    /// The first write of such a cell from a step on, also with what it had.
+    pub fn next_write(
+        &self,
+        steps: Range<usize>,
+        is_it: impl Fn(Cell) -> bool,
+    ) -> Option<(usize, &'a Write)> {
+        let written = steps.clone().find_map(|at| {
+            let write = self.write(at)?;
+            is_it(write.cell).then_some((at, write))
+        });
+        let mut kept = self.run.kept.iter();
+        let kept = kept.find(|(at, write)| steps.contains(at) && is_it(write.cell));
+        let kept = kept.map(|(at, write)| (at.saturating_sub(1), write));
+        match (written, kept) {
+            (Some((at, _)), Some((before, _))) if before < at => kept,
+            (None, kept) => kept,
+            (written, _) => written,
+        }
+    }
+
+    /// Whether a cell is an image of the register's facility, of the task.
+    pub fn is_image_of_facility(&self, cell: Cell) -> bool {
+        matches!(cell, Cell::Image(of, r) if of == self.window.slot && msr::owner(r) == self.owner())
+    }
+
+    /// Whether a cell is the same kind of register, of the task or the processor as the other.
+    pub fn is_beside(&self, copy: Cell, cell: Cell) -> bool {
+        let same = |a: Register, b: Register| {
+            msr::owner(a) == msr::owner(b)
+                && std::mem::discriminant(&a) == std::mem::discriminant(&b)
+        };
+        match (cell, copy) {
+            (Cell::Hardware(a), Cell::Hardware(b)) => same(a, b),
+            (Cell::Image(slot, a), Cell::Image(of, b)) => slot == of && same(a, b),
+            _ => false,
+        }
+    }
+
+    /// The last function that was left in these steps of which this is true, and where.
+    pub fn last_left(
+        &self,
+        steps: Range<usize>,
+        is_it: impl Fn(&str) -> bool,
+    ) -> Option<(usize, &'a str)> {
+        steps.rev().find_map(|at| match self.run.steps.get(at)? {
+            Step::Exit(function) => {
+                let name = name(self.run, *function);
+                is_it(name).then_some((at, name))
+            }
+            _ => None,
+        })
+    }
+
+    /// The right value, where the instruction wrote a wrong one.
+    pub fn instead(&self, at: usize, write: &Write) -> Fixes {
+        vec![self.with(at, write.cell, write)]
+    }
+
+    /// The right value in a cell, written where another write was made.
+    pub fn with(&self, at: usize, cell: Cell, like: &Write) -> Fix {
+        self.with_value(at, (cell, self.right), like)
+    }
+
+    /// A value in a cell, written where another write was made.
+    pub fn with_value(&self, at: usize, (cell, value): (Cell, u128), like: &Write) -> Fix {
+        let write = Write {
+            cell,
+            value,
+            ..like.clone()
+        };
+        Fix {
+            at,
+            write,
+            class: None,
+            rule: "",
+        }
+    }
+
+    /// A write that a function of the kernel should have made, called as another write was.
+    pub fn by(&self, function: &str, like: &Write) -> Write {
+        let Some(address) = self.code.address(function) else {
+            return like.clone();
+        };
+        let is_inner = |pc: &&u64| self.code.function(**pc).as_deref() == Some(function);
+        let callers = like.trace.iter().copied();
+        let known = like.trace.iter().position(|pc| is_inner(&pc));
+        let callers = callers.skip(known.map_or(1, |at| at + 1));
+        Write {
+            pc: address,
+            word: self.code.word(address).unwrap_or(0),
+            trace: std::iter::once(address).chain(callers).collect(),
+            ..like.clone()
+        }
+    }
+
+    /// Whether the kernel made a write.
+    pub fn in_kernel(&self, write: &Write) -> bool {
+        write.pc >= KERNEL
+    }
+
+    /// Whether a write is of a function that loads a whole facility.
+    pub fn loads(&self, write: &Write) -> bool {
+        let function = self.code.function(write.pc);
+        function.is_some_and(|f| self.code.loads_a_facility(&f))
+    }
+
+    /// Whether the function that makes a write loads the task's other registers from its images.
+    pub fn is_part_of_a_load(&self, moment: &Moment<'_>) -> bool {
+        let beside = |w: &Write| {
+            let Cell::Hardware(register) = w.cell else {
+                return false;
+            };
+            let image = Cell::Image(self.window.slot, register);
+            self.is_beside(self.hardware(), w.cell)
+                && w.trace == moment.write.trace
+                && w.value != 0
+                && w.value == moment.before.value(image)
+        };
+        let stay = self.stay(moment.at);
+        self.last_such(stay.start..self.window.to, beside).is_some()
+    }
+
+    /// Whether a write saves a register of the processor.
+    pub fn is_save(&self, write: &Write) -> bool {
+        let function = self.code.function(write.pc);
+        let saves = |f: &String| [false, true].map(|vmx| self.code.saves_a_facility(f, vmx));
+        function.is_some_and(|f| saves(&f).contains(&true))
+    }
+
+    /// Whether the task had run before a step.
+    pub fn has_run(&self, slot: Slot, before: usize) -> bool {
+        let runs = |write: &Write| write.cell == Cell::Current && write.value == u128::from(slot.0);
+        let first = self.run.initial.iter();
+        let mut first = first.filter(|(cell, _)| *cell == Cell::Current);
+        first.any(|(_, value)| *value == u128::from(slot.0))
+            || (0..before).any(|at| self.write(at).is_some_and(runs))
+    }
+}

@@ -1,0 +1,365 @@
+//! What the kernel should have done where a register's value was lost: tables of rules, of which
+//! the first that holds decides.
+//!
+//! Not responsible for finding the step (`loss`), nor for bits of ownership (`ownership`).
+
+use ctxfuzz_emulator::arch::msr;
+use ctxfuzz_emulator::kernel::defects::Class;
+use ctxfuzz_emulator::trace::{Cell, Write};
+use ctxfuzz_scenario::facility::Facility;
+use ctxfuzz_scenario::register::Register;
+
+use super::loss::Case;
+use super::ownership::{self, without};
+use super::rewrite::Fix;
+use super::{Fixes, is_system_call};
+use crate::cause::state::Walk;
+
+/// The step at which the copy that counts was no longer right.
+pub struct Moment<'a> {
+    /// Its index.
+    pub at: usize,
+    /// What was written there.
+    pub write: &'a Write,
+    /// The run after the step before.
+    pub before: Walk<'a>,
+}
+
+/// A rule: when it holds, and what was to be written then.
+type Rule = (&'static str, fn(&Case<'_>, &Moment<'_>) -> Option<Fixes>);
+
+/// The processor has the task's register, and it is overwritten.
+const OVERWRITTEN: [Rule; 4] = [
+    ("a special register was not put back", not_put_back),
+    (
+        "the kernel used the facility for itself",
+        ownership::kernel_use,
+    ),
+    (
+        "the kernel had saved the registers and left the bits on",
+        ownership::saved_and_kept,
+    ),
+    ("an instruction overwrote the register", overwritten),
+];
+
+/// The bit comes on: the processor's copy counts from there on.
+const TAKEN_FOR_LOADED: [Rule; 4] = [
+    ("the register was loaded wrongly", loaded_wrongly),
+    (
+        "other registers of the facility were loaded",
+        not_loaded_with_others,
+    ),
+    (
+        "the function that loads them was called, and did not",
+        loader_did_nothing,
+    ),
+    (
+        "the bit was set, and nothing was loaded",
+        ownership::set_without_load,
+    ),
+];
+
+/// The bit goes off: the image counts from there on.
+const TAKEN_FOR_SAVED: [Rule; 4] = [
+    ("the register was saved wrongly", saved_wrongly),
+    (
+        "other registers of the facility were saved",
+        not_saved_with_others,
+    ),
+    (
+        "the function that saves them was called, and saved elsewhere",
+        saver_did_nothing,
+    ),
+    (
+        "the bit was cleared, and nothing was saved",
+        cleared_without_save,
+    ),
+];
+
+/// Another task runs from there on, or this one does.
+const SWITCHED: [Rule; 3] = [
+    (
+        "a register that no bit guards was not saved or loaded",
+        special_register,
+    ),
+    ("the task went with its bits on", ownership::not_given_up),
+    (
+        "the task came back with its bits on",
+        ownership::came_with_bits,
+    ),
+];
+
+fn first(rules: &[Rule], case: &Case<'_>, moment: &Moment<'_>) -> Fixes {
+    let found = rules
+        .iter()
+        .find_map(|(name, rule)| Some((*name, rule(case, moment)?)));
+    named(found)
+}
+
+/// What a rule has found, with its name.
+fn named(found: Option<(&'static str, Fixes)>) -> Fixes {
+    let (rule, fixes) = found.unwrap_or_default();
+    fixes.into_iter().map(|fix| Fix { rule, ..fix }).collect()
+}
+
+/// What was to be written where the copy that counts was no longer right after this step.
+pub fn lost_at(case: &Case<'_>, at: usize) -> Fixes {
+    let Some(write) = case.write(at) else {
+        return Fixes::new();
+    };
+    let moment = Moment {
+        at,
+        write,
+        before: case.after(at.saturating_sub(1)),
+    };
+    let rules: &[Rule] = match write.cell {
+        Cell::Hardware(_) => &OVERWRITTEN,
+        Cell::Facilities(_) if write.value as u64 & case.owner() != 0 => &TAKEN_FOR_LOADED,
+        Cell::Facilities(_) => &TAKEN_FOR_SAVED,
+        Cell::Current => &SWITCHED,
+        _ => return case.instead(at, write),
+    };
+    first(rules, case, &moment)
+}
+
+/// VRSAVE is a guest's for a while: whoever had to put it back came and did not.
+fn not_put_back(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    if case.owner() != 0 {
+        return None;
+    }
+    let writer = case.code.function(moment.write.pc)?;
+    let others = |name: &str| name != writer && case.code.writes_vrsave(name);
+    let steps = moment.at..case.stay_end(moment.at);
+    let (at, function) = case.last_left(steps, others)?;
+    let like = case.by(function, moment.write);
+    Some(vec![case.with(at, case.hardware(), &like)])
+}
+
+fn overwritten(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    Some(case.instead(moment.at, moment.write))
+}
+
+/// The steps in which the register was to be copied: since the other copy counts.
+fn copying(case: &Case<'_>, moment: &Moment<'_>) -> std::ops::Range<usize> {
+    let stay = case.stay(moment.at);
+    let bit = case.owner();
+    let changed = stay.clone().rev().find(|at| {
+        let write = case.write(*at);
+        write.is_some_and(|w| {
+            w.cell == case.bits() && (w.value ^ moment.write.value) as u64 & bit != 0
+        })
+    });
+    changed.unwrap_or(stay.start)..moment.at
+}
+
+fn loaded_wrongly(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    let cell = case.hardware();
+    // A bit may be set before the load that it stands for.
+    let steps = copying(case, moment).start..case.stay_end(moment.at);
+    let (at, write) = case.last_write(steps, |c| c == cell)?;
+    Some(vec![case.with(at, cell, write)])
+}
+
+fn not_loaded_with_others(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    let cell = case.hardware();
+    let owner = case.owner();
+    let of_facility = |c| matches!(c, Cell::Hardware(r) if msr::owner(r) == owner);
+    let steps = copying(case, moment).start..case.stay_end(moment.at);
+    let (at, write) = case.last_such(steps, |w| of_facility(w.cell) && case.loads(w))?;
+    Some(vec![case.with(at, cell, write)])
+}
+
+fn loader_did_nothing(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    let words = facility_words(case.register);
+    let is_it = |name: &str| {
+        let loads = ["load", "do_restore", "restore_fp", "restore_altivec"];
+        words.iter().any(|word| name.contains(word))
+            && loads.iter().any(|word| name.starts_with(word))
+    };
+    let (at, function) = case.last_left(copying(case, moment), is_it)?;
+    let like = case.by(function, moment.write);
+    Some(vec![
+        case.with(at, case.hardware(), &like).of(Class::WrongOwner),
+    ])
+}
+
+/// What Linux's functions have in their names that are about a facility.
+fn facility_words(register: Register) -> &'static [&'static str] {
+    match register.owner() {
+        Some(Facility::Fp) => &["fp"],
+        Some(Facility::Vmx) => &["altivec", "vr_state"],
+        Some(Facility::Vsx) => &["vsx"],
+        None => &["spr"],
+    }
+}
+
+fn saved_wrongly(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    let cell = case.image();
+    let (at, write) = case.last_write(copying(case, moment), |c| c == cell)?;
+    Some(vec![case.with(at, cell, write)])
+}
+
+fn not_saved_with_others(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    let steps = copying(case, moment);
+    let (at, write) = case.last_write(steps, |c| case.is_image_of_facility(c))?;
+    Some(vec![case.with(at, case.image(), write)])
+}
+
+fn saver_did_nothing(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    let of_vmx = case.owner() == msr::VEC;
+    let is_it = |name: &str| case.code.saves_a_facility(name, of_vmx);
+    let (at, function) = case.last_left(copying(case, moment), is_it)?;
+    let like = case.by(function, moment.write);
+    Some(vec![case.with(at, case.image(), &like)])
+}
+
+fn cleared_without_save(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    Some(vec![case.with(moment.at, case.image(), moment.write)])
+}
+
+/// VRSAVE: the image counts while the task does not run.
+fn special_register(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    if case.owner() != 0 {
+        return None;
+    }
+    let comes = moment.write.value == u128::from(case.window.slot.0);
+    let stay = case.stay(moment.at);
+    let moves = |name: &str| match comes {
+        true => case.code.writes_vrsave(name),
+        false => case.code.reads_vrsave(name) && !case.code.writes_vrsave(name),
+    };
+    let (at, function) = case.last_left(stay, moves)?;
+    let like = case.by(function, moment.write);
+    let cell = match comes {
+        true => case.hardware(),
+        false => case.image(),
+    };
+    Some(vec![case.with(at, cell, &like)])
+}
+
+/// The same, of what never came: the run at the end of the window is what they go by.
+type Never = (&'static str, fn(&Case<'_>, &Walk<'_>) -> Option<Fixes>);
+
+/// The right value did not come to where it counts: a new program's zeros, what a parent or a frame
+/// had, what an access has loaded.
+const NEVER: [Never; 6] = [
+    (
+        "an image was filled after it had been loaded",
+        filled_too_late,
+    ),
+    ("an image was saved over that had been filled", saved_over),
+    ("the kernel wrote a copy that does not count", wrong_copy),
+    ("the register was written wrongly", written_wrongly),
+    ("the register was left out", left_out),
+    ("nothing of the task was written", nothing_written),
+];
+
+/// What was to be written so that the right value came.
+pub fn never_came(case: &Case<'_>, end: &Walk<'_>) -> Fixes {
+    named(
+        NEVER
+            .iter()
+            .find_map(|(name, rule)| Some((*name, rule(case, end)?))),
+    )
+}
+
+fn is_live(case: &Case<'_>, walk: &Walk<'_>) -> bool {
+    walk.is_live(case.window.slot, case.register)
+}
+
+/// The bits were set, and stale images loaded, before the right values were there.
+fn filled_too_late(case: &Case<'_>, end: &Walk<'_>) -> Option<Fixes> {
+    if case.owner() == 0 || !is_live(case, end) || end.value(case.image()) != case.right {
+        return None;
+    }
+    let fixes = ownership::came_on(case, case.window.to)?;
+    let on = fixes.first()?.at;
+    let fills = |w: &Write| w.cell == case.image() && w.value == case.right;
+    case.last_such(case.steps(), fills)
+        .is_some_and(|(filled, _)| filled > on)
+        .then_some(fixes)
+}
+
+/// The image had the right value, and the kernel saved the processor's registers over it.
+fn saved_over(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
+    let cell = case.image();
+    let is_right = |w: &Write| w.cell == cell && w.value == case.right && !case.is_save(w);
+    let (filled, write) = case.last_such(case.steps(), is_right)?;
+    let (at, over) = case.next_write(filled + 1..case.window.to, |c| c == cell)?;
+    let live = case.after(filled);
+    if over.value == case.right || !is_live(case, &live) {
+        return (over.value != case.right).then(|| case.instead(at, over));
+    }
+    // The bits had to be off by then. Whoever clears them later does so too late.
+    let clears = |w: &Write| w.cell == case.bits() && w.value as u64 & case.owner() == 0;
+    let later = case.last_such(filled..case.window.to, clears);
+    let like = case.common_caller(write, later.map(|(_, write)| write));
+    let bits = without(&live, case, case.owner());
+    Some(vec![case.with_value(filled, bits, &like)])
+}
+
+/// The kernel put the right value into the processor's register, and the image counts.
+fn wrong_copy(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
+    let cell = case.hardware();
+    let is_right = |w: &Write| w.cell == cell && w.value == case.right && case.in_kernel(w);
+    let (at, write) = case.last_such(case.steps(), is_right)?;
+    let then = case.after(at);
+    // What only moves a register does as it is told.
+    let like = Write {
+        trace: write.trace.iter().skip(1).copied().collect(),
+        ..write.clone()
+    };
+    let fix = case.with(at, case.image(), &like).of(Class::WrongOwner);
+    (!is_live(case, &then) && then.current() == case.window.slot).then(|| vec![fix])
+}
+
+/// The last steps in which the value was to come: those since the task's last system call.
+fn arrival(case: &Case<'_>) -> std::ops::Range<usize> {
+    let enters = |at: &usize| is_system_call(&case.run.steps[*at]);
+    let from = case.steps().rev().find(enters);
+    from.unwrap_or(case.window.from)..case.window.to
+}
+
+fn written_wrongly(case: &Case<'_>, end: &Walk<'_>) -> Option<Fixes> {
+    let steps = arrival(case);
+    let image = case.last_write(steps.clone(), |c| c == case.image());
+    if is_live(case, end)
+        && let Some((at, write)) = case.last_write(steps, |c| c == case.hardware())
+        && write.value != end.value(case.image())
+    {
+        return Some(vec![case.with(at, case.hardware(), write)]);
+    }
+    let (at, write) = image.filter(|(_, write)| !case.is_save(write))?;
+    Some(vec![case.with(at, case.image(), write)])
+}
+
+fn left_out(case: &Case<'_>, end: &Walk<'_>) -> Option<Fixes> {
+    let steps = arrival(case);
+    let image = case.image();
+    let beside = |w: &Write| case.is_beside(image, w.cell) && !case.is_save(w);
+    let of_facility = |w: &Write| case.is_image_of_facility(w.cell) && !case.is_save(w);
+    let of_task = |w: &Write| matches!(w.cell, Cell::Image(of, _) if of == case.window.slot);
+    let (at, write) = case
+        .last_such(steps.clone(), beside)
+        .or_else(|| case.next_write(steps.clone(), |c| c == case.bits()))
+        .or_else(|| case.last_such(steps.clone(), of_facility))
+        .or_else(|| case.last_such(steps.clone(), of_task))?;
+    let class = match case.right {
+        0 => Class::StaleRestore,
+        _ => Class::LostUpdate,
+    };
+    let is_data = !case.register.is_control();
+    let fix = case.with(at, image, write);
+    let mut fixes = vec![if is_data { fix.of(class) } else { fix }];
+    let loaded = case.last_write(at..case.window.to, |c| c == case.hardware());
+    if is_live(case, end) && loaded.is_none() {
+        fixes.push(case.with(at, case.hardware(), write));
+    }
+    Some(fixes)
+}
+
+fn nothing_written(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
+    let cell = case.hardware();
+    let (at, write) = case.last_write(case.steps(), |c| c == cell)?;
+    Some(vec![case.with(at, cell, write)])
+}
