@@ -46,6 +46,8 @@ pub trait Observer {
     fn event(&mut self, index: Option<u16>, task: u8);
     /// The host has looked at a task: one more of [`Outcome::observations`].
     fn look(&mut self);
+    /// The host reads a signal frame, or what `swapcontext` has saved, at this address.
+    fn frame(&mut self, view: &View<'_>, context: u64);
     /// An exception is delivered.
     fn exception(&mut self, vector: Vector, at: u64);
     /// The instruction announced last stores bytes at this address, effective or (below 4 MiB)
@@ -197,6 +199,7 @@ impl RunHost {
                 return self.end(GuestEnd::Lost(what));
             }
             UserCall::SignalHandler => {
+                self.observe_frame(view);
                 let frame = images::signal_frame(view, &self.layout, task);
                 let frame = self.outcome.record(frame);
                 self.log(LogEntry::SignalDelivered {
@@ -206,6 +209,7 @@ impl RunHost {
                 });
             }
             UserCall::Context => {
+                self.observe_frame(view);
                 let frame = images::context(view, &self.layout, task, view.gpr(5));
                 let frame = self.outcome.record(frame);
                 self.log(LogEntry::ContextSaved { task, frame });
@@ -243,6 +247,12 @@ impl RunHost {
             observer.look();
         }
         self.outcome.observations.extend(seen);
+    }
+
+    fn observe_frame(&mut self, view: &View<'_>) {
+        if let Some(observer) = &mut self.observer {
+            observer.frame(view, view.gpr(5));
+        }
     }
 
     /// The operation that r29 points at, if it points at one.

@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use ctxfuzz_scenario::register::Register;
 
-pub use self::frame::FrameAt;
+pub use self::frame::{FrameAt, Part};
 pub use self::record::{Tracer, record};
 use crate::machine::Vector;
 use crate::run::capture::Gprs;
@@ -123,7 +123,7 @@ pub struct Recording {
     pub initial: Vec<(Cell, u128)>,
     /// User index by slot (`None`: a kernel thread), as of the end.
     pub tasks: Vec<Option<u8>>,
-    /// Each signal frame, in order of delivery.
+    /// The contexts in the outcome's captures of signal frames, in order.
     pub frames: Vec<FrameAt>,
     /// r14 to r25 at each [`Step::UserReturn`], in order.
     pub gprs: Vec<Gprs>,

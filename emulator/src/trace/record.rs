@@ -129,6 +129,12 @@ impl Observer for Handle {
         recorder.steps.push(Step::Look);
     }
 
+    fn frame(&mut self, view: &View<'_>, context: u64) {
+        let mut recorder = self.0.borrow_mut();
+        let frame = FrameAt::new(view, &recorder.layout.frame, context);
+        recorder.frames.push(frame);
+    }
+
     fn exception(&mut self, vector: Vector, at: u64) {
         self.0.borrow_mut().exception(vector, at);
     }
@@ -374,10 +380,6 @@ impl Recorder {
         self.steps.push(Step::UserReturn);
         self.gprs.push(gprs(view));
         self.slots.look(view);
-        if view.pc == user::SIGNAL_HANDLER {
-            let frame = FrameAt::new(view, &self.layout.frame, view.gpr(5));
-            self.frames.push(frame);
-        }
     }
 
     fn boundaries(&mut self, view: &View<'_>) {

@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+mod exception;
 mod frame;
 mod gprs;
 mod loss;
@@ -18,7 +19,7 @@ mod rules;
 use ctxfuzz_emulator::machine::Vector;
 use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::run::observe::Point;
-use ctxfuzz_emulator::run::outcome::{End, Outcome};
+use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome};
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
@@ -62,28 +63,14 @@ pub fn beside(scenario: &Scenario, run: Recording, code: &Code) -> Judged {
                 What::Register(_) => fixes.extend(loss::of(&case, seen)),
                 What::Msr => fixes.extend(ownership::of(&case, &seen.violation)),
                 What::Gpr(register) => gprs::put_right(&mut expected, &window, register, seen),
-                What::SiCode | What::RedZone | What::Data | What::End => {}
+                What::SiCode => fixes.extend(exception::of(&case, &seen.violation)),
+                What::RedZone => fixes.extend(frame::in_red_zone(&case)),
+                What::Data | What::End => {}
             }
         }
     }
     fixes.sort_by_key(|fix: &Fix| (fix.at, fix.write.cell));
     fixes.dedup_by_key(|fix| (fix.at, fix.write.cell));
-    if std::env::var("CTXDBG").is_ok() {
-        for s in looks(scenario, &run.outcome) {
-            eprintln!("{s:x?} {:?}", Window::of(&run, &s));
-        }
-        for f in &fixes {
-            eprintln!(
-                "fix at {} {:x?} = {:x} by {:?} class {:?} rule {}",
-                f.at,
-                f.write.cell,
-                f.write.value,
-                code.function(f.write.trace.first().copied().unwrap_or(0)),
-                f.class,
-                f.rule
-            );
-        }
-    }
     let mut expected = rewrite::expected(expected, &fixes);
     if comparison.end_a != comparison.end_b {
         expected.outcome.end = End::Completed;
@@ -132,27 +119,48 @@ impl Window {
         let looks: Vec<usize> = looks.map(|(at, _)| at).collect();
         let task = seen.violation.task;
         let slot = run.tasks.iter().rposition(|user| *user == Some(task))?;
+        let slot = Slot(slot as u8);
         let before = before(&run.outcome, seen);
         let from = before.and_then(|at| looks.get(at).copied()).unwrap_or(0);
         let to = looks.get(seen.observation).copied();
         let to = to.unwrap_or(run.steps.len());
         let point = run.outcome.observations.get(seen.observation);
+        let is_return = before.is_some_and(|before| returned(&run.outcome, before, seen));
         let made = match point.map(|look| look.point) {
+            _ if is_return => last(run, from..to, slot, is_system_call),
             _ if seen.violation.place != Place::Register => None,
-            Some(Point::Execed) => last(run, from..to, is_system_call),
-            Some(Point::Handler { .. }) => last(run, from..to, writes_frame),
+            Some(Point::Execed) => last(run, from..to, slot, is_system_call),
+            Some(Point::Handler { .. }) => last(run, from..to, slot, writes_frame),
             _ => None,
         };
         Some(Window {
-            slot: Slot(slot as u8),
+            slot,
             from: made.unwrap_or(from),
             to,
         })
     }
 }
 
-fn last(run: &Recording, steps: Range<usize>, is_it: fn(&Step) -> bool) -> Option<usize> {
-    steps.rev().find(|at| is_it(&run.steps[*at]))
+/// The last such step of a task.
+fn last(
+    run: &Recording,
+    steps: Range<usize>,
+    slot: Slot,
+    is_it: fn(&Step) -> bool,
+) -> Option<usize> {
+    let first = run.initial.iter().find(|(cell, _)| *cell == Cell::Current);
+    let mut current = first.map_or(0, |(_, value)| *value);
+    let mut found = None;
+    for (at, step) in run.steps.iter().enumerate().take(steps.end) {
+        match step {
+            Step::Write(write) if write.cell == Cell::Current => current = write.value,
+            step if current == u128::from(slot.0) && steps.contains(&at) && is_it(step) => {
+                found = Some(at);
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// A new program has registers of its own, from the system call on.
@@ -166,6 +174,18 @@ fn is_system_call(step: &Step) -> bool {
 /// A handler has registers of its own, when its frame has been written.
 fn writes_frame(step: &Step) -> bool {
     matches!(step, Step::Write(write) if matches!(write.cell, Cell::UserStack(_)) && write.pc >= KERNEL)
+}
+
+/// Whether the task has returned from a handler since an observation.
+fn returned(outcome: &Outcome, before: usize, seen: &Seen) -> bool {
+    let log = |at: usize| outcome.observations.get(at).map(|look| look.log);
+    let from = log(before).unwrap_or(0);
+    let to = log(seen.observation).unwrap_or(outcome.log.len());
+    let entry = LogEntry::SigReturned {
+        task: seen.violation.task,
+    };
+    let entries = outcome.log.get(from..to);
+    entries.is_some_and(|entries| entries.contains(&entry))
 }
 
 /// The observation in which the register was right: the task's last one before, or its parent's

@@ -1,10 +1,10 @@
 //! Where a value was lost that is wrong in what the kernel has handed over: a signal frame, what a
 //! tracer reads, a core dump.
 
+use ctxfuzz_emulator::arch::msr;
+use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::run::capture::Observable;
-use ctxfuzz_emulator::run::outcome::LogEntry;
 use ctxfuzz_emulator::trace::{Cell, FrameAt, Step, Write};
-use ctxfuzz_scenario::register::Register;
 
 use super::loss::Case;
 use super::{Fixes, Window, ownership};
@@ -27,7 +27,7 @@ pub fn of(case: &Case<'_>, seen: &Seen) -> Fixes {
         None => by_value(case, seen.violation.after),
     };
     let Some(first) = found.first() else {
-        return Fixes::new();
+        return not_saved(case).unwrap_or_default();
     };
     // What was wrong before it was handed over was lost before.
     let before = Case {
@@ -40,6 +40,9 @@ pub fn of(case: &Case<'_>, seen: &Seen) -> Fixes {
     if let Some(lost) = before.lost() {
         return lost;
     }
+    if let Some(fixes) = not_marked(&before) {
+        return fixes;
+    }
     if let Some(fixes) = not_saved(&before) {
         return fixes;
     }
@@ -49,45 +52,41 @@ pub fn of(case: &Case<'_>, seen: &Seen) -> Fixes {
     fixes.collect()
 }
 
+/// A frame lies where it must not: whoever was at work at every write to it has chosen the place.
+pub fn in_red_zone(case: &Case<'_>) -> Fixes {
+    let is_it = |w: &&Write| matches!(w.cell, Cell::UserStack(_));
+    let writes = case
+        .steps()
+        .filter_map(|at| case.write(at).map(|write| (at, write)));
+    let writes: Vec<(usize, &Write)> = writes.filter(|(_, w)| is_it(w)).collect();
+    let Some((at, write)) = writes.last() else {
+        return Fixes::new();
+    };
+    let like = writes.iter().fold((*write).clone(), |like, (_, other)| {
+        case.common_caller(&like, Some(other))
+    });
+    let before = case.after(at.saturating_sub(1)).value(write.cell);
+    let fix = case.with_value(*at, (write.cell, before), &like);
+    vec![fix.of(Class::WrongLayout)]
+}
+
 /// The frame that a violation is about.
 fn signal_frame(case: &Case<'_>, seen: &Seen) -> Option<FrameAt> {
     let Look::Capture(Observable::SignalFrame, number) = seen.look else {
         return None;
     };
-    let log = case.run.outcome.log.iter();
-    let delivered = log.filter_map(|entry| match entry {
-        LogEntry::SignalDelivered { frame, .. } => Some(*frame),
-        _ => None,
-    });
-    let nth = delivered.into_iter().position(|frame| frame == number)?;
-    case.run.frames.get(nth).copied()
+    case.run.frames.get(usize::from(number)).copied()
 }
 
 /// The doublewords of a frame that have the register and are wrong. What the kernel has not written
 /// lies there since before: it was to be written when the frame's MSR was.
 fn in_frame<'a>(case: &Case<'a>, frame: &FrameAt) -> Vec<Written<'a>> {
     let end = case.after(case.window.to.saturating_sub(1));
-    let cells = frame.cells(case.register);
-    let halves = [(case.right >> 64), case.right & u128::from(u64::MAX)];
-    let right = |index: usize, has: u128| match case.register {
-        Register::V(_) => {
-            let other = halves[1 - index];
-            // Which half comes first is the byte order's: the one that is right is in its place.
-            match has == halves[index] || has == other {
-                true => has,
-                false => halves[1 - index],
-            }
-        }
-        Register::Vscr | Register::Vrsave => {
-            let mut values = travelling(&cells[index], (has, case.right));
-            values.next().map_or(case.right, |(_, b)| b)
-        }
-        _ => case.right,
-    };
-    let found = cells.iter().enumerate().filter_map(|(index, cell)| {
-        let has = end.value(*cell);
-        let right = right(index, has);
-        let is_it = |c| c == *cell;
+    let parts = frame.parts(case.register, case.right).into_iter();
+    let found = parts.filter_map(|part| {
+        let has = end.value(part.cell);
+        let right = has & !part.mask | part.bits;
+        let is_it = |c| c == part.cell;
         let (at, write) = case
             .last_write(case.steps(), is_it)
             .or_else(|| case.last_write(case.steps(), |c| c == frame.msr()))
@@ -95,7 +94,7 @@ fn in_frame<'a>(case: &Case<'a>, frame: &FrameAt) -> Vec<Written<'a>> {
         (right != has).then_some(Written {
             at,
             write,
-            cell: *cell,
+            cell: part.cell,
             right,
         })
     });
@@ -120,10 +119,31 @@ fn by_value<'a>(case: &Case<'a>, wrong: u128) -> Vec<Written<'a>> {
     found.into_iter().collect()
 }
 
+/// The model's account of what a task has used says that it has not: whoever turned the facility on
+/// for it first left that out.
+fn not_marked(case: &Case<'_>) -> Option<Fixes> {
+    let used = Cell::Used(case.window.slot);
+    let bit = case.register.frame_area().map(msr::of)? & (msr::VEC | msr::VSX);
+    let is_kept = |write: &Write| matches!(write.cell, Cell::Used(_));
+    let keeps_account = (0..case.window.to).any(|at| case.write(at).is_some_and(is_kept));
+    let end = case.after(case.window.to.saturating_sub(1));
+    let marked = end.value(used) as u64;
+    if bit == 0 || !keeps_account || marked & bit != 0 {
+        return None;
+    }
+    let turns_on = |w: &Write| w.cell == case.bits() && w.value as u64 & bit != 0;
+    let (at, write) = case.next_such(0..case.window.to, turns_on)?;
+    Some(vec![case.with_value(
+        at,
+        (used, u128::from(marked | bit)),
+        write,
+    )])
+}
+
 /// The image is handed over, and the processor has the right value: it was to be saved before.
 fn not_saved(case: &Case<'_>) -> Option<Fixes> {
     let end = case.after(case.window.to.saturating_sub(1));
     let stale = end.value(case.image()) != case.right;
     let is_live = end.value(case.hardware()) == case.right;
-    (stale && is_live).then(|| ownership::to_be_saved(case, &end))?
+    (stale && is_live).then(|| ownership::to_be_saved(case))?
 }

@@ -189,12 +189,21 @@ impl<'a> Case<'a> {
         steps: Range<usize>,
         is_it: impl Fn(Cell) -> bool,
     ) -> Option<(usize, &'a Write)> {
+        self.next_such(steps, |write| is_it(write.cell))
+    }
+
+    /// The first such write from a step on, also with what a cell in memory had.
+    pub fn next_such(
+        &self,
+        steps: Range<usize>,
+        is_it: impl Fn(&Write) -> bool,
+    ) -> Option<(usize, &'a Write)> {
         let written = steps.clone().find_map(|at| {
             let write = self.write(at)?;
-            is_it(write.cell).then_some((at, write))
+            is_it(write).then_some((at, write))
         });
         let mut kept = self.run.kept.iter();
-        let kept = kept.find(|(at, write)| steps.contains(at) && is_it(write.cell));
+        let kept = kept.find(|(at, write)| steps.contains(at) && is_it(write));
         let kept = kept.map(|(at, write)| (at.saturating_sub(1), write));
         match (written, kept) {
             (Some((at, _)), Some((before, _))) if before < at => kept,
@@ -281,6 +290,13 @@ impl<'a> Case<'a> {
     /// Whether the kernel made a write.
     pub fn in_kernel(&self, write: &Write) -> bool {
         write.pc >= KERNEL
+    }
+
+    /// Whether a write is of a function that takes registers from a task: Linux's __giveup_fpu and
+    /// its like.
+    pub fn gives_up(&self, write: &Write) -> bool {
+        let function = self.code.function(write.pc);
+        function.is_some_and(|f| f.trim_start_matches('_').starts_with("giveup"))
     }
 
     /// Whether a write is of a function that loads a whole facility.

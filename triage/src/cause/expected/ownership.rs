@@ -216,17 +216,21 @@ fn given_up(case: &Case<'_>, before: usize) -> Option<Fixes> {
     Some(vec![case.with_value(at, bits, &like)])
 }
 
-/// What was to be handed over is still in the processor: whoever came to save it did not.
-pub fn to_be_saved(case: &Case<'_>, end: &Walk<'_>) -> Option<Fixes> {
+/// What was to be handed over is still in the processor: whoever came to hand it over had to save it
+/// first.
+pub fn to_be_saved(case: &Case<'_>) -> Option<Fixes> {
     let like = case.last_such(case.steps(), |w| w.trace.len() > 1)?.1;
+    let stay = case.stay(case.window.to);
     if case.owner() == 0 {
         let reads = |name: &str| case.code.reads_vrsave(name) && !case.code.writes_vrsave(name);
-        let (at, function) = case.last_left(case.stay(case.window.to), reads)?;
-        let like = case.by(function, like);
-        return Some(vec![case.with(at, case.image(), &like)]);
+        let (at, function) = case.last_left(stay, reads)?;
+        return Some(vec![case.with(at, case.image(), &case.by(function, like))]);
     }
-    let _ = end;
-    None
+    // Linux's user_regset functions, and what makes a reason for a SIGFPE of FPSCR.
+    let hands_over = |name: &str| name.ends_with("r_get") || name == "parse_fpe";
+    let (at, function) = case.last_left(case.steps(), hands_over)?;
+    let bits = without(&case.after(at), case, case.owner());
+    Some(vec![case.with_value(at, bits, &case.by(function, like))])
 }
 
 /// The write as its caller's, as far up as functions only save registers.

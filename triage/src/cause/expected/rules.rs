@@ -5,14 +5,15 @@
 
 use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::kernel::defects::Class;
-use ctxfuzz_emulator::trace::{Cell, Write};
+use ctxfuzz_emulator::machine::Vector;
+use ctxfuzz_emulator::trace::{Cell, Step, Write};
 use ctxfuzz_scenario::facility::Facility;
 use ctxfuzz_scenario::register::Register;
 
 use super::loss::Case;
 use super::ownership::{self, without};
 use super::rewrite::Fix;
-use super::{Fixes, is_system_call};
+use super::{Fixes, is_system_call, last};
 use crate::cause::state::Walk;
 
 /// The step at which the copy that counts was no longer right.
@@ -29,7 +30,11 @@ pub struct Moment<'a> {
 type Rule = (&'static str, fn(&Case<'_>, &Moment<'_>) -> Option<Fixes>);
 
 /// The processor has the task's register, and it is overwritten.
-const OVERWRITTEN: [Rule; 4] = [
+const OVERWRITTEN: [Rule; 5] = [
+    (
+        "the kernel stored it wrongly in memory of user code",
+        stored_wrongly,
+    ),
     ("a special register was not put back", not_put_back),
     (
         "the kernel used the facility for itself",
@@ -135,8 +140,35 @@ fn not_put_back(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
     Some(vec![case.with(at, case.hardware(), &like)])
 }
 
+/// User code has loaded what the kernel had stored in its stead, wrongly.
+fn stored_wrongly(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    if case.in_kernel(moment.write) {
+        return None;
+    }
+    // What is not aligned lies across doublewords: the value is none to look for.
+    let stores = |w: &Write| {
+        let function = case.code.function(w.pc);
+        matches!(w.cell, Cell::UserStack(_))
+            && w.trace.iter().any(|pc| {
+                let name = case.code.function(*pc);
+                name.is_some_and(|name| name.starts_with("do_") && name.ends_with("_store"))
+            })
+            && function.is_some()
+    };
+    let (at, write) = case.last_such(case.window.from..moment.at, stores)?;
+    Some(vec![case.with(at, write.cell, write)])
+}
+
 fn overwritten(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
-    Some(case.instead(moment.at, moment.write))
+    // It may do so in several steps: the last one is what is left.
+    let function = case.code.function(moment.write.pc);
+    let is_it = |w: &Write| {
+        w.cell == moment.write.cell && w.value != case.right && case.code.function(w.pc) == function
+    };
+    let steps = moment.at..case.stay_end(moment.at);
+    let last = case.last_such(steps, is_it);
+    let (at, write) = last.unwrap_or((moment.at, moment.write));
+    Some(case.instead(at, write))
 }
 
 /// The steps in which the register was to be copied: since the other copy counts.
@@ -242,7 +274,7 @@ type Never = (&'static str, fn(&Case<'_>, &Walk<'_>) -> Option<Fixes>);
 
 /// The right value did not come to where it counts: a new program's zeros, what a parent or a frame
 /// had, what an access has loaded.
-const NEVER: [Never; 6] = [
+const NEVER: [Never; 7] = [
     (
         "an image was filled after it had been loaded",
         filled_too_late,
@@ -250,6 +282,10 @@ const NEVER: [Never; 6] = [
     ("an image was saved over that had been filled", saved_over),
     ("the kernel wrote a copy that does not count", wrong_copy),
     ("the register was written wrongly", written_wrongly),
+    (
+        "an access was emulated, and its register left out",
+        not_emulated,
+    ),
     ("the register was left out", left_out),
     ("nothing of the task was written", nothing_written),
 ];
@@ -315,8 +351,7 @@ fn wrong_copy(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
 
 /// The last steps in which the value was to come: those since the task's last system call.
 fn arrival(case: &Case<'_>) -> std::ops::Range<usize> {
-    let enters = |at: &usize| is_system_call(&case.run.steps[*at]);
-    let from = case.steps().rev().find(enters);
+    let from = last(case.run, case.steps(), case.window.slot, is_system_call);
     from.unwrap_or(case.window.from)..case.window.to
 }
 
@@ -333,24 +368,42 @@ fn written_wrongly(case: &Case<'_>, end: &Walk<'_>) -> Option<Fixes> {
     Some(vec![case.with(at, case.image(), write)])
 }
 
+/// What an access has loaded that the kernel did for user code: Linux's do_fp_load, do_vec_load and
+/// do_vsx_load.
+fn not_emulated(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
+    let is_alignment = |step: &Step| *step == Step::KernelEntry(Vector::Alignment);
+    let from = last(case.run, case.steps(), case.window.slot, is_alignment)?;
+    let loads = |name: &str| name.starts_with("do_") && name.ends_with("_load");
+    let (at, function) = case.last_left(from..case.window.to, loads)?;
+    let (_, like) = case.last_such(from..case.window.to, |w| w.trace.len() > 1)?;
+    let like = case.by(function, like);
+    let then = case.after(at);
+    let cell = match is_live(case, &then) {
+        true => case.hardware(),
+        false => case.image(),
+    };
+    Some(vec![case.with(at, cell, &like).of(Class::LostUpdate)])
+}
+
 fn left_out(case: &Case<'_>, end: &Walk<'_>) -> Option<Fixes> {
     let steps = arrival(case);
     let image = case.image();
     let beside = |w: &Write| case.is_beside(image, w.cell) && !case.is_save(w);
     let of_facility = |w: &Write| case.is_image_of_facility(w.cell) && !case.is_save(w);
+    // That others took the registers meanwhile decides nothing about them.
+    let decided = |w: &Write| w.cell == case.bits() && !case.gives_up(w);
     let of_task = |w: &Write| matches!(w.cell, Cell::Image(of, _) if of == case.window.slot);
     let (at, write) = case
         .last_such(steps.clone(), beside)
-        .or_else(|| case.next_write(steps.clone(), |c| c == case.bits()))
+        .or_else(|| case.next_such(steps.clone(), decided))
         .or_else(|| case.last_such(steps.clone(), of_facility))
         .or_else(|| case.last_such(steps.clone(), of_task))?;
     let class = match case.right {
+        _ if case.register.is_control() => Class::ControlBits,
         0 => Class::StaleRestore,
         _ => Class::LostUpdate,
     };
-    let is_data = !case.register.is_control();
-    let fix = case.with(at, image, write);
-    let mut fixes = vec![if is_data { fix.of(class) } else { fix }];
+    let mut fixes = vec![case.with(at, image, write).of(class)];
     let loaded = case.last_write(at..case.window.to, |c| c == case.hardware());
     if is_live(case, end) && loaded.is_none() {
         fixes.push(case.with(at, case.hardware(), write));

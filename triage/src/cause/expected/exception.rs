@@ -1,0 +1,40 @@
+//! Where it was lost that a task hears of its FP exceptions: FE0 and FE1 are not on, or what the
+//! signal says was made of a stale image of FPSCR.
+
+use ctxfuzz_emulator::arch::msr;
+use ctxfuzz_emulator::kernel::defects::Class;
+
+use super::Fixes;
+use super::loss::Case;
+use super::ownership;
+use crate::transparency::Violation;
+
+/// What was to be written.
+pub fn of(case: &Case<'_>, violation: &Violation) -> Fixes {
+    match violation.after {
+        0 => not_enabled(case),
+        _ => ownership::to_be_saved(case),
+    }
+    .unwrap_or_default()
+}
+
+/// The task was to hear of it: FE0 and FE1 had to be on with FP. Who turned FP on last forgot them,
+/// or whoever changed what the task wants since.
+fn not_enabled(case: &Case<'_>) -> Option<Fixes> {
+    let fp_on = |at: usize| case.after(at).value(case.bits()) as u64 & msr::FP != 0;
+    let before = 0..case.window.from + 1;
+    let (at, write) = case.last_such(before.clone(), |w| {
+        w.cell == case.bits() && w.value as u64 & msr::FP != 0
+    })?;
+    let changes = |name: &str| name.starts_with("set_fpexc");
+    let told = case
+        .last_left(before, changes)
+        .filter(|(told, _)| *told > at);
+    let (at, like) = match told {
+        Some((told, function)) if fp_on(told) => (told, case.by(function, write)),
+        _ => (at, write.clone()),
+    };
+    let bits = case.after(at).value(case.bits()) | u128::from(msr::FE0 | msr::FE1);
+    let fix = case.with_value(at, (case.bits(), bits), &like);
+    Some(vec![fix.of(Class::ControlBits)])
+}
