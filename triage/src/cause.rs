@@ -17,6 +17,7 @@ mod displaced;
 mod dispute;
 mod end;
 mod expected;
+mod model;
 mod raw;
 mod report;
 mod signature;
@@ -27,140 +28,18 @@ use std::collections::BTreeMap;
 
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::arch::msr;
-use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Tracer};
-use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
 use self::analyse::analyse;
 use self::code::Code;
-use self::expected::{Fix, Judged};
+use self::expected::{Fix, Journey, Judged};
+pub use self::model::{Cause, Changed, CopyReport, DamageReport, Ended, Loss, Stop, Writer};
 use self::raw::{Change, RawCause};
 use crate::compare::{Comparison, Difference, What, compare};
 use crate::definedness::Abi;
 use crate::kernels::Kernels;
-use crate::pattern::Pattern;
-
-/// One side's last write of a register that came to differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Writer {
-    /// `function+0xoffset/0xsize`.
-    pub place: String,
-    /// Name of the function.
-    pub function: String,
-    /// `file:line`, where the image says so.
-    pub source: Option<String>,
-    /// The instruction.
-    pub instruction: String,
-    /// Instructions around it, the one itself marked.
-    pub around: Vec<String>,
-    /// Call trace, innermost first: address and place.
-    pub trace: Vec<(u64, String)>,
-}
-
-/// A register (or other tracked cell) that came to differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changed {
-    /// What it is: `f0`, `thread_struct of task 0: f0`, ...
-    pub name: String,
-    /// Where it is.
-    pub cell: Cell,
-    /// The register, if it is one.
-    pub register: Option<Register>,
-    /// Value on kernel A.
-    pub a: u128,
-    /// Value on kernel B.
-    pub b: u128,
-    /// What the wrong value is.
-    pub pattern: Option<Pattern>,
-    /// If the values are the same: the kernel (0 or 1) that alone wrote it, with what it had. The
-    /// other one has left something out.
-    pub alone: Option<usize>,
-}
-
-/// The first damaged logical register.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DamageReport {
-    /// The event then; `None` for the final dump.
-    pub event: Option<u16>,
-    /// Whose register.
-    pub task: Option<u8>,
-    /// Which.
-    pub register: Register,
-    /// Whether it is at the cause itself.
-    pub at_cause: bool,
-}
-
-/// A later copy of a wrong value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CopyReport {
-    /// The event then.
-    pub event: Option<u16>,
-    /// Where it went.
-    pub to: Changed,
-    /// Who wrote it on kernel A (or, if only B wrote, on B).
-    pub writer: Option<Writer>,
-    /// Whether the seed thread's three conditions hold.
-    pub thread_conditions: bool,
-    /// Whether it went to memory.
-    pub in_memory: bool,
-}
-
-/// The end of a run that did not complete.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// 0: kernel A's, 1: kernel B's.
-    pub side: usize,
-    /// How, with what the kernel said.
-    pub how: String,
-}
-
-/// One cause.
-#[derive(Clone, Debug)]
-pub struct Cause {
-    /// Its stable name.
-    pub signature: String,
-    /// What kind of fault it is.
-    pub class: Class,
-    /// The worst verdict among the differences it leads to.
-    pub verdict: Verdict,
-    /// The event that was being done; `None` for the final dump.
-    pub event: Option<u16>,
-    /// How often it struck in this run.
-    pub occurrences: usize,
-    /// Set for a run that did not complete: there is nothing that came to differ, and the writers
-    /// are where it ended.
-    pub ended: Option<Ended>,
-    /// What came to differ.
-    pub changes: Vec<Changed>,
-    /// The last write on kernel A.
-    pub writer_a: Option<Writer>,
-    /// The last write on kernel B.
-    pub writer_b: Option<Writer>,
-    /// The first damaged logical register, if there is one.
-    pub damage: Option<DamageReport>,
-    /// The first return to user space with damage: event and task.
-    pub user_return: Option<(Option<u16>, Option<u8>)>,
-    /// Later copies, in order.
-    pub copies: Vec<CopyReport>,
-    /// The differences it leads to.
-    pub differences: Vec<Difference>,
-}
-
-impl Cause {
-    /// The function at fault.
-    pub fn function(&self) -> &str {
-        self.signature.split('.').next().unwrap_or_default()
-    }
-
-    /// Whether what came to differ is something that is not traced write by write: a general
-    /// purpose register, or data.
-    pub fn is_untraced(&self) -> bool {
-        let nothing = self.changes.is_empty() && self.ended.is_none();
-        nothing && self.writer_a.is_none() && self.writer_b.is_none()
-    }
-}
 
 /// Why two runs of one scenario differ.
 #[derive(Clone, Debug)]
@@ -296,7 +175,7 @@ impl Explainer {
         } = self.watched.record(scenario, &self.codes[0]);
         let mut causes = causes(scenario, &runs, &self.codes, &comparison);
         for cause in &mut causes {
-            cause.class = told(cause, &fixes).unwrap_or(cause.class);
+            self.tell(cause, &fixes, &runs[0]);
         }
         Explanation {
             scenario: scenario.clone(),
@@ -306,15 +185,40 @@ impl Explainer {
             causes,
         }
     }
-}
 
-/// What kind of fault a cause is, where the rule says so that found what was to be written.
-fn told(cause: &Cause, fixes: &[Fix]) -> Option<Class> {
-    let of = |fix: &&Fix| {
-        let written = (fix.write.cell, fix.write.value);
-        cause.changes.iter().any(|c| (c.cell, c.b) == written)
-    };
-    fixes.iter().filter(of).find_map(|fix| fix.class)
+    /// What the rule says that found what the only kernel should have written.
+    fn tell(&self, cause: &mut Cause, fixes: &[Fix], run: &Recording) {
+        let of = |fix: &&Fix| {
+            let written = (fix.write.cell, fix.write.value);
+            cause.changes.iter().any(|c| (c.cell, c.b) == written)
+        };
+        let mut found = fixes.iter().filter(of);
+        let Some(fix) = found.next() else {
+            return;
+        };
+        let journey = fix.journey.map(|journey| {
+            let task = |slot: Slot| run.tasks.get(usize::from(slot.0)).copied().flatten();
+            let stop = |at: usize| {
+                let (event, write) = Journey::write(run, at)?;
+                Some(Stop {
+                    event,
+                    place: cell_name(write.cell, &task),
+                    value: write.value,
+                    writer: self.codes[0].writer(write),
+                })
+            };
+            Loss {
+                register: journey.register,
+                right: journey.right,
+                held: journey.held.and_then(stop),
+                got: journey.got.and_then(stop),
+            }
+        });
+        let class = fix.class.or_else(|| found.find_map(|fix| fix.class));
+        cause.class = class.unwrap_or(cause.class);
+        cause.rule = Some(fix.rule).filter(|rule| !rule.is_empty());
+        cause.loss = journey;
+    }
 }
 
 /// Names the raw causes, merges repetitions, and keeps those that lead to a difference that is not
@@ -524,6 +428,8 @@ fn describe(
         user_return: raw.user_return.map(|(event, slot)| (event, task(slot))),
         copies: copies.collect(),
         differences,
+        rule: None,
+        loss: None,
     }
 }
 

@@ -7,8 +7,9 @@ use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::{RunnerError, kernel_hash};
 
-/// What stands in the place of the second kernel where there is only one.
-pub const EXPECTED: &str = "expected";
+/// What stands in the places of the two kernels where there is only one: what it did, and what was
+/// expected of it.
+const ONE: [&str; 2] = ["found", "expected"];
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,12 +42,12 @@ impl Kernels {
         }
     }
 
-    /// The headings under which reports have the values of A and of B. With one kernel B is what
-    /// was expected of it.
+    /// The headings under which reports have the values of A and of B. With one kernel A is what it
+    /// did, and B what was expected of it.
     pub fn headings(&self) -> [String; 2] {
         match self {
             Kernels::Pair([a, b]) => [a.to_string(), b.to_string()],
-            Kernels::One(kernel) => [kernel.to_string(), EXPECTED.to_owned()],
+            Kernels::One(_) => ONE.map(str::to_owned),
         }
     }
 
@@ -73,7 +74,7 @@ mod tests {
         assert_eq!(two.headings(), ["clobbering", "fixed"]);
         assert_eq!((two.names().len(), two.only()), (2, None));
         let one = Kernels::One(a.clone());
-        assert_eq!(one.headings(), ["clobbering", "expected"]);
+        assert_eq!(one.headings(), ["found", "expected"]);
         assert_eq!((one.names(), one.only()), (&[a.clone()][..], Some(&a)));
         assert_eq!(one.images(Endian::Little)?.len(), 1);
         Ok(())

@@ -127,6 +127,8 @@ pub struct Recording {
     pub frames: Vec<FrameAt>,
     /// r14 to r25 at each [`Step::UserReturn`], in order.
     pub gprs: Vec<Gprs>,
+    /// Whether the kernel is one whose [`Cell::Used`] are known: a model.
+    pub knows_use: bool,
     /// The last exception that the kernel itself caused: the end of many a run.
     pub fault: Option<Site>,
 }

@@ -241,6 +241,7 @@ impl Recorder {
             tasks: self.slots.users().to_vec(),
             frames: self.frames.clone(),
             gprs: self.gprs.clone(),
+            knows_use: self.slots.used_flags().is_some(),
             fault: fault.or_else(|| self.stopped_at().filter(|site| died && site.pc >= KERNEL)),
         }
     }

@@ -70,5 +70,7 @@ pub fn untraced(
         user_return: Some((seen, difference.task)),
         copies: Vec::new(),
         differences: vec![difference.clone()],
+        rule: None,
+        loss: None,
     }
 }

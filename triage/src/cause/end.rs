@@ -68,6 +68,8 @@ pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) 
         user_return: None,
         copies: Vec::new(),
         differences: vec![difference.clone()],
+        rule: None,
+        loss: None,
     })
 }
 

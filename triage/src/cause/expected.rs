@@ -11,6 +11,7 @@ use std::ops::Range;
 mod exception;
 mod frame;
 mod gprs;
+mod journey;
 mod loss;
 mod ownership;
 mod rewrite;
@@ -24,6 +25,7 @@ use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
+pub use self::journey::Journey;
 use self::loss::Case;
 pub use self::rewrite::Fix;
 use super::code::Code;
@@ -110,6 +112,8 @@ pub struct Window {
     pub from: usize,
     /// The step after the last one.
     pub to: usize,
+    /// Whether the registers were to be made in it: those of a new program, or what a frame has. Then a value that was there before is the right one by chance.
+    pub made: bool,
 }
 
 impl Window {
@@ -118,15 +122,16 @@ impl Window {
         let looks = looks.filter(|(_, step)| **step == Step::Look);
         let looks: Vec<usize> = looks.map(|(at, _)| at).collect();
         let task = seen.violation.task;
-        let slot = run.tasks.iter().rposition(|user| *user == Some(task))?;
-        let slot = Slot(slot as u8);
+        let slot = slot(run, task)?;
         let before = before(&run.outcome, seen);
         let from = before.and_then(|at| looks.get(at).copied()).unwrap_or(0);
         let to = looks.get(seen.observation).copied();
         let to = to.unwrap_or(run.steps.len());
         let point = run.outcome.observations.get(seen.observation);
         let is_return = before.is_some_and(|before| returned(&run.outcome, before, seen));
-        let made = match point.map(|look| look.point) {
+        let point = point.map(|look| look.point);
+        let handler = !is_return && matches!(point, Some(Point::Handler { .. }));
+        let made = match point {
             _ if is_return => last(run, from..to, slot, is_system_call),
             _ if seen.violation.place != Place::Register => None,
             Some(Point::Execed) => last(run, from..to, slot, is_system_call),
@@ -137,8 +142,15 @@ impl Window {
             slot,
             from: made.unwrap_or(from),
             to,
+            made: made.is_some() && !handler,
         })
     }
+}
+
+/// Where the `thread_struct` of a task is.
+fn slot(run: &Recording, task: u8) -> Option<Slot> {
+    let slot = run.tasks.iter().rposition(|user| *user == Some(task))?;
+    Some(Slot(slot as u8))
 }
 
 /// The last such step of a task.

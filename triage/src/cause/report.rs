@@ -1,12 +1,14 @@
-//! An explanation for people (terminal, mail) and for programs.
+//! An explanation for people: terminal, mail.
+
+mod json;
 
 use std::fmt::Write as _;
 
 use ctxfuzz_scenario::describe::describe;
 use ctxfuzz_scenario::scenario::Scenario;
-use serde_json::{Value, json};
 
-use super::{Cause, Changed, CopyReport, Ended, Explanation, Writer};
+pub use self::json::json;
+use super::{Cause, Changed, CopyReport, Ended, Explanation, Stop, Writer};
 use crate::compare::What;
 use crate::report::hex;
 
@@ -22,13 +24,13 @@ pub fn text(explanation: &Explanation) -> String {
     let e = explanation;
     let name = e.scenario.name.as_deref().unwrap_or("scenario");
     let [a, b] = e.headings();
-    let _ = writeln!(out, "{name} ({}): {} against {}", e.endian.name(), a, b);
-    if let Some(reason) = e.comparison.reason() {
-        let _ = writeln!(out, "The runs cannot be compared: {reason}");
-        return out;
-    }
-    if e.causes.is_empty() {
-        let _ = writeln!(out, "No difference that anybody could see.");
+    let endian = e.endian.name();
+    let _ = match e.kernels.only() {
+        Some(kernel) => writeln!(out, "{name} ({endian}): {kernel}"),
+        None => writeln!(out, "{name} ({endian}): {a} against {b}"),
+    };
+    if let Some(nothing) = nothing(e) {
+        let _ = writeln!(out, "{nothing}");
         return out;
     }
     for (number, cause) in e.causes.iter().enumerate() {
@@ -37,9 +39,32 @@ pub fn text(explanation: &Explanation) -> String {
     out
 }
 
+/// Why there is nothing to explain.
+fn nothing(e: &Explanation) -> Option<String> {
+    let is_one = e.kernels.only().is_some();
+    if let Some(reason) = e.comparison.reason() {
+        return Some(match is_one {
+            true => format!("The run says nothing about its kernel: {reason}"),
+            false => format!("The runs cannot be compared: {reason}"),
+        });
+    }
+    if !e.causes.is_empty() {
+        return None;
+    }
+    let seen = e.comparison.visible().count();
+    Some(match (is_one, seen) {
+        (true, 0) => "No violation that anybody could see.".to_owned(),
+        (true, _) => format!("{seen} registers are wrong, and no cause was found."),
+        (false, _) => "No difference that anybody could see.".to_owned(),
+    })
+}
+
 fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
     let _ = writeln!(out, "\n{number}. {}  [{}]", cause.signature, cause.verdict);
     let _ = writeln!(out, "\nKind: {}", cause.class);
+    if let Some(rule) = cause.rule {
+        let _ = writeln!(out, "\nIn short: {rule}");
+    }
     let _ = writeln!(out, "\nCause: {}", event(cause.event, &e.scenario));
     if cause.occurrences > 1 {
         let _ = writeln!(
@@ -63,6 +88,7 @@ fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
     } else {
         changes(out, cause, e);
         last_writers(out, cause, e);
+        loss(out, cause, e);
         damage(out, cause, e);
     }
     discovery(out, cause, e);
@@ -178,33 +204,93 @@ impl Changed {
 }
 
 fn last_writers(out: &mut String, cause: &Cause, e: &Explanation) {
-    let _ = writeln!(
-        out,
-        "\nLast writer of {}:",
-        cause.changes.first().map_or("it", |c| c.name.as_str())
-    );
-    for (kernel, writer) in [
-        (&e.headings()[0], &cause.writer_a),
-        (&e.headings()[1], &cause.writer_b),
-    ] {
-        match writer {
-            Some(w) => {
-                let source = source(w);
-                let _ = writeln!(out, "  {kernel}: {} at {}{source}", w.instruction, w.place);
-            }
-            None => {
-                let _ = writeln!(out, "  {kernel}: not written in this run");
+    let first = cause.changes.first().map_or("it", |c| c.name.as_str());
+    let writers = [&cause.writer_a, &cause.writer_b];
+    match e.kernels.only() {
+        Some(_) => writer_and_place(out, first, writers),
+        None => {
+            let _ = writeln!(out, "\nLast writer of {first}:");
+            for (kernel, writer) in e.headings().iter().zip(writers) {
+                let _ = match writer {
+                    Some(w) => writeln!(out, "  {kernel}: {}", instruction(w)),
+                    None => writeln!(out, "  {kernel}: not written in this run"),
+                };
             }
         }
     }
-    if let Some(writer) = cause.writer_a.as_ref().or(cause.writer_b.as_ref()) {
-        let _ = writeln!(
-            out,
-            "\nCall chain ({}):",
-            e.headings()[usize::from(cause.writer_a.is_none())]
-        );
+    // With one kernel it is the place at fault that tells, whoever wrote what is there.
+    let told = match e.kernels.only() {
+        Some(_) => [1, 0],
+        None => [0, 1],
+    };
+    let told = told
+        .into_iter()
+        .find_map(|side| Some((side, writers[side].as_ref()?)));
+    if let Some((side, writer)) = told {
+        let _ = match e.kernels.only() {
+            Some(_) => writeln!(out, "\nCall chain:"),
+            None => writeln!(out, "\nCall chain ({}):", e.headings()[side]),
+        };
         chain(out, writer);
         code_around(out, writer);
+    }
+}
+
+/// Who wrote what is there, and where something else had to be written.
+fn writer_and_place(out: &mut String, what: &str, [found, expected]: [&Option<Writer>; 2]) {
+    let _ = writeln!(out, "\nLast writer of {what}:");
+    let _ = match found {
+        Some(w) => writeln!(out, "  {}", instruction(w)),
+        None => writeln!(out, "  not written in this run"),
+    };
+    let place = |w: &Option<Writer>| w.as_ref().map(|w| w.place.clone());
+    if let Some(w) = expected
+        .as_ref()
+        .filter(|_| place(found) != place(expected))
+    {
+        let _ = writeln!(out, "What was expected had to be written in {}", w.function);
+    }
+}
+
+/// An instruction and where it is.
+fn instruction(writer: &Writer) -> String {
+    let source = source(writer);
+    format!("{} at {}{source}", writer.instruction, writer.place)
+}
+
+/// With one kernel: the last copy of the right value, and who wrote what user code got instead.
+fn loss(out: &mut String, cause: &Cause, e: &Explanation) {
+    let Some(loss) = &cause.loss else {
+        return;
+    };
+    let value = |value| hex(What::Register(loss.register), value);
+    let _ = writeln!(out, "\nHow {} was lost:", loss.register);
+    let _ = writeln!(out, "  it had to be {}", value(loss.right));
+    match &loss.held {
+        Some(held) => stop(out, "the last copy of that went to", held, e),
+        None => {
+            let _ = writeln!(out, "  no copy of that was made in this run");
+        }
+    }
+    if let Some(got) = &loss.got {
+        let what = format!("{} was written to", value(got.value));
+        stop(out, &what, got, e);
+    }
+}
+
+fn stop(out: &mut String, what: &str, stop: &Stop, e: &Explanation) {
+    let writer = &stop.writer;
+    let when = event(stop.event, &e.scenario);
+    let _ = writeln!(out, "  {what} {}, in\n    {when}", stop.place);
+    let source = source(writer);
+    let _ = writeln!(
+        out,
+        "    {} at {}{source}",
+        writer.instruction, writer.place
+    );
+    if writer.trace.len() > 1 {
+        let _ = writeln!(out, "    Call Trace:");
+        call_trace(out, writer);
     }
 }
 
@@ -317,81 +403,4 @@ fn event(index: Option<u16>, scenario: &Scenario) -> String {
                 .into()
         }
     }
-}
-
-/// The report for programs.
-pub fn json(explanation: &Explanation) -> Value {
-    let e = explanation;
-    let [a, b] = e.headings();
-    json!({
-        "scenario": e.scenario.name,
-        "endian": e.endian.name(),
-        "a": a,
-        "b": b,
-        "verdict": e.comparison.verdict,
-        "not_comparable": e.comparison.reason().map(ToString::to_string),
-        "causes": e.causes.iter().map(cause_json).collect::<Vec<_>>(),
-    })
-}
-
-fn cause_json(cause: &Cause) -> Value {
-    let first_in_memory = cause.copies.iter().find(|c| c.in_memory);
-    json!({
-        "signature": cause.signature,
-        "class": cause.class.name(),
-        "verdict": cause.verdict,
-        "occurrences": cause.occurrences,
-        "ended": cause.ended.as_ref().map(ended_json),
-        "cause": {
-            "event": cause.event,
-            "function": cause.writer_a.as_ref().or(cause.writer_b.as_ref()).map(|w| &w.function),
-            "changes": cause.changes.iter().map(changed_json).collect::<Vec<_>>(),
-            "last_writer": {"a": cause.writer_a.as_ref().map(writer_json), "b": cause.writer_b.as_ref().map(writer_json)},
-        },
-        "damage": cause.damage.as_ref().map(|d| json!({
-            "event": d.event, "task": d.task, "register": d.register.to_string(), "at_cause": d.at_cause,
-        })),
-        "discovery": {
-            "user_return": cause.user_return.map(|(event, task)| json!({"event": event, "task": task})),
-            "memory": first_in_memory.map(copy_json),
-        },
-        "propagation": cause.copies.iter().map(copy_json).collect::<Vec<_>>(),
-    })
-}
-
-fn ended_json(ended: &Ended) -> Value {
-    let kernel = if ended.side == 0 { "a" } else { "b" };
-    json!({"kernel": kernel, "how": ended.how})
-}
-
-fn changed_json(change: &Changed) -> Value {
-    let value = |v| {
-        change
-            .register
-            .map_or_else(|| format!("{v:#x}"), |r| hex(What::Register(r), v))
-    };
-    json!({
-        "what": change.name,
-        "a": value(change.a),
-        "b": value(change.b),
-        "pattern": change.pattern.as_ref().map(ToString::to_string),
-    })
-}
-
-fn writer_json(writer: &Writer) -> Value {
-    json!({
-        "place": writer.place,
-        "source": writer.source,
-        "instruction": writer.instruction,
-        "trace": writer.trace.iter().map(|(_, place)| place).collect::<Vec<_>>(),
-    })
-}
-
-fn copy_json(copied: &CopyReport) -> Value {
-    json!({
-        "event": copied.event,
-        "to": changed_json(&copied.to),
-        "writer": copied.writer.as_ref().map(writer_json),
-        "thread_conditions": copied.thread_conditions,
-    })
 }

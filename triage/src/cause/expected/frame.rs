@@ -124,11 +124,9 @@ fn by_value<'a>(case: &Case<'a>, wrong: u128) -> Vec<Written<'a>> {
 fn not_marked(case: &Case<'_>) -> Option<Fixes> {
     let used = Cell::Used(case.window.slot);
     let bit = case.register.frame_area().map(msr::of)? & (msr::VEC | msr::VSX);
-    let is_kept = |write: &Write| matches!(write.cell, Cell::Used(_));
-    let keeps_account = (0..case.window.to).any(|at| case.write(at).is_some_and(is_kept));
     let end = case.after(case.window.to.saturating_sub(1));
     let marked = end.value(used) as u64;
-    if bit == 0 || !keeps_account || marked & bit != 0 {
+    if bit == 0 || !case.run.knows_use || marked & bit != 0 {
         return None;
     }
     let turns_on = |w: &Write| w.cell == case.bits() && w.value as u64 & bit != 0;
@@ -144,6 +142,9 @@ fn not_marked(case: &Case<'_>) -> Option<Fixes> {
 fn not_saved(case: &Case<'_>) -> Option<Fixes> {
     let end = case.after(case.window.to.saturating_sub(1));
     let stale = end.value(case.image()) != case.right;
-    let is_live = end.value(case.hardware()) == case.right;
-    (stale && is_live).then(|| ownership::to_be_saved(case))?
+    let owned = match case.owner() {
+        0 => end.value(case.hardware()) == case.right,
+        bit => end.value(case.bits()) as u64 & bit != 0,
+    };
+    (stale && owned).then(|| ownership::to_be_saved(case))?
 }

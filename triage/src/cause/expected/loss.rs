@@ -10,13 +10,15 @@ use std::ops::Range;
 
 use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::machine::address::KERNEL;
+use ctxfuzz_emulator::run::outcome::LogEntry;
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Place;
 
+use super::journey::Journey;
 use super::rewrite::Fix;
 use super::rules::Moment;
-use super::{Fixes, Window, frame, ownership, rules};
+use super::{Fixes, Window, frame, ownership, rules, slot};
 use crate::cause::code::Code;
 use crate::cause::state::Walk;
 use crate::cause::stay::name;
@@ -39,6 +41,45 @@ pub struct Case<'a> {
 
 /// The writes that the kernel should have made where a register's value was lost.
 pub fn of(case: &Case<'_>, seen: &Seen) -> Fixes {
+    let fixes = match seen.violation.place {
+        Place::Child => child(case, seen),
+        _ => of_task(case, seen),
+    };
+    let journey = Journey::of(case);
+    let fixes = fixes.into_iter().map(|fix| Fix {
+        journey: Some(journey),
+        ..fix
+    });
+    fixes.collect()
+}
+
+/// A child has what its parent had when it was made: that may have been wrong already.
+fn child(case: &Case<'_>, seen: &Seen) -> Fixes {
+    let child = seen.violation.task;
+    let parent = case.run.outcome.log.iter().find_map(|entry| match *entry {
+        LogEntry::TaskStarted { task, parent } if task == child => parent,
+        _ => None,
+    });
+    let slot = parent.and_then(|parent| slot(case.run, parent));
+    let copied = case.last_write(case.steps(), |cell| cell == case.image());
+    let (Some(slot), Some((to, _))) = (slot, copied) else {
+        return of_task(case, seen);
+    };
+    let of_parent = Case {
+        window: Window {
+            slot,
+            to,
+            ..case.window
+        },
+        ..*case
+    };
+    match of_parent.lost() {
+        Some(fixes) if !fixes.is_empty() => fixes,
+        _ => of_task(case, seen),
+    }
+}
+
+fn of_task(case: &Case<'_>, seen: &Seen) -> Fixes {
     match seen.violation.place {
         Place::Register | Place::Child => case.lost().unwrap_or_else(|| ownership::not_taken(case)),
         Place::SignalFrame | Place::Ptrace | Place::Core => frame::of(case, seen),
@@ -98,6 +139,9 @@ impl<'a> Case<'a> {
             if is_write && self.is_right(&walk) || !is_write && held == Some(at - 1) {
                 held = Some(at);
             }
+        }
+        if self.window.made && self.right == 0 && !self.is_right(&walk) {
+            held = None;
         }
         match held {
             Some(at) if at + 1 >= self.window.to => None,
@@ -267,6 +311,7 @@ impl<'a> Case<'a> {
             write,
             class: None,
             rule: "",
+            journey: None,
         }
     }
 

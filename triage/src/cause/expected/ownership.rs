@@ -102,7 +102,10 @@ pub fn came_on(case: &Case<'_>, before: usize) -> Option<Fixes> {
 
 /// The bit comes on with nothing loaded.
 pub fn set_without_load(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
-    let bits = without(&case.after(moment.at), case, case.owner());
+    // What came on with it was not loaded either.
+    let had = moment.before.value(case.bits()) as u64;
+    let came = moment.write.value as u64 & !had & (msr::FP | msr::VEC);
+    let bits = without(&case.after(moment.at), case, came | case.owner());
     Some(vec![case.with_value(moment.at, bits, moment.write)])
 }
 

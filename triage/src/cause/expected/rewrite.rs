@@ -10,6 +10,7 @@ use ctxfuzz_emulator::trace::{Cell, Recording, Step, Write};
 use ctxfuzz_scenario::register::Register;
 use rustc_hash::FxHashMap as HashMap;
 
+use super::journey::Journey;
 use crate::cause::dispute::travelling;
 
 /// A write that the expected run has.
@@ -24,6 +25,8 @@ pub struct Fix {
     pub class: Option<Class>,
     /// The rule that found it.
     pub rule: &'static str,
+    /// How the value was lost that it would have kept, where it is a register's.
+    pub journey: Option<Journey>,
 }
 
 impl Fix {

@@ -377,11 +377,14 @@ fn not_emulated(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
     let (at, function) = case.last_left(from..case.window.to, loads)?;
     let (_, like) = case.last_such(from..case.window.to, |w| w.trace.len() > 1)?;
     let like = case.by(function, like);
-    let then = case.after(at);
-    let cell = match is_live(case, &then) {
+    let live = is_live(case, &case.after(at));
+    let cell = match live {
         true => case.hardware(),
         false => case.image(),
     };
+    // What it has written there is not right.
+    let written = case.last_write(from..case.window.to, |c| c == cell);
+    let at = written.map_or(at, |(written, _)| written);
     Some(vec![case.with(at, cell, &like).of(Class::LostUpdate)])
 }
 
