@@ -168,12 +168,18 @@ impl Explainer {
 
     /// Runs a scenario and explains what differs.
     pub fn explain(&mut self, scenario: &Scenario) -> Explanation {
+        let mut judged = self.watched.record(scenario, &self.codes[0]);
+        let mut causes = causes(scenario, &judged.runs, &self.codes, &judged.comparison);
+        let visible = judged.comparison.visible().next().is_some();
+        if causes.is_empty() && visible && self.kernels.only().is_some() {
+            judged = expected::by_last_writer(scenario, judged, &self.codes[0]);
+            causes = self::causes(scenario, &judged.runs, &self.codes, &judged.comparison);
+        }
         let Judged {
             comparison,
             runs,
             fixes,
-        } = self.watched.record(scenario, &self.codes[0]);
-        let mut causes = causes(scenario, &runs, &self.codes, &comparison);
+        } = judged;
         for cause in &mut causes {
             self.tell(cause, &fixes, &runs[0]);
         }

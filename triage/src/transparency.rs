@@ -3,5 +3,6 @@
 pub mod report;
 
 pub use ctxfuzz_judge::transparency::{
-    Judgement, Key, Look, Seen, Violation, When, compared, difference, judge, keys, looks,
+    Judgement, Key, Look, Seen, Violation, When, compared, difference, expected_outcome, judge,
+    keys, looks,
 };

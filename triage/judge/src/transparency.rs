@@ -22,7 +22,7 @@ use crate::definedness::Abi;
 use crate::inconclusive::Inconclusive;
 use crate::shortfall::{EffectsReport, Shortfall};
 
-pub use comparison::{compared, difference};
+pub use comparison::{compared, difference, expected_outcome};
 pub use key::{Key, keys};
 
 /// When a task left user mode.

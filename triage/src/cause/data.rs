@@ -28,7 +28,7 @@ pub fn cause(scenario: &Scenario, runs: &[Recording; 2], difference: &Difference
     };
     let parted = parted(scenario, runs, read.event).unwrap_or(Parted {
         event: Some(read.event),
-        function: "unknown",
+        function: copier(runs, read.event).unwrap_or("unknown"),
         class: Class::ClobberedRegister,
     });
     let signature = format!("{}.data", parted.function);
@@ -37,6 +37,37 @@ pub fn cause(scenario: &Scenario, runs: &[Recording; 2], difference: &Difference
         class: parted.class,
         ..beside::untraced(signature, events, difference)
     })
+}
+
+/// Of one kernel: the function that copied last with VMX or VSX registers until then.
+fn copier(runs: &[Recording; 2], read: u16) -> Option<&str> {
+    let run = &runs[0];
+    let mut open: Vec<&str> = Vec::new();
+    let mut found = None;
+    let mut is_over = false;
+    for step in &run.steps {
+        match step {
+            Step::Event { index, .. } => {
+                is_over |= found.is_some() && index.is_some_and(|index| index > read);
+            }
+            Step::Enter(function) => open.push(stay::name(run, *function)),
+            Step::Exit(function) => {
+                let left = stay::name(run, *function);
+                if let Some(depth) = open.iter().rposition(|open| *open == left) {
+                    open.truncate(depth);
+                }
+            }
+            Step::UserReturn => open.clear(),
+            Step::Write(write)
+                if !is_over && matches!(write.cell, Cell::Hardware(Register::V(_))) =>
+            {
+                let copies = open.iter().rev().find(|name| name.contains("copy"));
+                found = copies.copied().or(found);
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Where the runs first do not do the same.

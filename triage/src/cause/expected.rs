@@ -22,7 +22,6 @@ use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::run::observe::Point;
 use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome};
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
-use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 pub use self::journey::Journey;
@@ -49,28 +48,47 @@ pub fn beside(scenario: &Scenario, run: Recording, code: &Code) -> Judged {
     let mut fixes = Vec::new();
     let mut expected = run.clone();
     if judgement.verdict > Verdict::Dead {
-        let seen = counted(looks(scenario, &run.outcome));
-        for seen in &seen {
-            let Some(window) = Window::of(&run, seen) else {
+        for seen in counted(looks(scenario, &run.outcome)) {
+            let Some(case) = Case::of(&run, code, &seen) else {
                 continue;
             };
-            let case = Case {
-                run: &run,
-                code,
-                window,
-                register: seen.violation.what.register().unwrap_or(Register::Fpscr),
-                right: seen.violation.before,
-            };
             match seen.violation.what {
-                What::Register(_) => fixes.extend(loss::of(&case, seen)),
+                What::Register(_) => fixes.extend(loss::of(&case, &seen)),
                 What::Msr => fixes.extend(ownership::of(&case, &seen.violation)),
-                What::Gpr(register) => gprs::put_right(&mut expected, &window, register, seen),
+                What::Gpr(register) => {
+                    gprs::put_right(&mut expected, &case.window, register, &seen);
+                }
                 What::SiCode => fixes.extend(exception::of(&case, &seen.violation)),
                 What::RedZone => fixes.extend(frame::in_red_zone(&case)),
                 What::Data | What::End => {}
             }
         }
     }
+    judged(comparison, run, expected, fixes)
+}
+
+/// The same, where no rule has led to a cause: what was read last by user code is put right where it
+/// was written. A violation must not go unheard because it is not understood.
+pub fn by_last_writer(scenario: &Scenario, judged: Judged, code: &Code) -> Judged {
+    let [run, _] = judged.runs;
+    let mut fixes = Vec::new();
+    for seen in counted(looks(scenario, &run.outcome)) {
+        // What a vcpu holds is not followed.
+        let followed = seen.violation.place != Place::Vcpu;
+        if let Some(case) = Case::of(&run, code, &seen).filter(|_| followed) {
+            fixes.extend(loss::by_last_writer(&case));
+        }
+    }
+    let expected = run.clone();
+    self::judged(judged.comparison, run, expected, fixes)
+}
+
+fn judged(
+    comparison: Comparison,
+    run: Recording,
+    expected: Recording,
+    mut fixes: Vec<Fix>,
+) -> Judged {
     fixes.sort_by_key(|fix: &Fix| (fix.at, fix.write.cell));
     fixes.dedup_by_key(|fix| (fix.at, fix.write.cell));
     let mut expected = rewrite::expected(expected, &fixes);

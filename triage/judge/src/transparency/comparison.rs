@@ -6,7 +6,7 @@ use ctxfuzz_outcome::outcome::{End, Outcome};
 use ctxfuzz_scenario::scenario::{Place, Scenario};
 
 use super::{Judgement, Look, Seen, looks};
-use crate::compare::{Comparison, Difference, Standing};
+use crate::compare::{Comparison, Difference, Standing, What};
 use crate::observable::rule;
 
 /// What a judgement of this run says.
@@ -40,6 +40,37 @@ pub fn compared(scenario: &Scenario, outcome: &Outcome, judgement: &Judgement) -
         },
         spent: [judgement.spent.clone(), None],
     }
+}
+
+/// The run as it had to be: what tasks found is right at each look that saw a violation. For
+/// reports, which show it beside the run.
+pub fn expected_outcome(scenario: &Scenario, outcome: &Outcome) -> Outcome {
+    let mut expected = outcome.clone();
+    for seen in looks(scenario, outcome) {
+        let violation = &seen.violation;
+        if violation.what == What::End {
+            expected.end = End::Completed;
+        }
+        let What::Register(register) = violation.what else {
+            continue;
+        };
+        let right = violation.before;
+        match seen.look {
+            Look::Capture(observable, number) if rule(observable).place == violation.place => {
+                let mut captures = expected.captures.iter_mut();
+                let capture = captures.find(|c| (c.observable, c.number) == (observable, number));
+                if let Some(capture) = capture {
+                    capture.registers.set(register, right);
+                }
+            }
+            _ => {
+                if let Some(look) = expected.observations.get_mut(seen.observation) {
+                    look.registers.set(register, right);
+                }
+            }
+        }
+    }
+    expected
 }
 
 /// A violation as a difference.

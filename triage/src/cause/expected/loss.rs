@@ -87,7 +87,30 @@ fn of_task(case: &Case<'_>, seen: &Seen) -> Fixes {
     }
 }
 
+/// The right value where the wrong one was written that counts in the end.
+pub fn by_last_writer(case: &Case<'_>) -> Fixes {
+    let journey = Journey::of(case);
+    let write = journey.got.and_then(|at| Some((at, case.write(at)?)));
+    let fix = write.map(|(at, write)| Fix {
+        journey: Some(journey),
+        rule: "no rule says why; this is who wrote what user code got",
+        ..case.with(at, write.cell, write)
+    });
+    fix.into_iter().collect()
+}
+
 impl<'a> Case<'a> {
+    /// What a violation is about; of one that is about no register, FPSCR.
+    pub fn of(run: &'a Recording, code: &'a Code, seen: &Seen) -> Option<Case<'a>> {
+        Some(Case {
+            run,
+            code,
+            window: Window::of(run, seen)?,
+            register: seen.violation.what.register().unwrap_or(Register::Fpscr),
+            right: seen.violation.before,
+        })
+    }
+
     /// Where the register is when the processor has it.
     pub fn hardware(&self) -> Cell {
         Cell::Hardware(self.register)

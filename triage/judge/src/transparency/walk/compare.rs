@@ -16,7 +16,7 @@ use super::{Heritage, Walk};
 use crate::compare::{What, quadword, unequal};
 use crate::observable::{Owner, rule};
 use crate::transparency::context::{Context, Masks};
-use crate::transparency::{Violation, When, exceptions};
+use crate::transparency::{Look, Violation, When, exceptions};
 
 /// Linux 6.1 takes an image of VRSAVE that only switches and signals refresh. So a value that the
 /// task once had says nothing about this kernel.
@@ -137,6 +137,7 @@ impl Walk<'_> {
                 before: quadword(&expected, at),
                 after: quadword(&data.bytes, at),
             });
+            self.seen(Look::Capture(read.observable, read.number));
         }
     }
 
