@@ -262,6 +262,22 @@ fn what_cannot_be_shared_is_said_once_and_tried_again() {
     assert_eq!(host.shared("corpus"), [name(&text(1))]);
 }
 
+/// A look that comes while a file is written is not the last one at it.
+#[test]
+fn what_could_not_be_read_is_shared_once_it_can_be() {
+    let share = tempfile::tempdir().unwrap();
+    let host = Host::new(share.path());
+    let scenario = host.home.path().join("findings/a-signature/scenario.json");
+    host.find("a-signature", 1);
+    fs::write(&scenario, &text(1)[..20]).unwrap();
+    let mut sharer = host.sharer();
+    sharer.look();
+    assert_eq!(host.shared("findings"), Vec::<String>::new());
+    fs::write(&scenario, text(1)).unwrap();
+    sharer.look();
+    assert_eq!(host.shared("findings"), [name(&text(1))]);
+}
+
 #[test]
 fn a_campaign_has_the_same_folder_again_and_no_other_has_it() {
     let share = tempfile::tempdir().unwrap();
