@@ -8,14 +8,12 @@ use std::sync::atomic::AtomicBool;
 
 use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::Scenario;
-use ctxfuzz_triage::bucket::BucketKey;
-use ctxfuzz_triage::pair::same_places;
 
 use super::queue::Queue;
 use super::summary::{FindingSummary, KnownSummary};
 use super::{CampaignError, Config, verification};
 
-/// What a scenario shows on the two kernels.
+/// What a scenario shows on the kernels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
     /// These causes; reviewed ones too, which are not kept.
@@ -40,12 +38,11 @@ pub struct Artifacts<'c> {
 impl<'c> Artifacts<'c> {
     /// Starts the kernels once, to see that they can be, and opens the findings directory.
     pub fn open(config: &'c Config, stop: &'c AtomicBool) -> Result<Self, CampaignError> {
-        let pair = verification::machines(config)?;
-        let images = [pair.a.hash(), pair.b.hash()];
+        let machines = verification::machines(config)?;
         Ok(Artifacts {
             config,
-            queue: Queue::open(config, stop, images)?,
-            delays: same_places([&config.a, &config.b], images),
+            queue: Queue::open(config, stop, machines.hashes())?,
+            delays: machines.same_places(),
             seen: BTreeMap::new(),
         })
     }
@@ -71,22 +68,22 @@ impl<'c> Artifacts<'c> {
 
     fn look_into(&mut self, scenario: &Scenario) -> Result<Shown, CampaignError> {
         let config = self.config;
-        let paired = verification::machines(config)?.run(scenario);
-        if let Some(why) = paired.comparison.reason() {
+        let ran = verification::machines(config)?.run(scenario);
+        if let Some(why) = ran.comparison.reason() {
             return Ok(Shown::Inconclusive(why.to_string()));
         }
-        if !paired.comparison.reported(config.abi) {
+        if !ran.comparison.reported(config.abi) {
             return Ok(Shown::Nothing);
         }
-        if !verification::reproduces(config, scenario, &paired.comparison)? {
+        if !verification::reproduces(config, scenario, &ran.comparison)? {
             return Ok(Shown::NotSeenAgain);
         }
-        let Some(bucket) = BucketKey::of_pair(scenario, &paired) else {
+        let Some(bucket) = ran.bucket(scenario) else {
             return Ok(Shown::Nothing);
         };
-        let (_, blames) = verification::blame(config, scenario, &paired.comparison, &bucket)?;
+        let (_, blames) = verification::blame(config, scenario, &ran.comparison, &bucket)?;
         let number = self.seen.len() as u64 + 1;
-        if let Some(case) = self.queue.is_new(scenario, &paired, number, 0.0, true) {
+        if let Some(case) = self.queue.is_new(scenario, &ran, number, 0.0, true) {
             self.queue.take(case, true)?;
         }
         let mut causes: Vec<String> = blames.into_iter().map(|blame| blame.signature).collect();

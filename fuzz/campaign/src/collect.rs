@@ -110,7 +110,7 @@ impl Hunt {
         let plan = Plan {
             seed,
             initial,
-            map_size: round::map_size(&self.pair),
+            map_size: round::map_size(&[&self.pair.a, &self.pair.b]),
             feedback: true,
             delays: true,
             aim: self.aim.clone(),
@@ -132,7 +132,7 @@ impl Harness for Hunt {
         let paired = self.pair.run(scenario);
         self.executions += 1;
         self.since += u64::from(self.met.is_some());
-        round::edges(&self.pair, coverage);
+        round::edges(&[&self.pair.a, &self.pair.b], coverage);
         let old = self.held.contains(scenario) || *scenario == self.witness;
         if old || !paired.comparison.reported(self.abi) {
             return ControlFlow::Continue(());

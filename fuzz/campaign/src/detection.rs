@@ -51,7 +51,7 @@ pub fn search(
     let plan = Plan {
         seed,
         initial: corpus::initial(corpus, seed)?.scenarios,
-        map_size: round::map_size(&hunt.pair),
+        map_size: round::map_size(&[&hunt.pair.a, &hunt.pair.b]),
         feedback: true,
         delays: true,
         aim,
@@ -82,7 +82,7 @@ impl Harness for Hunt<'_> {
         }
         let paired = self.pair.run(scenario);
         self.executions += 1;
-        round::edges(&self.pair, coverage);
+        round::edges(&[&self.pair.a, &self.pair.b], coverage);
         if paired.comparison.reported(self.abi) {
             self.found = Some(self.executions);
         }

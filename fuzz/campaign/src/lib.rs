@@ -1,5 +1,6 @@
-//! A campaign: scenario after scenario on two kernels, with coverage feedback, and what is kept of
-//! it; on the cores of one machine (`supervisor`), and with others through a directory (`share`).
+//! A campaign: scenario after scenario on two kernels, or on one that is judged by itself, with
+//! coverage feedback, and what is kept of it; on the cores of one machine (`supervisor`), and with
+//! others through a directory (`share`).
 //!
 //! `round` is one execution, `queue` is the way of a divergence to a finding on disk, `engine`
 //! decides what is tried next. Everything that is kept depends on the configuration and the seed
@@ -16,6 +17,7 @@ pub mod error;
 pub mod exchange;
 mod heap;
 pub mod monitor;
+pub mod observed;
 mod places;
 pub mod progress;
 mod queue;
@@ -28,18 +30,21 @@ pub mod supervisor;
 pub mod tests;
 pub mod trouble;
 mod verification;
+pub mod words;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
-use ctxfuzz_emulator::run::{RunnerError, kernel_hash};
+use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_generators::drop_other_delays;
 use ctxfuzz_scenario::{LoadError, Scenario};
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::findings::FindingsError;
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::known::Known;
+use ctxfuzz_triage::pair::same_places;
 use ctxfuzz_triage::untrusted;
 
 use engine::{EngineError, Plan};
@@ -51,11 +56,9 @@ use summary::Summary;
 /// What a campaign is told.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Kernel A.
-    pub a: KernelName,
-    /// Kernel B.
-    pub b: KernelName,
-    /// Byte order of both.
+    /// The kernels: two that are compared, or one that is judged by itself.
+    pub kernels: Kernels,
+    /// Their byte order.
     pub endian: Endian,
     /// Directory whose scenarios come first, and which gets the new ones; made if it does not
     /// exist.
@@ -80,7 +83,7 @@ pub struct Config {
     pub known: Known,
     /// Whether new coverage makes a scenario worth keeping.
     pub feedback: bool,
-    /// Whether kernel B finds garbage in its machine, different every run.
+    /// Whether kernel B, or the only one, finds garbage in its machine, different every run.
     pub dirty: bool,
     /// Whether other processes find the same at the same time: then a finding that is on disk is
     /// not made again.
@@ -90,12 +93,19 @@ pub struct Config {
 }
 
 impl Config {
-    /// Hashes of both kernels' images.
-    pub fn images(&self) -> Result<[u64; 2], RunnerError> {
-        Ok([
-            kernel_hash(&self.a, self.endian)?,
-            kernel_hash(&self.b, self.endian)?,
-        ])
+    /// Hashes of the kernels' images, A's first.
+    pub fn images(&self) -> Result<Vec<u64>, RunnerError> {
+        self.kernels.images(self.endian)
+    }
+
+    /// Whether interrupts can come at the same places in all of the kernels.
+    pub fn same_places(&self) -> Result<bool, RunnerError> {
+        match (&self.kernels, self.images()?.as_slice()) {
+            (Kernels::Pair([a, b]), &[image_a, image_b]) => {
+                Ok(same_places([a, b], [image_a, image_b]))
+            }
+            _ => Ok(true),
+        }
     }
 }
 
@@ -168,12 +178,12 @@ pub fn run(
     let mut initial = read_corpus(config, progress)?;
     let mut round = Round::new(config, progress, exchange, stop)?;
     prepare_corpus(config, round.delays(), &mut initial)?;
-    // Kernels with the same places have the same functions in them.
-    let kernels: &[_] = match round.delays() {
-        true => &[&config.b],
-        false => &[&config.a, &config.b],
-    };
-    let aim = aim::at(kernels, config.endian)?;
+    let mut kernels: Vec<&KernelName> = config.kernels.names().iter().collect();
+    if round.delays() {
+        // Kernels with the same places have the same functions in them: B's are enough.
+        kernels.drain(..kernels.len() - 1);
+    }
+    let aim = aim::at(&kernels, config.endian)?;
     initial
         .iter()
         .for_each(|scenario| round.note_kept(scenario));

@@ -43,12 +43,17 @@ pub struct Monitor<'a> {
 impl<'a> Monitor<'a> {
     /// Nothing is written yet.
     pub fn new(files: Files, config: &Config, other: &'a mut dyn Progress) -> Self {
-        let labels = vec![
-            ("a", config.a.to_string()),
-            ("b", config.b.to_string()),
+        let keys: &[_] = match config.kernels.only() {
+            Some(_) => &["kernel"],
+            None => &["a", "b"],
+        };
+        let kernels = keys.iter().copied().zip(config.kernels.names());
+        let kernels = kernels.map(|(key, name)| (key, name.to_string()));
+        let campaign = [
             ("endian", config.endian.name().to_owned()),
             ("seed", config.seed.to_string()),
         ];
+        let labels = kernels.chain(campaign).collect();
         Monitor {
             files,
             labels,
@@ -108,18 +113,58 @@ impl Progress for Monitor<'_> {
     }
 }
 
+/// What the numbers mean that depend on how many kernels there are.
+struct Words {
+    executions: &'static str,
+    reported: &'static str,
+    not_comparable: &'static str,
+    kernel_fault: &'static str,
+    budget: &'static str,
+    emulator_fault: &'static str,
+    not_reproduced: &'static str,
+    silent: &'static str,
+}
+
+const ONE: Words = Words {
+    executions: "Scenarios run.",
+    reported: "Runs with violations that are reported.",
+    not_comparable: "Runs that say nothing about the kernel.",
+    kernel_fault: "Runs with a kernel fault or a hang.",
+    budget: "Runs that were cut off.",
+    emulator_fault: "Runs that were more than the emulator can do.",
+    not_reproduced: "Runs with violations that a fresh machine did not show again.",
+    silent: "Runs that say nothing, by reason.",
+};
+
+const TWO: Words = Words {
+    executions: "Scenarios run, each on both kernels.",
+    reported: "Divergences that are reported.",
+    not_comparable: "Pairs of runs that cannot be compared.",
+    kernel_fault: "Pairs with a kernel fault or a hang.",
+    budget: "Pairs of which a run was cut off.",
+    emulator_fault: "Pairs of which a run was more than the emulator can do.",
+    not_reproduced: "Divergences that fresh machines did not show again.",
+    silent: "Pairs of runs that say nothing, by reason.",
+};
+
 /// What is written, with what it means.
 struct Values {
     running: bool,
     /// Name, whether it only ever grows, meaning, value.
     numbers: Vec<(&'static str, bool, &'static str, f64)>,
     inconclusive: Tally,
+    /// What is counted there.
+    silent: &'static str,
     findings: Vec<(&'static str, usize)>,
 }
 
 impl Values {
     fn new(status: &Status<'_>, running: bool) -> Values {
         let counts = &status.counts;
+        let words = match status.kernel {
+            Some(_) => &ONE,
+            None => &TWO,
+        };
         let rate = status.executions as f64 / status.seconds.max(f64::EPSILON);
         let of = |verdict: Verdict| {
             let findings = status.findings.iter();
@@ -131,7 +176,7 @@ impl Values {
             (
                 "executions",
                 true,
-                "Scenarios run, each on both kernels.",
+                words.executions,
                 status.executions as f64,
             ),
             (
@@ -152,40 +197,30 @@ impl Values {
                 "Coverage map bytes that were ever hit.",
                 counts.edges as f64,
             ),
-            (
-                "reported",
-                true,
-                "Divergences that are reported.",
-                counts.reported as f64,
-            ),
+            ("reported", true, words.reported, counts.reported as f64),
             (
                 "not_comparable",
                 true,
-                "Pairs of runs that cannot be compared.",
+                words.not_comparable,
                 counts.not_comparable as f64,
             ),
             (
                 "kernel_fault",
                 true,
-                "Pairs with a kernel fault or a hang.",
+                words.kernel_fault,
                 counts.kernel_fault as f64,
             ),
-            (
-                "budget",
-                true,
-                "Pairs of which a run was cut off.",
-                counts.budget as f64,
-            ),
+            ("budget", true, words.budget, counts.budget as f64),
             (
                 "emulator_fault",
                 true,
-                "Pairs of which a run was more than the emulator can do.",
+                words.emulator_fault,
                 counts.emulator_fault as f64,
             ),
             (
                 "not_reproduced",
                 true,
-                "Divergences that fresh machines did not show again.",
+                words.not_reproduced,
                 counts.not_reproduced as f64,
             ),
         ];
@@ -235,6 +270,7 @@ impl Values {
             running,
             numbers,
             inconclusive: status.inconclusive.clone(),
+            silent: words.silent,
             findings: [Verdict::Live, Verdict::Abi].map(of).to_vec(),
         }
     }
@@ -302,8 +338,8 @@ impl Values {
         let samples: Vec<_> = reasons
             .map(|(reason, count)| (format!("{labels},reason=\"{reason}\""), *count as f64))
             .collect();
-        let help = "Pairs of runs that say nothing, by reason.";
-        add("ctxfuzz_inconclusive_total", "counter", help, &samples);
+        let silent = self.silent;
+        add("ctxfuzz_inconclusive_total", "counter", silent, &samples);
         let findings = self
             .findings
             .iter()

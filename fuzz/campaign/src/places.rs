@@ -10,13 +10,17 @@ use ctxfuzz_scenario::point::Percent;
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::compare::compare;
 use ctxfuzz_triage::definedness::Abi;
-use ctxfuzz_triage::pair::{Pair, Paired};
+use ctxfuzz_triage::machines::{Machines, Ran};
 
 /// The hundredths of a function's code.
 const HUNDREDTHS: u8 = 100;
 
-/// Whether each kernel does at another place what the other one did.
-pub fn explain(pair: &mut Pair, scenario: &Scenario, paired: &Paired, abi: Abi) -> bool {
+/// Whether each kernel does at another place what the other one did. One that is judged by itself
+/// has no other.
+pub fn explain(machines: &mut Machines, scenario: &Scenario, ran: &Ran, abi: Abi) -> bool {
+    let (Machines::Pair(pair), [a, b]) = (machines, ran.outcomes.as_slice()) else {
+        return false;
+    };
     let Some(event) = inside(scenario) else {
         return false;
     };
@@ -25,8 +29,8 @@ pub fn explain(pair: &mut Pair, scenario: &Scenario, paired: &Paired, abi: Abi) 
         comparison.comparable() && !comparison.reported(abi)
     };
     let mut others = others(scenario, event);
-    others.any(|other| same(&paired.a, &pair.b.run(&other)))
-        && self::others(scenario, event).any(|other| same(&pair.a.run(&other), &paired.b))
+    others.any(|other| same(a, &pair.b.run(&other)))
+        && self::others(scenario, event).any(|other| same(&pair.a.run(&other), b))
 }
 
 /// The event whose work comes inside a function.
@@ -59,6 +63,8 @@ fn others(scenario: &Scenario, event: usize) -> impl Iterator<Item = Scenario> {
 #[cfg(test)]
 mod tests {
     use ctxfuzz_emulator::arch::Endian;
+    use ctxfuzz_triage::kernels::Kernels;
+    use ctxfuzz_triage::pair::Paired;
 
     use super::*;
 
@@ -74,20 +80,25 @@ mod tests {
         scenario
     }
 
-    fn pair(a: &str, b: &str) -> Pair {
+    fn pair(a: &str, b: &str) -> Machines {
         let [a, b] = [a, b].map(|name| name.parse().expect("it is a name"));
-        Pair::new(&a, &b, Endian::Little).expect("the models run")
+        Machines::new(&Kernels::pair(&a, &b), Endian::Little).expect("the models run")
     }
 
     #[test]
     fn what_both_kernels_do_at_a_place_of_their_own_is_no_difference() {
-        let mut pair = pair("fixed", "fixed");
+        let mut machines = pair("fixed", "fixed");
         let (early, middle) = (preempted_at(1), preempted_at(46));
-        let a = pair.a.run(&middle);
-        let b = pair.b.run(&early);
-        let paired = Paired::of(&middle, a, b);
-        assert!(paired.comparison.reported(Abi::Elf));
-        assert!(explain(&mut pair, &middle, &paired, Abi::Elf));
+        let Machines::Pair(pair) = &mut machines else {
+            unreachable!("there are two");
+        };
+        let paired = Paired::of(&middle, pair.a.run(&middle), pair.b.run(&early));
+        let ran = Ran {
+            outcomes: vec![paired.a, paired.b],
+            comparison: paired.comparison,
+        };
+        assert!(ran.comparison.reported(Abi::Elf));
+        assert!(explain(&mut machines, &middle, &ran, Abi::Elf));
     }
 
     #[test]
@@ -96,9 +107,9 @@ mod tests {
         for (a, b) in [("fixed", REPAIR), (REPAIR, "fixed")] {
             let mut pair = pair(a, b);
             let scenario = preempted_at(46);
-            let paired = pair.run(&scenario);
-            assert!(paired.comparison.reported(Abi::Elf));
-            assert!(!explain(&mut pair, &scenario, &paired, Abi::Elf), "{a}");
+            let ran = pair.run(&scenario);
+            assert!(ran.comparison.reported(Abi::Elf));
+            assert!(!explain(&mut pair, &scenario, &ran, Abi::Elf), "{a}");
         }
     }
 
@@ -107,9 +118,9 @@ mod tests {
         let mut pair = pair("clobbering", "fixed");
         let text = include_str!("../../../corpus/io-worker-on-interrupt-return.json");
         let scenario = Scenario::from_json(text, "inline").expect("it is a scenario");
-        let paired = pair.run(&scenario);
-        assert!(paired.comparison.reported(Abi::Elf));
-        assert!(!explain(&mut pair, &scenario, &paired, Abi::Elf));
+        let ran = pair.run(&scenario);
+        assert!(ran.comparison.reported(Abi::Elf));
+        assert!(!explain(&mut pair, &scenario, &ran, Abi::Elf));
     }
 
     #[test]

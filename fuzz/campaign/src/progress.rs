@@ -19,6 +19,8 @@ const LINE: Duration = Duration::from_secs(5);
 
 /// Where a campaign is.
 pub struct Status<'a> {
+    /// The only kernel; `None` for a pair.
+    pub kernel: Option<&'a str>,
     /// Scenarios that were run.
     pub executions: u64,
     /// Since the start.
@@ -48,6 +50,7 @@ impl<'a> Status<'a> {
     /// it.
     pub fn of(summary: &'a Summary) -> Status<'a> {
         Status {
+            kernel: summary.kernel.as_deref(),
             executions: summary.executions,
             seconds: summary.seconds,
             corpus: summary.corpus,
@@ -65,6 +68,7 @@ impl<'a> Status<'a> {
     /// What a campaign has to say that ends here.
     pub fn summary(&self) -> Summary {
         Summary {
+            kernel: self.kernel.map(str::to_owned),
             executions: self.executions,
             seconds: self.seconds,
             scenarios_per_second: self.executions as f64 / self.seconds.max(f64::EPSILON),
@@ -230,8 +234,12 @@ fn line(status: &Status<'_>) -> String {
             .collect::<Vec<String>>()
             .join(", "),
     };
+    let silent = match status.kernel {
+        Some(_) => "inconclusive",
+        None => "not comparable",
+    };
     let mut line = format!(
-        "{:.0} s: {} executions ({:.0}/s), corpus {}, edges {}, stability {:.1} %, findings {findings}, not comparable {}",
+        "{:.0} s: {} executions ({:.0}/s), corpus {}, edges {}, stability {:.1} %, findings {findings}, {silent} {}",
         status.seconds,
         status.executions,
         status.executions as f64 / status.seconds.max(f64::EPSILON),

@@ -9,6 +9,7 @@
 //! 4. Do more fresh machines show it too, every time? If not, it is no finding.
 //! 5. It is minimized, explained and kept.
 
+mod report;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -17,20 +18,18 @@ use std::sync::atomic::AtomicBool;
 
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::bucket::BucketKey;
-use ctxfuzz_triage::cause::Explanation;
+use ctxfuzz_triage::cause::{self, Explanation};
 use ctxfuzz_triage::command;
 use ctxfuzz_triage::compare::{Comparison, Difference, What};
 use ctxfuzz_triage::findings::{Added, Finding, FindingStore};
-use ctxfuzz_triage::identity::{behind, in_report};
-use ctxfuzz_triage::kernels::Kernels;
-use ctxfuzz_triage::pair::Paired;
-use ctxfuzz_triage::report::html::{self, Page};
-use serde_json::{Value, json};
+use ctxfuzz_triage::machines::Ran;
+use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::summary::{Counts, FindingSummary, KnownSummary, Sighting};
 use super::verification::{self, Blame};
 use super::{CampaignError, Config, heap};
+use report::Report;
 use waiting::Waiting;
 
 /// Root causes that kinds with nothing new in them may cost a campaign from the start.
@@ -63,8 +62,8 @@ pub struct Case {
 pub struct Queue<'c> {
     config: &'c Config,
     stop: &'c AtomicBool,
-    /// Of the two kernels' images.
-    hashes: [u64; 2],
+    /// Of the kernels' images.
+    hashes: Vec<u64>,
     store: FindingStore,
     /// Hashes of the kinds that were seen: there are ten thousand after a while, and nothing but
     /// whether one was seen is asked.
@@ -88,7 +87,7 @@ impl<'c> Queue<'c> {
     pub fn open(
         config: &'c Config,
         stop: &'c AtomicBool,
-        hashes: [u64; 2],
+        hashes: Vec<u64>,
     ) -> Result<Self, CampaignError> {
         Ok(Queue {
             config,
@@ -134,20 +133,20 @@ impl<'c> Queue<'c> {
     pub fn is_new(
         &self,
         scenario: &Scenario,
-        paired: &Paired,
+        ran: &Ran,
         execution: u64,
         seconds: f64,
         claimed: bool,
     ) -> Option<Case> {
-        let bucket = BucketKey::of_pair(scenario, paired)?;
+        let bucket = ran.bucket(scenario)?;
         let known = self.buckets.contains(&hash(&bucket));
         let new = !known
             || self
-                .shapes_of(&paired.comparison)
+                .shapes_of(&ran.comparison)
                 .any(|shape| !self.shapes.contains(&shape));
         (new || claimed).then(|| Case {
             scenario: scenario.clone(),
-            comparison: paired.comparison.clone(),
+            comparison: ran.comparison.clone(),
             bucket,
             execution,
             seconds,
@@ -373,16 +372,21 @@ impl<'c> Queue<'c> {
         let (explained, explanation) = match &minimized {
             Some(scenario) => (
                 "minimized.json",
-                ctxfuzz_triage::cause::explain(
-                    &Kernels::pair(&config.a, &config.b),
-                    config.endian,
-                    scenario,
-                )?,
+                cause::explain(&config.kernels, config.endian, scenario)?,
             ),
             None => ("scenario.json", found.clone()),
         };
         let file = self.store.path(&blame.signature).join(explained);
-        let reproduce = command::explain(&[&config.a, &config.b], config.endian.name(), &file);
+        let reproduce = command::explain(config.kernels.names(), config.endian.name(), &file);
+        let report = Report {
+            config,
+            hashes: &self.hashes,
+            blame,
+            reproduce: &reproduce,
+            explained,
+            explanation: &explanation,
+            execution: case.execution,
+        };
         Ok(Finding {
             signature: blame.signature.clone(),
             verdict: blame.verdict,
@@ -391,76 +395,10 @@ impl<'c> Queue<'c> {
             scenario: case.scenario.clone(),
             minimized,
             command: config.command.clone(),
-            report_txt: self.text(blame, &reproduce, explained, &explanation, case),
-            report_html: self.page(blame, &reproduce, &explanation, case)?,
+            report_txt: report.text(),
+            report_html: report.page()?,
+            report_json: report.json(),
             reproduce,
-            report_json: self.json(explained, &explanation, case),
-        })
-    }
-
-    fn text(
-        &self,
-        blame: &Blame,
-        reproduce: &str,
-        explained: &str,
-        explanation: &Explanation,
-        case: &Case,
-    ) -> String {
-        let config = self.config;
-        format!(
-            "{} ({})\n\n\
-             show again {reproduce}\n\
-             found by   {}\n           seed {}, execution {}, ctxfuzz {}\n\
-             kernel a   {} ({})\nkernel b   {} ({})\n\
-             explained  {explained}, in this directory; the scenario as it was found is scenario.json\n\n{}",
-            blame.signature,
-            blame.verdict,
-            config.command,
-            config.seed,
-            case.execution,
-            env!("CARGO_PKG_VERSION"),
-            config.a,
-            behind(&config.a, self.hashes[0]),
-            config.b,
-            behind(&config.b, self.hashes[1]),
-            explanation.text(),
-        )
-    }
-
-    fn page(
-        &self,
-        blame: &Blame,
-        reproduce: &str,
-        explanation: &Explanation,
-        case: &Case,
-    ) -> Result<String, CampaignError> {
-        let config = self.config;
-        let facts = [
-            ("found by", config.command.clone()),
-            ("seed", config.seed.to_string()),
-            ("execution", case.execution.to_string()),
-        ];
-        Ok(html::page(&Page {
-            signature: Some(&blame.signature),
-            explanation,
-            runs: &verification::observed(config, &explanation.scenario)?,
-            hashes: &self.hashes,
-            facts: &facts,
-            command: reproduce,
-        }))
-    }
-
-    fn json(&self, explained: &str, explanation: &Explanation, case: &Case) -> Value {
-        let config = self.config;
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "seed": config.seed,
-            "execution": case.execution,
-            "endian": config.endian.name(),
-            "a": in_report(&config.a, self.hashes[0]),
-            "b": in_report(&config.b, self.hashes[1]),
-            "explained": explained,
-            "explanation": explanation.json(),
         })
     }
 }

@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::End;
 use ctxfuzz_generators::drop_other_delays;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
-use ctxfuzz_triage::pair::{Pair, Paired, same_places};
+use ctxfuzz_triage::machines::{Machines, Ran};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::engine::Harness;
@@ -40,7 +41,7 @@ pub struct Round<'c> {
     progress: &'c mut dyn Progress,
     exchange: &'c mut dyn Exchange,
     stop: &'c AtomicBool,
-    pair: Pair,
+    machines: Machines,
     queue: Queue<'c>,
     troubles: Troubles<'c>,
     started: Instant,
@@ -64,17 +65,16 @@ impl<'c> Round<'c> {
         exchange: &'c mut dyn Exchange,
         stop: &'c AtomicBool,
     ) -> Result<Self, CampaignError> {
-        let pair = verification::machines(config)?;
-        let images = [pair.a.hash(), pair.b.hash()];
-        let queue = Queue::open(config, stop, images)?;
-        let covered = vec![0; map_size(&pair)];
+        let machines = verification::machines(config)?;
+        let queue = Queue::open(config, stop, machines.hashes())?;
+        let covered = vec![0; map_size(&machines.runners())];
         Ok(Round {
             config,
             progress,
             exchange,
-            delays: same_places([&config.a, &config.b], images),
+            delays: machines.same_places(),
             stop,
-            pair,
+            machines,
             queue,
             troubles: Troubles::new(config),
             started: Instant::now(),
@@ -101,7 +101,7 @@ impl<'c> Round<'c> {
         self.delays
     }
 
-    /// Bytes of a coverage map of both machines.
+    /// Bytes of a coverage map of all machines.
     pub fn map_size(&self) -> usize {
         self.covered.len()
     }
@@ -134,7 +134,7 @@ impl<'c> Round<'c> {
     }
 
     fn cover(&mut self, coverage: &mut [u8]) {
-        edges(&self.pair, coverage);
+        edges(&self.machines.runners(), coverage);
         for (covered, hits) in self.covered.iter_mut().zip(coverage.iter()) {
             *covered |= hits;
         }
@@ -147,20 +147,22 @@ impl<'c> Round<'c> {
         self.queue.count(&mut self.counts);
     }
 
-    fn count(&mut self, paired: &Paired) {
+    fn count(&mut self, ran: &Ran) {
         let counts = &mut self.counts;
-        let ends = [&paired.a.end, &paired.b.end];
-        let any = |is: fn(&End) -> bool| u64::from(ends.into_iter().any(is));
+        let any = |is: fn(&End) -> bool| {
+            let mut ends = ran.outcomes.iter().map(|outcome| &outcome.end);
+            u64::from(ends.any(is))
+        };
         counts.kernel_fault += any(|end| matches!(end, End::KernelFault(_) | End::Hang));
         counts.budget += any(|end| matches!(end, End::Budget));
         counts.emulator_fault += any(|end| matches!(end, End::EmulatorFault(_)));
-        if let Some(why) = paired.comparison.reason() {
+        if let Some(why) = ran.comparison.reason() {
             counts.not_comparable += 1;
             self.inconclusive.add(why);
         }
     }
 
-    /// By reason: pairs that could not be compared, and divergences that were taken back.
+    /// By reason: runs that say nothing, and divergences that were taken back.
     fn all_inconclusive(&self) -> Tally {
         let mut tally = self.inconclusive.clone();
         tally.add_times(&Inconclusive::NotSeenAgain, self.counts.not_reproduced);
@@ -169,10 +171,10 @@ impl<'c> Round<'c> {
 
     /// What becomes of a run; `claimed` if somebody else says that there is a finding in it. Breaks
     /// when something stops the campaign.
-    fn sort_out(&mut self, scenario: &Scenario, paired: &Paired, claimed: bool) -> ControlFlow<()> {
+    fn sort_out(&mut self, scenario: &Scenario, ran: &Ran, claimed: bool) -> ControlFlow<()> {
         let told = self.queue.findings().len();
         let sorted = self
-            .take(scenario, paired, claimed)
+            .take(scenario, ran, claimed)
             .and_then(|()| self.queue.work(self.executions));
         self.tell(told);
         match sorted {
@@ -184,14 +186,9 @@ impl<'c> Round<'c> {
         }
     }
 
-    fn take(
-        &mut self,
-        scenario: &Scenario,
-        paired: &Paired,
-        claimed: bool,
-    ) -> Result<(), CampaignError> {
-        self.troubles.take(scenario, paired, self.executions)?;
-        if !paired.comparison.reported(self.config.abi) {
+    fn take(&mut self, scenario: &Scenario, ran: &Ran, claimed: bool) -> Result<(), CampaignError> {
+        self.troubles.take(scenario, ran, self.executions)?;
+        if !ran.comparison.reported(self.config.abi) {
             return Ok(());
         }
         self.counts.reported += 1;
@@ -199,11 +196,11 @@ impl<'c> Round<'c> {
         let execution = self.executions;
         let Some(case) = self
             .queue
-            .is_new(scenario, paired, execution, seconds, claimed)
+            .is_new(scenario, ran, execution, seconds, claimed)
         else {
             return Ok(());
         };
-        if !self.delays && places::explain(&mut self.pair, scenario, paired, self.config.abi) {
+        if !self.delays && places::explain(&mut self.machines, scenario, ran, self.config.abi) {
             self.counts.reported -= 1;
             self.counts.other_place += 1;
             return Ok(());
@@ -211,13 +208,13 @@ impl<'c> Round<'c> {
         self.queue.take(case, claimed)
     }
 
-    fn run(&mut self, scenario: &Scenario, coverage: &mut [u8]) -> Paired {
+    fn run(&mut self, scenario: &Scenario, coverage: &mut [u8]) -> Ran {
         self.exchange.begin(scenario);
-        let paired = self.pair.run(scenario);
+        let ran = self.machines.run(scenario);
         self.executions += 1;
         self.cover(coverage);
-        self.count(&paired);
-        paired
+        self.count(&ran);
+        ran
     }
 
     /// A scenario from elsewhere, as this campaign makes its own.
@@ -232,9 +229,9 @@ impl<'c> Round<'c> {
     /// it is tried once more for that.
     fn verify(&mut self, scenario: &Scenario) {
         if !self.over() {
-            let paired = self.run(scenario, &mut vec![0; self.map_size()]);
+            let ran = self.run(scenario, &mut vec![0; self.map_size()]);
             // What stops the campaign is noticed before the next execution.
-            let _ = self.sort_out(scenario, &paired, true);
+            let _ = self.sort_out(scenario, &ran, true);
         }
     }
 
@@ -242,8 +239,8 @@ impl<'c> Round<'c> {
     fn run_twice(&mut self, scenario: &Scenario) {
         let [once, again] = [(); 2].map(|()| {
             let mut coverage = vec![0; self.map_size()];
-            self.pair.run(scenario);
-            edges(&self.pair, &mut coverage);
+            self.machines.run(scenario);
+            edges(&self.machines.runners(), &mut coverage);
             coverage
         });
         self.counts.run_twice += 1;
@@ -259,7 +256,9 @@ impl<'c> Round<'c> {
     fn with_status(&mut self, tell: impl FnOnce(&mut dyn Progress, &Status<'_>)) {
         self.count_all();
         let inconclusive = self.all_inconclusive();
+        let kernel = self.config.kernels.only().map(ToString::to_string);
         let status = Status {
+            kernel: kernel.as_deref(),
             executions: self.executions,
             seconds: self.started.elapsed().as_secs_f64(),
             corpus: self.corpus,
@@ -287,8 +286,8 @@ impl Harness for Round<'_> {
         if self.over() {
             return ControlFlow::Break(());
         }
-        let paired = self.run(scenario, coverage);
-        self.sort_out(scenario, &paired, false)?;
+        let ran = self.run(scenario, coverage);
+        self.sort_out(scenario, &ran, false)?;
         self.show();
         ControlFlow::Continue(())
     }
@@ -348,18 +347,21 @@ fn hash(scenario: &Scenario) -> u64 {
     xxh3_64(scenario.to_json().as_bytes())
 }
 
-/// Writes the edges of the last run of both machines, one half each.
-pub fn edges(pair: &Pair, coverage: &mut [u8]) {
-    let hits = [&pair.a, &pair.b].map(|runner| runner.coverage().hits());
-    let (a, b) = coverage.split_at_mut(hits[0].len());
-    for (half, hits) in [a, b].into_iter().zip(hits) {
-        for (byte, &hits) in half.iter_mut().zip(hits) {
+/// Writes the edges of the last run of each machine, one machine's behind the other's.
+pub fn edges(runners: &[&Runner], coverage: &mut [u8]) {
+    let mut rest = coverage;
+    for runner in runners {
+        let hits = runner.coverage().hits();
+        let (part, behind) = rest.split_at_mut(hits.len());
+        for (byte, &hits) in part.iter_mut().zip(hits) {
             *byte = hits.min(MOST_HITS);
         }
+        rest = behind;
     }
 }
 
-/// Bytes of a coverage map of both machines.
-pub fn map_size(pair: &Pair) -> usize {
-    pair.a.coverage().hits().len() + pair.b.coverage().hits().len()
+/// Bytes of a coverage map of all machines.
+pub fn map_size(runners: &[&Runner]) -> usize {
+    let sizes = runners.iter().map(|runner| runner.coverage().hits().len());
+    sizes.sum()
 }

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 /// The result of a campaign. Its JSON is the object of `fuzz --json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Scenarios that were run, each on both kernels.
+    /// The only kernel; absent for a pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
+    /// Scenarios that were run, each on all kernels.
     pub executions: u64,
     /// How long that took.
     pub seconds: f64,
@@ -148,13 +151,14 @@ pub struct Counts {
     pub edges: u64,
     /// Divergences that are reported.
     pub reported: u64,
-    /// Pairs of runs that had different schedules or no common end.
+    /// Pairs of runs that had different schedules or no common end, and runs that say nothing about
+    /// an only kernel.
     pub not_comparable: u64,
-    /// Pairs of which a run ended in a kernel fault or a hang.
+    /// Executions of which a run ended in a kernel fault or a hang.
     pub kernel_fault: u64,
-    /// Pairs of which a run was cut off.
+    /// Executions of which a run was cut off.
     pub budget: u64,
-    /// Pairs of which a run was more than the emulator can do.
+    /// Executions of which a run was more than the emulator can do.
     pub emulator_fault: u64,
     /// Kinds of divergence that were seen.
     pub buckets: u64,
@@ -187,10 +191,17 @@ impl fmt::Display for Summary {
             "{} executions in {:.1} s ({:.0}/s), corpus {}, edges {}",
             self.executions, self.seconds, self.scenarios_per_second, self.corpus, counts.edges
         )?;
+        let Counts {
+            reported, buckets, ..
+        } = counts;
+        let (what, silent) = match self.kernel {
+            Some(_) => ("violations", "inconclusive"),
+            None => ("divergences", "not comparable"),
+        };
         writeln!(
             f,
-            "{} reported divergences of {} kinds; not comparable {}, kernel faults and hangs {}",
-            counts.reported, counts.buckets, counts.not_comparable, counts.kernel_fault
+            "{reported} reported {what} of {buckets} kinds; {silent} {}, kernel faults and hangs {}",
+            counts.not_comparable, counts.kernel_fault
         )?;
         if let Some(Workers { count, restarts }) = self.workers {
             let s = if count == 1 { "" } else { "s" };
@@ -282,6 +293,7 @@ mod tests {
     #[test]
     fn the_json_object_has_the_documented_keys() {
         let summary = Summary {
+            kernel: None,
             executions: 2,
             seconds: 0.5,
             scenarios_per_second: 4.0,
@@ -321,6 +333,21 @@ mod tests {
                 r#""inconclusive_by_reason":{}}"#
             )
         );
+    }
+
+    #[test]
+    fn one_kernel_is_named_and_has_violations() {
+        let summary = Summary {
+            kernel: Some("fixed".to_owned()),
+            ..Summary::default()
+        };
+        let json = serde_json::to_string(&summary).unwrap();
+        assert!(json.starts_with(r#"{"kernel":"fixed","executions":0"#));
+        assert_eq!(serde_json::from_str::<Summary>(&json).unwrap(), summary);
+        let one = "0 reported violations of 0 kinds; inconclusive 0, ";
+        let two = "0 reported divergences of 0 kinds; not comparable 0, ";
+        assert!(summary.to_string().contains(one), "{summary}");
+        assert!(Summary::default().to_string().contains(two));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Whole campaigns, from an empty corpus.
 
+mod one_kernel;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -27,9 +29,18 @@ impl Progress for Silent {
 
 /// A campaign of two kernels in a folder.
 pub fn config(folder: &Path, a: &str, b: &str, runs: u64) -> Config {
+    let kernels = Kernels::pair(&a.parse().unwrap(), &b.parse().unwrap());
+    config_of(folder, kernels, runs)
+}
+
+/// A campaign of one kernel in a folder.
+pub fn config_of_one(folder: &Path, kernel: &str, runs: u64) -> Config {
+    config_of(folder, Kernels::One(kernel.parse().unwrap()), runs)
+}
+
+fn config_of(folder: &Path, kernels: Kernels, runs: u64) -> Config {
     Config {
-        a: a.parse().unwrap(),
-        b: b.parse().unwrap(),
+        kernels,
         endian: Endian::Little,
         corpus: Some(folder.join("corpus")),
         grows: true,

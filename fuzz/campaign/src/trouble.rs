@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::inconclusive::Inconclusive;
-use ctxfuzz_triage::pair::Paired;
+use ctxfuzz_triage::kernels::Kernels;
+use ctxfuzz_triage::machines::Ran;
 use ctxfuzz_triage::{command, names};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -49,13 +50,13 @@ impl<'c> Troubles<'c> {
     pub fn take(
         &mut self,
         scenario: &Scenario,
-        paired: &Paired,
+        ran: &Ran,
         execution: u64,
     ) -> Result<(), CampaignError> {
-        let sides = [(&self.config.a, &paired.a), (&self.config.b, &paired.b)];
+        let mut sides = self.config.kernels.names().iter().zip(&ran.outcomes);
         let trouble =
             |(kernel, outcome)| Some((kernel, outcome, Inconclusive::of_end(None, outcome)?));
-        let Some((kernel, outcome, why)) = sides.into_iter().find_map(trouble) else {
+        let Some((kernel, outcome, why)) = sides.find_map(trouble) else {
             return Ok(());
         };
         let what = names::end_with_detail(&outcome.end);
@@ -67,7 +68,7 @@ impl<'c> Troubles<'c> {
             return Ok(());
         }
         *kept += 1;
-        let again = seen_again(self.config, scenario, paired)?;
+        let again = seen_again(self.config, scenario, ran)?;
         let (dir, side) = (&self.config.trouble, kernel.to_string());
         let once = match again {
             true => "",
@@ -98,13 +99,10 @@ fn kind(what: &str) -> String {
 }
 
 /// Whether fresh machines end the same way: if not, it is a matter of what ran before.
-fn seen_again(
-    config: &Config,
-    scenario: &Scenario,
-    paired: &Paired,
-) -> Result<bool, CampaignError> {
+fn seen_again(config: &Config, scenario: &Scenario, ran: &Ran) -> Result<bool, CampaignError> {
     let again = verification::machines(config)?.run(scenario);
-    Ok(again.a.end == paired.a.end && again.b.end == paired.b.end)
+    let ends = again.outcomes.iter().zip(&ran.outcomes);
+    Ok(ends.into_iter().all(|(again, once)| again.end == once.end))
 }
 
 /// Keeps the scenario that ctxfuzz itself ran when its process ended as it must not. Where it is,
@@ -151,10 +149,7 @@ fn keep(
     if path.exists() || listed.files.len() >= MOST {
         return Ok(None);
     }
-    let (a, b) = (config.a.to_string(), config.b.to_string());
-    let endian = config.endian.name();
-    let file = path.to_string_lossy();
-    let command = command::line(["run", "--a", &a, "--b", &b, "--endian", endian, &file]);
+    let command = replay(config, &path);
     let text = Scenario {
         name: Some(name),
         about: Some(format!("No finding. {about} {command}")),
@@ -165,12 +160,27 @@ fn keep(
     Ok(Some(path))
 }
 
+/// The command that runs a scenario again.
+fn replay(config: &Config, path: &Path) -> String {
+    let (endian, file) = (config.endian.name(), path.to_string_lossy());
+    match &config.kernels {
+        Kernels::Pair(pair) => {
+            let [a, b] = pair.each_ref().map(ToString::to_string);
+            command::line(["run", "--a", &a, "--b", &b, "--endian", endian, &file])
+        }
+        Kernels::One(kernel) => {
+            let kernel = kernel.to_string();
+            command::line(["check", "--kernel", &kernel, "--endian", endian, &file])
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ctxfuzz_emulator::run::outcome::End;
     use ctxfuzz_generators::random_scenario;
 
-    use super::super::tests::config;
+    use super::super::tests::{config, config_of_one};
     use super::*;
 
     #[test]
@@ -189,13 +199,13 @@ mod tests {
         let mut machines = verification::machines(&config).unwrap();
         for seed in 0..10 {
             let scenario = random_scenario(seed);
-            let mut paired = machines.run(&scenario);
-            troubles.take(&scenario, &paired, seed).unwrap();
+            let mut ran = machines.run(&scenario);
+            troubles.take(&scenario, &ran, seed).unwrap();
             assert!(seed > 0 || !config.trouble.exists(), "nothing is wrong yet");
-            paired.b.end = End::EmulatorFault(format!("what is this at {seed:#x}"));
-            troubles.take(&scenario, &paired, seed).unwrap();
-            paired.b.end = End::Budget;
-            troubles.take(&scenario, &paired, seed).unwrap();
+            ran.outcomes[1].end = End::EmulatorFault(format!("what is this at {seed:#x}"));
+            troubles.take(&scenario, &ran, seed).unwrap();
+            ran.outcomes[1].end = End::Budget;
+            troubles.take(&scenario, &ran, seed).unwrap();
         }
         let kept = troubles.kept();
         assert_eq!(kept.len(), 2 * MOST_OF_A_KIND);
@@ -215,10 +225,30 @@ mod tests {
         // The same campaign again keeps nothing twice.
         let mut again = Troubles::new(&config);
         let scenario = random_scenario(0);
-        let mut paired = machines.run(&scenario);
-        paired.b.end = End::Budget;
-        again.take(&scenario, &paired, 1).unwrap();
+        let mut ran = machines.run(&scenario);
+        ran.outcomes[1].end = End::Budget;
+        again.take(&scenario, &ran, 1).unwrap();
         assert!(again.kept().is_empty());
+    }
+
+    #[test]
+    fn the_trouble_of_one_kernel_is_run_again_by_check() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config_of_one(folder.path(), "fixed", 1);
+        let scenario = random_scenario(1);
+        let mut ran = verification::machines(&config).unwrap().run(&scenario);
+        let mut troubles = Troubles::new(&config);
+        troubles.take(&scenario, &ran, 1).unwrap();
+        assert!(troubles.kept().is_empty(), "nothing is wrong yet");
+        ran.outcomes[0].end = End::Budget;
+        troubles.take(&scenario, &ran, 1).unwrap();
+        let [trouble] = troubles.kept() else {
+            panic!("{:?}", troubles.kept());
+        };
+        assert!(trouble.kernel == "fixed" && !trouble.seen_again);
+        let about = Scenario::load(Path::new(&trouble.path)).unwrap().about;
+        let command = format!("check --kernel fixed --endian le {}", trouble.path);
+        assert!(about.unwrap().ends_with(&command));
     }
 
     #[test]

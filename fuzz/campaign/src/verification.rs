@@ -10,16 +10,16 @@ use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::{self, Explainer, Explanation};
 use ctxfuzz_triage::compare::{Comparison, Difference, Standing};
 use ctxfuzz_triage::definedness::Abi;
-use ctxfuzz_triage::kernels::Kernels;
+use ctxfuzz_triage::machines::Machines;
 use ctxfuzz_triage::minimize::{self, Minimized};
-use ctxfuzz_triage::pair::{Pair, same_places};
 
+use super::observed;
 use super::{Config, places};
 
-/// A divergence is kept if so many fresh pairs of machines all show it.
+/// A divergence is kept if so many fresh machines, or pairs of them, all show it.
 const REPLAYS: usize = 2;
-/// Root causes that minimizing one finding may look for. Each records two whole runs, so this is
-/// what its time goes into.
+/// Root causes that minimizing one finding may look for. Each records whole runs, so this is what
+/// its time goes into.
 const EXPLANATIONS: usize = 300;
 /// Candidates that minimizing one finding may run without.
 const CANDIDATES: usize = 5_000;
@@ -43,21 +43,20 @@ pub fn reported(difference: &Difference, abi: Abi) -> bool {
 }
 
 /// Fresh machines for the campaign's kernels.
-pub fn machines(config: &Config) -> Result<Pair, RunnerError> {
-    let mut pair = Pair::new(&config.a, &config.b, config.endian)?;
+pub fn machines(config: &Config) -> Result<Machines, RunnerError> {
+    let mut machines = Machines::new(&config.kernels, config.endian)?;
     if config.dirty {
-        pair.b.dirty(config.seed);
+        match &mut machines {
+            Machines::Pair(pair) => pair.b.dirty(config.seed),
+            Machines::One(runner) => runner.dirty(config.seed),
+        }
     }
-    Ok(pair)
+    Ok(machines)
 }
 
-/// Both runs of a scenario, with what each task has at each look, for the pages of findings.
+/// Both sides of a scenario's run, for the pages of findings.
 pub fn observed(config: &Config, scenario: &Scenario) -> Result<[Outcome; 2], RunnerError> {
-    let mut pair = machines(config)?;
-    pair.a.observe();
-    pair.b.observe();
-    let paired = pair.run(scenario);
-    Ok([paired.a, paired.b])
+    Ok(observed::observed(&mut machines(config)?, scenario))
 }
 
 /// Whether fresh machines show the same comparison, every time.
@@ -68,16 +67,25 @@ pub fn reproduces(
 ) -> Result<bool, RunnerError> {
     for _ in 0..REPLAYS {
         let again = machines(config)?.run(scenario).comparison;
-        let same = match config.dirty {
-            false => again == *seen,
+        let same = match (config.dirty, config.kernels.only()) {
+            (false, _) => again == *seen,
             // Garbage is different every run, so a value that came from there is too.
-            true => shape(&again).eq(shape(seen)),
+            (true, None) => shape(&again).eq(shape(seen)),
+            (true, Some(_)) => has_in_common(&again, seen, config.abi),
         };
         if !same {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Whether a reported violation of one is in the other too. A task that is given garbage may find
+/// one register or the other right by chance, so they need not have all in common.
+fn has_in_common(again: &Comparison, seen: &Comparison, abi: Abi) -> bool {
+    let of = |d: &Difference| (d.task, d.place, d.what, d.verdict, d.frame);
+    let mut reported = seen.differences.iter().filter(|d| reported(d, abi));
+    reported.any(|d| again.differences.iter().any(|other| of(other) == of(d)))
 }
 
 fn shape(comparison: &Comparison) -> impl Iterator<Item = impl PartialEq> {
@@ -94,11 +102,7 @@ pub fn blame(
     comparison: &Comparison,
     bucket: &BucketKey,
 ) -> Result<(Explanation, Vec<Blame>), RunnerError> {
-    let explanation = cause::explain(
-        &Kernels::pair(&config.a, &config.b),
-        config.endian,
-        scenario,
-    )?;
+    let explanation = cause::explain(&config.kernels, config.endian, scenario)?;
     let mut blames: Vec<Blame> = explanation
         .causes
         .iter()
@@ -139,7 +143,7 @@ pub fn minimized(
     blame: &Blame,
     stop: &AtomicBool,
 ) -> Result<Option<Minimized>, RunnerError> {
-    let mut pair = machines(config)?;
+    let mut machines = machines(config)?;
     let mut trouble = None;
     let mut left = EXPLANATIONS;
     let mut explainer = None;
@@ -148,12 +152,12 @@ pub fn minimized(
             if trouble.is_some() || stop.load(Ordering::Relaxed) {
                 return false;
             }
-            let paired = pair.run(candidate);
+            let ran = machines.run(candidate);
             if let Some(key) = &blame.unexplained {
-                return BucketKey::of_pair(candidate, &paired).as_ref() == Some(key);
+                return ran.bucket(candidate).as_ref() == Some(key);
             }
             // Cheap, and refuses most: the same cause shows itself in the same registers.
-            let likely = paired.comparison.differences.iter().any(|difference| {
+            let likely = ran.comparison.differences.iter().any(|difference| {
                 difference.verdict == blame.verdict
                     && blame.differences.iter().any(|d| d.what == difference.what)
             });
@@ -162,7 +166,7 @@ pub fn minimized(
             }
             left -= 1;
             if explainer.is_none() {
-                match Explainer::new(&Kernels::pair(&config.a, &config.b), config.endian) {
+                match Explainer::new(&config.kernels, config.endian) {
                     Ok(new) => explainer = Some(new),
                     Err(error) => trouble = Some(error),
                 }
@@ -181,9 +185,8 @@ pub fn minimized(
         return Ok(None);
     };
     // A smaller one must not be a divergence of places where the first was none.
-    let same_code = same_places([&config.a, &config.b], [pair.a.hash(), pair.b.hash()]);
-    let paired = pair.run(&minimized.scenario);
-    let of_places =
-        !same_code && places::explain(&mut pair, &minimized.scenario, &paired, config.abi);
+    let ran = machines.run(&minimized.scenario);
+    let of_places = !machines.same_places()
+        && places::explain(&mut machines, &minimized.scenario, &ran, config.abi);
     Ok((!of_places).then_some(minimized))
 }

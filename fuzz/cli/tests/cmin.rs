@@ -34,7 +34,12 @@ fn corpus(scenarios: u64) -> Result<TempDir> {
 }
 
 fn cmin(from: &[&Path], to: &Path) -> Called {
+    cmin_on(&[], from, to)
+}
+
+fn cmin_on(kernels: &[&str], from: &[&Path], to: &Path) -> Called {
     let mut arguments = vec!["cmin".to_owned(), "--json".to_owned()];
+    arguments.extend(kernels.iter().map(ToString::to_string));
     arguments.extend(from.iter().map(|dir| dir.display().to_string()));
     arguments.extend(["-o".to_owned(), to.display().to_string()]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -193,5 +198,37 @@ fn nothing_is_lost_whatever_the_directories_have_in_common() -> Result {
     let called = cmin(&[home.path(), home.path()], home.path());
     assert_eq!(called.status, Some(0), "{}", called.stderr);
     assert_eq!(reached(home.path()), wanted, "given twice");
+    Ok(())
+}
+
+#[test]
+fn one_kernel_has_its_coverage_and_the_kinds_of_its_violations() -> Result {
+    let from = corpus(60)?;
+    let on = |kernel: &str| -> Result<Value> {
+        let to = tempfile::tempdir()?;
+        let called = cmin_on(&["--kernel", kernel], &[from.path()], to.path());
+        assert_eq!(called.status, Some(0), "{}", called.stderr);
+        let said = whole(&called);
+        assert!(said["gone"].as_u64() > Some(10), "{said}");
+        // What stays reaches the same, and all of it is needed.
+        let again = cmin_on(&["--kernel", kernel], &[to.path()], to.path());
+        let said_again = whole(&again);
+        for key in ["edges", "signatures"] {
+            assert_eq!(said_again[key], said[key], "{kernel}: {key}");
+        }
+        assert_eq!(said_again["gone"], 0);
+        Ok(said)
+    };
+    let (bad, good) = (on("clobbering")?, on("repaired")?);
+    let kinds = bad["signatures"].as_array().ok_or("no list")?;
+    let vsr0 = |kind: &Value| kind.as_str().is_some_and(|kind| kind.ends_with(".vsr0"));
+    assert!(kinds.iter().any(vsr0), "{bad}");
+    assert_eq!(good["signatures"], serde_json::json!([]), "{good}");
+    // Both halves of a pair are counted.
+    let to = tempfile::tempdir()?;
+    let same = ["--a", "repaired", "--b", "repaired"];
+    let pair = whole(&cmin_on(&same, &[from.path()], to.path()));
+    let edges = |said: &Value| said["edges"].as_u64().unwrap_or_default();
+    assert_eq!(edges(&pair), 2 * edges(&good));
     Ok(())
 }

@@ -66,6 +66,27 @@ fn workers_try_what_the_others_keep() {
 }
 
 #[test]
+fn one_kernel_is_fuzzed_on_several_cores() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let one = ["--kernel", "clobbering", "--cores", "all"];
+    let campaign = Campaign::start(folder.path(), &[&one[..], &["--runs", "301"]].concat());
+    let (status, summary) = campaign.end();
+    assert_eq!(status, Some(1), "{summary}");
+    assert_eq!(summary["kernel"], "clobbering");
+    assert_eq!(summary["executions"], 301);
+    assert!(summary["workers"]["count"].as_u64() > Some(0), "{summary}");
+    assert_eq!(summary["workers"]["restarts"], 0);
+    let on_disk = names(&folder.path().join("findings")).len();
+    assert_eq!(on_disk, signatures(&summary).len());
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let few = [&one[..], &["--stop-after", "1", "--seconds", "60"]].concat();
+    let (status, summary) = Campaign::start(folder.path(), &few).end();
+    assert_eq!(status, Some(1), "{summary}");
+    assert!(summary["seconds"].as_f64() < Some(50.0), "{summary}");
+}
+
+#[test]
 fn a_worker_that_dies_is_started_again_and_what_it_ran_is_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let quiet = [&QUIET[..], &["--cores", "all"]].concat();

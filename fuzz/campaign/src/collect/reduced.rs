@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::Defect;
 use ctxfuzz_scenario::Scenario;
-use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::known::Known;
@@ -36,13 +35,13 @@ pub fn reduced(
 ) -> Result<Option<Reduced>, anyhow::Error> {
     let config = config(defect, endian)?;
     let stop = AtomicBool::new(false);
-    let paired = verification::machines(&config)
+    let ran = verification::machines(&config)
         .map_err(CampaignError::from)?
         .run(scenario);
-    let Some(bucket) = BucketKey::of_pair(scenario, &paired) else {
+    let Some(bucket) = ran.bucket(scenario) else {
         return Ok(None);
     };
-    let (_, blames) = verification::blame(&config, scenario, &paired.comparison, &bucket)?;
+    let (_, blames) = verification::blame(&config, scenario, &ran.comparison, &bucket)?;
     let Some(blame) = blames.first() else {
         return Ok(None);
     };
@@ -50,8 +49,7 @@ pub fn reduced(
         return Ok(None);
     };
     let twice = verification::minimized(&config, &once.scenario, blame, &stop)?;
-    let left =
-        Explainer::new(&Kernels::pair(&config.a, &config.b), endian)?.explain(&once.scenario);
+    let left = Explainer::new(&config.kernels, endian)?.explain(&once.scenario);
     Ok(Some(Reduced {
         kept: left.signatures().contains(&blame.signature),
         idempotent: twice.is_some_and(|twice| twice.scenario == once.scenario),
@@ -64,8 +62,7 @@ pub fn reduced(
 fn config(defect: &Defect, endian: Endian) -> Result<Config, anyhow::Error> {
     let [a, b] = defect.pair();
     Ok(Config {
-        a: a.parse()?,
-        b: b.parse()?,
+        kernels: Kernels::pair(&a.parse()?, &b.parse()?),
         endian,
         corpus: None,
         grows: false,

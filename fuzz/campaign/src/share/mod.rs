@@ -161,8 +161,11 @@ impl Sharer {
             if self.shared.contains(&path) {
                 continue;
             }
-            if let Ok(scenario) = Scenario::load(&path)
-                && self.theirs[kind].lacks(hash(scenario.to_json().as_bytes()))
+            // What cannot be read now may be whole the next time.
+            let Ok(scenario) = Scenario::load(&path) else {
+                continue;
+            };
+            if self.theirs[kind].lacks(hash(scenario.to_json().as_bytes()))
                 && let Err(error) = write_to(&own.join(FOLDERS[kind]), &scenario)
             {
                 let note = format!("{error}; the campaign goes on, and tries again");

@@ -31,9 +31,11 @@ pub struct Own {
 
 impl Own {
     /// The folder of a campaign that fuzzes these images of kernels in this byte order. What an
-    /// earlier campaign has begun to write there and not finished is cleared away.
-    pub fn open(share: &Path, [a, b]: [u64; 2], endian: Endian) -> Result<Own, CampaignError> {
-        let kernels = format!("ctxfuzz share 1: {a:016x} {b:016x} {}", endian.name());
+    /// earlier campaign has begun to write there and not finished is cleared away. One image is
+    /// that of a kernel which is judged by itself: it shares with no pair.
+    pub fn open(share: &Path, images: &[u64], endian: Endian) -> Result<Own, CampaignError> {
+        let images: Vec<String> = images.iter().map(|image| format!("{image:016x}")).collect();
+        let kernels = format!("ctxfuzz share 1: {} {}", images.join(" "), endian.name());
         let all = share.join(format!("{:016x}", hash(kernels.as_bytes())));
         find(&all).map_err(refused("share in the directory", &all))
     }

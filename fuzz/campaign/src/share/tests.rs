@@ -151,7 +151,7 @@ struct Host {
 
 impl Host {
     fn new(share: &Path) -> Host {
-        let own = Own::open(share, [1, 2], Endian::Little).unwrap();
+        let own = Own::open(share, &[1, 2], Endian::Little).unwrap();
         let home = tempfile::tempdir().unwrap();
         fs::create_dir_all(home.path().join("corpus/found")).unwrap();
         Host { home, own }
@@ -262,26 +262,50 @@ fn what_cannot_be_shared_is_said_once_and_tried_again() {
     assert_eq!(host.shared("corpus"), [name(&text(1))]);
 }
 
+/// A look that comes while a file is written is not the last one at it.
+#[test]
+fn what_could_not_be_read_is_shared_once_it_can_be() {
+    let share = tempfile::tempdir().unwrap();
+    let host = Host::new(share.path());
+    let scenario = host.home.path().join("findings/a-signature/scenario.json");
+    host.find("a-signature", 1);
+    fs::write(&scenario, &text(1)[..20]).unwrap();
+    let mut sharer = host.sharer();
+    sharer.look();
+    assert_eq!(host.shared("findings"), Vec::<String>::new());
+    fs::write(&scenario, text(1)).unwrap();
+    sharer.look();
+    assert_eq!(host.shared("findings"), [name(&text(1))]);
+}
+
 #[test]
 fn a_campaign_has_the_same_folder_again_and_no_other_has_it() {
     let share = tempfile::tempdir().unwrap();
-    let open = |images, endian| Own::open(share.path(), images, endian).unwrap();
-    let first = open([1, 2], Endian::Little);
+    let open = |images: &[u64], endian| Own::open(share.path(), images, endian).unwrap();
+    let first = open(&[1, 2], Endian::Little);
     let path = first.path.clone();
-    assert_ne!(open([1, 2], Endian::Little).path, path);
-    for other in [open([2, 1], Endian::Little), open([1, 2], Endian::Big)] {
-        assert_ne!(other.path.parent(), path.parent());
+    assert_ne!(open(&[1, 2], Endian::Little).path, path);
+    for (images, endian) in [
+        (&[2, 1][..], Endian::Little),
+        (&[1, 2], Endian::Big),
+        // One kernel that is judged by itself, as no pair is.
+        (&[1], Endian::Little),
+        (&[2], Endian::Little),
+    ] {
+        assert_ne!(open(images, endian).path.parent(), path.parent());
     }
+    let alone = open(&[1], Endian::Little).path;
+    assert_ne!(open(&[1, 1], Endian::Little).path.parent(), alone.parent());
     let left = path.join("corpus/.18f625f3f085153f.json.7.0");
     fs::write(&left, "{").unwrap();
     drop(first);
-    let again = open([1, 2], Endian::Little);
+    let again = open(&[1, 2], Endian::Little);
     // The one that was first is taken first, or the other one that is free.
     assert_eq!(again.path.parent(), path.parent());
     // A copy of a folder has no owner here, whatever the host is called.
     let copied = path.with_file_name(format!("{}copy", super::own::host()));
     fs::create_dir_all(copied.join("corpus")).unwrap();
-    let held: Vec<Own> = (0..3).map(|_| open([1, 2], Endian::Little)).collect();
+    let held: Vec<Own> = (0..3).map(|_| open(&[1, 2], Endian::Little)).collect();
     assert!(held.iter().all(|own| own.path != copied));
     assert!(!left.exists(), "what was begun is cleared away");
 }

@@ -9,6 +9,7 @@ impl Summary {
     /// Adds what another process of the campaign has done.
     pub fn add(&mut self, one: &Summary) {
         let all = self;
+        all.kernel = all.kernel.take().or_else(|| one.kernel.clone());
         all.executions += one.executions;
         all.counts = sum(all.counts, &one.counts);
         all.inconclusive.merge(&one.inconclusive);

@@ -26,11 +26,14 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// Of so many workers.
-    pub fn new(workers: usize, earlier: FindingStore) -> Merged {
+    /// Of so many workers, with the only kernel if there is no pair.
+    pub fn new(workers: usize, kernel: Option<String>, earlier: FindingStore) -> Merged {
         Merged {
             now: vec![Report::default(); workers],
-            before: Summary::default(),
+            before: Summary {
+                kernel,
+                ..Summary::default()
+            },
             covered: Vec::new(),
             found: HashSet::new(),
             earlier,

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use ctxfuzz_triage::findings::FindingStore;
-use ctxfuzz_triage::pair::same_places;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::merged::Merged;
@@ -75,16 +74,17 @@ pub fn run(
 ) -> anyhow::Result<Summary> {
     // What is passed over the workers say.
     let mut initial = corpus::initial(config.corpus.as_deref(), config.seed)?.scenarios;
-    let delays = same_places([&config.a, &config.b], config.images()?);
+    let delays = config.same_places()?;
     let earlier = FindingStore::open(&config.findings)?;
     crate::prepare_corpus(config, delays, &mut initial)?;
+    let kernel = config.kernels.only().map(ToString::to_string);
     let (events, inbox) = mpsc::channel();
     let mut supervisor = Supervisor {
         config,
         progress,
         started: Instant::now(),
         slots: slots(config, cores, share.as_deref()),
-        merged: Merged::new(cores.len(), earlier),
+        merged: Merged::new(cores.len(), kernel, earlier),
         noted: HashSet::new(),
         restarts: 0,
         ending: false,

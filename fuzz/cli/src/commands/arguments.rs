@@ -10,6 +10,7 @@ use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects;
 use ctxfuzz_emulator::kernel::name::{KernelName, MODELS, UnknownKernel};
 use ctxfuzz_triage::definedness::Abi;
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::untrusted;
 
 use crate::registry::{self, Registries};
@@ -174,6 +175,41 @@ impl KernelArguments {
     }
 }
 
+/// `--a` and `--b`, or `--kernel`.
+#[derive(Clone, Debug, Args)]
+pub struct PairOrOneArguments {
+    #[command(flatten)]
+    pair: KernelArguments,
+    /// One kernel, judged by itself as `check` judges it, in place of --a and --b.
+    #[arg(long, value_name = "KERNEL", conflicts_with_all = ["a", "b"], value_parser = parse_kernel)]
+    kernel: Option<KernelName>,
+}
+
+impl PairOrOneArguments {
+    /// The kernels.
+    pub fn kernels(&self) -> Kernels {
+        match &self.kernel {
+            Some(kernel) => Kernels::One(kernel.clone()),
+            None => Kernels::pair(&self.pair.a, &self.pair.b),
+        }
+    }
+
+    /// The byte orders to run, as [`KernelArguments::endians`].
+    pub fn endians(
+        &self,
+        asked: Option<EndianArgument>,
+        default: EndianArgument,
+    ) -> anyhow::Result<Vec<Endian>> {
+        let Some(kernel) = &self.kernel else {
+            return self.pair.endians(asked, default);
+        };
+        Ok(match endians_of(kernel, asked)? {
+            Some(own) => vec![own],
+            None => asked.unwrap_or(default).endians().to_vec(),
+        })
+    }
+}
+
 /// The one byte order that a real kernel has, if it is not another than was asked for; `None` for a
 /// model.
 pub fn endians_of(
@@ -198,6 +234,34 @@ mod tests {
         assert_eq!(EndianArgument::Le.endians(), [Endian::Little]);
         assert_eq!(EndianArgument::Be.endians(), [Endian::Big]);
         assert_eq!(EndianArgument::Both.endians(), Endian::BOTH);
+    }
+
+    #[test]
+    fn one_kernel_takes_the_place_of_two() -> anyhow::Result<()> {
+        use clap::Parser;
+
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            kernels: PairOrOneArguments,
+        }
+        let read = |line: &str| Line::try_parse_from(line.split(' ')).map(|line| line.kernels);
+        let names = |line: &str| -> anyhow::Result<Vec<String>> {
+            let kernels = read(line)?.kernels();
+            Ok(kernels.names().iter().map(ToString::to_string).collect())
+        };
+        assert_eq!(names("x")?, ["clobbering", "fixed"]);
+        assert_eq!(names("x --b repaired")?, ["clobbering", "repaired"]);
+        assert_eq!(names("x --kernel repaired")?, ["repaired"]);
+        for other in ["--a", "--b"] {
+            assert!(read(&format!("x --kernel fixed {other} fixed")).is_err());
+        }
+        let one = read("x --kernel fixed")?;
+        let both = Some(EndianArgument::Both);
+        let default = EndianArgument::Be;
+        assert_eq!(one.endians(None, default)?, [Endian::Big]);
+        assert_eq!(one.endians(both, default)?, Endian::BOTH);
+        Ok(())
     }
 
     #[test]

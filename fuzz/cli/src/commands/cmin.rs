@@ -1,7 +1,7 @@
 //! `ctxfuzz cmin`: the smallest corpus with the same coverage and signatures; and what foreign
 //! corpora add to one.
 //!
-//! Each scenario runs once on both kernels. Only when all is decided and written are files removed.
+//! Each scenario runs once on all kernels. Only when all is decided and written are files removed.
 
 mod features;
 
@@ -20,7 +20,7 @@ use ctxfuzz_triage::untrusted;
 use serde_json::json;
 
 use self::features::{Features, processors};
-use super::arguments::{EndianArgument, KernelArguments};
+use super::arguments::{EndianArgument, PairOrOneArguments};
 use super::input::{not_a_file, write_whole};
 use super::{Status, complain, proof, warn_of_silence};
 use ctxfuzz_campaign::corpus;
@@ -39,7 +39,7 @@ pub struct CminArgs {
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
     #[command(flatten)]
-    kernels: KernelArguments,
+    kernels: PairOrOneArguments,
     /// Byte order: le or be [default: le, or the one a vmlinux has].
     #[arg(long, value_enum)]
     endian: Option<EndianArgument>,
@@ -66,11 +66,11 @@ pub fn cmin(args: &CminArgs) -> anyhow::Result<ExitCode> {
     let &[endian] = endians.as_slice() else {
         bail!("coverage is that of one byte order: expected --endian le or be");
     };
-    proof::tell(&[&args.kernels.a, &args.kernels.b])?;
+    let kernels = args.kernels.kernels();
+    proof::tell(&kernels.names().iter().collect::<Vec<_>>())?;
     let (files, unread) = read(args)?;
     let scenarios: Vec<&Scenario> = files.iter().map(|file| &file.scenario).collect();
-    let pair = [&args.kernels.a, &args.kernels.b];
-    let mut features = Features::find(pair, endian, &scenarios, processors(scenarios.len()))?;
+    let mut features = Features::find(&kernels, endian, &scenarios, processors(scenarios.len()))?;
     let candidates: Vec<Candidate> = files
         .iter()
         .zip(std::mem::take(&mut features.of))

@@ -15,6 +15,7 @@ use clap::Args;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_triage::identity::Identity;
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::untrusted;
 use serde::Serialize;
 
@@ -124,8 +125,7 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<ExitCode> {
 
 fn config(args: &CompareArgs, endian: Endian) -> anyhow::Result<Config> {
     Ok(Config {
-        a: args.a.clone(),
-        b: args.b.clone(),
+        kernels: Kernels::pair(&args.a, &args.b),
         endian,
         corpus: Some(args.corpus.clone()),
         grows: false,
@@ -158,8 +158,8 @@ fn say(
     let compared = summary.executions.saturating_sub(counts.not_comparable);
     warn_of_silence(&summary.inconclusive, summary.executions);
     let said = Compared {
-        a: config.a.to_string(),
-        b: config.b.to_string(),
+        a: args.a.to_string(),
+        b: args.b.to_string(),
         kernels: real(config)?,
         endian: config.endian.name(),
         changed,
@@ -179,7 +179,7 @@ fn say(
 }
 
 fn real(config: &Config) -> anyhow::Result<Vec<Identity>> {
-    let kernels = [&config.a, &config.b].into_iter();
+    let kernels = config.kernels.names().iter();
     let real = kernels.filter(|kernel| kernel.vmlinux().is_some());
     real.map(|kernel| Ok(Identity::of(kernel)?)).collect()
 }

@@ -1,24 +1,25 @@
-//! `ctxfuzz explain`: where two kernels part on a scenario, and how the wrong value travelled.
+//! `ctxfuzz explain`: where two kernels part on a scenario, or one from what was expected of it,
+//! and how the wrong value travelled.
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
+use ctxfuzz_campaign::{observed::observed, words};
 use ctxfuzz_emulator::arch::Endian;
-use ctxfuzz_emulator::run::kernel_hash;
 use ctxfuzz_triage::cause::{self, Explanation};
 use ctxfuzz_triage::command;
 use ctxfuzz_triage::identity::release;
 use ctxfuzz_triage::kernels::Kernels;
-use ctxfuzz_triage::pair::Pair;
+use ctxfuzz_triage::machines::Machines;
 use ctxfuzz_triage::report::html::{self, Page};
 use ctxfuzz_triage::untrusted;
 use serde_json::{Value, json};
 
-use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
+use super::arguments::{AbiArgument, EndianArgument, PairOrOneArguments};
 use super::input::{Input, check_output, write_whole};
 use super::{Status, functions, run};
 
@@ -29,7 +30,7 @@ pub struct ExplainArgs {
     #[arg(value_name = "SCENARIO")]
     scenario: PathBuf,
     #[command(flatten)]
-    kernels: KernelArguments,
+    kernels: PairOrOneArguments,
     /// Whose promises count, for the exit status.
     #[arg(long, value_enum, default_value = "elf")]
     abi: AbiArgument,
@@ -47,7 +48,9 @@ pub struct ExplainArgs {
 /// Explains; exit status as `run`.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let inputs = [Input::load(&args.scenario)?];
-    if !functions::are_known(&inputs, &[&args.kernels.a, &args.kernels.b])? {
+    let kernels = args.kernels.kernels();
+    let names: Vec<_> = kernels.names().iter().collect();
+    if !functions::are_known(&inputs, &names)? {
         return Ok(Status::Trouble.into());
     }
     let [input] = inputs;
@@ -61,18 +64,14 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let mut status = Status::Nothing;
     let mut out = io::stdout().lock();
     for endian in endians {
-        let explanation = cause::explain(
-            &Kernels::pair(&args.kernels.a, &args.kernels.b),
-            endian,
-            &input.scenario,
-        )?;
+        let explanation = cause::explain(&kernels, endian, &input.scenario)?;
+        let origin = Origin::of(&kernels, endian, &args.scenario)?;
         if let Some(file) = &args.html {
-            write_whole(file, &page(args, endian, &explanation)?)?;
+            write_whole(file, &page(&origin, &explanation)?)?;
         }
-        let origin = Origin::of(args, endian)?;
         match args.json {
             true => writeln!(out, "{}", origin.json(&explanation))?,
-            false => write!(out, "{}{origin}", explanation.text())?,
+            false => write!(out, "{}{origin}", words::explanation(&explanation))?,
         }
         status.add(run::status(&explanation.comparison, args.abi.into()));
     }
@@ -82,26 +81,28 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 
 /// What somebody else needs to see the same.
 struct Origin {
-    images: [u64; 2],
+    /// Hashes, A's first.
+    images: Vec<u64>,
     /// Of real kernels.
-    releases: [Option<String>; 2],
+    releases: Vec<Option<String>>,
     command: String,
 }
 
 impl Origin {
-    fn of(args: &ExplainArgs, endian: Endian) -> anyhow::Result<Origin> {
-        let (a, b) = (&args.kernels.a, &args.kernels.b);
+    fn of(kernels: &Kernels, endian: Endian, scenario: &Path) -> anyhow::Result<Origin> {
+        let names = kernels.names();
         Ok(Origin {
-            images: [kernel_hash(a, endian)?, kernel_hash(b, endian)?],
-            releases: [release(a), release(b)],
-            command: command::explain(&[a, b], endian.name(), &args.scenario),
+            images: kernels.images(endian)?,
+            releases: names.iter().map(release).collect(),
+            command: command::explain(names, endian.name(), scenario),
         })
     }
 
     fn json(&self, explanation: &Explanation) -> Value {
         let mut keys = explanation.json();
+        let images = self.images.iter().map(|image| format!("{image:016x}"));
         keys["version"] = json!(env!("CARGO_PKG_VERSION"));
-        keys["images"] = json!(self.images.map(|image| format!("{image:016x}")));
+        keys["images"] = images.collect();
         if self.releases.iter().any(Option::is_some) {
             keys["releases"] = json!(self.releases);
         }
@@ -112,34 +113,28 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let image = |side: usize| {
-            let image = self.images[side];
-            match &self.releases[side] {
-                Some(release) => format!("{image:016x} (Linux {})", untrusted::shown(release)),
-                None => format!("{image:016x}"),
-            }
+        let image = |(image, release): (&u64, &Option<String>)| match release {
+            Some(release) => format!("{image:016x} (Linux {})", untrusted::shown(release)),
+            None => format!("{image:016x}"),
         };
+        let images: Vec<String> = self.images.iter().zip(&self.releases).map(image).collect();
+        let s = if images.len() == 1 { "" } else { "s" };
         let version = env!("CARGO_PKG_VERSION");
-        let [a, b] = [image(0), image(1)];
-        writeln!(f, "\nctxfuzz {version}, kernel images {a} and {b}")?;
+        let images = images.join(" and ");
+        writeln!(f, "\nctxfuzz {version}, kernel image{s} {images}")?;
         writeln!(f, "{}", self.command)
     }
 }
 
 /// The page needs what each task has at each look, so the scenario is run once more.
-fn page(args: &ExplainArgs, endian: Endian, explanation: &Explanation) -> anyhow::Result<String> {
-    let (a, b) = (&args.kernels.a, &args.kernels.b);
-    let mut pair = Pair::new(a, b, endian)?;
-    pair.a.observe();
-    pair.b.observe();
-    let hashes = [pair.a.hash(), pair.b.hash()];
-    let paired = pair.run(&explanation.scenario);
+fn page(origin: &Origin, explanation: &Explanation) -> anyhow::Result<String> {
+    let mut machines = Machines::new(&explanation.kernels, explanation.endian)?;
     Ok(html::page(&Page {
         signature: None,
         explanation,
-        runs: &[paired.a, paired.b],
-        hashes: &hashes,
+        runs: &observed(&mut machines, &explanation.scenario),
+        hashes: &origin.images,
         facts: &[],
-        command: &command::explain(&[a, b], endian.name(), &args.scenario),
+        command: &origin.command,
     }))
 }

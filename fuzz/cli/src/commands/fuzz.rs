@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::arguments::{AbiArgument, EndianArgument, KernelArguments};
+use super::arguments::{AbiArgument, EndianArgument, PairOrOneArguments};
 use super::cores::Cores;
 use super::input::check_output;
 use super::{Status, proof, triage, warn_of_silence};
@@ -21,6 +21,7 @@ use ctxfuzz_campaign::share::{Own, Sharing};
 use ctxfuzz_campaign::supervisor;
 use ctxfuzz_campaign::supervisor::worker::{self, Orders};
 use ctxfuzz_campaign::{self as campaign, Config};
+use ctxfuzz_triage::kernels::Kernels;
 
 /// How long a campaign takes that was not told.
 const DEFAULT_SECONDS: u64 = 60;
@@ -35,7 +36,7 @@ The same seed and --runs give the same findings from the same corpus, with one p
 --cores and --share: docs/many-machines.md.")]
 pub struct FuzzArgs {
     #[command(flatten)]
-    kernels: KernelArguments,
+    kernels: PairOrOneArguments,
     /// Scenarios to start from (every *.json) and directory for the new ones. An empty one starts
     /// from random scenarios.
     #[arg(long, value_name = "DIR", default_value = "corpus")]
@@ -50,7 +51,7 @@ pub struct FuzzArgs {
     /// Decides every choice.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Most executions; each runs a scenario on both kernels.
+    /// Most executions; each runs a scenario on all kernels.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     runs: Option<u64>,
     /// Most seconds.
@@ -66,14 +67,14 @@ pub struct FuzzArgs {
     /// Whose promises count.
     #[arg(long, value_enum, default_value = "elf")]
     abi: AbiArgument,
-    /// Byte order of both kernels: le or be [default: le, or the one a vmlinux has].
+    /// Byte order of the kernels: le or be [default: le, or the one a vmlinux has].
     #[arg(long, value_enum)]
     endian: Option<EndianArgument>,
     /// Ignore coverage: only the first scenarios are mutated. For comparison.
     #[arg(long)]
     no_feedback: bool,
-    /// Let kernel B find garbage in stacks, scratch memory and registers, different every run. No
-    /// kernel may depend on it.
+    /// Let kernel B, or the only one, find garbage in stacks, scratch memory and registers,
+    /// different every run. No kernel may depend on it.
     #[arg(long)]
     dirty: bool,
     /// Keep a file that says how the campaign is, for other programs: one JSON object, rewritten
@@ -125,11 +126,11 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         check_output(file)?;
     }
     warn_of_equal_kernels(&config)?;
-    proof::tell(&[&args.kernels.a, &args.kernels.b])?;
+    proof::tell(&config.kernels.names().iter().collect::<Vec<_>>())?;
     let mut on_stderr = on_stderr();
     let mut monitor = Monitor::new(files, &config, &mut *on_stderr);
     let own = match &args.share {
-        Some(dir) => Some(Own::open(dir, config.images()?, config.endian)?),
+        Some(dir) => Some(Own::open(dir, &config.images()?, config.endian)?),
         None => None,
     };
     let path = own.as_ref().map(|own| own.path.clone());
@@ -187,11 +188,13 @@ fn without_brokers(args: &FuzzArgs) -> anyhow::Result<()> {
 
 /// A defect may have no site in one byte order: silence would mean nothing then.
 pub fn warn_of_equal_kernels(config: &Config) -> anyhow::Result<()> {
-    let [a, b] = config.images()?;
-    if config.a != config.b && a == b {
+    let Kernels::Pair([a, b]) = &config.kernels else {
+        return Ok(());
+    };
+    let images = config.images()?;
+    if a != b && images.first() == images.last() {
         eprintln!(
-            "ctxfuzz: warning: {} and {} are the same image in this byte order: nothing can differ",
-            config.a, config.b
+            "ctxfuzz: warning: {a} and {b} are the same image in this byte order: nothing can differ"
         );
     }
     Ok(())
@@ -220,8 +223,7 @@ fn config(args: &FuzzArgs) -> anyhow::Result<Config> {
         _ => args.seconds,
     };
     Ok(Config {
-        a: args.kernels.a.clone(),
-        b: args.kernels.b.clone(),
+        kernels: args.kernels.kernels(),
         endian,
         corpus: Some(args.corpus.clone()),
         grows: true,
@@ -277,12 +279,20 @@ mod tests {
     #[test]
     fn defaults_are_the_documented_ones() {
         let config = read("fuzz").unwrap();
-        assert_eq!(config.a.to_string(), "clobbering");
-        assert_eq!(config.b.to_string(), "fixed");
+        assert_eq!(config.kernels.headings(), ["clobbering", "fixed"]);
         assert_eq!(config.corpus, Some("corpus".into()));
         assert_eq!(config.findings, PathBuf::from("findings"));
         assert_eq!(config.trouble, PathBuf::from("findings-trouble"));
         assert!(config.seed == 1 && config.feedback && !config.dirty);
+    }
+
+    #[test]
+    fn one_kernel_is_enough() {
+        let config = read("fuzz --kernel repaired --endian be").unwrap();
+        let only = config.kernels.only().map(ToString::to_string);
+        assert_eq!(only.as_deref(), Some("repaired"));
+        assert_eq!(config.endian.name(), "be");
+        assert!(read("fuzz --kernel repaired --endian both").is_err());
     }
 
     #[test]

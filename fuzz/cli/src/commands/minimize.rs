@@ -1,8 +1,9 @@
-//! `ctxfuzz minimize`: the smallest scenario that shows the same, on two kernels (`pair`) or on one
-//! (`one_kernel`).
+//! `ctxfuzz minimize`: the smallest scenario that shows the same, on two kernels or on one: the
+//! same causes (`causes`), or where one kernel's are not known the same kinds of violations
+//! (`kinds`).
 
-mod one_kernel;
-mod pair;
+mod causes;
+mod kinds;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,15 +13,18 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use ctxfuzz_emulator::kernel::name::KernelName;
+use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_scenario::scenario::Scenario;
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::lock::Lock;
 use ctxfuzz_triage::minimize::{self, Minimized, Reproduces};
 use serde_json::json;
 
-use super::arguments::{EndianArgument, KernelArguments, endians_of, parse_kernel};
+use super::arguments::{EndianArgument, PairOrOneArguments};
 use super::input::{Input, check_output, folder_of, write_whole};
 use super::{Status, functions};
+use causes::Causes;
+use kinds::Kinds;
 
 /// Arguments of `ctxfuzz minimize`.
 #[derive(Debug, Args)]
@@ -32,11 +36,7 @@ pub struct MinimizeArgs {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
-    kernels: KernelArguments,
-    /// One kernel, judged by itself as `check` judges it: what is kept are the kinds of its
-    /// violations.
-    #[arg(long, value_name = "KERNEL", conflicts_with_all = ["a", "b"], value_parser = parse_kernel)]
-    kernel: Option<KernelName>,
+    kernels: PairOrOneArguments,
     /// Byte orders that must show the same [default: le, or the one a vmlinux has].
     #[arg(long, value_enum)]
     endian: Option<EndianArgument>,
@@ -61,47 +61,44 @@ trait Kept {
     fn signatures(&self) -> &[String];
 }
 
-impl MinimizeArgs {
-    fn all_kernels(&self) -> Vec<&KernelName> {
-        match &self.kernel {
-            Some(kernel) => vec![kernel],
-            None => vec![&self.kernels.a, &self.kernels.b],
-        }
-    }
+/// What a scenario shows, in each byte order. It is an error if that is nothing.
+fn all_kept(
+    args: &MinimizeArgs,
+    kernels: &Kernels,
+    input: &Input,
+) -> anyhow::Result<Vec<Box<dyn Kept>>> {
+    let endians = args.kernels.endians(args.endian, EndianArgument::Le)?;
+    let kept = endians
+        .into_iter()
+        .map(|endian| kept(kernels, endian, input));
+    kept.collect()
+}
 
-    fn kept(&self, input: &Input) -> anyhow::Result<Vec<Box<dyn Kept>>> {
-        let mut kept: Vec<Box<dyn Kept>> = Vec::new();
-        match &self.kernel {
-            Some(kernel) => {
-                let asked = self.endian.unwrap_or(EndianArgument::Le);
-                let endians = match endians_of(kernel, self.endian)? {
-                    Some(own) => vec![own],
-                    None => asked.endians().to_vec(),
-                };
-                for endian in endians {
-                    kept.push(Box::new(one_kernel::Kinds::of(kernel, endian, input)?));
-                }
-            }
-            None => {
-                for endian in self.kernels.endians(self.endian, EndianArgument::Le)? {
-                    kept.push(Box::new(pair::Causes::of(&self.kernels, endian, input)?));
-                }
-            }
-        }
-        Ok(kept)
-    }
+fn kept(kernels: &Kernels, endian: Endian, input: &Input) -> anyhow::Result<Box<dyn Kept>> {
+    let kinds = match kernels.only() {
+        Some(kernel) => Some(Kinds::of(kernel, endian, input)?),
+        None => None,
+    };
+    let causes = Causes::of(kernels, endian, input)?;
+    Ok(match kinds {
+        // It says more than what differs.
+        Some(kinds) if causes.signatures().is_empty() => Box::new(kinds),
+        _ => Box::new(causes),
+    })
 }
 
 /// Minimizes and writes the result; exit status 0 when it is written.
 pub fn minimize(args: &MinimizeArgs) -> anyhow::Result<ExitCode> {
     let inputs = [Input::load(&args.scenario)?];
-    if !functions::are_known(&inputs, &args.all_kernels())? {
+    let kernels = args.kernels.kernels();
+    let names: Vec<_> = kernels.names().iter().collect();
+    if !functions::are_known(&inputs, &names)? {
         return Ok(Status::Trouble.into());
     }
     let [input] = inputs;
     check_output(&args.output)?;
     let _lock = lock(&args.output)?;
-    let kept = args.kept(&input)?;
+    let kept = all_kept(args, &kernels, &input)?;
     let mut oracle = Saving {
         kept,
         output: &args.output,

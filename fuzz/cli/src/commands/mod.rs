@@ -45,7 +45,7 @@ pub const SKIP: u8 = 125;
 /// What ctxfuzz can be asked to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Search for scenarios on which two kernels differ.
+    /// Search for scenarios on which two kernels differ, or on which one harms its tasks.
     Fuzz(Box<fuzz::FuzzArgs>),
     /// Replay scenarios on two kernels and print what differs.
     Run(run::RunArgs),
@@ -61,7 +61,7 @@ pub enum Command {
     Generate(generate::GenerateArgs),
     /// Make a corpus as small as it can be with the same coverage and signatures.
     Cmin(cmin::CminArgs),
-    /// Say where two kernels part on a scenario, and how the wrong value travelled.
+    /// Say where two kernels part on a scenario, or one from what was expected, and how that came.
     Explain(explain::ExplainArgs),
     /// Find the smallest scenario with the same root causes.
     Minimize(minimize::MinimizeArgs),

@@ -1,5 +1,5 @@
 //! What scenarios reach on two kernels: edges of both, how the runs ended, and the signatures of
-//! what differs.
+//! what differs. On one kernel: its edges, and the kinds and signatures of its violations.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -8,14 +8,15 @@ use std::thread::{self, ScopedJoinHandle};
 
 use bit_set::BitSet;
 use ctxfuzz_emulator::arch::Endian;
-use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::RunnerError;
+use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use ctxfuzz_triage::kernels::Kernels;
-use ctxfuzz_triage::pair::{Pair, Paired};
+use ctxfuzz_triage::machines::{Machines, Ran};
+use ctxfuzz_triage::transparency::{judge, keys};
 
 use ctxfuzz_campaign::round::{edges, map_size};
 
@@ -40,18 +41,18 @@ pub struct Features {
 impl Features {
     /// Runs the scenarios, on so many processors. What comes out does not depend on how many.
     pub fn find(
-        [a, b]: [&KernelName; 2],
+        kernels: &Kernels,
         endian: Endian,
         scenarios: &[&Scenario],
         processors: usize,
     ) -> Result<Features, RunnerError> {
         // One that cannot be made is found out before there are threads.
-        let first = Machines::new(a, b, endian)?;
+        let first = Watched::new(kernels, endian)?;
         let size = first.map.len() * CLASSES;
         let next = AtomicUsize::new(0);
         let parts = thread::scope(|scope| -> Result<Vec<Part>, RunnerError> {
             let next = &next;
-            let help = move || Ok(Machines::new(a, b, endian)?.work(scenarios, next));
+            let help = move || Ok(Watched::new(kernels, endian)?.work(scenarios, next));
             let helpers: Vec<ScopedJoinHandle<'_, Result<Part, RunnerError>>> =
                 (1..processors).map(|_| scope.spawn(help)).collect();
             let mut parts = vec![first.work(scenarios, next)];
@@ -112,20 +113,20 @@ struct Reached {
 /// What some of the scenarios reach, by their index.
 type Part = Vec<(usize, Reached)>;
 
-/// Two kernels, and again two that are watched.
-struct Machines {
-    pair: Pair,
+/// The kernels, and again on machines that record.
+struct Watched {
+    machines: Machines,
     explainer: Explainer,
     map: Vec<u8>,
 }
 
-impl Machines {
-    fn new(a: &KernelName, b: &KernelName, endian: Endian) -> Result<Machines, RunnerError> {
-        let pair = Pair::new(a, b, endian)?;
-        Ok(Machines {
-            explainer: Explainer::new(&Kernels::pair(a, b), endian)?,
-            map: vec![0; map_size(&pair)],
-            pair,
+impl Watched {
+    fn new(kernels: &Kernels, endian: Endian) -> Result<Watched, RunnerError> {
+        let machines = Machines::new(kernels, endian)?;
+        Ok(Watched {
+            explainer: Explainer::new(kernels, endian)?,
+            map: vec![0; map_size(&machines.runners())],
+            machines,
         })
     }
 
@@ -142,8 +143,8 @@ impl Machines {
     }
 
     fn run(&mut self, scenario: &Scenario) -> Reached {
-        let paired = self.pair.run(scenario);
-        edges(&self.pair, &mut self.map);
+        let ran = self.machines.run(scenario);
+        edges(&self.machines.runners(), &mut self.map);
         let hits = self.map.iter().enumerate().filter(|(_, hits)| **hits > 0);
         let edges = hits
             .flat_map(|(edge, &hits)| {
@@ -152,13 +153,13 @@ impl Machines {
             .collect();
         Reached {
             edges,
-            names: self.names(scenario, &paired),
-            why: paired.comparison.reason().cloned(),
+            names: self.names(scenario, &ran),
+            why: ran.comparison.reason().cloned(),
         }
     }
 
-    fn names(&mut self, scenario: &Scenario, paired: &Paired) -> Vec<String> {
-        let comparison = &paired.comparison;
+    fn names(&mut self, scenario: &Scenario, ran: &Ran) -> Vec<String> {
+        let comparison = &ran.comparison;
         if let Some(reason) = comparison.reason() {
             // The kind, not the place: schedules differ in many.
             return vec![format!("({})", reason.name())];
@@ -168,11 +169,24 @@ impl Machines {
         }
         let signatures = self.explainer.explain(scenario).signatures();
         let verdict = comparison.verdict;
-        signatures
-            .iter()
+        let signatures = signatures.iter();
+        let mut names: Vec<String> = signatures
             .map(|signature| format!("{signature} {verdict}"))
-            .collect()
+            .collect();
+        if let (Machines::One(_), [outcome]) = (&self.machines, ran.outcomes.as_slice()) {
+            names.extend(kinds(scenario, outcome));
+        }
+        names
     }
+}
+
+/// The kinds of violations that somebody can see, as `check` names them.
+fn kinds(scenario: &Scenario, outcome: &Outcome) -> Vec<String> {
+    let judgement = judge(scenario, outcome);
+    let violations = judgement.violations.iter();
+    let visible = violations.filter(|violation| violation.verdict > Verdict::Dead);
+    let kinds = keys(scenario, visible).into_keys();
+    kinds.map(|kind| kind.to_string()).collect()
 }
 
 #[cfg(test)]
@@ -186,7 +200,8 @@ mod tests {
         let scenarios: Vec<Scenario> = (0..40).map(any_scenario).collect();
         let scenarios: Vec<&Scenario> = scenarios.iter().collect();
         let (a, b) = ("clobbering".parse()?, "fixed".parse()?);
-        let find = |processors| Features::find([&a, &b], Endian::Little, &scenarios, processors);
+        let kernels = Kernels::pair(&a, &b);
+        let find = |processors| Features::find(&kernels, Endian::Little, &scenarios, processors);
         let (one, three) = (find(1)?, find(3)?);
         assert!(one.of == three.of && one.of.len() == 40);
         assert_eq!(one.signatures, three.signatures);

@@ -11,6 +11,7 @@ use clap::Args;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_scenario::scenario::Scenario;
+use ctxfuzz_triage as triage;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::index::Skipped;
 use ctxfuzz_triage::known::Known;
@@ -162,8 +163,7 @@ fn config(
     dir: &Path,
 ) -> Config {
     Config {
-        a: kernels.a.clone(),
-        b: kernels.b.clone(),
+        kernels: triage::kernels::Kernels::pair(&kernels.a, &kernels.b),
         endian,
         corpus: None,
         grows: false,
@@ -188,7 +188,7 @@ fn compared(
     artifacts: &mut Artifacts,
 ) -> anyhow::Result<()> {
     warn_of_equal_kernels(config)?;
-    proof::tell(&[&config.a, &config.b])?;
+    proof::tell(&config.kernels.names().iter().collect::<Vec<_>>())?;
     let stop = AtomicBool::new(false);
     let mut desk = artifact::Artifacts::open(config, &stop)?;
     for (path, scenario) in crashes {

@@ -1,4 +1,4 @@
-//! What two kernels must still show: the same root causes, to the same people.
+//! What kernels must still show: the same root causes, to the same people.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,14 @@ use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::compare::{Comparison, What};
 use ctxfuzz_triage::kernels::Kernels;
-use ctxfuzz_triage::pair::Pair;
+use ctxfuzz_triage::machines::Machines;
 
 use super::Kept;
-use crate::commands::arguments::KernelArguments;
 use crate::commands::input::Input;
 
 /// See the module.
 pub struct Causes {
-    pair: Pair,
+    machines: Machines,
     explainer: Explainer,
     signatures: Vec<String>,
     verdict: Verdict,
@@ -26,24 +25,24 @@ pub struct Causes {
 
 impl Causes {
     /// Those of a scenario. It is an error if there are none.
-    pub fn of(kernels: &KernelArguments, endian: Endian, input: &Input) -> anyhow::Result<Self> {
-        let (a, b) = (&kernels.a, &kernels.b);
-        let mut pair = Pair::new(a, b, endian)?;
-        let comparison = pair.run(&input.scenario).comparison;
+    pub fn of(kernels: &Kernels, endian: Endian, input: &Input) -> anyhow::Result<Self> {
+        let mut machines = Machines::new(kernels, endian)?;
+        let comparison = machines.run(&input.scenario).comparison;
         let file = input.path.display();
         if let Some(reason) = comparison.reason() {
             bail!("{file}: nothing to minimize: the runs cannot be compared: {reason}");
         }
         if comparison.verdict <= Verdict::Dead {
+            let [a, b] = kernels.headings();
             bail!(
                 "{file}: nothing to minimize: {a} and {b} ({}) do not differ in anything that somebody can see",
                 endian.name()
             );
         }
-        let mut explainer = Explainer::new(&Kernels::pair(a, b), endian)?;
+        let mut explainer = Explainer::new(kernels, endian)?;
         let signatures = explainer.explain(&input.scenario).signatures();
         Ok(Causes {
-            pair,
+            machines,
             explainer,
             signatures,
             verdict: comparison.verdict,
@@ -56,7 +55,7 @@ impl Kept for Causes {
     /// One cause can be `live` on one path and `abi` on another.
     fn still_there(&mut self, candidate: &Scenario) -> anyhow::Result<bool> {
         // Most candidates fail here, for a fraction of what a recorded run costs.
-        let comparison = self.pair.run(candidate).comparison;
+        let comparison = self.machines.run(candidate).comparison;
         if !comparison.comparable() || comparison.verdict != self.verdict {
             return Ok(false);
         }
