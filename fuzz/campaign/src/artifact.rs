@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use ctxfuzz_generators::drop_delays;
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::cause;
 
 use super::queue::Queue;
 use super::summary::{FindingSummary, KnownSummary};
@@ -81,7 +82,8 @@ impl<'c> Artifacts<'c> {
         let Some(bucket) = ran.bucket(scenario) else {
             return Ok(Shown::Nothing);
         };
-        let (_, blames) = verification::blame(config, scenario, &ran.comparison, &bucket)?;
+        let explanation = cause::explain(&config.kernels, config.endian, scenario)?;
+        let blames = verification::blame(config, &explanation, &ran.comparison, &bucket);
         let number = self.seen.len() as u64 + 1;
         if let Some(case) = self.queue.is_new(scenario, &ran, number, 0.0, true) {
             self.queue.take(case, true)?;

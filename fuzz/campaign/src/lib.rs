@@ -30,7 +30,6 @@ pub mod supervisor;
 pub mod tests;
 pub mod trouble;
 mod verification;
-pub mod words;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;

@@ -6,6 +6,7 @@
 use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::machines::Machines;
+use ctxfuzz_triage::transparency::expected_outcome;
 
 /// Runs a scenario for its page.
 pub fn observed(machines: &mut Machines, scenario: &Scenario) -> [Outcome; 2] {
@@ -18,13 +19,8 @@ pub fn observed(machines: &mut Machines, scenario: &Scenario) -> [Outcome; 2] {
         }
         Machines::One(runner) => {
             let outcome = runner.run(scenario);
-            let expected = expected(scenario, &outcome);
+            let expected = expected_outcome(scenario, &outcome);
             [outcome, expected]
         }
     }
-}
-
-/// What the run of one kernel had to be.
-fn expected(_: &Scenario, outcome: &Outcome) -> Outcome {
-    outcome.clone()
 }

@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicBool;
 
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::bucket::BucketKey;
-use ctxfuzz_triage::cause::{self, Explanation};
+use ctxfuzz_triage::cause::{self, Explainer, Explanation};
 use ctxfuzz_triage::command;
 use ctxfuzz_triage::compare::{Comparison, Difference, What};
 use ctxfuzz_triage::findings::{Added, Finding, FindingStore};
@@ -37,6 +37,9 @@ const FREE_CAUSES: u64 = 16;
 /// Executions that pay for one more. Finding one takes as long as a hundred executions, so they
 /// cost a tenth of a campaign at most.
 const EXECUTIONS_A_CAUSE: u64 = 1000;
+/// The same with one kernel: one recorded run takes as long as ten executions. Its bugs, which a
+/// second kernel would share, show in the same registers, so there is more to look into.
+const EXECUTIONS_A_CAUSE_OF_ONE: u64 = 100;
 
 /// Root causes that what others say are findings may cost a campaign from the start.
 const FREE_CLAIMS: u64 = 64;
@@ -80,6 +83,8 @@ pub struct Queue<'c> {
     /// How often that was because somebody else says that there is a finding.
     claims: u64,
     not_reproduced: u64,
+    /// Of one kernel, once something was to be explained.
+    explainer: Option<Box<Explainer>>,
 }
 
 impl<'c> Queue<'c> {
@@ -103,6 +108,7 @@ impl<'c> Queue<'c> {
             looked_into: 0,
             claims: 0,
             not_reproduced: 0,
+            explainer: None,
         })
     }
 
@@ -188,7 +194,7 @@ impl<'c> Queue<'c> {
 
     /// Looks into what is waiting, as far as the executions so far pay for it.
     pub fn work(&mut self, executions: u64) -> Result<(), CampaignError> {
-        while self.looked_into < FREE_CAUSES + executions / EXECUTIONS_A_CAUSE {
+        while self.looked_into < self.most_looks(executions) {
             let Some(case) = self.waiting.pop() else {
                 break;
             };
@@ -233,8 +239,9 @@ impl<'c> Queue<'c> {
 
     fn find_out(&mut self, case: &Case) -> Result<(), CampaignError> {
         self.looked_into += 1;
-        let (explanation, mut blames) =
-            verification::blame(self.config, &case.scenario, &case.comparison, &case.bucket)?;
+        let explanation = self.explain(&case.scenario)?;
+        let mut blames =
+            verification::blame(self.config, &explanation, &case.comparison, &case.bucket);
         blames.retain(|blame| !self.is_known(&blame.signature));
         let known = |queue: &mut Self, blame: &Blame| {
             let mut findings = queue.findings.iter();
@@ -274,6 +281,30 @@ impl<'c> Queue<'c> {
             }
         }
         Ok(())
+    }
+
+    /// Looks for the causes. Of one kernel that is soon done, if the machine is kept.
+    fn explain(&mut self, scenario: &Scenario) -> Result<Explanation, CampaignError> {
+        let (kernels, endian) = (&self.config.kernels, self.config.endian);
+        if kernels.only().is_none() {
+            return Ok(cause::explain(kernels, endian, scenario)?);
+        }
+        let mut explainer = match self.explainer.take() {
+            Some(explainer) => explainer,
+            None => Box::new(Explainer::new(kernels, endian)?),
+        };
+        let explanation = explainer.explain(scenario);
+        self.explainer = Some(explainer);
+        Ok(explanation)
+    }
+
+    /// Root causes that kinds with nothing new in them may have cost by now.
+    fn most_looks(&self, executions: u64) -> u64 {
+        let executions_a_cause = match self.config.kernels.only() {
+            Some(_) => EXECUTIONS_A_CAUSE_OF_ONE,
+            None => EXECUTIONS_A_CAUSE,
+        };
+        FREE_CAUSES + executions / executions_a_cause
     }
 
     /// Whether a signature was reviewed; it is counted then.

@@ -7,7 +7,7 @@ use ctxfuzz_emulator::run::RunnerError;
 use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::bucket::BucketKey;
-use ctxfuzz_triage::cause::{self, Explainer, Explanation};
+use ctxfuzz_triage::cause::{Explainer, Explanation};
 use ctxfuzz_triage::compare::{Comparison, Difference, Standing};
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::machines::Machines;
@@ -98,11 +98,10 @@ fn shape(comparison: &Comparison) -> impl Iterator<Item = impl PartialEq> {
 /// answer the bucket is the name: a divergence must not go unheard because it is not understood.
 pub fn blame(
     config: &Config,
-    scenario: &Scenario,
+    explanation: &Explanation,
     comparison: &Comparison,
     bucket: &BucketKey,
-) -> Result<(Explanation, Vec<Blame>), RunnerError> {
-    let explanation = cause::explain(&config.kernels, config.endian, scenario)?;
+) -> Vec<Blame> {
     let mut blames: Vec<Blame> = explanation
         .causes
         .iter()
@@ -132,7 +131,7 @@ pub fn blame(
             unexplained: Some(bucket.clone()),
         });
     }
-    Ok((explanation, blames))
+    blames
 }
 
 /// The smallest scenario that shows a cause with the same verdict, as far as the budget goes;

@@ -18,7 +18,7 @@ use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::compare::{What, compare};
 use ctxfuzz_triage::definedness::{FPSCR_CONTROL, VSCR_CONTROL};
-use ctxfuzz_triage::transparency::{Look, looks};
+use ctxfuzz_triage::transparency::{Look, Seen, looks};
 
 /// Random scenarios of each kernel and byte order.
 const SEEDS: u64 = 100;
@@ -75,23 +75,27 @@ fn differential(scenario: &Scenario, a: &Outcome, b: &Outcome) -> BTreeMap<Spot,
 
 fn transparency(scenario: &Scenario, outcome: &Outcome) -> BTreeMap<Spot, Said> {
     let found = looks(scenario, outcome).into_iter();
-    let spots = found.filter_map(|(look, violation)| {
-        let What::Register(register) = violation.what else {
-            return None;
-        };
-        let look = match (look, violation.place) {
-            (Look::Capture(Observable::SignalFrame, _), Place::SignalFrame)
-            | (Look::Capture(Observable::Traced, _), Place::Ptrace)
-            | (Look::Last, Place::Register) => look,
-            (Look::Capture(Observable::CoreDump, _), Place::Core) => CORE,
-            _ => return None,
-        };
-        let said = Said {
-            verdict: violation.verdict,
-            bits: violation.before ^ violation.after,
-        };
-        Some(((look, violation.task, register), said))
-    });
+    let spots = found.filter_map(
+        |Seen {
+             look, violation, ..
+         }| {
+            let What::Register(register) = violation.what else {
+                return None;
+            };
+            let look = match (look, violation.place) {
+                (Look::Capture(Observable::SignalFrame, _), Place::SignalFrame)
+                | (Look::Capture(Observable::Traced, _), Place::Ptrace)
+                | (Look::Last, Place::Register) => look,
+                (Look::Capture(Observable::CoreDump, _), Place::Core) => CORE,
+                _ => return None,
+            };
+            let said = Said {
+                verdict: violation.verdict,
+                bits: violation.before ^ violation.after,
+            };
+            Some(((look, violation.task, register), said))
+        },
+    );
     spots.collect()
 }
 

@@ -9,7 +9,8 @@ use ctxfuzz_scenario::scenario::Scenario;
 
 pub use self::json::json;
 use super::{Cause, Changed, CopyReport, Ended, Explanation, Stop, Writer};
-use crate::compare::What;
+use crate::compare::{Difference, What};
+use crate::names;
 use crate::report::hex;
 
 /// Later copies listed in the text; the JSON has all.
@@ -39,24 +40,43 @@ pub fn text(explanation: &Explanation) -> String {
     out
 }
 
-/// Why there is nothing to explain.
+/// What is said where there is nothing to explain.
 fn nothing(e: &Explanation) -> Option<String> {
     let is_one = e.kernels.only().is_some();
     if let Some(reason) = e.comparison.reason() {
         return Some(match is_one {
-            true => format!("The run says nothing about its kernel: {reason}"),
+            true => format!("The run says nothing about the kernel: {reason}"),
             false => format!("The runs cannot be compared: {reason}"),
         });
     }
     if !e.causes.is_empty() {
         return None;
     }
-    let seen = e.comparison.visible().count();
-    Some(match (is_one, seen) {
-        (true, 0) => "No violation that anybody could see.".to_owned(),
-        (true, _) => format!("{seen} registers are wrong, and no cause was found."),
-        (false, _) => "No difference that anybody could see.".to_owned(),
+    let visible: Vec<String> = e.comparison.visible().map(|d| unexplained(d, e)).collect();
+    Some(match (visible.is_empty(), is_one) {
+        (true, true) => "No violation: each task found its registers as it had to, as far as \
+                         anybody could see."
+            .to_owned(),
+        (true, false) => "No difference that anybody could see.".to_owned(),
+        (false, _) => format!("No cause was found of this:\n{}", visible.join("\n")),
     })
+}
+
+/// A difference that has no cause.
+fn unexplained(d: &Difference, e: &Explanation) -> String {
+    let [a, b] = match d.what {
+        What::End => [&e.comparison.end_a, &e.comparison.end_b].map(names::end_with_detail),
+        what => [d.a, d.b].map(|value| hex(what, value)),
+    };
+    let place = d.place.to_string().replace('_', " ");
+    let whose = d
+        .task
+        .map_or_else(|| "the kernel".to_owned(), |task| format!("task {task}"));
+    let [found, expected] = e.headings();
+    format!(
+        "  {place} of {whose}, {} ({}): {found} {a}, {expected} {b}",
+        d.what, d.verdict
+    )
 }
 
 fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::Defect;
 use ctxfuzz_scenario::Scenario;
-use ctxfuzz_triage::cause::Explainer;
+use ctxfuzz_triage::cause::{Explainer, explain};
 use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::known::Known;
 
@@ -41,7 +41,8 @@ pub fn reduced(
     let Some(bucket) = ran.bucket(scenario) else {
         return Ok(None);
     };
-    let (_, blames) = verification::blame(&config, scenario, &ran.comparison, &bucket)?;
+    let explanation = explain(&config.kernels, endian, scenario)?;
+    let blames = verification::blame(&config, &explanation, &ran.comparison, &bucket);
     let Some(blame) = blames.first() else {
         return Ok(None);
     };

@@ -8,8 +8,8 @@ use ctxfuzz_triage::identity::{behind, in_report};
 use ctxfuzz_triage::report::html::{self, Page};
 use serde_json::{Value, json};
 
+use super::super::Config;
 use super::super::verification::{self, Blame};
-use super::super::{Config, words};
 
 /// The words for the kernels, by how many there are.
 const ONE: &[&str] = &["kernel    "];
@@ -59,7 +59,7 @@ impl Report<'_> {
             self.execution,
             env!("CARGO_PKG_VERSION"),
             self.explained,
-            words::explanation(self.explanation),
+            self.explanation.text(),
         )
     }
 

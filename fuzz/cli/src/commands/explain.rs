@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Args;
-use ctxfuzz_campaign::{observed::observed, words};
+use ctxfuzz_campaign::observed::observed;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_triage::cause::{self, Explanation};
 use ctxfuzz_triage::command;
@@ -71,7 +71,7 @@ pub fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         }
         match args.json {
             true => writeln!(out, "{}", origin.json(&explanation))?,
-            false => write!(out, "{}{origin}", words::explanation(&explanation))?,
+            false => write!(out, "{}{origin}", explanation.text())?,
         }
         status.add(run::status(&explanation.comparison, args.abi.into()));
     }

@@ -220,6 +220,28 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Whether the function that made one write, or had it made, was at work at another one.
+    pub fn is_called_by(&self, write: &Write, caller: &Write) -> bool {
+        let functions = caller.trace.iter().take(2);
+        let mut functions = functions.filter_map(|pc| self.code.function(*pc));
+        functions.any(|function| {
+            let mut trace = write.trace.iter();
+            trace.any(|pc| self.code.function(*pc).as_ref() == Some(&function))
+        })
+    }
+
+    /// A write as that of the function that had it copied.
+    pub fn without_copiers(&self, write: &Write) -> Write {
+        let copies = |pc: &&u64| {
+            let function = self.code.function(**pc);
+            function.is_some_and(|f| f.contains("copy_"))
+        };
+        Write {
+            trace: write.trace.iter().skip_while(copies).copied().collect(),
+            ..write.clone()
+        }
+    }
+
     /// The last write of such a cell in these steps; or of one in memory, with what it had.
     pub fn last_write(
         &self,

@@ -308,12 +308,9 @@ fn filled_too_late(case: &Case<'_>, end: &Walk<'_>) -> Option<Fixes> {
     if case.owner() == 0 || !is_live(case, end) || end.value(case.image()) != case.right {
         return None;
     }
-    let fixes = ownership::came_on(case, case.window.to)?;
-    let on = fixes.first()?.at;
-    let fills = |w: &Write| w.cell == case.image() && w.value == case.right;
-    case.last_such(case.steps(), fills)
-        .is_some_and(|(filled, _)| filled > on)
-        .then_some(fixes)
+    let fills = |w: &Write| w.cell == case.image() && w.value == case.right && !case.is_save(w);
+    let (filled, write) = case.last_such(0..case.window.to, fills)?;
+    is_live(case, &case.after(filled)).then(|| filled_while_live(case, filled, write))?
 }
 
 /// The image had the right value, and the kernel saved the processor's registers over it.
@@ -322,15 +319,35 @@ fn saved_over(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
     let is_right = |w: &Write| w.cell == cell && w.value == case.right && !case.is_save(w);
     let (filled, write) = case.last_such(case.steps(), is_right)?;
     let (at, over) = case.next_write(filled + 1..case.window.to, |c| c == cell)?;
-    let live = case.after(filled);
-    if over.value == case.right || !is_live(case, &live) {
-        return (over.value != case.right).then(|| case.instead(at, over));
+    if over.value == case.right {
+        return None;
     }
-    // The bits had to be off by then. Whoever clears them later does so too late.
-    let clears = |w: &Write| w.cell == case.bits() && w.value as u64 & case.owner() == 0;
-    let later = case.last_such(filled..case.window.to, clears);
-    let like = case.common_caller(write, later.map(|(_, write)| write));
-    let bits = without(&live, case, case.owner());
+    match is_live(case, &case.after(filled)) {
+        true => filled_while_live(case, filled, write),
+        false => Some(case.instead(at, over)),
+    }
+}
+
+/// An image was filled while the processor's copy counts. If the function that fills it had seen to
+/// it that it does not, whoever set the bits since is at fault; else it is that function, also if
+/// it clears them too late.
+fn filled_while_live(case: &Case<'_>, filled: usize, write: &Write) -> Option<Fixes> {
+    let clears = |w: &Write| {
+        w.cell == case.bits() && w.value as u64 & case.owner() == 0 && !case.gives_up(w)
+    };
+    let came_on = ownership::came_on(case, filled)?;
+    let on = came_on.first()?.at;
+    if let Some((_, cleared)) = case.last_such(case.window.from..on, clears)
+        && case.is_called_by(write, cleared)
+    {
+        return Some(came_on);
+    }
+    let later = case.last_such(filled..case.stay_end(filled), clears);
+    let like = match later {
+        Some((_, later)) => case.common_caller(write, Some(later)),
+        None => case.without_copiers(write),
+    };
+    let bits = without(&case.after(filled), case, case.owner());
     Some(vec![case.with_value(filled, bits, &like)])
 }
 
