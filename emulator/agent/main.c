@@ -136,6 +136,11 @@ static void handle_signals(void)
 
 	must(syscall(NR_RT_SIGACTION, SIGUSR1, &action, 0, 8, 0), "set a signal handler");
 	must(syscall(NR_RT_SIGACTION, SIGUSR2, &action, 0, 8, 0), "set a signal handler");
+	/*
+	 * Another signal may be delivered on top of a SIGFPE whose handler has not begun. What that
+	 * handler computes may raise one again, and a blocked one would kill the task.
+	 */
+	action.flags |= SA_NODEFER;
 	must(syscall(NR_RT_SIGACTION, SIGFPE, &action, 0, 8, 0), "set a signal handler");
 }
 

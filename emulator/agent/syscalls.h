@@ -71,6 +71,7 @@
 #define SCHED_IDLE 5
 
 #define SA_SIGINFO 4
+#define SA_NODEFER 0x40000000
 #define SIGUSR1 10
 #define SIGFPE 8
 #define SIGUSR2 12

@@ -15,8 +15,8 @@ pub fn line<A: AsRef<str>>(arguments: impl IntoIterator<Item = A>) -> String {
     line
 }
 
-/// The command that shows a finding again: it runs one scenario on the kernel, or on both, and the seed of
-/// the campaign no longer matters.
+/// The command that shows a finding again: it runs one scenario on the kernel, or on both, and the
+/// seed of the campaign no longer matters.
 pub fn explain(kernels: &[impl Display], endian: &str, scenario: &Path) -> String {
     let file = scenario.to_string_lossy();
     // A file whose name begins with a dash would be an option.

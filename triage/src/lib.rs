@@ -2,8 +2,9 @@
 //! it, and what is written down of it.
 //!
 //! The oracles are [`ctxfuzz_judge`]'s; their modules have their names here too. What needs kernels
-//! beside data is here: `pair` runs two of them, `machines` one or two, and `cause` records runs and names the function at
-//! fault. Not responsible for how an outcome is produced, nor for any fuzzing engine.
+//! beside data is here: `pair` runs two of them, `machines` one or two, and `cause` records runs
+//! and names the function at fault. Not responsible for how an outcome is produced, nor for any
+//! fuzzing engine.
 
 pub mod atomic;
 pub mod cause;

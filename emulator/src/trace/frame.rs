@@ -41,8 +41,8 @@ impl FrameAt {
         Cell::UserStack(self.msr)
     }
 
-    /// What the doublewords that have a register have to hold for it to have this value, in the order
-    /// of addresses; none if there is no room for it.
+    /// What the doublewords that have a register have to hold for it to have this value, in the
+    /// order of addresses; none if there is no room for it.
     pub fn parts(&self, register: Register, value: u128) -> Vec<Part> {
         let low = u128::from(u64::MAX);
         let word = u128::from(u32::MAX);

@@ -5,6 +5,10 @@
 mod common;
 
 use common::{call, json_lines, project};
+use ctxfuzz_emulator::arch::Endian;
+use ctxfuzz_emulator::run::Runner;
+use ctxfuzz_emulator::run::outcome::{End, LogEntry};
+use ctxfuzz_scenario::Scenario;
 
 /// Versions and page sizes that differ in what the agent has to do; and one of our own builds for
 /// each version and byte order.
@@ -83,4 +87,31 @@ fn random_scenarios_end() {
         assert_eq!(summary["executions"], 100, "{kernel}");
         assert_eq!(summary["inconclusive"], 0, "{kernel}: {summary}");
     });
+}
+
+/// On 7.2 a signal can be left undone and be delivered on top of a SIGFPE. What the upper handler
+/// computes may raise another one, which must not kill the task.
+#[test]
+fn an_exception_in_a_handler_on_top_of_a_sigfpe_is_delivered() -> anyhow::Result<()> {
+    const NESTED: &str = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]}, "events": [
+        {"syscall": {"call": "fork"}},
+        {"syscall": {"call": "prctl", "fpexc": "nonrecoverable", "pending": {"switch": "any",
+            "signal": 10, "at": {"function": "sys_prctl", "into": "20%", "past": 15}}}},
+        {"syscall": {"call": "getppid", "pending": {"switch": "any"}}},
+        {"set": {"fpscr": "0x84000010"}}, {"set": {"fpscr": "0x84000010"}}]}"#;
+    let mut parts = common::Parts::of("an exception in a handler on top of a SIGFPE");
+    let Some([kernel]) = parts.next(common::real(["debian-7.2"])) else {
+        return Ok(());
+    };
+    let mut runner = Runner::new(&kernel.parse()?, Endian::Little)?;
+    let outcome = runner.run(&Scenario::from_json(NESTED, "inline")?);
+    assert_eq!(outcome.end, End::Completed);
+    let delivered = outcome.log.iter().filter_map(|entry| match entry {
+        LogEntry::SignalDelivered { at_entry, .. } => Some(*at_entry),
+        _ => None,
+    });
+    // One on top of a SIGFPE, and one in its handler.
+    let delivered: Vec<bool> = delivered.take(2).collect();
+    assert_eq!(delivered, [true, false]);
+    Ok(())
 }

@@ -67,8 +67,8 @@ pub fn beside(scenario: &Scenario, run: Recording, code: &Code) -> Judged {
     judged(comparison, run, expected, fixes)
 }
 
-/// The same, where no rule has led to a cause: what was read last by user code is put right where it
-/// was written. A violation must not go unheard because it is not understood.
+/// The same, where no rule has led to a cause: what user code has read is put right where it was
+/// written. A violation must not go unheard because it is not understood.
 pub fn by_last_writer(scenario: &Scenario, judged: Judged, code: &Code) -> Judged {
     let [run, _] = judged.runs;
     let mut fixes = Vec::new();
@@ -126,11 +126,15 @@ fn counted(seen: Vec<Seen>) -> Vec<Seen> {
 pub struct Window {
     /// Where the task's `thread_struct` is.
     pub slot: Slot,
-    /// The first step.
+    /// The first step: the last look that did not see it, or where the registers were to be made
+    /// since.
     pub from: usize,
+    /// The last look that did not see it.
+    pub looked: usize,
     /// The step after the last one.
     pub to: usize,
-    /// Whether the registers were to be made in it: those of a new program, or what a frame has. Then a value that was there before is the right one by chance.
+    /// Whether the registers were to be made in it: those of a new program, or what a frame has.
+    /// Then a value that was there before is the right one by chance.
     pub made: bool,
 }
 
@@ -159,6 +163,7 @@ impl Window {
         Some(Window {
             slot,
             from: made.unwrap_or(from),
+            looked: from,
             to,
             made: made.is_some() && !handler,
         })

@@ -14,10 +14,10 @@ use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use super::context::{Context, Masks};
 use super::{Look, Seen, Violation, When, exceptions};
-use crate::compare::{What, end_code};
+use crate::compare::What;
 use crate::definedness::{self, Abi};
 use crate::observable::rule;
-use compare::excuse_vrsave;
+use compare::{died, excuse_vrsave};
 
 mod compare;
 
@@ -45,23 +45,6 @@ pub fn violations(scenario: &Scenario, outcome: &Outcome) -> Vec<Seen> {
         violation,
     });
     seen.collect()
-}
-
-fn died(outcome: &Outcome) -> Violation {
-    let last = outcome.log.iter().rev().find_map(|entry| match *entry {
-        LogEntry::Event { index, task } => Some((When::Event(index), task)),
-        _ => None,
-    });
-    let (when, task) = last.unwrap_or((When::Start, 0));
-    Violation {
-        when,
-        task,
-        place: Place::End,
-        what: What::End,
-        verdict: Verdict::Live,
-        before: end_code(&End::Completed),
-        after: end_code(&outcome.end),
-    }
 }
 
 struct Task {

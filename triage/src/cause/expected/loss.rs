@@ -189,7 +189,8 @@ impl<'a> Case<'a> {
         from.unwrap_or(self.window.from)..before
     }
 
-    /// Where the stay in the kernel ends that a step is part of: user code goes on, or another task.
+    /// Where the stay in the kernel ends that a step is part of: user code goes on, or another
+    /// task.
     pub fn stay_end(&self, at: usize) -> usize {
         let ends = |at: &usize| match &self.run.steps[*at] {
             Step::UserReturn => true,

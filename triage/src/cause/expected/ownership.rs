@@ -219,8 +219,8 @@ fn given_up(case: &Case<'_>, before: usize) -> Option<Fixes> {
     Some(vec![case.with_value(at, bits, &like)])
 }
 
-/// What was to be handed over is still in the processor: whoever came to hand it over had to save it
-/// first.
+/// What was to be handed over is still in the processor: whoever came to hand it over had to save
+/// it first.
 pub fn to_be_saved(case: &Case<'_>) -> Option<Fixes> {
     let like = case.last_such(case.steps(), |w| w.trace.len() > 1)?.1;
     let stay = case.stay(case.window.to);

@@ -146,15 +146,12 @@ fn stored_wrongly(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
         return None;
     }
     // What is not aligned lies across doublewords: the value is none to look for.
-    let stores = |w: &Write| {
-        let function = case.code.function(w.pc);
-        matches!(w.cell, Cell::UserStack(_))
-            && w.trace.iter().any(|pc| {
-                let name = case.code.function(*pc);
-                name.is_some_and(|name| name.starts_with("do_") && name.ends_with("_store"))
-            })
-            && function.is_some()
+    let is_emulator = |pc: &u64| {
+        let name = case.code.function(*pc);
+        name.is_some_and(|name| name.starts_with("do_") && name.ends_with("_store"))
     };
+    let stores =
+        |w: &Write| matches!(w.cell, Cell::UserStack(_)) && w.trace.iter().any(is_emulator);
     let (at, write) = case.last_such(case.window.from..moment.at, stores)?;
     Some(vec![case.with(at, write.cell, write)])
 }
@@ -309,7 +306,7 @@ fn filled_too_late(case: &Case<'_>, end: &Walk<'_>) -> Option<Fixes> {
         return None;
     }
     let fills = |w: &Write| w.cell == case.image() && w.value == case.right && !case.is_save(w);
-    let (filled, write) = case.last_such(0..case.window.to, fills)?;
+    let (filled, write) = case.last_such(case.window.looked..case.window.to, fills)?;
     is_live(case, &case.after(filled)).then(|| filled_while_live(case, filled, write))?
 }
 
@@ -317,7 +314,7 @@ fn filled_too_late(case: &Case<'_>, end: &Walk<'_>) -> Option<Fixes> {
 fn saved_over(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
     let cell = case.image();
     let is_right = |w: &Write| w.cell == cell && w.value == case.right && !case.is_save(w);
-    let (filled, write) = case.last_such(case.steps(), is_right)?;
+    let (filled, write) = case.last_such(case.window.looked..case.window.to, is_right)?;
     let (at, over) = case.next_write(filled + 1..case.window.to, |c| c == cell)?;
     if over.value == case.right {
         return None;

@@ -8,12 +8,13 @@ use ctxfuzz_outcome::capture::{
 };
 use ctxfuzz_outcome::guest;
 use ctxfuzz_outcome::observe::Observation;
+use ctxfuzz_outcome::outcome::{End, LogEntry, Outcome};
 use ctxfuzz_outcome::pipe::{beginnings, unwritten};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Verdict};
 
 use super::{Heritage, Walk};
-use crate::compare::{What, quadword, unequal};
+use crate::compare::{What, end_code, quadword, unequal};
 use crate::observable::{Owner, rule};
 use crate::transparency::context::{Context, Masks};
 use crate::transparency::{Look, Violation, When, exceptions};
@@ -28,6 +29,24 @@ pub(super) fn excuse_vrsave(found: &mut [Violation], had: &BTreeSet<u32>) {
         {
             violation.verdict = Verdict::Dead;
         }
+    }
+}
+
+/// The kernel did not come to the end of the run.
+pub(super) fn died(outcome: &Outcome) -> Violation {
+    let last = outcome.log.iter().rev().find_map(|entry| match *entry {
+        LogEntry::Event { index, task } => Some((When::Event(index), task)),
+        _ => None,
+    });
+    let (when, task) = last.unwrap_or((When::Start, 0));
+    Violation {
+        when,
+        task,
+        place: Place::End,
+        what: What::End,
+        verdict: Verdict::Live,
+        before: end_code(&End::Completed),
+        after: end_code(&outcome.end),
     }
 }
 
