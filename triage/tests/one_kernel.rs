@@ -27,7 +27,7 @@ const NOT_SEEN: [&str; 5] = [
 ];
 
 /// Those whose witness has another name with one kernel. They are seen, and have a cause.
-const OTHER_NAME: [&str; 16] = [
+const OTHER_NAME: [&str; 15] = [
     "restore-math-partial-vsx",
     "exit-sets-cached-bits",
     "used-vsr-not-set",
@@ -42,7 +42,6 @@ const OTHER_NAME: [&str; 16] = [
     "emul-vs0-not-preserved",
     "emul-vsx-pair-size",
     "ptrace-read-without-flush",
-    "repair-sigframe-fpscr",
     "repair-hibernate",
 ];
 
