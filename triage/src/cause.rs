@@ -40,6 +40,7 @@ use self::raw::{Change, RawCause};
 use crate::compare::{Comparison, Difference, What, compare};
 use crate::definedness::Abi;
 use crate::kernels::Kernels;
+use crate::shortfall::EffectsReport;
 
 /// Why two runs of one scenario differ.
 #[derive(Clone, Debug)]
@@ -54,12 +55,30 @@ pub struct Explanation {
     pub comparison: Comparison,
     /// The causes behind differences that are not dead, in order of appearance.
     pub causes: Vec<Cause>,
+    /// What each run did of what it was asked to, A's first.
+    pub effects: Vec<EffectsReport>,
 }
 
 impl Explanation {
     /// The headings of A's values and of B's.
     pub fn headings(&self) -> [String; 2] {
         self.kernels.headings()
+    }
+
+    /// The kernel behind A's run, or B's; the only one, if there is only one.
+    pub fn kernel(&self, side: usize) -> String {
+        let names = self.kernels.names();
+        let name = names.get(side).or(names.first());
+        name.map_or_else(String::new, ToString::to_string)
+    }
+
+    /// The same with the letter of the kernel, where there are two.
+    pub fn lanes(&self) -> [String; 2] {
+        let [a, b] = self.headings();
+        match self.kernels.only() {
+            Some(_) => [a, b],
+            None => [format!("A: {a}"), format!("B: {b}")],
+        }
     }
 
     /// Signatures of the causes behind differences that are not dead, sorted, without repetition.
@@ -133,6 +152,7 @@ impl Watched {
                     comparison: compare(scenario, &a.outcome, &b.outcome),
                     runs: [a, b],
                     fixes: Vec::new(),
+                    is_pair: true,
                 }
             }
             Watched::One(tracer) => expected::beside(scenario, tracer.record(scenario), code),
@@ -169,26 +189,31 @@ impl Explainer {
     /// Runs a scenario and explains what differs.
     pub fn explain(&mut self, scenario: &Scenario) -> Explanation {
         let mut judged = self.watched.record(scenario, &self.codes[0]);
-        let mut causes = causes(scenario, &judged.runs, &self.codes, &judged.comparison);
+        let explain = |judged: &Judged| causes(scenario, judged, &self.codes);
+        let mut causes = explain(&judged);
         let visible = judged.comparison.visible().next().is_some();
         if causes.is_empty() && visible && self.kernels.only().is_some() {
             judged = expected::by_last_writer(scenario, judged, &self.codes[0]);
-            causes = self::causes(scenario, &judged.runs, &self.codes, &judged.comparison);
+            causes = explain(&judged);
         }
         let Judged {
             comparison,
             runs,
             fixes,
+            ..
         } = judged;
         for cause in &mut causes {
             self.tell(cause, &fixes, &runs[0]);
         }
+        let runs = runs.iter().take(self.kernels.names().len());
+        let effects = runs.map(|run| EffectsReport::new(scenario, &run.outcome.effects));
         Explanation {
             scenario: scenario.clone(),
             kernels: self.kernels.clone(),
             endian: self.endian,
             comparison,
             causes,
+            effects: effects.collect(),
         }
     }
 
@@ -205,9 +230,10 @@ impl Explainer {
         let journey = fix.journey.map(|journey| {
             let task = |slot: Slot| run.tasks.get(usize::from(slot.0)).copied().flatten();
             let stop = |at: usize| {
-                let (event, write) = Journey::write(run, at)?;
+                let (event, current, write) = Journey::write(run, at)?;
                 Some(Stop {
                     event,
+                    running: task(current),
                     place: cell_name(write.cell, &task),
                     value: write.value,
                     writer: self.codes[0].writer(write),
@@ -229,18 +255,16 @@ impl Explainer {
 
 /// Names the raw causes, merges repetitions, and keeps those that lead to a difference that is not
 /// dead.
-fn causes(
-    scenario: &Scenario,
-    runs: &[Recording; 2],
-    codes: &[Code; 2],
-    comparison: &Comparison,
-) -> Vec<Cause> {
+fn causes(scenario: &Scenario, judged: &Judged, codes: &[Code; 2]) -> Vec<Cause> {
+    let (runs, comparison) = (&judged.runs, &judged.comparison);
+    // Each rule tells of one fault; what else one kernel did meanwhile is not part of it.
+    let joins = judged.is_pair;
     if !comparison.comparable() {
         return Vec::new();
     }
     if let Some(difference) = comparison.visible().find(|d| d.what == What::End) {
         return Vec::from_iter(end::cause(runs, codes, difference).map(|end| {
-            match analyse(scenario, runs, codes)
+            match analyse(scenario, runs, codes, joins)
                 .iter()
                 .find(|raw| makes_mortal(raw))
             {
@@ -253,7 +277,7 @@ fn causes(
             }
         }));
     }
-    let raw = analyse(scenario, runs, codes);
+    let raw = analyse(scenario, runs, codes, joins);
     let mut led_to: BTreeMap<usize, Vec<Difference>> = BTreeMap::new();
     let mut found_beside: Vec<Cause> = Vec::new();
     for difference in comparison.visible() {

@@ -162,15 +162,11 @@ fn one_kernel_is_enough() {
     assert!(events(&small) < events(&big), "{report}");
     let signatures = report["signatures"].as_array().expect("a list");
     assert!(!signatures.is_empty(), "{report}");
-    // Kinds take the place of causes where none is known.
-    let causes = causes("fixed", &big);
-    let mut names = signatures.iter().filter_map(Value::as_str);
-    match causes.is_empty() {
-        true => assert!(names.all(|name| name.starts_with("live."))),
-        false => assert_eq!(*signatures, causes, "{report}"),
-    }
-    assert_eq!(causes.is_empty(), self::causes("fixed", &small).is_empty());
-    assert_eq!(kinds("fixed", &small), kinds("fixed", &big));
+    // One register is enough to show a cause; which one it was says nothing.
+    assert_eq!(*signatures, ["restore_math.msr-fp"], "{report}");
+    assert_eq!(causes("fixed", &big), *signatures);
+    assert_eq!(causes("fixed", &small), *signatures);
+    assert_eq!(kinds("fixed", &small)[0], "live");
     // Again, nothing can be taken out of it.
     let again = folder.path().join("again.json");
     let called = minimize(&small, &again, &["--kernel", "fixed"]);

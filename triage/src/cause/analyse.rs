@@ -29,12 +29,19 @@ use super::raw::{Change, Copied, RawCause};
 use super::state::Walk;
 use super::stay::entered;
 
-/// Finds the causes behind all differences of two runs.
-pub fn analyse(scenario: &Scenario, runs: &[Recording; 2], codes: &[Code; 2]) -> Vec<RawCause> {
+/// Finds the causes behind all differences of two runs. `joins` if what becomes of registers where
+/// the sides come to disagree about their owner is a part of that.
+pub fn analyse(
+    scenario: &Scenario,
+    runs: &[Recording; 2],
+    codes: &[Code; 2],
+    joins: bool,
+) -> Vec<RawCause> {
     let [a, b] = runs;
     let mut analysis = Analysis {
         scenario,
         codes,
+        joins,
         a: Walk::new(a),
         b: Walk::new(b),
         runs: [a, b],
@@ -85,6 +92,7 @@ struct Analysis<'a> {
     runs: [&'a Recording; 2],
     scenario: &'a Scenario,
     codes: &'a [Code; 2],
+    joins: bool,
     /// Cells that differ now.
     differing: HashMap<Cell, Differing>,
     /// Registers that differed and do not any more, since user code was last left: the kernel may
@@ -233,7 +241,12 @@ impl Analysis<'_> {
                 None => groups.push((key, vec![change])),
             }
         }
-        one_dispute(groups.into_iter().map(|(_, changes)| changes).collect())
+        let groups = groups.into_iter().map(|(_, changes)| changes).collect();
+        let groups = match self.joins {
+            true => one_dispute(groups),
+            false => groups,
+        };
+        groups
             .into_iter()
             .map(|changes| self.new_cause(changes))
             .collect()

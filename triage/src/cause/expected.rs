@@ -39,6 +39,8 @@ pub struct Judged {
     pub runs: [Recording; 2],
     /// Where the two part.
     pub fixes: Vec<Fix>,
+    /// Whether both are of kernels, and nothing was expected.
+    pub is_pair: bool,
 }
 
 /// What a run shows, and that run beside the expected one.
@@ -99,6 +101,7 @@ fn judged(
         comparison,
         runs: [run, expected],
         fixes,
+        is_pair: false,
     }
 }
 

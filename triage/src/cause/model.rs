@@ -136,6 +136,8 @@ pub struct Loss {
 pub struct Stop {
     /// The event then; `None` at the start and in the final dump.
     pub event: Option<u16>,
+    /// The task that ran.
+    pub running: Option<u8>,
     /// What was written.
     pub place: String,
     /// With which value.

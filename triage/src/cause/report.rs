@@ -4,6 +4,8 @@ mod json;
 
 use std::fmt::Write as _;
 
+use ctxfuzz_emulator::arch::msr;
+use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::describe::describe;
 use ctxfuzz_scenario::scenario::Scenario;
 
@@ -53,13 +55,21 @@ fn nothing(e: &Explanation) -> Option<String> {
         return None;
     }
     let visible: Vec<String> = e.comparison.visible().map(|d| unexplained(d, e)).collect();
-    Some(match (visible.is_empty(), is_one) {
+    let mut said = match (visible.is_empty(), is_one) {
         (true, true) => "No violation: each task found its registers as it had to, as far as \
                          anybody could see."
             .to_owned(),
         (true, false) => "No difference that anybody could see.".to_owned(),
         (false, _) => format!("No cause was found of this:\n{}", visible.join("\n")),
-    })
+    };
+    // What no kernel did cannot have done harm.
+    let left_out = e.effects.iter().flat_map(|effects| &effects.not_applicable);
+    let mut left_out: Vec<String> = left_out
+        .map(|one| format!("\nnot applicable: {one}"))
+        .collect();
+    left_out.dedup();
+    said.extend(left_out);
+    Some(said)
 }
 
 /// A difference that has no cause.
@@ -117,7 +127,7 @@ fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
 
 /// Nothing was damaged: one kernel did not come back.
 fn died(out: &mut String, ended: &Ended, cause: &Cause, e: &Explanation) {
-    let kernel = &e.headings()[ended.side];
+    let kernel = e.kernel(ended.side);
     let _ = writeln!(out, "\nThe run on {kernel} ends with {}", ended.how);
     // With something that came to differ the writers are those of that.
     let site = cause.writer_a.as_ref().or(cause.writer_b.as_ref());
@@ -184,10 +194,11 @@ fn changes(out: &mut String, cause: &Cause, e: &Explanation) {
         .max()
         .unwrap_or(0);
     for change in cause.changes.iter().take(8) {
-        let value = |v| {
-            change
-                .register
-                .map_or_else(|| format!("{v:#x}"), |r| hex(What::Register(r), v))
+        let decodes = e.kernels.only().is_some() && is_msr(change.cell);
+        let value = |v| match change.register {
+            Some(register) => hex(What::Register(register), v),
+            None if decodes => format!("{v:#x} ({})", facilities(v as u64)),
+            None => format!("{v:#x}"),
         };
         let _ = writeln!(
             out,
@@ -212,6 +223,28 @@ fn changes(out: &mut String, cause: &Cause, e: &Explanation) {
     }
 }
 
+/// Whether a cell has bits of MSR.
+fn is_msr(cell: Cell) -> bool {
+    matches!(cell, Cell::Facilities(_) | Cell::UserMsr | Cell::Used(_))
+}
+
+/// The facility bits of an MSR by their names.
+fn facilities(value: u64) -> String {
+    let bits = [
+        (msr::FP, "FP"),
+        (msr::VEC, "VEC"),
+        (msr::VSX, "VSX"),
+        (msr::FE0, "FE0"),
+        (msr::FE1, "FE1"),
+    ];
+    let names = bits.iter().filter(|(bit, _)| value & bit != 0);
+    let names: Vec<&str> = names.map(|(_, name)| *name).collect();
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(" "),
+    }
+}
+
 impl Changed {
     /// What is to be said of the two values.
     pub fn remark(&self, e: &Explanation) -> Option<String> {
@@ -227,7 +260,7 @@ fn last_writers(out: &mut String, cause: &Cause, e: &Explanation) {
     let first = cause.changes.first().map_or("it", |c| c.name.as_str());
     let writers = [&cause.writer_a, &cause.writer_b];
     match e.kernels.only() {
-        Some(_) => writer_and_place(out, first, writers),
+        Some(_) => writer_and_place(out, (first, cause.function()), writers),
         None => {
             let _ = writeln!(out, "\nLast writer of {first}:");
             for (kernel, writer) in e.headings().iter().zip(writers) {
@@ -257,18 +290,23 @@ fn last_writers(out: &mut String, cause: &Cause, e: &Explanation) {
 }
 
 /// Who wrote what is there, and where something else had to be written.
-fn writer_and_place(out: &mut String, what: &str, [found, expected]: [&Option<Writer>; 2]) {
+fn writer_and_place(
+    out: &mut String,
+    (what, function): (&str, &str),
+    [found, expected]: [&Option<Writer>; 2],
+) {
     let _ = writeln!(out, "\nLast writer of {what}:");
     let _ = match found {
         Some(w) => writeln!(out, "  {}", instruction(w)),
         None => writeln!(out, "  not written in this run"),
     };
     let place = |w: &Option<Writer>| w.as_ref().map(|w| w.place.clone());
-    if let Some(w) = expected
-        .as_ref()
-        .filter(|_| place(found) != place(expected))
-    {
-        let _ = writeln!(out, "What was expected had to be written in {}", w.function);
+    if place(expected).is_some() && place(found) != place(expected) {
+        if let Some(w) = found.as_ref().filter(|w| w.trace.len() > 1) {
+            let _ = writeln!(out, "    Call Trace:");
+            call_trace(out, w);
+        }
+        let _ = writeln!(out, "What was expected had to be written in {function}");
     }
 }
 
@@ -301,7 +339,9 @@ fn loss(out: &mut String, cause: &Cause, e: &Explanation) {
 fn stop(out: &mut String, what: &str, stop: &Stop, e: &Explanation) {
     let writer = &stop.writer;
     let when = event(stop.event, &e.scenario);
-    let _ = writeln!(out, "  {what} {}, in\n    {when}", stop.place);
+    let running = stop.running.map(|task| format!(" while task {task} ran"));
+    let running = running.unwrap_or_default();
+    let _ = writeln!(out, "  {what} {}{running}, in\n    {when}", stop.place);
     let source = source(writer);
     let _ = writeln!(
         out,

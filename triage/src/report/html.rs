@@ -195,7 +195,7 @@ fn differs(e: &Explanation, causes: &[&Cause]) -> Markup {
 fn table(differences: &[&Difference], e: &Explanation, causes: &[&Cause]) -> Markup {
     html! {
         table.cards {
-            thead { tr { th { "register" } th { "where" } th { "who notices" } th { "A: " (e.headings()[0]) } th { "B: " (e.headings()[1]) } th { "cause" } } }
+            thead { tr { th { "register" } th { "where" } th { "who notices" } th { (e.lanes()[0]) } th { (e.lanes()[1]) } th { "cause" } } }
             tbody { @for difference in differences { (row(difference, e, causes)) } }
         }
     }
@@ -220,8 +220,8 @@ fn row(difference: &Difference, e: &Explanation, causes: &[&Cause]) -> Markup {
             th scope="row" data-label="register" { (difference.what) }
             td data-label="where" { (whose.replace('_', " ")) }
             td data-label="who notices" { (badge(difference.verdict)) }
-            td.value data-label="A" { (marked(&a, &b)) }
-            td.value data-label="B" { (marked(&b, &a)) }
+            td.value data-label=(e.lanes()[0]) { (marked(&a, &b)) }
+            td.value data-label=(e.lanes()[1]) { (marked(&b, &a)) }
             td data-label="cause" { @if let Some(index) = cause.filter(|&index| index < MOST_CAUSES) { a href={ "#cause-" (index + 1) } { (index + 1) } } @else { "?" } }
         }
     }

@@ -1,7 +1,7 @@
 //! How a value was lost: the last copy of the right one, and whoever wrote what user code got
 //! instead.
 
-use ctxfuzz_emulator::trace::{Cell, Recording, Step, Write};
+use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
 use ctxfuzz_scenario::register::Register;
 
 use super::loss::Case;
@@ -27,6 +27,12 @@ impl Journey {
             cell == case.hardware() || cell == case.image() || matches!(cell, Cell::UserStack(_))
         };
         let is_right = |w: &Write| holds(w.cell) && w.value == case.right;
+        // What another task has there is its own.
+        let own = |at: usize| {
+            let write = case.write(at);
+            write.is_none_or(|w| !matches!(w.cell, Cell::Hardware(_)))
+                || case.after(at).current() == case.window.slot
+        };
         let end = case.after(case.window.to.saturating_sub(1));
         let counts = match end.is_live(case.window.slot, case.register) {
             true => case.hardware(),
@@ -40,18 +46,20 @@ impl Journey {
         Journey {
             register: case.register,
             right: case.right,
-            held: last(&is_right),
+            held: (0..case.window.to)
+                .rev()
+                .find(|at| case.write(*at).is_some_and(is_right) && own(*at)),
             got: last(&|w: &Write| w.cell == counts),
         }
     }
 
-    /// A write of a run and the event that was being done then.
-    pub fn write(run: &Recording, at: usize) -> Option<(Option<u16>, &Write)> {
+    /// A write of a run, the event that was being done then, and the task that ran.
+    pub fn write(run: &Recording, at: usize) -> Option<(Option<u16>, Slot, &Write)> {
         let Step::Write(write) = run.steps.get(at)? else {
             return None;
         };
         let mut walk = Walk::new(run);
         walk.advance(at);
-        Some((walk.event, write))
+        Some((walk.event, walk.current(), write))
     }
 }

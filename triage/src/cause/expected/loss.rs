@@ -210,15 +210,7 @@ impl<'a> Case<'a> {
         let others = other.map(functions).unwrap_or_default();
         let mut own = functions(write).into_iter();
         let common = own.position(|name| name.is_some() && others.contains(&name));
-        Write {
-            trace: write
-                .trace
-                .iter()
-                .skip(common.unwrap_or(0))
-                .copied()
-                .collect(),
-            ..write.clone()
-        }
+        self.outer(write, common.unwrap_or(0))
     }
 
     /// Whether the function that made one write, or had it made, was at work at another one.
@@ -237,10 +229,7 @@ impl<'a> Case<'a> {
             let function = self.code.function(**pc);
             function.is_some_and(|f| f.contains("copy_"))
         };
-        Write {
-            trace: write.trace.iter().skip_while(copies).copied().collect(),
-            ..write.clone()
-        }
+        self.outer(write, write.trace.iter().take_while(copies).count())
     }
 
     /// The last write of such a cell in these steps; or of one in memory, with what it had.
@@ -417,6 +406,22 @@ impl<'a> Case<'a> {
         let function = self.code.function(write.pc);
         let saves = |f: &String| [false, true].map(|vmx| self.code.saves_a_facility(f, vmx));
         function.is_some_and(|f| saves(&f).contains(&true))
+    }
+
+    /// A write as that of a function that had called the ones that made it: so many calls out.
+    pub fn outer(&self, write: &Write, calls: usize) -> Write {
+        let trace: Vec<u64> = write.trace.iter().skip(calls).copied().collect();
+        // A return address comes after the call.
+        let pc = match (calls, trace.first()) {
+            (1.., Some(address)) => address.wrapping_sub(4),
+            _ => write.pc,
+        };
+        Write {
+            pc,
+            word: self.code.word(pc).unwrap_or(write.word),
+            trace: trace.into(),
+            ..write.clone()
+        }
     }
 
     /// Whether the task had run before a step.

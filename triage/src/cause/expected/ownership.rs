@@ -79,7 +79,7 @@ pub fn not_taken(case: &Case<'_>) -> Fixes {
     let Some((_, write)) = case.last_write(0..at, |cell| cell == Cell::UserMsr) else {
         return Fixes::new();
     };
-    vec![case.with_value(at - 1, (Cell::UserMsr, told), write)]
+    vec![case.with_value(at.saturating_sub(1), (Cell::UserMsr, told), write)]
 }
 
 /// The bit was set in the end, and what was loaded with it, if anything, was not right yet.
@@ -135,14 +135,12 @@ fn gone(case: &Case<'_>, at: usize, write: &Write) -> Fixes {
     let bits = without(&walk, case, not_saved(case, &walk, at) | case.owner());
     // Whoever switches has to see to it; the function that only changes stacks does not.
     let only_changes_stacks = |pc: &&u64| case.code.function(**pc).as_deref() == Some("_switch");
-    let callers = write.trace.iter().skip_while(only_changes_stacks);
-    let like = Write {
-        trace: callers.copied().collect(),
-        ..write.clone()
-    };
-    let mut fixes = vec![case.with_value(at - 1, bits, &like)];
+    let inner = write.trace.iter().take_while(only_changes_stacks);
+    let like = case.outer(write, inner.count());
+    let before = at.saturating_sub(1);
+    let mut fixes = vec![case.with_value(before, bits, &like)];
     if walk.value(case.image()) != case.right {
-        fixes.push(case.with(at - 1, case.image(), &like));
+        fixes.push(case.with(before, case.image(), &like));
     }
     fixes
 }
@@ -247,10 +245,7 @@ fn by_caller(case: &Case<'_>, write: &Write) -> Write {
         })
     };
     let saving = write.trace.iter().take_while(saves).count();
-    Write {
-        trace: write.trace.iter().skip(saving).copied().collect(),
-        ..write.clone()
-    }
+    case.outer(write, saving)
 }
 
 /// Registers that are live are loaded with something that is not the task's, after they were saved:

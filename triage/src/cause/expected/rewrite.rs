@@ -158,3 +158,106 @@ fn can_come_from(to: Cell, from: Cell) -> bool {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ctxfuzz_emulator::run::outcome::{End, Outcome};
+    use ctxfuzz_emulator::trace::Slot;
+
+    use super::*;
+
+    const F1: Cell = Cell::Hardware(Register::F(1));
+    const V1: Cell = Cell::Hardware(Register::V(1));
+    const IMAGE: Cell = Cell::Image(Slot(0), Register::F(1));
+
+    fn write(cell: Cell, value: u128, pc: u64) -> Write {
+        Write {
+            cell,
+            value,
+            pc,
+            word: 0,
+            msr: 0,
+            trace: [pc].into(),
+        }
+    }
+
+    fn run(steps: Vec<Write>) -> Recording {
+        Recording {
+            outcome: Outcome::empty(End::Completed),
+            steps: steps.into_iter().map(Step::Write).collect(),
+            kept: Vec::new(),
+            functions: Vec::new(),
+            initial: Vec::new(),
+            tasks: Vec::new(),
+            frames: Vec::new(),
+            gprs: Vec::new(),
+            knows_use: false,
+            fault: None,
+        }
+    }
+
+    fn fix(at: usize, cell: Cell, value: u128) -> Fix {
+        Fix {
+            at,
+            write: write(cell, value, KERNEL),
+            class: None,
+            rule: "",
+            journey: None,
+        }
+    }
+
+    fn values(run: &Recording) -> Vec<u128> {
+        let writes = run.steps.iter().filter_map(|step| match step {
+            Step::Write(write) => Some(write.value),
+            _ => None,
+        });
+        writes.collect()
+    }
+
+    #[test]
+    fn the_right_value_travels_where_the_wrong_one_did() {
+        let recorded = run(vec![
+            write(F1, 7, KERNEL),
+            write(IMAGE, 7, KERNEL),
+            write(Cell::UserStack(8), 7, KERNEL),
+            write(F1, 9, KERNEL),
+            write(F1, 7, KERNEL),
+        ]);
+        let right = expected(recorded.clone(), &[fix(0, F1, 5)]);
+        assert_eq!(values(&right), [5, 5, 5, 9, 5]);
+        assert_eq!(values(&expected(recorded.clone(), &[])), values(&recorded));
+    }
+
+    #[test]
+    fn another_register_and_what_user_code_computes_are_no_copies() {
+        let other = Cell::Hardware(Register::F(2));
+        let recorded = run(vec![
+            write(F1, 7, KERNEL),
+            write(other, 7, KERNEL),
+            write(F1, 7, 0x1000),
+            write(IMAGE, 7, KERNEL),
+        ]);
+        let right = expected(recorded, &[fix(0, F1, 5)]);
+        assert_eq!(values(&right), [5, 7, 7, 7]);
+    }
+
+    #[test]
+    fn what_was_left_out_comes_after_its_step_and_moves_what_follows() {
+        let mut recorded = run(vec![write(F1, 7, KERNEL), write(F1, 8, KERNEL)]);
+        recorded.kept = vec![(1, write(IMAGE, 0, KERNEL)), (2, write(IMAGE, 0, KERNEL))];
+        let right = expected(recorded, &[fix(0, IMAGE, 5)]);
+        assert_eq!(values(&right), [7, 5, 8]);
+        let at: Vec<usize> = right.kept.iter().map(|(at, _)| *at).collect();
+        assert_eq!(at, [2, 3]);
+    }
+
+    #[test]
+    fn a_vr_comes_from_memory_in_halves() {
+        let recorded = run(vec![
+            write(Cell::UserStack(16), 7, KERNEL),
+            write(V1, 3 << 64 | 7, KERNEL),
+        ]);
+        let right = expected(recorded, &[fix(0, Cell::UserStack(16), 5)]);
+        assert_eq!(values(&right), [5, 3 << 64 | 5]);
+    }
+}

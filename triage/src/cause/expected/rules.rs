@@ -355,10 +355,7 @@ fn wrong_copy(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
     let (at, write) = case.last_such(case.steps(), is_right)?;
     let then = case.after(at);
     // What only moves a register does as it is told.
-    let like = Write {
-        trace: write.trace.iter().skip(1).copied().collect(),
-        ..write.clone()
-    };
+    let like = case.outer(write, 1);
     let fix = case.with(at, case.image(), &like).of(Class::WrongOwner);
     (!is_live(case, &then) && then.current() == case.window.slot).then(|| vec![fix])
 }

@@ -6,51 +6,51 @@ use crate::cause::{Cause, Changed, CopyReport, Ended, Explanation, Loss, Stop, W
 use crate::compare::What;
 use crate::report::hex;
 
-/// The report for programs.
+/// What stands for the second kernel where there is none.
+const EXPECTED: &str = "expected";
+
+/// The report for programs. With one kernel A is what it did, B what was expected of it.
 pub fn json(explanation: &Explanation) -> Value {
     let e = explanation;
-    let mut keys = json!({"scenario": e.scenario.name, "endian": e.endian.name()});
-    match e.kernels.names() {
-        [a, b] => {
-            keys["a"] = json!(a.to_string());
-            keys["b"] = json!(b.to_string());
-        }
-        names => keys["kernel"] = json!(names.first().map(ToString::to_string)),
-    }
-    let sides = sides(e);
-    let causes = e.causes.iter().map(|cause| cause_json(cause, sides));
+    let [a, b] = match e.kernels.only() {
+        Some(kernel) => [kernel.to_string(), EXPECTED.to_owned()],
+        None => e.headings(),
+    };
+    let mut keys = json!({
+        "scenario": e.scenario.name,
+        "endian": e.endian.name(),
+        "a": a,
+        "b": b,
+    });
+    let causes = e.causes.iter().map(cause_json);
     keys["verdict"] = json!(e.comparison.verdict);
     keys["not_comparable"] = json!(e.comparison.reason().map(ToString::to_string));
     keys["causes"] = causes.collect();
+    let left_out = e.effects.iter().flat_map(|effects| &effects.not_applicable);
+    let mut left_out: Vec<Value> = left_out.map(|one| json!(one)).collect();
+    left_out.dedup();
+    if !left_out.is_empty() {
+        keys["not_applicable"] = json!(left_out);
+    }
     keys
 }
 
-/// The keys of what A has and of what B has.
-fn sides(e: &Explanation) -> [&'static str; 2] {
-    match e.kernels.only() {
-        Some(_) => ["found", "expected"],
-        None => ["a", "b"],
-    }
-}
-
-fn cause_json(cause: &Cause, sides: [&str; 2]) -> Value {
+fn cause_json(cause: &Cause) -> Value {
     let first_in_memory = cause.copies.iter().find(|c| c.in_memory);
-    let changed = |change: &Changed| changed_json(change, sides);
-    let copy = |copied: &CopyReport| copy_json(copied, sides);
     let [a, b] = [&cause.writer_a, &cause.writer_b];
     let mut keys = json!({
         "signature": cause.signature,
         "class": cause.class.name(),
         "verdict": cause.verdict,
         "occurrences": cause.occurrences,
-        "ended": cause.ended.as_ref().map(|ended| ended_json(ended, sides)),
+        "ended": cause.ended.as_ref().map(ended_json),
         "cause": {
             "event": cause.event,
             "function": a.as_ref().or(b.as_ref()).map(|w| &w.function),
-            "changes": cause.changes.iter().map(changed).collect::<Vec<_>>(),
+            "changes": cause.changes.iter().map(changed_json).collect::<Vec<_>>(),
             "last_writer": {
-                sides[0]: a.as_ref().map(writer_json),
-                sides[1]: b.as_ref().map(writer_json),
+                "a": a.as_ref().map(writer_json),
+                "b": b.as_ref().map(writer_json),
             },
         },
         "damage": cause.damage.as_ref().map(|d| json!({
@@ -63,9 +63,9 @@ fn cause_json(cause: &Cause, sides: [&str; 2]) -> Value {
             "user_return": cause
                 .user_return
                 .map(|(event, task)| json!({"event": event, "task": task})),
-            "memory": first_in_memory.map(copy),
+            "memory": first_in_memory.map(copy_json),
         },
-        "propagation": cause.copies.iter().map(copy).collect::<Vec<_>>(),
+        "propagation": cause.copies.iter().map(copy_json).collect::<Vec<_>>(),
     });
     if let Some(rule) = cause.rule {
         keys["rule"] = json!(rule);
@@ -82,6 +82,7 @@ fn loss_json(loss: &Loss) -> Value {
         json!({
             "event": stop.event,
             "to": stop.place,
+            "running": stop.running,
             "value": value(stop.value),
             "writer": writer_json(&stop.writer),
         })
@@ -94,11 +95,12 @@ fn loss_json(loss: &Loss) -> Value {
     })
 }
 
-fn ended_json(ended: &Ended, sides: [&str; 2]) -> Value {
-    json!({"kernel": sides[ended.side], "how": ended.how})
+fn ended_json(ended: &Ended) -> Value {
+    let kernel = if ended.side == 0 { "a" } else { "b" };
+    json!({"kernel": kernel, "how": ended.how})
 }
 
-fn changed_json(change: &Changed, sides: [&str; 2]) -> Value {
+fn changed_json(change: &Changed) -> Value {
     let value = |v| {
         change
             .register
@@ -106,8 +108,8 @@ fn changed_json(change: &Changed, sides: [&str; 2]) -> Value {
     };
     json!({
         "what": change.name,
-        sides[0]: value(change.a),
-        sides[1]: value(change.b),
+        "a": value(change.a),
+        "b": value(change.b),
         "pattern": change.pattern.as_ref().map(ToString::to_string),
     })
 }
@@ -121,10 +123,10 @@ fn writer_json(writer: &Writer) -> Value {
     })
 }
 
-fn copy_json(copied: &CopyReport, sides: [&str; 2]) -> Value {
+fn copy_json(copied: &CopyReport) -> Value {
     json!({
         "event": copied.event,
-        "to": changed_json(&copied.to, sides),
+        "to": changed_json(&copied.to),
         "writer": copied.writer.as_ref().map(writer_json),
         "thread_conditions": copied.thread_conditions,
     })

@@ -40,7 +40,11 @@ pub fn section(e: &Explanation, looks: &Looks<'_>) -> Markup {
         section id="registers" {
             h2 { "The register file over time" }
             p {
-                "Where " code { (e.headings()[0]) } " and " code { (e.headings()[1]) } " give a task different registers. A row is a VSR: its upper half doubleword 0, its lower half doubleword 1. "
+                @match e.kernels.only() {
+                    Some(_) => "Where a task finds other registers than it has to. A row",
+                    None => { "Where " code { (e.headings()[0]) } " and " code { (e.headings()[1]) } " give a task different registers. A row" }
+                }
+                " is a VSR: its upper half doubleword 0, its lower half doubleword 1. "
                 "A column is a look at the task whose number is above it, after the event whose number is above it (S: at its start, H: in a signal handler, E: at its end). "
                 "Differences that nobody may rely on are shown too."
             }

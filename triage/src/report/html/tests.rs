@@ -8,7 +8,9 @@ use roxmltree::Document;
 use super::{Page, page};
 use crate::cause::{Explanation, explain};
 use crate::kernels::Kernels;
+use crate::machines::Machines;
 use crate::pair::Pair;
+use crate::transparency::expected_outcome;
 
 const HASHES: [u64; 2] = [0xab, 0xcd];
 
@@ -26,6 +28,17 @@ fn run(a: &str, scenario: &Scenario) -> Ran {
     Ran {
         explanation: explain(&Kernels::pair(&a, &b), Endian::Little, scenario).unwrap(),
         runs: [paired.a, paired.b],
+    }
+}
+
+fn run_one(kernel: &str, scenario: &Scenario) -> Ran {
+    let kernels = Kernels::One(kernel.parse().unwrap());
+    let mut machines = Machines::new(&kernels, Endian::Little).unwrap();
+    let outcome = machines.run(scenario).outcomes.remove(0);
+    let expected = expected_outcome(scenario, &outcome);
+    Ran {
+        explanation: explain(&kernels, Endian::Little, scenario).unwrap(),
+        runs: [outcome, expected],
     }
 }
 
@@ -322,4 +335,31 @@ fn the_picture_of_the_worst_run_is_small() {
     let page = draw(&ran, None);
     Document::parse(&parsed(&page)).unwrap();
     assert!(page.len() < 1_600_000, "{} bytes", page.len());
+}
+
+#[test]
+fn one_kernel_is_shown_with_what_it_had_to_do() {
+    let page = draw(&run_one("fixed", &corpus("preempted-in-sigreturn")), None);
+    let document = parsed(&page);
+    Document::parse(&document).expect("it is well formed");
+    for said in [
+        "In short: an image was filled after it had been loaded.",
+        "How f0 was lost",
+        "The last copy of that",
+        "What was got instead",
+        "restore_sigcontext+0x",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+    for other in ["A: ", "B: ", "kernel B", "against"] {
+        assert!(!page.contains(other), "{other}");
+    }
+    let dead = draw(
+        &run_one("fixed+load-up-misses-srr", &corpus("io-worker-vmx")),
+        None,
+    );
+    assert!(
+        !dead.contains("The run on <code>found"),
+        "the kernel has a name"
+    );
 }

@@ -25,7 +25,7 @@ pub fn section(e: &Explanation, runs: &[Outcome; 2], looks: &Looks<'_>) -> Marku
         section id="timeline" {
             h2 { "Timeline" }
             p { "Each line is something that happened. The lanes have the registers that a task comes out of it with, where they differ." }
-            div.lanes.head aria-hidden="true" { span {} span.lane.a { "A: " (e.headings()[0]) } span.lane.b { "B: " (e.headings()[1]) } }
+            div.lanes.head aria-hidden="true" { span {} span.lane.a { (e.lanes()[0]) } span.lane.b { (e.lanes()[1]) } }
             ol.timeline {
                 @for (index, entry) in a.iter().take(common).enumerate() {
                     @let look = look(entry, index, looks);
