@@ -87,10 +87,12 @@ fn of_task(case: &Case<'_>, seen: &Seen) -> Fixes {
     }
 }
 
-/// The right value where the wrong one was written that counts in the end.
+/// The right value where the kernel wrote the wrong one that counts in the end. What user code wrote
+/// is not its fault.
 pub fn by_last_writer(case: &Case<'_>) -> Fixes {
     let journey = Journey::of(case);
     let write = journey.got.and_then(|at| Some((at, case.write(at)?)));
+    let write = write.filter(|(_, write)| case.in_kernel(write));
     let fix = write.map(|(at, write)| Fix {
         journey: Some(journey),
         rule: "no rule says why; this is who wrote what user code got",
