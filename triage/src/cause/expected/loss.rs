@@ -87,8 +87,8 @@ fn of_task(case: &Case<'_>, seen: &Seen) -> Fixes {
     }
 }
 
-/// The right value where the kernel wrote the wrong one that counts in the end. What user code wrote
-/// is not its fault.
+/// The right value where the kernel wrote the wrong one that counts in the end. What user code
+/// wrote is not its fault.
 pub fn by_last_writer(case: &Case<'_>) -> Fixes {
     let journey = Journey::of(case);
     let write = journey.got.and_then(|at| Some((at, case.write(at)?)));
