@@ -257,14 +257,13 @@ impl Explainer {
 /// dead.
 fn causes(scenario: &Scenario, judged: &Judged, codes: &[Code; 2]) -> Vec<Cause> {
     let (runs, comparison) = (&judged.runs, &judged.comparison);
-    // Each rule tells of one fault; what else one kernel did meanwhile is not part of it.
-    let joins = judged.is_pair;
+    let fixes = (!judged.is_pair).then_some(&judged.fixes[..]);
     if !comparison.comparable() {
         return Vec::new();
     }
     if let Some(difference) = comparison.visible().find(|d| d.what == What::End) {
         return Vec::from_iter(end::cause(runs, codes, difference).map(|end| {
-            match analyse(scenario, runs, codes, joins)
+            match analyse(scenario, runs, codes, fixes)
                 .iter()
                 .find(|raw| makes_mortal(raw))
             {
@@ -277,7 +276,7 @@ fn causes(scenario: &Scenario, judged: &Judged, codes: &[Code; 2]) -> Vec<Cause>
             }
         }));
     }
-    let raw = analyse(scenario, runs, codes, joins);
+    let raw = analyse(scenario, runs, codes, fixes);
     let mut led_to: BTreeMap<usize, Vec<Difference>> = BTreeMap::new();
     let mut found_beside: Vec<Cause> = Vec::new();
     for difference in comparison.visible() {
@@ -290,7 +289,9 @@ fn causes(scenario: &Scenario, judged: &Judged, codes: &[Code; 2]) -> Vec<Cause>
                 Some(known) => known.differences.extend(cause.differences),
                 None => found_beside.push(cause),
             }
-        } else if let Some(index) = responsible(&raw, difference) {
+        } else if let Some(index) =
+            fixed(&raw, &judged.fixes, difference).or_else(|| responsible(&raw, difference))
+        {
             led_to.entry(index).or_default().push(difference.clone());
         }
     }
@@ -348,6 +349,15 @@ fn named(
     describe(raw, signature(raw, codes), differences, runs, codes)
 }
 
+/// The cause that a violation goes back to: the one in which the two runs part where the right value
+/// was put in that it lacks. It knows better than what has the same values somewhere.
+fn fixed(raw: &[RawCause], fixes: &[Fix], difference: &Difference) -> Option<usize> {
+    let fixes = fixes.iter().filter(|fix| fix.seen.contains(difference));
+    let written: Vec<_> = fixes.map(|f| (f.write.cell, f.write.value)).collect();
+    let parts = |c: &Change| written.contains(&(c.cell, c.b));
+    raw.iter().position(|raw| raw.changes.iter().any(parts))
+}
+
 /// The cause that a difference goes back to: the latest one with its values, if possible in a
 /// register of the same facility; else the one that made owners uncertain; else the latest that
 /// touched the facility.
@@ -393,14 +403,19 @@ const LIBRARY: [&str; 6] = [
 /// and a function of the library does what it is told. Of a frame at another place, one that was at
 /// work at every write.
 fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
-    let at_fault = |n: &String| !LIBRARY.contains(&n.as_str()) && !raw.is_detour(n);
+    let at_fault = |n: &str| !LIBRARY.contains(&n) && !raw.is_detour(n);
     if let Some(common) = raw.displaced.iter().flatten().find(|n| at_fault(n)) {
-        return common.clone();
+        return code::without_suffix(common).to_owned();
     }
     let telling = raw.changes.iter().find_map(Change::telling);
     let found = telling.and_then(|(side, w)| {
-        let names = || w.trace.iter().filter_map(|pc| codes[side].function(*pc));
-        names().find(at_fault).or_else(|| names().next())
+        let code = &codes[side];
+        let is_at_fault = |pc: &&u64| code.function(**pc).is_some_and(|n| at_fault(&n));
+        let pc = w.trace.iter().find(is_at_fault);
+        let pc = pc.or_else(|| w.trace.iter().find(|pc| code.function(**pc).is_some()))?;
+        // A return address may belong to the next line already: the call is before it.
+        let at = if *pc == w.pc { *pc } else { pc - 4 };
+        code.source_functions(at).into_iter().find(|n| at_fault(n))
     });
     found.unwrap_or_else(|| "unknown".into())
 }

@@ -1,7 +1,8 @@
 //! Signatures that were reviewed: they are counted and said, but they are no findings.
 //!
 //! The file is written by people: `{"known": [{"signature": "...", "reason": "..."}]}`. One without
-//! a reason is refused: nobody could review it.
+//! a reason is refused: nobody could review it. So is one that has another name since, which would
+//! be waited for in vain.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use crate::cause::Explanation;
 use crate::compare::Difference;
 use crate::definedness::Abi;
 use crate::json_file;
+use crate::renamed::renamed;
 
 /// Why a file of known signatures is of no use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +82,15 @@ impl Known {
                 let signature = crate::untrusted::shown(&row.signature);
                 return Err(wrong(format!(
                     ": known[{index}].signature: `{signature}` is there twice"
+                )));
+            }
+            if let Some(names) = renamed(&row.signature) {
+                let signature = crate::untrusted::shown(&row.signature);
+                let names = crate::untrusted::shown(&names.join("` or `"));
+                return Err(wrong(format!(
+                    ": known[{index}].signature: `{signature}` is `{names}` now: `ctxfuzz migrate {}` \
+                     puts the names of today into the file",
+                    crate::untrusted::path(path)
                 )));
             }
             reasons.insert(row.signature, row.reason);
@@ -168,6 +179,10 @@ mod tests {
             (
                 r#"{"known": [{"signature": "a", "reason": "x"}, {"signature": "a", "reason": "y"}]}"#,
                 "known.json: known[1].signature: `a` is there twice",
+            ),
+            (
+                r#"{"known": [{"signature": "a.b", "reason": "x"}, {"signature": "f.msr-vec", "reason": "y"}]}"#,
+                "known.json: known[1].signature: `f.msr-vec` is `f.msr-facility` now: `ctxfuzz migrate known.json` puts the names of today into the file",
             ),
             (r#"{"known": []} x"#, "known.json:1:15: trailing characters"),
         ];

@@ -23,6 +23,7 @@ pub mod minimize;
 pub mod pair;
 pub mod points;
 pub mod prove;
+pub mod renamed;
 pub mod report;
 pub mod transparency;
 pub mod untrusted;

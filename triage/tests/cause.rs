@@ -349,21 +349,20 @@ fn defects_have_signatures_of_their_own() -> Result {
         // same instruction does it, and gets the other name.
         (
             "half-fix-fpr0-only",
-            &["save_fpu.vs0-is-zero", "save_fpu.f0-is-fpscr"],
+            &["save_fpu.vsrs-lost-low-half", "save_fpu.f0-is-fpscr"],
         ),
         ("le-missing-swap-back", &["save_fpu.vsrs-swapped"]),
         // Also where a tracer that stops such a task runs into a BUG_ON.
-        ("giveup-keeps-fp-bit", &["__giveup_fpu.msr-fp"]),
-        ("fork-child-inherits-live-bits", &["copy_thread.msr-fp"]),
+        ("giveup-keeps-fp-bit", &["__giveup_fpu.msr-facility"]),
+        (
+            "fork-child-inherits-live-bits",
+            &["copy_thread.msr-facility"],
+        ),
         (
             "restore-math-partial-vsx",
             &["restore_math.msr-vsx", "restore_math.used-vsr"],
         ),
-        // f0 comes from memory here and not from mffs, so an FPSCR of zero is not recognised.
-        (
-            "fpscr-restored-after-fprs",
-            &["load_fp_state.f0-is-fpscr", "load_fp_state.f0-is-zero"],
-        ),
+        ("fpscr-restored-after-fprs", &["load_fp_state.vsrs-changed"]),
         (
             "fpscr-low-word-only",
             &[
@@ -379,7 +378,7 @@ fn defects_have_signatures_of_their_own() -> Result {
         ),
         (
             "kernel-vmx-without-giveup",
-            &["enable_kernel_altivec.msr-vec"],
+            &["enable_kernel_altivec.msr-facility"],
         ),
         (
             "sigframe-fpscr-not-zeroed",

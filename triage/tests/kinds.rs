@@ -74,7 +74,7 @@ fn what_a_tracer_reads_is_looked_for_in_the_images_of_the_task_that_it_traces() 
         "stage": {"tasks": [{"uses": ["vmx"], "pattern": "0x5eed"}]},
         "events": [{"syscall": {"call": "abort"}}]}"#;
     for endian in Endian::BOTH {
-        let (defect, signature) = ("ptrace-read-without-flush", "vr_get.msr-vec");
+        let (defect, signature) = ("ptrace-read-without-flush", "vr_get.msr-facility");
         has_class(defect, endian, text, signature, Class::WrongOwner)?;
     }
     Ok(())
@@ -191,7 +191,7 @@ fn fpscr_is_followed_through_the_handler_of_an_exception() -> Result {
             "save-area-pointer-leak",
             endian,
             text,
-            &["save_fpu.f15-changed"],
+            &["save_fpu.vsrs-changed"],
         )?;
     }
     Ok(())
@@ -204,7 +204,10 @@ fn zero_in_the_processor_is_no_news() -> Result {
     let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]},
         "events": [{"interrupt": {"vector": "decrementer", "pending": {"signal": 10}}}, {"set": {"vs0": "0x1"}},
             {"syscall": {"call": "hibernate"}}, {"set": {"f0": "0x1"}}]}"#;
-    let (defect, signature) = ("sigreturn-no-zero-else-vsx", "restore_sigcontext.vs0-is-f0");
+    let (defect, signature) = (
+        "sigreturn-no-zero-else-vsx",
+        "restore_sigcontext.vsrs-changed",
+    );
     for endian in Endian::BOTH {
         has_class(defect, endian, text, signature, Class::StaleRestore)?;
     }

@@ -55,6 +55,16 @@ pub struct Symbols {
     vmlinux: Option<(PathBuf, u64)>,
 }
 
+/// A function that the compiler put into another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inlined {
+    /// Its name in the source.
+    pub name: String,
+    /// Whether its lines stand in a header: a helper that many files have, as
+    /// `regs_set_return_msr`.
+    pub is_of_header: bool,
+}
+
 impl Symbols {
     /// Reads the symbol table and the line program of an ELF file.
     pub fn read(file: &object::File<'static>) -> Self {
@@ -157,22 +167,26 @@ impl Symbols {
         Some((parts.join("/"), found.line?))
     }
 
-    /// Names of the functions that the compiler put into another one at an address, innermost
-    /// first, without that other one.
-    pub fn inlined(&self, address: u64) -> Vec<String> {
+    /// The functions that the compiler put into another one at an address, innermost first, without
+    /// that other one.
+    pub fn inlined(&self, address: u64) -> Vec<Inlined> {
         let frames = self
             .dwarf()
             .map(|(_, context)| context.find_frames(address).skip_all_loads());
         let Some(Ok(mut frames)) = frames else {
             return Vec::new();
         };
-        let mut names = Vec::new();
+        let mut functions = Vec::new();
         while let Ok(Some(frame)) = frames.next() {
             let name = frame.function.as_ref().and_then(|f| f.raw_name().ok());
-            names.push(name.map_or_else(String::new, |name| name.into_owned()));
+            let file = frame.location.and_then(|location| location.file);
+            functions.push(Inlined {
+                name: name.map_or_else(String::new, |name| name.into_owned()),
+                is_of_header: file.is_none_or(|file| file.ends_with(".h")),
+            });
         }
-        names.pop();
-        names
+        functions.pop();
+        functions
     }
 
     /// The copies of a function in its callers: none without debug information. Reads all of that.

@@ -50,6 +50,14 @@ impl Cell {
     pub fn is_user_memory(self) -> bool {
         matches!(self, Cell::UserStack(_) | Cell::RegisterSet(_))
     }
+
+    /// The task in whose memory in the kernel it is.
+    pub fn slot(self) -> Option<Slot> {
+        match self {
+            Cell::Image(slot, _) | Cell::Facilities(slot) | Cell::Used(slot) => Some(slot),
+            _ => None,
+        }
+    }
 }
 
 /// A task in the kernel's task table: its index there.

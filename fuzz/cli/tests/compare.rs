@@ -47,7 +47,7 @@ fn unexpected_changes_count_and_expected_ones_are_said() -> Result {
         format!(r#"{{"signature": "{signature}", "reason": "it is the point of the patch"}}"#)
     };
     let mut rows: Vec<String> = signatures.iter().map(row).collect();
-    rows.push(row(&"save_fpu.f1-changed"));
+    rows.push(row(&"save_fpu.vsrs-changed"));
     fs::write(&expected, format!(r#"{{"known": [{}]}}"#, rows.join(", ")))?;
     let called = compare(&["--expected", &expected.display().to_string()]);
     assert_eq!(called.status, Some(0), "{}", called.stderr);
@@ -57,7 +57,10 @@ fn unexpected_changes_count_and_expected_ones_are_said() -> Result {
         "{said}"
     );
     // It is no failure that a patch does less, but it must be heard of.
-    assert_eq!(said["not_seen"], serde_json::json!(["save_fpu.f1-changed"]));
+    assert_eq!(
+        said["not_seen"],
+        serde_json::json!(["save_fpu.vsrs-changed"])
+    );
     assert_eq!(said["compared"], 300);
     Ok(())
 }

@@ -163,7 +163,7 @@ fn one_kernel_is_enough() {
     let signatures = report["signatures"].as_array().expect("a list");
     assert!(!signatures.is_empty(), "{report}");
     // One register is enough to show a cause; which one it was says nothing.
-    assert_eq!(*signatures, ["restore_math.msr-fp"], "{report}");
+    assert_eq!(*signatures, ["restore_math.msr-facility"], "{report}");
     assert_eq!(causes("fixed", &big), *signatures);
     assert_eq!(causes("fixed", &small), *signatures);
     assert_eq!(kinds("fixed", &small)[0], "live");

@@ -7,41 +7,42 @@
 
 mod damage;
 mod elsewhere;
+mod follows;
 
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use ctxfuzz_emulator::machine::Vector;
-use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::trace::{Cell, Recording, Step};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
 use rustc_hash::FxHashMap as HashMap;
 
 use super::align::{Meeting, align};
-use super::borrow::put_back;
 use super::class::is_frame_msr;
 use super::code::Code;
-use super::context::{asked, known, told_by_fpscr, whole};
+use super::context::{asked, known, whole};
 use super::displaced::Frames;
-use super::dispute::{CONTROL, FPSCR, STACK, class, lasting, one_dispute, travelling};
+use super::dispute::{CONTROL, FPSCR, class, lasting, one_dispute, travelling};
+use super::expected::Fix;
 use super::raw::{Change, Copied, RawCause};
 use super::state::Walk;
-use super::stay::entered;
+use super::stay::{entered, follow};
 
-/// Finds the causes behind all differences of two runs. `joins` if what becomes of registers where
-/// the sides come to disagree about their owner is a part of that.
+/// Finds the causes behind all differences of two runs. Where the second one is what was expected of
+/// the first, it parts from it in these fixes, and in nothing else: each is a cause, whatever came
+/// before. Of two kernels, what becomes of registers where the sides come to disagree about their
+/// owner is a part of that.
 pub fn analyse(
     scenario: &Scenario,
     runs: &[Recording; 2],
     codes: &[Code; 2],
-    joins: bool,
+    fixes: Option<&[Fix]>,
 ) -> Vec<RawCause> {
     let [a, b] = runs;
     let mut analysis = Analysis {
         scenario,
         codes,
-        joins,
+        fixes,
         a: Walk::new(a),
         b: Walk::new(b),
         runs: [a, b],
@@ -54,6 +55,7 @@ pub fn analyse(
         since: [0; 2],
         met: true,
         detours: Default::default(),
+        stays: Default::default(),
     };
     let mut meetings = align(a, b);
     meetings.push(Meeting {
@@ -92,7 +94,7 @@ struct Analysis<'a> {
     runs: [&'a Recording; 2],
     scenario: &'a Scenario,
     codes: &'a [Code; 2],
-    joins: bool,
+    fixes: Option<&'a [Fix]>,
     /// Cells that differ now.
     differing: HashMap<Cell, Differing>,
     /// Registers that differed and do not any more, since user code was last left: the kernel may
@@ -114,6 +116,8 @@ struct Analysis<'a> {
     /// Functions entered in that stretch, on A and on B. Where the runs meet both do the same, so
     /// these are detours.
     detours: [HashSet<Rc<str>>; 2],
+    /// The same since the kernel was entered.
+    stays: [HashSet<Rc<str>>; 2],
 }
 
 impl Analysis<'_> {
@@ -125,6 +129,9 @@ impl Analysis<'_> {
             entered(self.runs[0], self.a.position(), meeting.a),
             entered(self.runs[1], self.b.position(), meeting.b),
         ];
+        for (side, to) in [meeting.a, meeting.b].into_iter().enumerate() {
+            follow(self.runs[side], self.since[side], to, &mut self.stays[side]);
+        }
         let written = [self.a.advance(meeting.a), self.b.advance(meeting.b)];
         let saved = self.saved(&written);
         let mut written = written.concat();
@@ -215,9 +222,7 @@ impl Analysis<'_> {
         let mut groups: Vec<(Vec<Option<String>>, Vec<Change>)> = Vec::new();
         for &cell in fresh {
             let change = self.change(cell);
-            let placed = self.placed_elsewhere(&change);
-            let known = placed.or_else(|| self.follows_from(&change, originals));
-            if let Some(cause) = known.or_else(|| self.read_elsewhere(&change)) {
+            if let Some(cause) = self.copied_from(&change, originals) {
                 self.differing.insert(
                     cell,
                     Differing {
@@ -242,9 +247,9 @@ impl Analysis<'_> {
             }
         }
         let groups = groups.into_iter().map(|(_, changes)| changes).collect();
-        let groups = match self.joins {
-            true => one_dispute(groups),
-            false => groups,
+        let groups = match self.fixes {
+            None => one_dispute(groups),
+            Some(_) => groups,
         };
         groups
             .into_iter()
@@ -257,7 +262,8 @@ impl Analysis<'_> {
             return self.msr_not_taken();
         }
         let recent = |walk: &Walk<'_>, since| walk.writer(cell).is_some_and(|(at, _)| at >= since);
-        Change {
+        let change = Change {
+            fixed: false,
             cell,
             a: self.a.value(cell),
             b: self.b.value(cell),
@@ -274,6 +280,10 @@ impl Analysis<'_> {
             ],
             foreign: [self.a.is_foreign(cell), self.b.is_foreign(cell)],
             former: [self.a.had_before(cell), self.b.had_before(cell)],
+        };
+        Change {
+            fixed: self.fix(&change).is_some(),
+            ..change
         }
     }
 
@@ -311,6 +321,7 @@ impl Analysis<'_> {
             foreign: [false; 2],
             former: [false; 2],
             rewritten: false,
+            fixed: false,
         }
     }
 
@@ -320,106 +331,6 @@ impl Analysis<'_> {
         };
         let at = |cell| self.a.writer(cell).map(|(at, _)| at);
         at(Cell::Hardware(Register::F(n))) > at(cell)
-    }
-
-    /// The earlier cause that a change follows from: it is a copy of its values, a computation of
-    /// user code, or a consequence of disagreement about owners.
-    fn follows_from(&self, change: &Change, originals: &Originals) -> Option<usize> {
-        let pair = (change.a, change.b);
-        let borrowed = self.borrowed.get(&change.cell);
-        if let Some(had) = borrowed.filter(|d| (d.a, d.b) == pair)
-            && put_back(change, self.codes)
-        {
-            return Some(had.cause);
-        }
-        let own = class(&change.cell);
-        // What goes to a stack may come from anywhere; what comes from one may be anything.
-        let wanted = own.filter(|c| *c != STACK);
-        let known = |pair| {
-            originals
-                .get(&(wanted, pair))
-                .or_else(|| originals.get(&(Some(STACK), pair)))
-        };
-        let mut pairs =
-            travelling(&change.cell, pair).filter(|p| *p == pair || change.cell.is_user_memory());
-        let left = lasting(&change.cell, pair).filter(|_| own != Some(STACK));
-        let left = || left.and_then(|pair| originals.get(&(Some(FPSCR), pair)));
-        if let Some(cause) = pairs.find_map(known).or_else(left) {
-            return Some(*cause);
-        }
-        if let Some(cause) = self.had_before(change) {
-            return Some(cause);
-        }
-        if let Some(cause) = told_by_fpscr(change, self.a.current(), &self.causes) {
-            return Some(cause);
-        }
-        // User code came to an exception that it did not come to on the other side: by what it
-        // computes with.
-        if self.lone_exception()
-            && let Some(cause) = self.latest_of_class(Cell::Hardware(Register::F(0)))
-        {
-            return Some(cause);
-        }
-        let by_user = change.writer().is_some_and(|w| w.pc < KERNEL);
-        if by_user {
-            // A computation spreads what its operands have, and those are of the same facility.
-            return self
-                .latest_of_class(change.cell)
-                .or_else(|| self.causes.len().checked_sub(1));
-        }
-        // An SPR is written or not by what the images say: theirs was the first difference.
-        if matches!(change.cell, Cell::Hardware(Register::Vrsave)) {
-            // It already differed, and one side made something of what it found: load_up_altivec
-            // does of zero.
-            let before = self.differing.get(&change.cell);
-            if let Some(known) = before.filter(|_| change.recent != [true; 2]) {
-                return Some(known.cause);
-            }
-            let image = self
-                .differing
-                .iter()
-                .filter(|(c, _)| matches!(c, Cell::Image(_, Register::Vrsave)));
-            if let Some(cause) = image.map(|(_, d)| d.cause).min() {
-                return Some(cause);
-            }
-        }
-        self.control
-    }
-
-    /// What comes from memory that is not tracked, and has differed before. A tracer has what
-    /// registers held when the kernel read them, by way of a buffer: they may be the same again. A
-    /// vcpu has what its guest's were: both sides load it.
-    fn had_before(&self, change: &Change) -> Option<usize> {
-        let by_tracer = matches!(change.cell, Cell::RegisterSet(_));
-        let by_guest = matches!(change.cell, Cell::Hardware(_)) && change.by_same_instruction();
-        let same =
-            |c: &Change| (c.a, c.b) == (change.a, change.b) && (by_tracer || c.cell == change.cell);
-        let has = |cause: &RawCause| {
-            cause.changes.iter().any(same) || cause.copies.iter().any(|c| same(&c.change))
-        };
-        (by_tracer || by_guest).then(|| self.causes.iter().rposition(has))?
-    }
-
-    /// Whether only one side has had an FP exception in this stretch.
-    fn lone_exception(&self) -> bool {
-        let walks = [&self.a, &self.b];
-        let [a, b] = [0, 1].map(|side| {
-            let steps = self.runs[side]
-                .steps
-                .get(self.since[side]..walks[side].position());
-            let entry = Step::KernelEntry(Vector::Program);
-            steps.is_some_and(|steps| steps.contains(&entry))
-        });
-        a != b
-    }
-
-    /// The latest cause that shows in a register of the same facility now.
-    fn latest_of_class(&self, cell: Cell) -> Option<usize> {
-        let same = self
-            .differing
-            .iter()
-            .filter(|(other, _)| class(other) == class(&cell));
-        same.map(|(_, d)| d.cause).max()
     }
 
     fn new_cause(&mut self, mut changes: Vec<Change>) -> usize {
@@ -459,6 +370,7 @@ impl Analysis<'_> {
             changes,
             displaced: None,
             detours: self.detours.clone(),
+            stays: self.stays.clone(),
             hardware: [self.a.hardware(), self.b.hardware()],
             images: [
                 self.a.image(self.a.current()),

@@ -45,7 +45,7 @@ pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) 
         .or_else(|| stay::last_returned(run, at))
         .unwrap_or("unknown");
     let event = event.flatten();
-    let signature = format!("{function}.r{register}-changed");
+    let signature = format!("{function}.gprs-changed");
     Some(untraced(signature, (event, event), difference))
 }
 

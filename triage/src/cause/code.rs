@@ -50,6 +50,14 @@ fn moves_vrsave(word: u32, opcode: u32) -> bool {
     word >> 26 == 31 && word >> 1 & 0x3ff == opcode && word >> 11 & 0x3ff == 8
 }
 
+/// A function's name as its source has it.
+pub fn without_suffix(function: &str) -> &str {
+    match function.find('.') {
+        None | Some(0) => function,
+        Some(end) => &function[..end],
+    }
+}
+
 /// A kernel's image and symbols.
 pub struct Code {
     text: KernelCode,
@@ -83,6 +91,21 @@ impl Code {
     /// Name of the function at an address.
     pub fn function(&self, pc: u64) -> Option<String> {
         self.symbols(pc).function_at(pc).map(|f| f.name.to_string())
+    }
+
+    /// The functions that an address is a part of, as a signature may name them, innermost first:
+    /// with those of the same source file that the compiler put there, so that a bug has one name
+    /// whether they have code of their own or not. The last is the one of the symbol table, without
+    /// what compilers append to names (`.isra.0`, `.constprop.0`, `.part.0`).
+    pub fn source_functions(&self, pc: u64) -> Vec<String> {
+        let Some(function) = self.function(pc) else {
+            return Vec::new();
+        };
+        let inlined = self.symbols(pc).inlined(pc).into_iter();
+        let of_file = inlined.filter(|f| !f.is_of_header && !f.name.is_empty());
+        let mut names: Vec<String> = of_file.map(|f| f.name).collect();
+        names.push(without_suffix(&function).to_owned());
+        names
     }
 
     /// Whether a kernel function writes a nonvolatile register and never stores it: its caller
@@ -183,12 +206,8 @@ impl Code {
         for (depth, &pc) in addresses.iter().enumerate() {
             // A return address may belong to the next line already: the call is before it.
             let at = if depth == 0 { pc } else { pc - 4 };
-            let inlined = self.symbols(pc).inlined(at);
-            trace.extend(
-                inlined
-                    .into_iter()
-                    .map(|name| (pc, format!("{name} [inlined]"))),
-            );
+            let inlined = self.symbols(pc).inlined(at).into_iter();
+            trace.extend(inlined.map(|f| (pc, format!("{} [inlined]", f.name))));
             trace.push((pc, self.place(pc)));
         }
         trace

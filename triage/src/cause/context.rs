@@ -93,6 +93,7 @@ mod tests {
             foreign: [false; 2],
             former: [false; 2],
             rewritten: false,
+            fixed: false,
         })
     }
 

@@ -39,11 +39,14 @@ pub fn cause(scenario: &Scenario, runs: &[Recording; 2], difference: &Difference
     })
 }
 
-/// Of one kernel: the function that copied last with VMX or VSX registers until then.
+/// Of one kernel: the page fault handler that let another task run in the middle of a copy, where
+/// Linux has page faults disabled; or the function that copied last with VMX or VSX registers until
+/// then.
 fn copier(runs: &[Recording; 2], read: u16) -> Option<&str> {
     let run = &runs[0];
     let mut open: Vec<&str> = Vec::new();
     let mut found = None;
+    let mut slept = None;
     let mut is_over = false;
     for step in &run.steps {
         match step {
@@ -58,6 +61,12 @@ fn copier(runs: &[Recording; 2], read: u16) -> Option<&str> {
                 }
             }
             Step::UserReturn => open.clear(),
+            Step::Write(write) if !is_over && write.cell == Cell::Current => {
+                let copies = open.iter().position(|name| name.contains("copy"));
+                let inner = copies.and_then(|at| open.get(at..)).unwrap_or_default();
+                let handler = inner.iter().rev().find(|name| name.contains("page_fault"));
+                slept = slept.or(handler.copied());
+            }
             Step::Write(write)
                 if !is_over && matches!(write.cell, Cell::Hardware(Register::V(_))) =>
             {
@@ -67,7 +76,7 @@ fn copier(runs: &[Recording; 2], read: u16) -> Option<&str> {
             _ => {}
         }
     }
-    found
+    slept.or(found)
 }
 
 /// Where the runs first do not do the same.

@@ -11,6 +11,7 @@ use std::ops::Range;
 mod exception;
 mod frame;
 mod gprs;
+mod interrupt;
 mod journey;
 mod loss;
 mod ownership;
@@ -29,7 +30,7 @@ use self::loss::Case;
 pub use self::rewrite::Fix;
 use super::code::Code;
 use crate::compare::{Comparison, What};
-use crate::transparency::{Seen, compared, judge, looks};
+use crate::transparency::{Seen, compared, difference, judge, looks};
 
 /// A run that was judged.
 pub struct Judged {
@@ -54,16 +55,11 @@ pub fn beside(scenario: &Scenario, run: Recording, code: &Code) -> Judged {
             let Some(case) = Case::of(&run, code, &seen) else {
                 continue;
             };
-            match seen.violation.what {
-                What::Register(_) => fixes.extend(loss::of(&case, &seen)),
-                What::Msr => fixes.extend(ownership::of(&case, &seen.violation)),
-                What::Gpr(register) => {
-                    gprs::put_right(&mut expected, &case.window, register, &seen);
-                }
-                What::SiCode => fixes.extend(exception::of(&case, &seen.violation)),
-                What::RedZone => fixes.extend(frame::in_red_zone(&case)),
-                What::Data | What::End => {}
+            if let What::Gpr(register) = seen.violation.what {
+                gprs::put_right(&mut expected, &case.window, register, &seen);
             }
+            let found = had_to_be_written(&case, &seen);
+            fixes.extend(led_to_by(found, &seen));
         }
     }
     judged(comparison, run, expected, fixes)
@@ -78,7 +74,7 @@ pub fn by_last_writer(scenario: &Scenario, judged: Judged, code: &Code) -> Judge
         // What a vcpu holds is not followed.
         let followed = seen.violation.place != Place::Vcpu;
         if let Some(case) = Case::of(&run, code, &seen).filter(|_| followed) {
-            fixes.extend(loss::by_last_writer(&case));
+            fixes.extend(led_to_by(loss::by_last_writer(&case), &seen));
         }
     }
     let expected = run.clone();
@@ -92,7 +88,13 @@ fn judged(
     mut fixes: Vec<Fix>,
 ) -> Judged {
     fixes.sort_by_key(|fix: &Fix| (fix.at, fix.write.cell));
-    fixes.dedup_by_key(|fix| (fix.at, fix.write.cell));
+    fixes.dedup_by(|fix, kept| {
+        let is_same = (fix.at, fix.write.cell) == (kept.at, kept.write.cell);
+        if is_same {
+            kept.seen.append(&mut fix.seen);
+        }
+        is_same
+    });
     let mut expected = rewrite::expected(expected, &fixes);
     if comparison.end_a != comparison.end_b {
         expected.outcome.end = End::Completed;
@@ -103,6 +105,31 @@ fn judged(
         fixes,
         is_pair: false,
     }
+}
+
+/// What was to be written so that a violation was none.
+fn had_to_be_written(case: &Case<'_>, seen: &Seen) -> Fixes {
+    let violation = &seen.violation;
+    let in_interrupt = match violation.what {
+        What::Register(_) | What::Msr => interrupt::of(case),
+        _ => None,
+    };
+    in_interrupt.unwrap_or_else(|| match violation.what {
+        What::Register(_) => loss::of(case, seen),
+        What::Msr if violation.place == Place::SignalFrame => frame::without_flag(case, seen),
+        What::Msr => ownership::of(case, violation),
+        What::SiCode => exception::of(case, violation),
+        What::RedZone => frame::in_red_zone(case),
+        What::Gpr(_) | What::Data | What::End => Fixes::new(),
+    })
+}
+
+fn led_to_by(fixes: Fixes, seen: &Seen) -> impl Iterator<Item = Fix> {
+    let difference = difference(seen);
+    fixes.into_iter().map(move |fix| Fix {
+        seen: vec![difference.clone()],
+        ..fix
+    })
 }
 
 /// What somebody can notice; and what went wrong with it, though nobody can notice that: the
@@ -158,6 +185,7 @@ impl Window {
         let handler = !is_return && matches!(point, Some(Point::Handler { .. }));
         let made = match point {
             _ if is_return => last(run, from..to, slot, is_system_call),
+            Some(Point::Context) => last(run, from..to, slot, is_system_call),
             _ if seen.violation.place != Place::Register => None,
             Some(Point::Execed) => last(run, from..to, slot, is_system_call),
             Some(Point::Handler { .. }) => last(run, from..to, slot, writes_frame),

@@ -31,11 +31,13 @@ pub struct Change {
     pub former: [bool; 2],
     /// For doubleword 1 of a VSR: whether A wrote doubleword 0 again afterwards.
     pub rewritten: bool,
+    /// Whether B is what was expected of A, and was given its value here.
+    pub fixed: bool,
 }
 
 impl Change {
     /// The write that tells most: A's, unless only B wrote in the stretch in which the cell came to
-    /// differ.
+    /// differ, or is what was expected.
     pub fn writer(&self) -> Option<&Write> {
         self.telling().map(|(_, write)| write)
     }
@@ -43,6 +45,7 @@ impl Change {
     /// The same, with the side that it is of: addresses mean something on their own side only.
     pub fn telling(&self) -> Option<(usize, &Write)> {
         match (&self.writer_a, &self.writer_b) {
+            (_, Some(b)) if self.fixed => Some((1, b)),
             (Some(a), _) if self.recent[0] => Some((0, a)),
             (_, Some(b)) => Some((1, b)),
             (a, None) => a.as_ref().map(|a| (0, a)),
@@ -74,6 +77,8 @@ pub struct RawCause {
     /// Functions that only one side entered in the stretch in which the state came to differ: A's,
     /// B's.
     pub detours: [HashSet<Rc<str>>; 2],
+    /// The same since the kernel was entered.
+    pub stays: [HashSet<Rc<str>>; 2],
     /// Registers of the processor on both sides then.
     pub hardware: [RegisterFile; 2],
     /// Their images of the running task.
@@ -97,11 +102,12 @@ pub struct RawCause {
 }
 
 impl RawCause {
-    /// Whether only one side entered a function in the stretch: there something was done, and not
-    /// decided.
+    /// Whether only one side entered a function in the stretch, or at all since the kernel was
+    /// entered: there something was done, and not decided.
     pub fn is_detour(&self, function: &str) -> bool {
-        let [a, b] = &self.detours;
-        a.contains(function) != b.contains(function)
+        let only_one =
+            |[a, b]: &[HashSet<Rc<str>>; 2]| a.contains(function) != b.contains(function);
+        only_one(&self.detours) || only_one(&self.stays)
     }
 }
 

@@ -1,18 +1,18 @@
 //! The stable name of a cause: the function at fault, and what became of which register.
 //!
-//! It must not depend on values: the same bug with FPSCR = 0 has the same name. So the instruction
-//! that left a value says more than the value.
+//! It must not depend on values, nor on how many registers showed it: the same bug with FPSCR = 0, or
+//! with one register that user code had loaded, has the same name. So it names the class that is hit
+//! (`vsrs`, `vrs`, `gprs`), and of values only what an instruction or all of a class prove.
+//! What names were called before is in `renamed`.
 
 use ctxfuzz_emulator::arch::msr;
+use ctxfuzz_emulator::machine::instruction::{loaded_vsr, stores_vsr};
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::register::Register;
 
 use super::code::Code;
 use super::raw::{Change, RawCause};
-use crate::pattern::{Context, Pattern, Source, recognise, slug};
-
-/// From this many registers of a class on, a signature names the class.
-const MANY: usize = 4;
+use crate::pattern::{Context, Pattern, Source, recognise};
 
 /// What the wrong value of a change is.
 pub fn pattern(cause: &RawCause, change: &Change) -> Option<Pattern> {
@@ -70,7 +70,8 @@ pub fn what(cause: &RawCause, codes: &[Code; 2]) -> String {
         return match owners_after(cause, codes) {
             0 => facility_slug((change.a ^ change.b) as u64),
             owners => facility_slug(owners),
-        };
+        }
+        .into();
     }
     if cause.changes.iter().any(|c| c.cell == Cell::UserMsr) {
         return "msr-not-taken".into();
@@ -98,24 +99,7 @@ pub fn what(cause: &RawCause, codes: &[Code; 2]) -> String {
             "schedule-changed".into()
         };
     };
-    // The other half of a VSR that an FPR write zeroed: the FPR names the bug even when its value
-    // happens to be right.
-    let by_fpr_write = |n: u8| {
-        change
-            .writer()
-            .is_some_and(|w| moved_control(w.word, Register::F(n)).is_some())
-    };
-    match register(change.cell) {
-        Some(Register::Vs(n)) if by_fpr_write(n) && !change.rewritten => slug(
-            Register::F(n),
-            Some(&Pattern {
-                register: Register::F(n),
-                source: Source::Fpscr,
-            }),
-        ),
-        Some(first) => stable(cause, first, pattern(cause, change).as_ref()),
-        None => String::new(),
-    }
+    register(change.cell).map_or_else(String::new, |first| of_registers(cause, change, first))
 }
 
 /// What a function did to FE0 and FE1 may be the lesser part: the owners' bits that come to differ
@@ -152,44 +136,67 @@ fn rank(register: Option<Register>) -> (u8, Option<Register>) {
     (class, register)
 }
 
-/// What the values are says something only where they would say the same in another scenario; and
-/// where most of a class is hit, the class is named.
-fn stable(cause: &RawCause, first: Register, pattern: Option<&Pattern>) -> String {
-    let same = |r: Register| std::mem::discriminant(&r) == std::mem::discriminant(&first);
-    let hit = cause
-        .changes
-        .iter()
-        .filter_map(|c| register(c.cell))
-        .filter(|r| same(*r))
-        .count();
+/// What became of the registers of a class.
+fn of_registers(cause: &RawCause, change: &Change, first: Register) -> String {
     let class = match first {
         Register::F(_) | Register::Vs(_) => "vsrs",
+        Register::V(n) if written_as_vsr(change, n) => "vsrs",
         Register::V(_) => "vrs",
         _ => {
-            let lost = pattern.filter(|p| p.source == Source::HighHalfLost);
-            return slug(first, lost);
+            return match pattern(cause, change).map(|p| p.source) {
+                Some(Source::HighHalfLost) => format!("{first}-lost-high-half"),
+                _ => format!("{first}-changed"),
+            };
         }
     };
-    match pattern.map(|p| p.source) {
+    if let Some(control) = control_image(change, first) {
+        return control;
+    }
+    match pattern(cause, change).map(|p| p.source) {
         // A path that swaps one register swaps all; how many show it depends on their values.
         Some(Source::Swapped) => format!("{class}-swapped"),
-        _ if hit >= MANY => format!("{class}-changed"),
-        _ => slug(first, pattern),
+        _ => format!("{class}-changed"),
     }
 }
 
-/// The facility whose ownership is in dispute. VSX follows FP and VEC, and FE0 and FE1 follow FP,
-/// so they are named only when alone.
-fn facility_slug(bits: u64) -> String {
-    let named = |set: &[(u64, &'static str)]| -> Vec<&'static str> {
-        set.iter()
-            .filter_map(|(bit, name)| (bits & bit != 0).then_some(*name))
-            .collect()
+/// A register that an instruction filled with FPSCR or VSCR. Doubleword 1 of a VSR shows `mffs`
+/// too, as a write of the FPR zeroes it: then the FPR names the bug even when its value happens to
+/// be right. If the FPR was put right afterwards, that half is what is left of the bug.
+fn control_image(change: &Change, first: Register) -> Option<String> {
+    if let Register::Vs(n) = first {
+        moved_control(change.writer()?.word, Register::F(n))?;
+        return Some(match change.rewritten {
+            true => "vsrs-lost-low-half".into(),
+            false => format!("f{n}-is-fpscr"),
+        });
+    }
+    let writers = [&change.writer_a, &change.writer_b].into_iter().flatten();
+    let moved = writers
+        .filter_map(|w| moved_control(w.word, first))
+        .next()?;
+    Some(match moved {
+        Source::Vscr => format!("{first}-is-vscr"),
+        _ => format!("{first}-is-fpscr"),
+    })
+}
+
+/// Whether a VR was written by an instruction that takes any VSR: emulated ones name 64.
+fn written_as_vsr(change: &Change, n: u8) -> bool {
+    const LVX: [u32; 2] = [103, 359];
+    let of_vsx = |word: u32| {
+        let is_lvx = word >> 26 == 31 && LVX.contains(&(word >> 1 & 0x3ff));
+        !is_lvx && !stores_vsr(word) && loaded_vsr(word) == Some(n + 32)
     };
-    let main = named(&[(msr::FP, "fp"), (msr::VEC, "vec")]);
-    let names = match main.is_empty() {
-        false => main,
-        true => named(&[(msr::VSX, "vsx"), (msr::FE0 | msr::FE1, "fe")]),
-    };
-    format!("msr-{}", names.join("-"))
+    change.writer().is_some_and(|w| of_vsx(w.word))
+}
+
+/// The facility whose ownership is in dispute. Which of FP and VEC depends on what the task had in
+/// use, so both have one name. VSX follows them, and FE0 and FE1 follow FP: they are named only when
+/// alone.
+fn facility_slug(bits: u64) -> &'static str {
+    match bits {
+        _ if bits & (msr::FP | msr::VEC) != 0 => "msr-facility",
+        _ if bits & msr::VSX != 0 => "msr-vsx",
+        _ => "msr-fe",
+    }
 }

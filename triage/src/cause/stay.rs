@@ -48,6 +48,19 @@ pub fn innermost(run: &Recording, end: usize) -> Option<&str> {
     open.pop()
 }
 
+/// Adds the functions entered between two steps to those of the stay in the kernel that is going on.
+pub fn follow(run: &Recording, from: usize, to: usize, entered: &mut HashSet<Rc<str>>) {
+    for step in run.steps.get(from..to).unwrap_or_default() {
+        match step {
+            Step::KernelEntry(_) | Step::UserReturn => entered.clear(),
+            Step::Enter(function) => {
+                entered.insert(run.functions[*function as usize].clone());
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Functions entered between two steps.
 pub fn entered(run: &Recording, from: usize, to: usize) -> HashSet<Rc<str>> {
     let steps = run.steps.get(from..to).unwrap_or_default();

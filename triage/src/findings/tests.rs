@@ -272,7 +272,7 @@ fn a_stronger_finding_takes_the_place_of_a_weaker_one() {
     assert_eq!(names(dir.path()), [signature], "nothing else is left");
     // Where there is none yet it is simply kept.
     store
-        .replace(&finding("other.f1-changed", "x", Place::Register))
+        .replace(&finding("other.vsrs-changed", "x", Place::Register))
         .unwrap();
     assert_eq!(names(dir.path()).len(), 2);
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::uri;
 use crate::index::{Entry, Index, Kernel, Skipped, Standing};
+use crate::renamed;
 
 /// What source files are relative to.
 const BASE: &str = "KERNEL";
@@ -90,7 +91,7 @@ fn result(index: &Index, entry: &Entry) -> Value {
         "level": level,
         "message": text(&message(entry)),
         "locations": location(entry).into_iter().collect::<Vec<_>>(),
-        "partialFingerprints": {"signature/v1": entry.signature},
+        "partialFingerprints": {renamed::fingerprint(): entry.signature},
         "suppressions": suppressions,
         "properties": {
             "verdict": entry.verdict.name(),

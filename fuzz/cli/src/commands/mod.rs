@@ -18,6 +18,7 @@ mod generate;
 mod input;
 mod kernels;
 mod matrix;
+mod migrate;
 mod minimize;
 mod pairs;
 mod proof;
@@ -65,6 +66,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Find the smallest scenario with the same root causes.
     Minimize(minimize::MinimizeArgs),
+    /// Put the signatures of today into files of known signatures and SARIF logs.
+    Migrate(migrate::MigrateArgs),
     /// List what a findings directory holds.
     Triage(triage::TriageArgs),
     /// Print a scenario for people: what exists, what happens, who does it.
@@ -94,6 +97,7 @@ impl Command {
             Command::Generate(args) => generate::generate(args),
             Command::Compare(args) => compare::compare(args),
             Command::Explain(args) => explain::explain(args),
+            Command::Migrate(args) => migrate::migrate(args),
             Command::Minimize(args) => minimize::minimize(args),
             Command::Triage(args) => triage::triage(args),
             Command::Show(args) => show::show(args),

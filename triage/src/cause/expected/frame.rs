@@ -5,8 +5,10 @@ use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::run::capture::Observable;
 use ctxfuzz_emulator::trace::{Cell, FrameAt, Step, Write};
+use ctxfuzz_scenario::register::Register;
 
 use super::loss::Case;
+use super::rewrite::Fix;
 use super::{Fixes, Window, ownership};
 use crate::cause::dispute::travelling;
 use crate::transparency::{Look, Seen};
@@ -22,7 +24,11 @@ struct Written<'a> {
 
 /// See the module.
 pub fn of(case: &Case<'_>, seen: &Seen) -> Fixes {
-    let found = match signal_frame(case, seen) {
+    let frame = signal_frame(case, seen);
+    if let Some(fixes) = frame.and_then(|frame| claimed(case, &frame)) {
+        return fixes;
+    }
+    let found = match frame {
         Some(frame) => in_frame(case, &frame),
         None => by_value(case, seen.violation.after),
     };
@@ -37,7 +43,7 @@ pub fn of(case: &Case<'_>, seen: &Seen) -> Fixes {
         },
         ..*case
     };
-    if let Some(lost) = before.lost() {
+    if let Some(lost) = claimed_by_any(&before).or_else(|| before.lost()) {
         return lost;
     }
     if let Some(fixes) = not_marked(&before) {
@@ -50,6 +56,29 @@ pub fn of(case: &Case<'_>, seen: &Seen) -> Fixes {
         .iter()
         .map(|written| case.with_value(written.at, (written.cell, written.right), written.write));
     fixes.collect()
+}
+
+/// The MSR in a frame lacks the bit of a facility whose registers the task has: they are not in the
+/// frame.
+pub fn without_flag(case: &Case<'_>, seen: &Seen) -> Fixes {
+    let lacks = (seen.violation.before & !seen.violation.after) as u64;
+    let Some(cell) = signal_frame(case, seen).map(|frame| frame.msr()) else {
+        return Fixes::new();
+    };
+    let Some((at, write)) = case.last_write(case.steps(), |c| c == cell) else {
+        return Fixes::new();
+    };
+    let before = Case {
+        window: Window {
+            to: at,
+            ..case.window
+        },
+        ..*case
+    };
+    not_marked_as(&before, lacks & (msr::VEC | msr::VSX)).unwrap_or_else(|| {
+        let right = case.after(at).value(cell) | u128::from(lacks);
+        vec![case.with_value(at, (cell, right), write)]
+    })
 }
 
 /// A frame lies where it must not: whoever was at work at every write to it has chosen the place.
@@ -101,6 +130,38 @@ fn in_frame<'a>(case: &Case<'a>, frame: &FrameAt) -> Vec<Written<'a>> {
     found.collect()
 }
 
+/// The same of whatever frame the kernel has written.
+pub fn claimed_by_any(case: &Case<'_>) -> Option<Fixes> {
+    let mut frames = case.run.frames.iter();
+    frames.find_map(|frame| claimed(case, frame))
+}
+
+/// The MSR of a frame says that it has the registers, and they were not written there: what lay there
+/// before is taken for them.
+fn claimed(case: &Case<'_>, frame: &FrameAt) -> Option<Fixes> {
+    let bit = msr::of(case.register.frame_area()?) & (msr::VEC | msr::VSX);
+    let (at, write) = case.last_write(case.steps(), |c| c == frame.msr())?;
+    // A part that lay there already is not recorded; of all of them some are.
+    let beside = |r: &Register| std::mem::discriminant(r) == std::mem::discriminant(&case.register);
+    let area: Vec<Cell> = Register::all()
+        .filter(beside)
+        .flat_map(|register| frame.parts(register, 0))
+        .map(|part| part.cell)
+        .collect();
+    let is_written = case
+        .last_write(case.steps(), |c| area.contains(&c))
+        .is_some();
+    if bit == 0 || write.value as u64 & bit == 0 || is_written || case.right != 0 {
+        return None;
+    }
+    let without = write.value & !u128::from(bit);
+    let fix = case.with_value(at, (write.cell, without), write);
+    Some(vec![Fix {
+        rule: "a frame says that it has registers which are not in it",
+        ..fix.of(Class::WrongOwner)
+    }])
+}
+
 /// The last doubleword that was written with the wrong value.
 fn by_value<'a>(case: &Case<'a>, wrong: u128) -> Vec<Written<'a>> {
     let pairs: Vec<(u128, u128)> = travelling(&case.hardware(), (wrong, case.right)).collect();
@@ -122,15 +183,25 @@ fn by_value<'a>(case: &Case<'a>, wrong: u128) -> Vec<Written<'a>> {
 /// The model's account of what a task has used says that it has not: whoever turned the facility on
 /// for it first left that out.
 fn not_marked(case: &Case<'_>) -> Option<Fixes> {
+    not_marked_as(
+        case,
+        case.register.frame_area().map(msr::of)? & (msr::VEC | msr::VSX),
+    )
+}
+
+fn not_marked_as(case: &Case<'_>, bit: u64) -> Option<Fixes> {
     let used = Cell::Used(case.window.slot);
-    let bit = case.register.frame_area().map(msr::of)? & (msr::VEC | msr::VSX);
     let end = case.after(case.window.to.saturating_sub(1));
     let marked = end.value(used) as u64;
     if bit == 0 || !case.run.knows_use || marked & bit != 0 {
         return None;
     }
+    // A new program, or a frame without the facility, takes the mark away.
+    let is_marked = |w: &Write| w.cell == used && w.value as u64 & bit != 0;
+    let unmarked = case.last_such(0..case.window.to, is_marked);
+    let from = unmarked.map_or(0, |(at, _)| at + 1);
     let turns_on = |w: &Write| w.cell == case.bits() && w.value as u64 & bit != 0;
-    let (at, write) = case.next_such(0..case.window.to, turns_on)?;
+    let (at, write) = case.next_such(from..case.window.to, turns_on)?;
     Some(vec![case.with_value(
         at,
         (used, u128::from(marked | bit)),
@@ -140,7 +211,9 @@ fn not_marked(case: &Case<'_>) -> Option<Fixes> {
 
 /// The image is handed over, and the processor has the right value: it was to be saved before.
 fn not_saved(case: &Case<'_>) -> Option<Fixes> {
-    let end = case.after(case.window.to.saturating_sub(1));
+    // What a tracer reads goes by way of a buffer.
+    let read = ownership::handed_over(case).map(|(at, _)| at);
+    let end = case.after(read.unwrap_or(case.window.to.saturating_sub(1)));
     let stale = end.value(case.image()) != case.right;
     let owned = match case.owner() {
         0 => end.value(case.hardware()) == case.right,

@@ -81,7 +81,9 @@ fn child(case: &Case<'_>, seen: &Seen) -> Fixes {
 
 fn of_task(case: &Case<'_>, seen: &Seen) -> Fixes {
     match seen.violation.place {
-        Place::Register | Place::Child => case.lost().unwrap_or_else(|| ownership::not_taken(case)),
+        Place::Register | Place::Child => frame::claimed_by_any(case)
+            .or_else(|| case.lost())
+            .unwrap_or_else(|| ownership::not_taken(case)),
         Place::SignalFrame | Place::Ptrace | Place::Core => frame::of(case, seen),
         _ => Fixes::new(),
     }
@@ -349,6 +351,8 @@ impl<'a> Case<'a> {
             class: None,
             rule: "",
             journey: None,
+            made: self.window.made,
+            seen: Vec::new(),
         }
     }
 

@@ -217,6 +217,17 @@ fn given_up(case: &Case<'_>, before: usize) -> Option<Fixes> {
     Some(vec![case.with_value(at, bits, &like)])
 }
 
+/// The last time that the register's image was handed over: by Linux's user_regset functions, or by
+/// what makes a reason for a SIGFPE of FPSCR.
+pub fn handed_over<'a>(case: &Case<'a>) -> Option<(usize, &'a str)> {
+    let names: &[&str] = match case.register {
+        Register::Vs(_) => &["vsr_get"],
+        Register::V(_) | Register::Vscr | Register::Vrsave => &["vr_get"],
+        Register::F(_) | Register::Fpscr => &["fpr_get", "parse_fpe"],
+    };
+    case.last_left(case.steps(), |name| names.contains(&name))
+}
+
 /// What was to be handed over is still in the processor: whoever came to hand it over had to save
 /// it first.
 pub fn to_be_saved(case: &Case<'_>) -> Option<Fixes> {
@@ -227,21 +238,23 @@ pub fn to_be_saved(case: &Case<'_>) -> Option<Fixes> {
         let (at, function) = case.last_left(stay, reads)?;
         return Some(vec![case.with(at, case.image(), &case.by(function, like))]);
     }
-    // Linux's user_regset functions, and what makes a reason for a SIGFPE of FPSCR.
-    let hands_over = |name: &str| name.ends_with("r_get") || name == "parse_fpe";
-    let (at, function) = case.last_left(case.steps(), hands_over)?;
+    let (at, function) = handed_over(case)?;
     let bits = without(&case.after(at), case, case.owner());
     Some(vec![case.with_value(at, bits, &case.by(function, like))])
 }
+
+/// Linux's functions that save registers and leave them live, as they are asked to.
+const LEAVE_LIVE: [&str; 2] = ["save_all", "flush_all_to_thread"];
 
 /// The write as its caller's, as far up as functions only save registers.
 fn by_caller(case: &Case<'_>, write: &Write) -> Write {
     let saves = |pc: &&u64| {
         let function = case.code.function(**pc);
         function.is_some_and(|f| {
-            [false, true]
-                .into_iter()
-                .any(|vmx| case.code.saves_a_facility(&f, vmx))
+            LEAVE_LIVE.contains(&f.as_str())
+                || [false, true]
+                    .into_iter()
+                    .any(|vmx| case.code.saves_a_facility(&f, vmx))
         })
     };
     let saving = write.trace.iter().take_while(saves).count();

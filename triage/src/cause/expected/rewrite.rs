@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap as HashMap;
 
 use super::journey::Journey;
 use crate::cause::dispute::travelling;
+use crate::compare::Difference;
 
 /// A write that the expected run has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub struct Fix {
     pub rule: &'static str,
     /// How the value was lost that it would have kept, where it is a register's.
     pub journey: Option<Journey>,
+    /// Whether it goes into registers that are made anew: those of a new program, or of a frame.
+    pub made: bool,
+    /// What was seen that led to it.
+    pub seen: Vec<Difference>,
 }
 
 impl Fix {
@@ -203,6 +208,8 @@ mod tests {
             class: None,
             rule: "",
             journey: None,
+            made: false,
+            seen: Vec::new(),
         }
     }
 

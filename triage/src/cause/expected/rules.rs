@@ -133,9 +133,12 @@ fn not_put_back(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
         return None;
     }
     let writer = case.code.function(moment.write.pc)?;
+    let restores = |name: &str| name.contains("restore") && name.contains("spr");
     let others = |name: &str| name != writer && case.code.writes_vrsave(name);
     let steps = moment.at..case.stay_end(moment.at);
-    let (at, function) = case.last_left(steps, others)?;
+    let (at, function) = case
+        .last_left(steps.clone(), restores)
+        .or_else(|| case.last_left(steps, others))?;
     let like = case.by(function, moment.write);
     Some(vec![case.with(at, case.hardware(), &like)])
 }
@@ -185,7 +188,8 @@ fn loaded_wrongly(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
     let cell = case.hardware();
     // A bit may be set before the load that it stands for.
     let steps = copying(case, moment).start..case.stay_end(moment.at);
-    let (at, write) = case.last_write(steps, |c| c == cell)?;
+    // What else writes it, as a copy with VMX, does not load what the task has.
+    let (at, write) = case.last_such(steps, |w| w.cell == cell && case.loads(w))?;
     Some(vec![case.with(at, cell, write)])
 }
 
@@ -246,6 +250,19 @@ fn cleared_without_save(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
     Some(vec![case.with(moment.at, case.image(), moment.write)])
 }
 
+/// What the task that went had was not saved: Linux loads VRSAVE only where the images differ.
+fn other_task_not_saved(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    let has = moment.before.value(case.hardware());
+    let image = Cell::Image(moment.before.current(), case.register);
+    let saves = |name: &str| case.code.reads_vrsave(name) && !case.code.writes_vrsave(name);
+    let kernel = (0..moment.at).rev();
+    let mut kernel = kernel.take_while(|at| case.run.steps[*at] != Step::UserReturn);
+    let from = kernel.by_ref().last()?;
+    let (at, function) = case.last_left(from..moment.at, saves)?;
+    let fix = case.with_value(at, (image, has), &case.by(function, moment.write));
+    (moment.before.value(image) != has).then(|| vec![fix])
+}
+
 /// VRSAVE: the image counts while the task does not run.
 fn special_register(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
     if case.owner() != 0 {
@@ -253,6 +270,9 @@ fn special_register(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
     }
     let comes = moment.write.value == u128::from(case.window.slot.0);
     let stay = case.stay(moment.at);
+    if comes && let Some(fixes) = other_task_not_saved(case, moment) {
+        return Some(fixes);
+    }
     let moves = |name: &str| match comes {
         true => case.code.writes_vrsave(name),
         false => case.code.reads_vrsave(name) && !case.code.writes_vrsave(name),
@@ -353,6 +373,11 @@ fn wrong_copy(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
     let cell = case.hardware();
     let is_right = |w: &Write| w.cell == cell && w.value == case.right && case.in_kernel(w);
     let (at, write) = case.last_such(case.steps(), is_right)?;
+    // A load of an FPR makes zero of the other half for a moment.
+    let next = case.next_write(at + 1..case.window.to, |c| c == cell);
+    if next.is_some_and(|(_, w)| w.trace.get(1..) == write.trace.get(1..)) {
+        return None;
+    }
     let then = case.after(at);
     // What only moves a register does as it is told.
     let like = case.outer(write, 1);
@@ -414,7 +439,7 @@ fn left_out(case: &Case<'_>, end: &Walk<'_>) -> Option<Fixes> {
         .or_else(|| case.last_such(steps.clone(), of_task))?;
     let class = match case.right {
         _ if case.register.is_control() => Class::ControlBits,
-        0 => Class::StaleRestore,
+        0 if case.window.made => Class::StaleRestore,
         _ => Class::LostUpdate,
     };
     let mut fixes = vec![case.with(at, image, write).of(class)];

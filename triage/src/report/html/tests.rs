@@ -212,7 +212,7 @@ fn a_kernel_that_died_is_named_with_what_was_wrong_before() {
         "{warning}"
     );
     // It dies of what was wrong before, so that is what is shown.
-    assert!(page.contains("what came to differ") && page.contains("__giveup_fpu.msr-fp"));
+    assert!(page.contains("what came to differ") && page.contains("__giveup_fpu.msr-facility"));
     assert!(!texts(&document, "sides").concat().contains("Ended at "));
 }
 
