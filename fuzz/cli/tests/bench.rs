@@ -118,3 +118,32 @@ fn what_belongs_to_one_kernel_is_refused_with_two() {
     let left = fs::read_dir(folder.path()).expect("it lists").count();
     assert_eq!(left, 0, "nothing was written");
 }
+
+#[test]
+fn findings_of_two_kernels_are_explained_from_one() {
+    let triage = |more: &[&str]| {
+        let few = ["bench", "triage", "--findings", "2", "--minimize", "0"];
+        let called = call(&[&few, more].concat());
+        assert_eq!(called.status, Some(0), "{}", called.stderr);
+        called.stdout
+    };
+    let defects = ["save-fpu-clobbers-f0", "le-repair-vscr-word"];
+    let defects = defects.map(|id| ["--defect", id]).concat();
+    let page = triage(&[&["--one-kernel"], &defects[..]].concat());
+    let (pair, one) = page
+        .split_once("## With one kernel")
+        .expect("it has a table");
+    let seen = "\n| `save-fpu-clobbers-f0` | le | 2 | 2 | 2 | 2 | 2 | 2 |  |\n";
+    assert!(one.contains(seen), "{one}");
+    let silent = "\n| `le-repair-vscr-word` | le | 2 | 0 (cannot be seen: no rule ";
+    assert!(one.contains(silent), "{one}");
+    assert!(one.contains("\n| 4 (all) | 2 (50.0 %) |"), "{one}");
+    let without = triage(&defects[2..]);
+    assert!(!without.contains("## With one kernel"));
+    let row = |page: &str| {
+        let mut rows = page.lines();
+        let row = rows.find(|line| line.starts_with("| `le-repair-vscr-word` | le |"));
+        row.expect("it has a row").to_owned()
+    };
+    assert_eq!(row(&without), row(pair));
+}
