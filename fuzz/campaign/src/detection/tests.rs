@@ -1,6 +1,7 @@
 //! What a search finds, and what it must not call found.
 
 use ctxfuzz_emulator::kernel::defects;
+use ctxfuzz_triage::compare::What;
 use ctxfuzz_triage::inconclusive::Inconclusive;
 
 use super::*;
@@ -95,4 +96,21 @@ fn a_violation_counts_if_a_whole_run_without_the_bug_has_none_there() {
     assert!(counts(&elsewhere));
     elsewhere.differences[0].place = Place::End;
     assert!(!counts(&elsewhere), "it broke off");
+}
+
+#[test]
+fn only_what_a_campaign_would_keep_counts() {
+    let scenario = Scenario::from_json(WITNESS, "the corpus").unwrap();
+    let (target, stop) = (of("save-fpu-clobbers-f0", true, 1), AtomicBool::new(false));
+    let mut hunt = Hunt::new(&target, &stop).unwrap();
+    let ran = hunt.machines.run(&scenario);
+    let mut is_it = |ran: &Ran| hunt.is_it(&scenario, ran).unwrap();
+    assert!(is_it(&ran));
+    assert!(!is_it(&ran), "this kind was seen already");
+
+    // In a place that is new.
+    let mut once = ran.clone();
+    once.comparison.differences[0].task = Some(0);
+    once.comparison.differences[0].what = What::Gpr(14);
+    assert!(!is_it(&once), "a fresh machine does not show it");
 }
