@@ -43,6 +43,24 @@ fn a_bug_is_met_with_one_kernel_with_coverage_and_without() {
 }
 
 #[test]
+fn one_command_does_the_whole_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let defect = ["--seeds", "1", "--defect", "vscr-not-restored"];
+    let all = [&defect[..], &["--all", "--corpus", "corpus"]].concat();
+    let page = detection(folder.path(), &all).stdout;
+    let ways: Vec<[bool; 3]> = searches(folder.path())
+        .iter()
+        .map(|search| ["corpus", "one_kernel", "no_feedback"].map(|way| search[way] == true))
+        .collect();
+    let [from_nothing, corpus] = [[false; 3], [true, false, false]];
+    let [one, random] = [[false, true, false], [false, true, true]];
+    assert_eq!(ways, [from_nothing, corpus, one, random]);
+    assert!(!page.contains("| `vscr-not-restored` | not run"), "{page}");
+    let without_corpus = detection(folder.path(), &["--all"]);
+    assert_eq!(without_corpus.status, Some(2));
+}
+
+#[test]
 fn sittings_are_put_together_in_one_page() {
     let folder = tempfile::tempdir().expect("a folder");
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));
