@@ -10,9 +10,10 @@ use ctxfuzz_emulator::kernel::functions::{self, Functions};
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::machine::Options;
 use ctxfuzz_emulator::run::{Runner, RunnerError};
-use ctxfuzz_generators::{Aim, Kind, Preference, Seen};
-use ctxfuzz_scenario::FunctionName;
+use ctxfuzz_generators::{Aim, Kind, Preference, Seen, any_scenario};
+use ctxfuzz_scenario::{FunctionName, Scenario};
 use ctxfuzz_triage::prove::PROBES;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// What can be aimed at in all of these kernels.
 pub fn at(kernels: &[&KernelName], endian: Endian) -> Result<Aim, RunnerError> {
@@ -35,6 +36,15 @@ pub fn at(kernels: &[&KernelName], endian: Endian) -> Result<Aim, RunnerError> {
         false => Preference::Counted,
     };
     Ok(Aim::new(&common.unwrap_or_default(), is_first, preference))
+}
+
+/// A random scenario that is aimed: those of a seed are the same wherever they are run.
+pub fn random(aim: &Aim, seed: u64, index: u64) -> Scenario {
+    let seed = xxh3_64_with_seed(&index.to_le_bytes(), seed);
+    let mut scenario = any_scenario(seed);
+    aim.aim(&mut scenario, seed, true);
+    scenario.name = Some(format!("random-{seed:016x}"));
+    scenario
 }
 
 /// The functions that a kernel runs in each kind of event, under the first of their names.
@@ -74,7 +84,6 @@ fn seen(kernel: &KernelName, endian: Endian) -> Result<Seen, RunnerError> {
 
 #[cfg(test)]
 mod tests {
-    use ctxfuzz_generators::any_scenario;
     use ctxfuzz_scenario::Call;
 
     use super::*;

@@ -16,6 +16,7 @@ mod engine;
 pub mod error;
 pub mod exchange;
 mod heap;
+mod kinds;
 pub mod monitor;
 pub mod observed;
 mod places;

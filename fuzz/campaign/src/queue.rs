@@ -12,20 +12,19 @@
 mod report;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 use ctxfuzz_triage::bucket::BucketKey;
 use ctxfuzz_triage::cause::{self, Explainer, Explanation};
 use ctxfuzz_triage::command;
-use ctxfuzz_triage::compare::{Comparison, Difference, What};
+use ctxfuzz_triage::compare::{Comparison, Difference};
 use ctxfuzz_triage::findings::{Added, Finding, FindingStore};
 use ctxfuzz_triage::machines::Ran;
 use serde_json::Value;
-use xxhash_rust::xxh3::Xxh3Default;
 
+use super::kinds::Kinds;
 use super::summary::{Counts, FindingSummary, KnownSummary, Sighting};
 use super::verification::{self, Blame};
 use super::{CampaignError, Config, heap};
@@ -47,9 +46,6 @@ const FREE_CLAIMS: u64 = 64;
 /// So many executions pass before a finding that another process makes is looked for.
 const CLAIMS: u64 = 64;
 
-/// What shows where, and who can notice.
-type Shape = (Place, What, Verdict);
-
 /// A divergence that is to be looked into.
 #[derive(Clone)]
 pub struct Case {
@@ -68,12 +64,8 @@ pub struct Queue<'c> {
     /// Of the kernels' images.
     hashes: Vec<u64>,
     store: FindingStore,
-    /// Hashes of the kinds that were seen: there are ten thousand after a while, and nothing but
-    /// whether one was seen is asked.
-    buckets: HashSet<u64>,
-    /// What was reported so far, wherever it was: a bucket has several places and registers and
-    /// does not say which goes with which.
-    shapes: HashSet<Shape>,
+    /// Those that were seen.
+    kinds: Kinds,
     waiting: Waiting<Case>,
     /// Findings that another process makes, with what this one has seen of them.
     elsewhere: Vec<(String, Case)>,
@@ -99,8 +91,7 @@ impl<'c> Queue<'c> {
             stop,
             hashes,
             store: FindingStore::open(&config.findings)?,
-            buckets: HashSet::new(),
-            shapes: HashSet::new(),
+            kinds: Kinds::new(config.abi),
             waiting: Waiting::new(),
             elsewhere: Vec::new(),
             findings: Vec::new(),
@@ -129,7 +120,7 @@ impl<'c> Queue<'c> {
 
     /// Fills in what is counted here.
     pub fn count(&self, counts: &mut Counts) {
-        counts.buckets = self.buckets.len() as u64;
+        counts.buckets = self.kinds.count();
         counts.waiting = self.waiting.count() + self.elsewhere.len() as u64;
         counts.not_reproduced = self.not_reproduced;
     }
@@ -145,11 +136,7 @@ impl<'c> Queue<'c> {
         claimed: bool,
     ) -> Option<Case> {
         let bucket = ran.bucket(scenario)?;
-        let known = self.buckets.contains(&hash(&bucket));
-        let new = !known
-            || self
-                .shapes_of(&ran.comparison)
-                .any(|shape| !self.shapes.contains(&shape));
+        let new = self.kinds.is_new(&bucket, &ran.comparison);
         (new || claimed).then(|| Case {
             scenario: scenario.clone(),
             comparison: ran.comparison.clone(),
@@ -161,12 +148,7 @@ impl<'c> Queue<'c> {
 
     /// Takes such a divergence; `at_once` if it cannot wait.
     pub fn take(&mut self, case: Case, at_once: bool) -> Result<(), CampaignError> {
-        self.buckets.insert(hash(&case.bucket));
-        let shapes: Vec<_> = self.shapes_of(&case.comparison).collect();
-        let mut new_shape = false;
-        for shape in shapes {
-            new_shape |= self.shapes.insert(shape);
-        }
+        let new_shape = self.kinds.add(&case.bucket, &case.comparison);
         self.claims += u64::from(at_once);
         if new_shape || at_once {
             return self.look_into(&case);
@@ -219,14 +201,6 @@ impl<'c> Queue<'c> {
             }
         }
         Ok(())
-    }
-
-    /// Where what shows, of what is reported.
-    fn shapes_of(&self, comparison: &Comparison) -> impl Iterator<Item = Shape> {
-        let abi = self.config.abi;
-        let reported = comparison.differences.iter();
-        let reported = reported.filter(move |d| verification::reported(d, abi));
-        reported.map(|d| (d.place, d.what, d.verdict))
     }
 
     fn look_into(&mut self, case: &Case) -> Result<(), CampaignError> {
@@ -432,12 +406,6 @@ impl<'c> Queue<'c> {
             reproduce,
         })
     }
-}
-
-fn hash(bucket: &BucketKey) -> u64 {
-    let mut hasher = Xxh3Default::new();
-    bucket.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn registers(differences: &[Difference]) -> BTreeSet<String> {

@@ -3,23 +3,26 @@
 //! One search a defect and seed. What is done is kept in a state file after each, so a table can be
 //! made in several sittings, and a larger budget later goes on only with what has not been found.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod named;
+mod one_kernel;
+mod page;
+mod state;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
-use ctxfuzz_emulator::arch::Endian;
-use ctxfuzz_emulator::kernel::defects::{self, Defect};
-use serde::{Deserialize, Serialize};
+use ctxfuzz_campaign::detection::{Search, Target, search};
+use ctxfuzz_emulator::kernel::name::KernelName;
 
-use super::chosen;
-use super::page::page;
+use self::state::{Record, State};
+use super::{UNSEEN, chosen};
+use crate::commands::arguments::{AbiArgument, parse_kernel};
 use crate::commands::input::{check_output, write_whole};
 use crate::commands::{Status, complain};
-use ctxfuzz_campaign::detection::search;
 
 /// Arguments of `ctxfuzz bench detection`.
 #[derive(Debug, Args)]
@@ -30,9 +33,20 @@ pub struct DetectionArgs {
     /// File that keeps what is done; made if it does not exist.
     #[arg(long, value_name = "FILE")]
     state: PathBuf,
+    /// State files of other sittings, such as one on another core: what they have done is taken
+    /// over.
+    #[arg(long, value_name = "FILE")]
+    also: Vec<PathBuf>,
     /// Where the table goes, as Markdown. Without it, to stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Only make the table of what is done.
+    #[arg(long)]
+    page: bool,
+    /// Do all that the page has: from nothing, from --corpus, with one kernel, and that without
+    /// feedback.
+    #[arg(long, requires = "corpus", conflicts_with_all = ["single", "page"])]
+    all: bool,
     /// Scenarios to start from. Without it: none.
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
@@ -45,71 +59,25 @@ pub struct DetectionArgs {
     /// Only these defects.
     #[arg(long = "defect", value_name = "DEFECT")]
     defects: Vec<String>,
-}
-
-/// What is kept: one search.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Record {
-    /// The defect.
-    pub defect: String,
-    /// Whether it started from a corpus.
-    pub corpus: bool,
-    /// The seed.
-    pub seed: u64,
-    /// The execution that showed it.
-    pub found: Option<u64>,
-    /// Executions made.
-    pub executions: u64,
-    /// Seconds they took.
-    pub seconds: f64,
-}
-
-/// The state file.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct State {
-    /// In the order in which they were done.
-    pub searches: Vec<Record>,
-}
-
-impl State {
-    fn load(path: &Path) -> anyhow::Result<State> {
-        if !path.exists() {
-            return Ok(State::default());
-        }
-        let name = path.display();
-        let text = fs::read_to_string(path).with_context(|| format!("{name}: cannot read it"))?;
-        let state: State = serde_json::from_str(&text)
-            .with_context(|| format!("{name}: expected what an earlier `bench detection` wrote"))?;
-        for record in &state.searches {
-            if defects::find(&record.defect).is_none() {
-                bail!("{name}: unknown defect `{}`", record.defect);
-            }
-        }
-        Ok(state)
-    }
-
-    fn save(&self, path: &Path) -> anyhow::Result<()> {
-        write_whole(path, &format!("{}\n", serde_json::to_string_pretty(self)?))
-    }
-
-    /// Whether a search is done for a budget: it found something, or used the budget up.
-    fn has(&self, defect: &Defect, corpus: bool, seed: u64, runs: u64) -> bool {
-        self.searches.iter().any(|record| {
-            record.defect == defect.id
-                && record.corpus == corpus
-                && record.seed == seed
-                && (record.found.is_some() || record.executions >= runs)
-        })
-    }
-
-    fn put(&mut self, record: Record) {
-        self.searches.retain(|old| {
-            (&old.defect, old.corpus, old.seed) != (&record.defect, record.corpus, record.seed)
-        });
-        self.searches.push(record);
-    }
+    /// Search with one kernel, judged by itself, in place of two. What the kernel without the
+    /// defect does too does not count. Defects that one kernel cannot show are left out, unless
+    /// --defect names them.
+    #[arg(long, group = "single")]
+    one_kernel: bool,
+    /// Search this kernel, judged by itself, and say what is found first: `fixed+DEFECT`,
+    /// `vmlinux:FILE`, a short name.
+    #[arg(long, value_name = "KERNEL", group = "single", conflicts_with = "defects", value_parser = parse_kernel)]
+    kernel: Option<KernelName>,
+    /// The same kernel without its bug: what it does too does not count.
+    #[arg(long, value_name = "KERNEL", requires = "kernel", value_parser = parse_kernel)]
+    without: Option<KernelName>,
+    /// Whose promises count [default: elf].
+    #[arg(long, value_enum, requires = "kernel")]
+    abi: Option<AbiArgument>,
+    /// Run random scenarios, as `check --runs` does, in place of a campaign with coverage. For
+    /// comparison.
+    #[arg(long, requires = "single", conflicts_with = "corpus")]
+    no_feedback: bool,
 }
 
 /// Does what is not done yet, and writes the table.
@@ -118,44 +86,19 @@ pub fn detection(args: &DetectionArgs) -> anyhow::Result<ExitCode> {
     if let Some(output) = &args.output {
         check_output(output)?;
     }
-    let mut state = State::load(&args.state)?;
-    let chosen = chosen(&args.defects)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))
-        .context("cannot listen for Ctrl-C")?;
-    let mut left = 0;
-    for defect in &chosen {
-        for seed in 1..=args.seeds {
-            if state.has(defect, args.corpus.is_some(), seed, args.runs) {
-                continue;
-            }
-            if stop.load(Ordering::Relaxed) {
-                left += 1;
-                continue;
-            }
-            let corpus = args.corpus.as_deref();
-            let search = search(defect, Endian::Little, corpus, seed, args.runs, &stop)?;
-            if search.found.is_none() && search.executions < args.runs {
-                left += 1;
-                continue;
-            }
-            state.put(Record {
-                defect: defect.id.to_owned(),
-                corpus: corpus.is_some(),
-                seed,
-                found: search.found,
-                executions: search.executions,
-                seconds: search.seconds,
-            });
-            state.save(&args.state)?;
+    let mut sitting = Sitting::begin(args)?;
+    let table = match &args.kernel {
+        Some(kernel) => named::search(&mut sitting, kernel)?,
+        None => {
+            catalogued(&mut sitting)?;
+            page::page(&sitting.state)
         }
-    }
-    let table = page(&state);
+    };
     match &args.output {
         Some(output) => write_whole(output, &table)?,
         None => print!("{table}"),
     }
+    let left = sitting.left;
     if left > 0 {
         complain(&format!(
             "{left} searches are left: the same command goes on with them"
@@ -165,48 +108,122 @@ pub fn detection(args: &DetectionArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(seed: u64, found: Option<u64>, executions: u64) -> Record {
-        Record {
-            defect: "vscr-not-restored".to_owned(),
-            corpus: false,
-            seed,
-            found,
-            executions,
-            seconds: 0.5,
+/// Searches for defects of the catalogue.
+fn catalogued(sitting: &mut Sitting<'_>) -> anyhow::Result<()> {
+    let args = sitting.args;
+    let chosen = chosen(&args.defects)?;
+    let left_out = |id: &str| {
+        let unseen = UNSEEN.iter().any(|(unseen, _)| *unseen == id);
+        unseen && args.defects.is_empty()
+    };
+    for way in args.ways() {
+        for defect in &chosen {
+            if way.one_kernel && left_out(defect.id) {
+                continue;
+            }
+            let wanted = Record {
+                defect: defect.id.to_owned(),
+                ..way.clone()
+            };
+            let target = Target::of(defect, way.one_kernel)?;
+            sitting.search(&target, &wanted, |_| Ok(Vec::new()))?;
         }
     }
+    Ok(())
+}
 
-    #[test]
-    fn a_search_is_done_when_it_found_something_or_has_used_up_its_budget() {
-        let defect = defects::find("vscr-not-restored").unwrap();
-        let mut state = State::default();
-        state.put(record(1, Some(7), 7));
-        state.put(record(2, None, 100));
-        assert!(state.has(defect, false, 1, 1_000));
-        assert!(state.has(defect, false, 2, 100));
-        assert!(!state.has(defect, false, 2, 101), "a larger budget goes on");
-        assert!(!state.has(defect, true, 1, 1) && !state.has(defect, false, 3, 1));
-        state.put(record(2, Some(150), 150));
-        assert!(state.has(defect, false, 2, 101) && state.searches.len() == 2);
+impl DetectionArgs {
+    /// How to search: records in which nothing else is said.
+    fn ways(&self) -> Vec<Record> {
+        let way = |one_kernel, no_feedback, corpus| Record {
+            one_kernel,
+            no_feedback,
+            corpus,
+            ..Record::default()
+        };
+        if self.all {
+            let pair = [way(false, false, false), way(false, false, true)];
+            let one = [way(true, false, false), way(true, true, false)];
+            return [pair, one].concat();
+        }
+        let one_kernel = self.one_kernel || self.kernel.is_some();
+        vec![way(one_kernel, self.no_feedback, self.corpus.is_some())]
+    }
+}
+
+/// What is done, and what is to be done in this sitting.
+struct Sitting<'a> {
+    args: &'a DetectionArgs,
+    state: State,
+    stop: Arc<AtomicBool>,
+    /// Searches that were broken off or not begun.
+    left: u64,
+}
+
+impl<'a> Sitting<'a> {
+    fn begin(args: &'a DetectionArgs) -> anyhow::Result<Self> {
+        let mut state = State::load(&args.state)?;
+        for other in &args.also {
+            state.merge(State::read(other)?);
+        }
+        if !args.also.is_empty() {
+            state.save(&args.state)?;
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&stop);
+        ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed))
+            .context("cannot listen for Ctrl-C")?;
+        Ok(Sitting {
+            args,
+            state,
+            stop,
+            left: 0,
+        })
     }
 
-    #[test]
-    fn a_state_comes_back_as_it_was() -> anyhow::Result<()> {
-        let folder = std::env::temp_dir().join(format!("ctxfuzz-bench-{}", std::process::id()));
-        fs::create_dir_all(&folder)?;
-        let path = folder.join("state.json");
-        assert_eq!(State::load(&path)?, State::default());
-        let mut state = State::default();
-        state.put(record(1, None, 9));
-        state.save(&path)?;
-        assert_eq!(State::load(&path)?, state);
-        fs::write(&path, r#"{"searches": 3}"#)?;
-        assert!(State::load(&path).is_err());
-        fs::remove_dir_all(&folder)?;
+    /// Searches with every seed with which it is not done, and keeps what comes of it; `names` says
+    /// what that is called.
+    fn search(
+        &mut self,
+        target: &Target<'_>,
+        wanted: &Record,
+        mut names: impl FnMut(&Search) -> anyhow::Result<Vec<String>>,
+    ) -> anyhow::Result<()> {
+        let args = self.args;
+        for seed in 1..=args.seeds {
+            let wanted = Record {
+                seed,
+                ..wanted.clone()
+            };
+            if args.page || self.state.has(&wanted, args.runs) {
+                continue;
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                self.left += 1;
+                continue;
+            }
+            let target = Target {
+                corpus: args.corpus.as_deref().filter(|_| wanted.corpus),
+                feedback: !wanted.no_feedback,
+                seed,
+                runs: args.runs,
+                ..target.clone()
+            };
+            let search = search(&target, &self.stop)?;
+            let record = Record {
+                found: search.found,
+                signatures: names(&search)?,
+                executions: search.executions,
+                seconds: search.seconds,
+                ..wanted
+            };
+            if !record.is_done(args.runs) {
+                self.left += 1;
+                continue;
+            }
+            self.state.put(record);
+            self.state.save(&args.state)?;
+        }
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 //! the catalogue. What the catalogue says of the defect is what an explanation should find out by
 //! itself.
 
+mod one_kernel;
 mod page;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use ctxfuzz_triage::cause::{Cause, Explainer};
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::kernels::Kernels;
 
+use self::one_kernel::{OneKernel, Single};
 use super::chosen;
 use crate::commands::Status;
 use crate::commands::arguments::EndianArgument;
@@ -58,6 +60,10 @@ pub struct TriageArgs {
     /// Byte orders to run. A defect that only one of them can have is left out of the other.
     #[arg(long, value_enum, default_value_t = EndianArgument::Le)]
     endian: EndianArgument,
+    /// Explain the same findings from the kernel that has the defect alone, too. Does not change
+    /// the exit status.
+    #[arg(long)]
+    one_kernel: bool,
     /// Directory for the findings that are not explained as the catalogue says.
     #[arg(long, value_name = "DIR")]
     wrong: Option<PathBuf>,
@@ -81,6 +87,8 @@ struct Finding {
     from_witness: bool,
     /// By builds of the two kernels, as in [`BUILDS`].
     explained: [Explained; 3],
+    /// From the kernel that has the defect alone, if that was asked for.
+    one_kernel: Option<OneKernel>,
 }
 
 impl Finding {
@@ -167,6 +175,10 @@ fn row(args: &TriageArgs, defect: &'static Defect, endian: Endian) -> anyhow::Re
         runs: args.runs,
     };
     let [mut usual, mut shuffled, mut apart] = explainers(defect, endian)?;
+    let mut single = match args.one_kernel {
+        true => Some(Single::new(defect, endian)?),
+        false => None,
+    };
     let mut row = Row {
         defect,
         endian,
@@ -183,6 +195,7 @@ fn row(args: &TriageArgs, defect: &'static Defect, endian: Endian) -> anyhow::Re
         row.findings.push(Finding {
             from_witness: found.from_witness,
             explained,
+            one_kernel: single.as_mut().map(|one| one.explain(&found.scenario)),
         });
         if (index as u64) < args.minimize {
             row.minimized
@@ -288,6 +301,7 @@ mod tests {
             Finding {
                 from_witness: false,
                 explained: [0; 3].map(|_| explained.clone()),
+                one_kernel: None,
             }
         };
         let row = |right, wrong| Row {

@@ -9,7 +9,6 @@ use std::time::Instant;
 use anyhow::Context;
 use ctxfuzz_campaign::aim;
 use ctxfuzz_emulator::arch::Endian;
-use ctxfuzz_generators::{Aim, any_scenario};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::compare::What;
 use ctxfuzz_triage::definedness::Abi;
@@ -18,7 +17,6 @@ use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
 use ctxfuzz_triage::report::checked::{Case, CaseResult, Checked, Problem};
 use ctxfuzz_triage::transparency::{Judgement, Key, keys};
 use serde::Serialize;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::CheckArgs;
 use super::checker::Checker;
@@ -142,7 +140,7 @@ pub fn check(
     };
     for first in (0..runs).step_by(BATCH) {
         let batch = first..runs.min(first + BATCH as u64);
-        let scenarios = batch.map(|index| scenario(&aim, args.seed, index));
+        let scenarios = batch.map(|index| aim::random(&aim, args.seed, index));
         let scenarios: Vec<Scenario> = scenarios.collect();
         let mut judged = Vec::new();
         for &endian in endians {
@@ -169,14 +167,6 @@ pub fn check(
         reasons: search.inconclusive,
         findings,
     })
-}
-
-fn scenario(aim: &Aim, seed: u64, index: u64) -> Scenario {
-    let seed = xxh3_64_with_seed(&index.to_le_bytes(), seed);
-    let mut scenario = any_scenario(seed);
-    aim.aim(&mut scenario, seed, true);
-    scenario.name = Some(format!("random-{seed:016x}"));
-    scenario
 }
 
 struct Search<'a> {
@@ -323,6 +313,7 @@ impl fmt::Display for Summary {
 #[cfg(test)]
 mod tests {
     use ctxfuzz_emulator::run::outcome::End;
+    use ctxfuzz_generators::Aim;
     use ctxfuzz_scenario::scenario::Place;
     use ctxfuzz_triage::shortfall::EffectsReport;
     use ctxfuzz_triage::transparency::{Violation, When};
@@ -361,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_new_once_and_only_if_it_is_reported() -> anyhow::Result<()> {
-        let (mut search, scenario) = (search(), scenario(&Aim::default(), 1, 1));
+        let (mut search, scenario) = (search(), aim::random(&Aim::default(), 1, 1));
         assert!(
             search
                 .new_keys(&scenario, &judgement(Verdict::Abi))
@@ -392,7 +383,7 @@ mod tests {
         )?;
         assert_eq!(summary.status(), Status::Nothing);
         let why = Inconclusive::NotSeenAgain;
-        search.name(&scenario(&Aim::default(), 1, 1), Endian::Little, &why)?;
+        search.name(&aim::random(&Aim::default(), 1, 1), Endian::Little, &why)?;
         summary.inconclusive = search.inconclusive.all();
         summary.reasons = search.inconclusive;
         assert_eq!(summary.status(), Status::Trouble);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use ctxfuzz_emulator::kernel::defects::Class;
 
-use super::{BUILDS, Finding, Row, TriageArgs};
+use super::{BUILDS, Finding, Row, TriageArgs, one_kernel};
 
 const INTRODUCTION: &str = "# Does an explanation name the right place?
 
@@ -23,6 +23,7 @@ reported does.
 * *signatures*: more than one where a defect strikes in several functions; where the sides part in another place, as in one run the same values are there already (FPSCR alone, or
   `f0` zero, with a load that was left out); and where the register is the one that user code had loaded. Such names are not merged: lanes are what tells two defects in one function
   apart.
+* With `--one-kernel` a table has what `explain` says of the same findings without the second kernel.
 
 ```console
 $ ctxfuzz bench triage --findings 2 --minimize 0 --defect vscr-not-restored
@@ -60,6 +61,7 @@ pub fn page(rows: &[Row], args: &TriageArgs) -> String {
         );
     }
     totals(&mut page, rows, args);
+    one_kernel::table(&mut page, rows);
     shared(&mut page, rows);
     minimized(&mut page, rows);
     page
@@ -98,7 +100,8 @@ fn signatures(row: &Row) -> impl Iterator<Item = &str> {
     all.map(String::as_str)
 }
 
-fn list(names: &BTreeSet<&str>) -> String {
+/// As code, with commas.
+pub fn list(names: &BTreeSet<&str>) -> String {
     let quoted = names.iter().map(|name| format!("`{name}`"));
     quoted.collect::<Vec<_>>().join(", ")
 }

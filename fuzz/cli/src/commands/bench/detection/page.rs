@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use ctxfuzz_emulator::kernel::defects::{self, Defect};
 
-use super::detection::{Record, State};
+use super::one_kernel;
+use super::state::{Record, State};
 
 const INTRODUCTION: &str = "# What silence is worth
 
@@ -17,7 +18,9 @@ ELF ABI has it.
 
 Where a defect was not found with every seed, how many executions the others had is said; *not run* is not the same as *not found*.
 
-A search at a time is kept in the state file, so the table can be made in several sittings, with more seeds, or for one defect:
+A search at a time is kept in the state file, so the table can be made in several sittings, with more seeds, or for one defect. `--all --corpus corpus` does all that is on
+this page; parts of it that were done elsewhere, such as on another core with a state file of its own, are taken over with `--also FILE`. Without options it compares two kernels
+from nothing:
 
 ```console
 $ ctxfuzz bench detection --state state.json --seeds 2 --defect vscr-not-restored
@@ -35,16 +38,13 @@ pub fn page(state: &State) -> String {
     let mut page = String::from(INTRODUCTION);
     let (mut all, mut found) = (0, 0);
     for defect in defects::all().filter(|defect| defect.witness.is_some()) {
-        let of = |corpus: bool| -> Vec<&Record> {
-            let mut records: Vec<&Record> = state
-                .searches
-                .iter()
-                .filter(|record| record.defect == defect.id && record.corpus == corpus)
-                .collect();
-            records.sort_by_key(|record| record.seed);
-            records
-        };
-        let (empty, corpus) = (of(false), of(true));
+        let [empty, corpus] = [false, true].map(|corpus| {
+            state.like(&Record {
+                defect: defect.id.to_owned(),
+                corpus,
+                ..Record::default()
+            })
+        });
         all += 1;
         found += usize::from(empty.iter().any(|record| record.found.is_some()));
         row(&mut page, defect, &empty, &corpus);
@@ -53,20 +53,13 @@ pub fn page(state: &State) -> String {
         page,
         "\nFrom nothing, {found} of {all} were found with some seed."
     );
+    one_kernel::table(&mut page, state);
     page
 }
 
 fn row(page: &mut String, defect: &Defect, empty: &[&Record], corpus: &[&Record]) {
     let [median, p95] = quantiles(empty);
-    let mut seconds: Vec<f64> = empty
-        .iter()
-        .filter(|record| record.found.is_some())
-        .map(|record| record.seconds)
-        .collect();
-    seconds.sort_by(f64::total_cmp);
-    let seconds = seconds
-        .get(seconds.len() / 2)
-        .map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}"));
+    let seconds = seconds(empty);
     let [corpus_median, corpus_p95] = quantiles(corpus);
     let _ = writeln!(
         page,
@@ -77,8 +70,17 @@ fn row(page: &mut String, defect: &Defect, empty: &[&Record], corpus: &[&Record]
     );
 }
 
+/// The median of the seconds of those that found it.
+pub fn seconds(records: &[&Record]) -> String {
+    let found = records.iter().filter(|record| record.found.is_some());
+    let mut seconds: Vec<f64> = found.map(|record| record.seconds).collect();
+    seconds.sort_by(f64::total_cmp);
+    let median = seconds.get(seconds.len() / 2);
+    median.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}"))
+}
+
 /// `18 of 20`, and what the others had.
-fn count(records: &[&Record]) -> String {
+pub fn count(records: &[&Record]) -> String {
     if records.is_empty() {
         return "not run".to_owned();
     }
@@ -99,14 +101,18 @@ fn count(records: &[&Record]) -> String {
 
 /// Median and 95th percentile of the executions, those not found being later than all others: `-`
 /// where it is one of these.
-fn quantiles(records: &[&Record]) -> [String; 2] {
+pub fn quantiles(records: &[&Record]) -> [String; 2] {
+    numbers(records).map(|q| q.map_or_else(|| "-".to_owned(), |q| q.to_string()))
+}
+
+/// The same, as numbers.
+pub fn numbers(records: &[&Record]) -> [Option<u64>; 2] {
     let mut found: Vec<u64> = records.iter().filter_map(|record| record.found).collect();
     found.sort_unstable();
     [50, 95].map(|percent| {
         let rank = (records.len() * percent).div_ceil(100);
         rank.checked_sub(1)
-            .and_then(|index| found.get(index))
-            .map_or_else(|| "-".to_owned(), u64::to_string)
+            .and_then(|index| found.get(index).copied())
     })
 }
 
@@ -117,11 +123,11 @@ mod tests {
     fn records(found: &[Option<u64>]) -> Vec<Record> {
         let record = |(index, found): (usize, &Option<u64>)| Record {
             defect: "vscr-not-restored".to_owned(),
-            corpus: false,
             seed: index as u64,
             found: *found,
             executions: found.unwrap_or(1_000),
             seconds: 2.0,
+            ..Record::default()
         };
         found.iter().enumerate().map(record).collect()
     }
