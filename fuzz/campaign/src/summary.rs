@@ -275,7 +275,7 @@ impl fmt::Display for Summary {
 }
 
 /// A line's worth of names.
-fn shown(registers: &BTreeSet<String>) -> String {
+pub fn shown(registers: &BTreeSet<String>) -> String {
     const MOST: usize = 6;
     let mut names: Vec<&str> = registers.iter().take(MOST).map(String::as_str).collect();
     let more = registers.len().saturating_sub(MOST);

@@ -176,7 +176,7 @@ fn bad_arguments_are_named() {
                 "--findings",
                 good,
             ],
-            "getppid.json: cannot make the directory",
+            "cannot keep findings in `corpus/getppid.json`: not a directory",
         ),
         (vec!["fuzz", "--runs", "x"], "invalid value 'x' for '--runs"),
         (
