@@ -13,6 +13,7 @@ use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::untrusted;
 
+use super::complain;
 use crate::registry::{self, Registries};
 
 /// `--abi`: whose promises count.
@@ -207,8 +208,23 @@ pub fn of_kernels(
     {
         bail!("{a} and {b} have different byte orders: they cannot be compared");
     }
-    Ok(match own.into_iter().flatten().next() {
-        Some(own) => vec![own],
+    let names = kernels.names().iter();
+    let real = names
+        .zip(own)
+        .find_map(|(name, own)| own.map(|own| (name, own)));
+    Ok(match real {
+        Some((kernel, own)) => {
+            if asked == Some(EndianArgument::Both) {
+                let others = Endian::BOTH.into_iter().filter(|&other| other != own);
+                let others: Vec<&str> = others.map(Endian::name).collect();
+                complain(&format!(
+                    "{kernel}: --endian {} is not applicable: it is a {} kernel",
+                    others.join(", "),
+                    own.name()
+                ));
+            }
+            vec![own]
+        }
         None => asked.unwrap_or(default).endians().to_vec(),
     })
 }
