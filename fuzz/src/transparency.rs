@@ -5,17 +5,21 @@ use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::run::{Runner, RunnerError};
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::definedness::Abi;
-use ctxfuzz_triage::transparency::{judge, keys};
+use ctxfuzz_triage::kernels::Kernels;
+use ctxfuzz_triage::machines::Ran;
 
 use crate::environment::Settings;
 use crate::guest;
 
-/// One kernel and the kinds of finding nobody wants to hear of again.
+/// One kernel and the signatures nobody wants to hear of again.
 pub struct Transparency {
     name: KernelName,
     endian: Endian,
     runner: Runner,
+    /// A machine of its own, with everything recorded.
+    explainer: Explainer,
     abi: Abi,
     known: Vec<String>,
 }
@@ -36,7 +40,9 @@ impl Transparency {
         known: Vec<String>,
     ) -> Result<Self, String> {
         let runner = observed(&name, endian).map_err(|e| e.to_string())?;
+        let kernels = Kernels::One(name.clone());
         Ok(Transparency {
+            explainer: Explainer::new(&kernels, endian).map_err(|e| e.to_string())?,
             name,
             endian,
             runner,
@@ -45,23 +51,24 @@ impl Transparency {
         })
     }
 
-    /// Runs a scenario. The first new kind of finding that a fresh machine shows too, as `ctxfuzz
-    /// check` names it.
+    /// Runs a scenario. The signature of the first new violation that a fresh machine shows too, as
+    /// a campaign on this kernel would name it.
     pub fn run(&mut self, scenario: &Scenario) -> Option<String> {
-        let judgement = judge(scenario, &self.runner.run(scenario));
+        let ran = Ran::of_one(scenario, self.runner.run(scenario));
         guest::cover([&self.runner]);
-        let reported = |violation: &&_| self.reports(violation);
-        let keys = keys(scenario, judgement.violations.iter().filter(reported));
-        let new = keys
-            .keys()
-            .map(ToString::to_string)
-            .find(|key| !self.known.contains(key))?;
+        if !ran.comparison.reported(self.abi) {
+            return None;
+        }
+        let mut signatures = self.explainer.explain(scenario).reported(self.abi);
+        if signatures.is_empty() {
+            let kinds = ran.kinds(scenario, self.abi).into_iter();
+            signatures.extend(kinds.map(|(name, _)| name));
+        }
+        let new = signatures
+            .into_iter()
+            .find(|one| !self.known.contains(one))?;
         let fresh = observed(&self.name, self.endian).ok()?.run(scenario);
-        (judge(scenario, &fresh) == judgement).then_some(new)
-    }
-
-    fn reports(&self, violation: &ctxfuzz_triage::transparency::Violation) -> bool {
-        self.abi.reports(violation.verdict)
+        (Ran::of_one(scenario, fresh).comparison == ran.comparison).then_some(new)
     }
 }
 
@@ -75,6 +82,9 @@ fn observed(name: &KernelName, endian: Endian) -> Result<Runner, RunnerError> {
 mod tests {
     use super::*;
     use ctxfuzz_generators::random_scenario;
+
+    /// What is wrong with `clobbering`.
+    const CAUSES: [&str; 2] = ["save_altivec.v0-is-vscr", "save_fpu.f0-is-fpscr"];
 
     fn kernel(name: &str, endian: Endian, abi: Abi, known: &[&str]) -> Transparency {
         let known = known.iter().map(|&one| one.to_owned()).collect();
@@ -94,7 +104,7 @@ mod tests {
                     clobbering.run(&one).map(|found| (one, found))
                 })
                 .expect("no violation");
-            assert!(found.starts_with("live."), "{found}");
+            assert!(CAUSES.contains(&&*found), "{found}");
             let mut told = kernel("clobbering", endian, Abi::Elf, &[&found]);
             assert_ne!(told.run(&scenario), Some(found));
         }
@@ -109,6 +119,6 @@ mod tests {
             .filter(|one| elf.run(one).is_none())
             .find_map(|one| linux.run(&one))
             .expect("no violation");
-        assert!(found.starts_with("abi."), "{found}");
+        assert!(CAUSES.contains(&&*found), "{found}");
     }
 }

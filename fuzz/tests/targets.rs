@@ -90,6 +90,50 @@ fn three_defects_at_once_end_in_three_stacks() {
     );
 }
 
+/// Services that group crashes by their stack keep one of each bug, however it was reached.
+#[test]
+fn one_kernel_ends_in_the_stack_of_its_bug() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let target = env!("CARGO_BIN_EXE_transparency");
+    let said = |kernel: &str, file: &str, known: &str| {
+        let settings = [
+            ("CTXFUZZ_KERNEL", kernel),
+            ("CTXFUZZ_ABI", "linux"),
+            ("CTXFUZZ_KNOWN", known),
+        ];
+        let output = run(
+            target,
+            &format!("corpus/{file}.json"),
+            folder.path(),
+            &settings,
+        );
+        let text = stderr(&output);
+        let said = text.lines().find_map(|line| line.strip_prefix("ctxfuzz: "));
+        (output.status.code(), said.map(str::to_owned))
+    };
+    let (kernel, cause) = ("fixed+save-fpu-clobbers-f0", "save_fpu.f0-is-fpscr");
+    // A register that a call may change, and one that no interrupt may.
+    let ways = ["fork-twice", "io-worker-on-interrupt-return"];
+    let [call, interrupt] = ways.map(|file| said(kernel, file, ""));
+    assert_eq!(call, interrupt);
+    assert_eq!(call.0, Some(77));
+    let line = call.1.expect("it says what it is");
+    assert!(
+        line.starts_with(&format!("{cause}, in divergence_")),
+        "{line}"
+    );
+    assert_eq!(said(kernel, ways[1], cause), (Some(0), None));
+    assert_eq!(said("repaired", ways[1], ""), (Some(0), None));
+    // What has no cause has the name of its kind.
+    let (code, line) = said("fixed+emul-vsx-pair-size", "misaligned-scalar-load", "");
+    let line = line.expect("it says what it is");
+    assert_eq!(code, Some(77), "{line}");
+    assert!(
+        line.starts_with("live.register.alignment.vsr5, in "),
+        "{line}"
+    );
+}
+
 #[test]
 fn what_is_known_or_no_promise_of_the_abi_ends_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");

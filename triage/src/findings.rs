@@ -103,6 +103,25 @@ pub fn in_dir(dir: &Path) -> Vec<PathBuf> {
     whole.map(|entry| entry.path()).collect()
 }
 
+/// Files of a finding that may show it, the better one first.
+const SHOWS: [&str; 2] = ["minimized.json", "scenario.json"];
+
+/// The scenarios of the findings in a findings directory, each with the directory of its finding,
+/// in order.
+pub fn scenarios_in(dir: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let mut found: Vec<(PathBuf, PathBuf)> = in_dir(dir)
+        .into_iter()
+        .filter_map(|inside| {
+            let shows = SHOWS.into_iter().map(|file| inside.join(file));
+            let mut there = shows.filter(|file| fs::metadata(file).is_ok_and(|a| a.is_file()));
+            let file = there.next()?;
+            Some((inside, file))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
 /// Held while a finding is made, which takes time that others need not spend as well.
 #[derive(Debug)]
 pub struct Claim {

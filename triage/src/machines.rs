@@ -10,10 +10,11 @@ use ctxfuzz_emulator::run::{Runner, RunnerError};
 use ctxfuzz_scenario::scenario::Scenario;
 
 use crate::bucket::BucketKey;
-use crate::compare::Comparison;
+use crate::compare::{Comparison, Difference};
+use crate::definedness::Abi;
 use crate::kernels::Kernels;
 use crate::pair::{Pair, same_places};
-use crate::transparency::{compared, judge};
+use crate::transparency::{compared, judge, keys};
 
 /// See the module.
 pub enum Machines {
@@ -33,12 +34,43 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// What the only kernel did, whose tasks were looked at.
+    pub fn of_one(scenario: &Scenario, outcome: Outcome) -> Ran {
+        let comparison = compared(scenario, &outcome, &judge(scenario, &outcome));
+        Ran {
+            outcomes: vec![outcome],
+            comparison,
+        }
+    }
+
     /// The kind of what differs; `None` if nothing does.
     pub fn bucket(&self, scenario: &Scenario) -> Option<BucketKey> {
         // A run that broke off did fewer events than the one it is held against.
         let logs = self.outcomes.iter().map(|outcome| &outcome.log);
         let log = logs.max_by_key(|log| log.len())?;
         BucketKey::of(scenario, log, &self.comparison)
+    }
+
+    /// What the reported differences are called where no cause of them is known, with those of each
+    /// name: of two kernels the kind of divergence, of one the kinds of finding that `check` names.
+    pub fn kinds(&self, scenario: &Scenario, abi: Abi) -> Vec<(String, Vec<Difference>)> {
+        let reported = self.comparison.differences.iter();
+        let reported = reported.filter(|difference| abi.reports(difference.verdict));
+        let [only] = self.outcomes.as_slice() else {
+            let bucket = self
+                .bucket(scenario)
+                .map(|kind| format!("unexplained.{kind}"));
+            let all: Vec<Difference> = reported.cloned().collect();
+            return bucket.into_iter().map(|name| (name, all.clone())).collect();
+        };
+        let judgement = judge(scenario, only);
+        let violations = judgement.violations.iter();
+        let violations = violations.filter(|violation| abi.reports(violation.verdict));
+        let named = keys(scenario, violations).into_keys().map(|key| {
+            let of = reported.clone().filter(|difference| key.holds(difference));
+            (key.to_string(), of.cloned().collect())
+        });
+        named.collect()
     }
 }
 
@@ -94,14 +126,7 @@ impl Machines {
                     comparison: paired.comparison,
                 }
             }
-            Machines::One(runner) => {
-                let outcome = runner.run(scenario);
-                let comparison = compared(scenario, &outcome, &judge(scenario, &outcome));
-                Ran {
-                    outcomes: vec![outcome],
-                    comparison,
-                }
-            }
+            Machines::One(runner) => Ran::of_one(scenario, runner.run(scenario)),
         }
     }
 }

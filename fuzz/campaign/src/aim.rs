@@ -40,11 +40,20 @@ pub fn at(kernels: &[&KernelName], endian: Endian) -> Result<Aim, RunnerError> {
 
 /// A random scenario that is aimed: those of a seed are the same wherever they are run.
 pub fn random(aim: &Aim, seed: u64, index: u64) -> Scenario {
-    let seed = xxh3_64_with_seed(&index.to_le_bytes(), seed);
-    let mut scenario = any_scenario(seed);
-    aim.aim(&mut scenario, seed, true);
-    scenario.name = Some(format!("random-{seed:016x}"));
+    let own = seed_of(seed, index);
+    let mut scenario = any_scenario(own);
+    aim.aim(&mut scenario, own, true);
+    scenario.name = Some(random_name(seed, index));
     scenario
+}
+
+/// The name of such a scenario.
+pub fn random_name(seed: u64, index: u64) -> String {
+    format!("random-{:016x}", seed_of(seed, index))
+}
+
+fn seed_of(seed: u64, index: u64) -> u64 {
+    xxh3_64_with_seed(&index.to_le_bytes(), seed)
 }
 
 /// The functions that a kernel runs in each kind of event, under the first of their names.

@@ -83,7 +83,12 @@ impl<'c> Artifacts<'c> {
             return Ok(Shown::Nothing);
         };
         let explanation = cause::explain(&config.kernels, config.endian, scenario)?;
-        let blames = verification::blame(config, &explanation, &ran.comparison, &bucket);
+        let blames = verification::blame(
+            config,
+            &explanation,
+            &ran.kinds(scenario, config.abi),
+            &bucket,
+        );
         let number = self.seen.len() as u64 + 1;
         if let Some(case) = self.queue.is_new(scenario, &ran, number, 0.0, true) {
             self.queue.take(case, true)?;

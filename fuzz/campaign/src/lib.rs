@@ -21,7 +21,7 @@ pub mod monitor;
 pub mod observed;
 mod places;
 pub mod progress;
-mod queue;
+pub mod queue;
 pub mod resources;
 pub mod round;
 pub mod share;

@@ -70,6 +70,7 @@ impl<'a> Status<'a> {
         Summary {
             kernel: self.kernel.map(str::to_owned),
             executions: self.executions,
+            interrupted: false,
             seconds: self.seconds,
             scenarios_per_second: self.executions as f64 / self.seconds.max(f64::EPSILON),
             corpus: self.corpus,

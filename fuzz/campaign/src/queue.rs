@@ -52,6 +52,8 @@ pub struct Case {
     scenario: Scenario,
     comparison: Comparison,
     bucket: BucketKey,
+    /// What it is called if no cause is found.
+    kinds: Vec<(String, Vec<Difference>)>,
     execution: u64,
     /// For people.
     seconds: f64,
@@ -140,6 +142,7 @@ impl<'c> Queue<'c> {
         (new || claimed).then(|| Case {
             scenario: scenario.clone(),
             comparison: ran.comparison.clone(),
+            kinds: ran.kinds(scenario, self.config.abi),
             bucket,
             execution,
             seconds,
@@ -214,8 +217,7 @@ impl<'c> Queue<'c> {
     fn find_out(&mut self, case: &Case) -> Result<(), CampaignError> {
         self.looked_into += 1;
         let explanation = self.explain(&case.scenario)?;
-        let mut blames =
-            verification::blame(self.config, &explanation, &case.comparison, &case.bucket);
+        let mut blames = verification::blame(self.config, &explanation, &case.kinds, &case.bucket);
         blames.retain(|blame| !self.is_known(&blame.signature));
         let known = |queue: &mut Self, blame: &Blame| {
             let mut findings = queue.findings.iter();

@@ -18,6 +18,9 @@ pub struct Summary {
     pub kernel: Option<String>,
     /// Scenarios that were run, each on all kernels.
     pub executions: u64,
+    /// Whether somebody stopped it, before its own end; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// How long that took.
     pub seconds: f64,
     /// Their quotient.
@@ -191,6 +194,9 @@ impl fmt::Display for Summary {
             "{} executions in {:.1} s ({:.0}/s), corpus {}, edges {}",
             self.executions, self.seconds, self.scenarios_per_second, self.corpus, counts.edges
         )?;
+        if self.interrupted {
+            writeln!(f, "stopped by Ctrl-C, before its end")?;
+        }
         let Counts {
             reported, buckets, ..
         } = counts;
@@ -275,7 +281,7 @@ impl fmt::Display for Summary {
 }
 
 /// A line's worth of names.
-fn shown(registers: &BTreeSet<String>) -> String {
+pub fn shown(registers: &BTreeSet<String>) -> String {
     const MOST: usize = 6;
     let mut names: Vec<&str> = registers.iter().take(MOST).map(String::as_str).collect();
     let more = registers.len().saturating_sub(MOST);
@@ -295,6 +301,7 @@ mod tests {
         let summary = Summary {
             kernel: None,
             executions: 2,
+            interrupted: false,
             seconds: 0.5,
             scenarios_per_second: 4.0,
             corpus: 1,

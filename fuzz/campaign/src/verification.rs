@@ -95,11 +95,11 @@ fn shape(comparison: &Comparison) -> impl Iterator<Item = impl PartialEq> {
 }
 
 /// The causes of what is reported, worst differences of each. Where root cause analysis has no
-/// answer the bucket is the name: a divergence must not go unheard because it is not understood.
+/// answer the `kinds` are the names: a divergence must not go unheard because it is not understood.
 pub fn blame(
     config: &Config,
     explanation: &Explanation,
-    comparison: &Comparison,
+    kinds: &[(String, Vec<Difference>)],
     bucket: &BucketKey,
 ) -> Vec<Blame> {
     let mut blames: Vec<Blame> = explanation
@@ -119,17 +119,18 @@ pub fn blame(
         .filter(|blame| !blame.differences.is_empty())
         .collect();
     if blames.is_empty() {
-        blames.push(Blame {
-            signature: format!("unexplained.{bucket}"),
-            verdict: comparison.verdict,
-            differences: comparison
-                .differences
-                .iter()
-                .filter(|difference| reported(difference, config.abi))
-                .cloned()
-                .collect(),
-            unexplained: Some(bucket.clone()),
-        });
+        blames.extend(kinds.iter().map(|(name, differences)| {
+            Blame {
+                signature: name.clone(),
+                verdict: differences
+                    .iter()
+                    .map(|d| d.verdict)
+                    .max()
+                    .unwrap_or_default(),
+                differences: differences.clone(),
+                unexplained: Some(bucket.clone()),
+            }
+        }));
     }
     blames
 }

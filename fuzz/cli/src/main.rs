@@ -2,7 +2,7 @@
 //!
 //! stdout is for results, stderr for people. Exit status as diff(1): 0 nothing to report, 1 a
 //! verdict at or above the `--abi` threshold, 2 trouble: bad input, bad arguments, an emulator
-//! fault, a budget, runs that cannot be compared.
+//! fault, a budget, runs that cannot be compared. 141 if whoever read stdout has closed it.
 
 mod commands;
 mod registry;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use commands::{Command, SKIP, TROUBLE};
+use commands::{CLOSED, Command, SKIP, TROUBLE};
 
 /// Differential fuzzer for the floating-point context save paths of Linux/powerpc.
 #[derive(Debug, Parser)]
@@ -42,9 +42,10 @@ fn main() -> ExitCode {
 
 fn execute(command: &Command) -> ExitCode {
     command.execute().unwrap_or_else(|error| {
-        if !is_broken_pipe(&error) {
-            commands::complain(&commands::one_line(&error));
+        if is_broken_pipe(&error) {
+            return ExitCode::from(CLOSED);
         }
+        commands::complain(&commands::one_line(&error));
         ExitCode::from(TROUBLE)
     })
 }
@@ -58,6 +59,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         let shown = error.print().and_then(|()| io::stdout().flush());
         return match shown {
             Ok(()) => ExitCode::SUCCESS,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(CLOSED),
             Err(_) => ExitCode::from(TROUBLE),
         };
     }

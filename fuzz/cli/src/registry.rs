@@ -116,6 +116,19 @@ pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, known)| known)
 }
 
+/// So many of these names that look most like this one, however little that is.
+pub fn alike<'a>(
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+    most: usize,
+) -> Vec<&'a str> {
+    let likeness = |known: &str| strsim::jaro_winkler(name, known);
+    let mut alike: Vec<(f64, &str)> = names.into_iter().map(|n| (likeness(n), n)).collect();
+    alike.sort_by(|(a, first), (b, second)| b.total_cmp(a).then(first.cmp(second)));
+    alike.dedup_by_key(|(_, name)| *name);
+    alike.into_iter().take(most).map(|(_, name)| name).collect()
+}
+
 /// As cargo finds its manifest: here, or in the nearest folder above.
 fn project() -> Option<PathBuf> {
     if Path::new(PROJECT).is_file() {

@@ -170,47 +170,65 @@ fn what_kernels_do_not_show_or_is_known_is_said_and_is_no_finding() {
     );
 }
 
+fn of_one(folder: &Path, artifacts: &str, kernel: &str, findings: &str) -> common::Called {
+    let here = ["triage", "--artifacts", artifacts, "--kernel", kernel];
+    call_in(folder, &[&here[..], &["--findings", findings]].concat())
+}
+
 #[test]
-fn one_kernel_files_kinds_of_finding() {
+fn one_kernel_is_enough_to_sort_artifacts_by_cause() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     artifacts(folder.path());
-    let arguments = |kernel| {
-        [
-            "triage",
-            "--artifacts",
-            "artifacts",
-            "--kernel",
-            kernel,
-            "--findings",
-            "kept",
-        ]
-    };
-    let called = call_in(folder.path(), &arguments("clobbering"));
+    let called = of_one(folder.path(), "artifacts", "clobbering", "kept");
     assert_eq!(called.status, Some(1), "{}", called.stderr);
-    let key = "live.register.interrupt.vsr0";
+    let shown = format!("artifacts/{LOUD}: {ALTIVEC}, {FPU}\n");
+    assert!(called.stdout.contains(&shown), "{}", called.stdout);
     assert!(
-        called.stdout.contains(&format!("artifacts/{LOUD}: {key}")),
+        called.stdout.contains("\nkept: 2 findings\n"),
         "{}",
         called.stdout
     );
-    assert!(
-        called.stdout.contains(&format!("\n  kept/{key}.json\n")),
-        "{}",
-        called.stdout
-    );
+    let report = folder.path().join("kept").join(FPU).join("report.json");
+    let report: Value =
+        serde_json::from_str(&fs::read_to_string(report).expect("it reads")).expect("it is JSON");
+    assert_eq!(report["a"]["kernel"], "clobbering");
+    assert!(report.get("b").is_none());
     // It is what `check --findings` would keep: another kernel can be held to it.
     let again = |kernel| {
         let arguments = ["check", "--endian", "le", "--kernel", kernel, "kept"];
         call_in(folder.path(), &arguments).status
     };
     assert_eq!((again("clobbering"), again("repaired")), (Some(1), Some(0)));
-    let called = call_in(folder.path(), &arguments("repaired"));
+    let called = of_one(folder.path(), "artifacts", "repaired", "none");
     assert_eq!(called.status, Some(0), "{}", called.stdout);
     assert!(
         called.stdout.starts_with("artifacts: 2 not shown, "),
         "{}",
         called.stdout
     );
+    let none = fs::read_dir(folder.path().join("none")).expect("it lists");
+    assert_eq!(none.count(), 0);
+}
+
+/// What the kernel left out is not told from what user code wrote before.
+#[test]
+fn what_has_no_cause_is_kept_by_its_kind() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let name = "misaligned-scalar-load.json";
+    fs::write(folder.path().join(name), nameless(name)).expect("it is written");
+    let called = of_one(folder.path(), name, "fixed+emul-vsx-pair-size", "kept");
+    assert_eq!(called.status, Some(1), "{}", called.stderr);
+    let key = "live.register.alignment.vsr5";
+    assert!(
+        called.stdout.contains(&format!("{name}: {key}\n")),
+        "{}",
+        called.stdout
+    );
+    let report = folder.path().join("kept").join(key).join("report.txt");
+    let report = fs::read_to_string(report).expect("it is kept");
+    assert!(report.starts_with(&format!("{key} (live)\n")), "{report}");
+    let silent = of_one(folder.path(), name, "fixed", "none");
+    assert_eq!(silent.status, Some(0), "{}", silent.stdout);
 }
 
 #[test]

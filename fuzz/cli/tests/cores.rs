@@ -108,6 +108,7 @@ fn a_worker_that_dies_is_started_again_and_what_it_ran_is_kept() {
     let (status, summary) = campaign.end();
     assert_eq!(status, Some(0), "{summary}");
     assert_eq!(summary["workers"]["restarts"], 1);
+    assert_eq!(summary["interrupted"], true);
     let trouble = &summary["trouble"][0];
     assert_eq!(trouble["kernel"], "ctxfuzz");
     let path = folder

@@ -48,6 +48,35 @@ fn a_function_that_nobody_knows_is_a_mistake() {
     }
 }
 
+/// Nothing is near enough to be meant, so what looks like it is said, and where all are listed.
+#[test]
+fn a_function_like_none_is_answered_with_those_most_like_it() {
+    let (_folder, path) = file("restore_frame_of_signal");
+    let called = call(&["check", "--kernel", "fixed", &path]);
+    assert_eq!(called.status, Some(2), "{}", called.stdout);
+    let told = &called.stderr;
+    assert!(!told.contains("did you mean"), "{told}");
+    let alike = told
+        .split("most like it are `")
+        .nth(1)
+        .expect("it says some");
+    let alike = alike.split("`, and").next().expect("a list");
+    let names: Vec<&str> = alike.split("`, `").collect();
+    assert_eq!(names.len(), 3, "{told}");
+    for name in names {
+        let (_folder, path) = file(name);
+        let called = call(&["check", "--kernel", "fixed", &path]);
+        assert!(
+            !called.stderr.contains("has a function"),
+            "{}",
+            called.stderr
+        );
+    }
+    assert!(told.contains("`ctxfuzz coverage --kernel KERNEL PATH` lists"));
+    let listed = call(&["coverage", "--kernel", "fixed", "corpus/getppid.json"]);
+    assert!(listed.stdout.contains("sys_getppid"), "{}", listed.stdout);
+}
+
 /// The model has it; Linux makes it a part of its callers, or has no such thing.
 #[test]
 fn a_function_of_other_kernels_is_not_applicable() {
@@ -158,18 +187,14 @@ fn findings_on_a_real_kernel_are_kept_by_name() {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let findings = folder.path().display().to_string();
+    let findings = folder.path().join("found").display().to_string();
     let runs = ["--runs", "700", "--seed", "2", "--findings", &findings];
     let checked = call(&[&["check", "--kernel", &kernel][..], &runs].concat());
     // A run that says nothing is none of this.
     assert!(matches!(checked.status, Some(1 | 2)), "{}", checked.stderr);
     let mut named = 0;
-    for entry in fs::read_dir(folder.path()).expect("it is a folder") {
-        let path = entry.expect("it is an entry").path();
-        let name = path.file_name().expect("it has a name").to_string_lossy();
-        if name.starts_with("inconclusive.") {
-            continue;
-        }
+    for entry in fs::read_dir(&findings).expect("it is a folder") {
+        let path = entry.expect("it is an entry").path().join("scenario.json");
         let text = fs::read_to_string(&path).expect("it is text");
         named += usize::from(text.contains("\"at\""));
         let path = path.display().to_string();

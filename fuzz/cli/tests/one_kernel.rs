@@ -203,6 +203,114 @@ fn a_campaign_leaves_what_triage_reads_and_what_shows_it_again() {
     }
 }
 
+/// What triage says of the findings in these folders, in each format.
+fn told(folder: &Path, dirs: &[&str]) -> [String; 4] {
+    let files = ["--sarif", "sarif", "--junit", "junit", "--html", "html"];
+    let called = call_in(folder, &[&["triage"], dirs, &files].concat());
+    assert_eq!(called.status, Some(1), "{}", called.stderr);
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("it is written");
+    [called.stdout, read("sarif"), read("junit"), read("html")]
+}
+
+#[test]
+fn triage_says_what_one_kernel_did_and_what_two_did() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("corpus")).expect("a folder");
+    let scenario = common::project().join(SHOWS);
+    fs::copy(scenario, folder.path().join("corpus/shows.json")).expect("it is copied");
+    for (kernels, findings) in [
+        (&["--kernel", "clobbering"][..], "one"),
+        (&["--a", "clobbering", "--b", "fixed"], "two"),
+    ] {
+        let here = ["fuzz", "--corpus", "corpus", "--findings", findings];
+        let called = call_in(folder.path(), &[&here, kernels, &["--runs", "1"]].concat());
+        assert_eq!(called.status, Some(1), "{}", called.stderr);
+    }
+    let of_one = [
+        "    clobbering (image ",
+        "the kernel does not leave f0, vs0 alone",
+        "did not survive: f0, vs0",
+        "<dt>kernel</dt>",
+    ];
+    let of_two = [
+        " against fixed (image ",
+        "the kernels leave different values in f0, vs0",
+        "differs: f0, vs0",
+        "<dt>kernel B</dt>",
+    ];
+    let one = told(folder.path(), &["one"]);
+    let two = told(folder.path(), &["two"]);
+    for format in 0..4 {
+        assert!(one[format].contains(of_one[format]), "{}", one[format]);
+        assert!(!one[format].contains(of_two[format]), "{}", one[format]);
+        assert!(two[format].contains(of_two[format]), "{}", two[format]);
+    }
+    assert!(one[0].contains("), judged by itself\n"), "{}", one[0]);
+    assert!(!two[0].contains("judged by itself"), "{}", two[0]);
+    assert!(one[1].contains("\"kernel\": {") && !one[1].contains("kernelA"));
+    assert!(
+        one[2].contains("\nkernel: clobbering (image "),
+        "{}",
+        one[2]
+    );
+    assert!(two[2].contains("\nkernel b: fixed (image "), "{}", two[2]);
+    // A signature is listed once, and it is said how it was seen elsewhere.
+    let both = told(folder.path(), &["one", "two"]);
+    let also = "also in two/save_fpu.f0-is-fpscr, of two kernels: clobbering (image ";
+    assert!(both[0].contains(also), "{}", both[0]);
+    assert!(
+        both[2].contains("f0-is-fpscr, of two kernels\n"),
+        "{}",
+        both[2]
+    );
+    assert!(both[3].contains(", of two kernels <span"), "{}", both[3]);
+    let twice = told(folder.path(), &["two", "one"]);
+    assert!(twice[0].contains("fpscr, of one kernel: "), "{}", twice[0]);
+}
+
+#[test]
+fn the_head_of_a_report_names_the_scenario() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let artifact = common::project().join(SHOWS).display().to_string();
+    let made = ["--kernel", "clobbering", "--findings", "found"];
+    let called = call_in(
+        folder.path(),
+        &[&["triage", "--artifacts", &artifact][..], &made].concat(),
+    );
+    assert_eq!(called.status, Some(1), "{}", called.stderr);
+    let report = folder.path().join("found/save_fpu.f0-is-fpscr/report.txt");
+    let report = fs::read_to_string(report).expect("it is there");
+    let head = report.split("\n\n").nth(1).expect("a head");
+    let said = "\nscenario   io-worker-on-interrupt-return: scenario.json in this directory, as";
+    assert!(head.contains(said), "{head}");
+    assert!(head.contains("\nexplained  minimized.json there"), "{head}");
+    let ours = head.lines().filter(|line| !line.contains("ctxfuzz "));
+    assert!(ours.into_iter().all(|line| line.len() <= 100), "{head}");
+}
+
+#[test]
+fn a_byte_order_that_a_kernel_has_not_is_said_to_be_left_out() {
+    let test = "a_byte_order_that_a_kernel_has_not_is_said_to_be_left_out";
+    let Some([kernel]) = common::real_kernels(test, ["debian"]) else {
+        return;
+    };
+    let one = ["--kernel", &kernel];
+    let both = ["--endian", "both", HARMLESS];
+    for (command, kernels) in [
+        ("explain", &one[..]),
+        ("check", &one),
+        ("run", &["--a", &kernel, "--b", &kernel]),
+    ] {
+        let called = call(&[&[command], kernels, &both].concat());
+        let said = format!("{kernel}: --endian be is not applicable: it is a le kernel\n");
+        assert_eq!(called.status, Some(0), "{command}: {}", called.stderr);
+        assert_eq!(called.stderr.matches(&said).count(), 1, "{}", called.stderr);
+        let quiet = call(&[&[command], kernels, &both[2..]].concat());
+        assert!(!quiet.stderr.contains(&said), "{}", quiet.stderr);
+        assert_eq!(quiet.stdout, called.stdout, "{command}");
+    }
+}
+
 #[test]
 fn campaigns_of_one_kernel_and_of_pairs_do_not_share() {
     let folder = tempfile::tempdir().expect("a folder");

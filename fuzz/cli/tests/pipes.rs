@@ -1,5 +1,5 @@
 //! What is called like a scenario file and is none: in a directory it is named and skipped, and
-//! nobody waits for it.
+//! nobody waits for it. And results that nobody reads any more.
 
 #![cfg(unix)]
 
@@ -108,4 +108,34 @@ fn a_pipe_that_is_named_is_read() -> Result {
     assert_eq!(output.status.code(), Some(0), "{stdout}");
     assert!(stdout.contains("getppid (le)"), "{stdout}");
     Ok(())
+}
+
+/// As of a program that SIGPIPE ends: quiet, and what the pipe ends with is the reader's affair.
+#[test]
+fn a_reader_who_has_seen_enough_is_no_news() {
+    for arguments in [
+        &["run", "--json", "corpus/getppid.json"][..],
+        &[
+            "check",
+            "--bisect",
+            "--kernel",
+            "fixed",
+            "corpus/getppid.json",
+        ],
+        &["defects"],
+        &["--help"],
+    ] {
+        let mut child = process::Command::new(env!("CARGO_BIN_EXE_ctxfuzz"))
+            .args(arguments)
+            .current_dir(project())
+            .stdout(process::Stdio::piped())
+            .stderr(process::Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // The reading end is closed before the first line.
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(141), "{arguments:?}");
+    }
 }

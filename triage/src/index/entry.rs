@@ -78,6 +78,32 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether it is of one kernel, judged by itself.
+    pub fn is_of_one(&self) -> bool {
+        self.a.is_some() && self.b.is_none()
+    }
+
+    /// The kernels, as reports call them.
+    pub fn kernels(&self) -> Vec<(&'static str, &Kernel)> {
+        let words = match self.is_of_one() {
+            true => ["kernel", ""],
+            false => ["kernel A", "kernel B"],
+        };
+        let kernels = words.into_iter().zip([&self.a, &self.b]);
+        kernels
+            .filter_map(|(word, kernel)| Some((word, kernel.as_ref()?)))
+            .collect()
+    }
+
+    /// What is said of the same finding in another directory if it was judged otherwise.
+    pub fn other_oracle(&self, other: &Entry) -> &'static str {
+        match (self.is_of_one(), other.is_of_one()) {
+            (false, true) => ", of one kernel",
+            (true, false) => ", of two kernels",
+            _ => "",
+        }
+    }
+
     /// Adds the finding of the same signature in another directory. The one that says more comes
     /// first.
     pub fn merge(&mut self, mut other: Entry) {

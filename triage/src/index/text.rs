@@ -89,8 +89,8 @@ fn table(lines: &mut Lines, index: &Index, entries: &[&Entry]) {
                 shown(writer)
             ));
         }
-        if let (Some(a), Some(b)) = (&entry.a, &entry.b) {
-            lines.wrapped("    ", &format!("{} against {}", kernel(a), kernel(b)));
+        if let Some(kernels) = kernels(entry) {
+            lines.wrapped("    ", &kernels);
         }
         if index.standing(entry) == Standing::Below {
             lines.add("    only under the Linux system call ABI: not reported without --abi linux");
@@ -115,12 +115,22 @@ fn as_what(entry: &Entry, other: &Entry) -> String {
     if other.verdict != entry.verdict {
         what.push_str(&format!(", {}", other.verdict.name()));
     }
-    if let (Some(a), Some(b)) = (&other.a, &other.b)
+    what.push_str(entry.other_oracle(other));
+    if let Some(kernels) = kernels(other)
         && (&other.a, &other.b) != (&entry.a, &entry.b)
     {
-        what.push_str(&format!(": {} against {}", kernel(a), kernel(b)));
+        what.push_str(&format!(": {kernels}"));
     }
     what
+}
+
+/// What was run: two kernels, or one that was judged by itself.
+fn kernels(entry: &Entry) -> Option<String> {
+    match (&entry.a, &entry.b) {
+        (Some(a), Some(b)) => Some(format!("{} against {}", kernel(a), kernel(b))),
+        (Some(only), None) => Some(format!("{}, judged by itself", kernel(only))),
+        _ => None,
+    }
 }
 
 fn kernel(kernel: &Kernel) -> String {

@@ -34,10 +34,14 @@ pub fn junit(index: &Index) -> Result<String, SerializeError> {
 fn case(index: &Index, entry: &Entry) -> TestCase {
     let status = match index.standing(entry) {
         Standing::Reported => {
+            let what = match entry.is_of_one() {
+                true => "did not survive",
+                false => "differs",
+            };
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status
                 .set_type(entry.verdict.name())
-                .set_message(escaped(&format!("differs: {}", entry.registers.join(", "))))
+                .set_message(escaped(&format!("{what}: {}", entry.registers.join(", "))))
                 .set_description(details(entry));
             status
         }
@@ -57,25 +61,30 @@ fn case(index: &Index, entry: &Entry) -> TestCase {
 fn details(entry: &Entry) -> String {
     let mut text = String::new();
     let kernel = |kernel: &Kernel| format!("{} (image {})", kernel.kernel, kernel.image);
+    let kernels = entry.kernels().into_iter();
+    let kernels = kernels.map(|(word, named)| (word.to_lowercase(), Some(kernel(named))));
     let seed = entry.seed.map(|seed| seed.to_string());
-    for (what, value) in [
+    let found = [
         ("telling instruction in", entry.writer.clone()),
         ("source", entry.source.clone()),
-        ("kernel a", entry.a.as_ref().map(kernel)),
-        ("kernel b", entry.b.as_ref().map(kernel)),
+    ];
+    let origin = [
         ("ctxfuzz", entry.version.clone()),
         ("seed", seed),
         ("found by", Some(entry.command.clone())),
         ("show again", entry.reproduce.clone()),
         ("finding", Some(entry.path.display().to_string())),
-    ] {
+    ];
+    let owned = |(what, value): (&str, Option<String>)| (what.to_owned(), value);
+    let found = found.into_iter().map(owned).chain(kernels);
+    for (what, value) in found.chain(origin.into_iter().map(owned)) {
         if let Some(value) = value {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{what}: {}", escaped(&value));
         }
     }
     for other in &entry.also {
-        let path = other.path.display().to_string();
+        let path = format!("{}{}", other.path.display(), entry.other_oracle(other));
         let _ = writeln!(text, "also in: {}", escaped(&path));
     }
     text

@@ -63,9 +63,11 @@ fn rule(entry: &Entry) -> Value {
 fn message(entry: &Entry) -> String {
     let registers = entry.registers.join(", ");
     let function = entry.function.as_deref().unwrap_or("an unknown function");
-    let what = match registers.as_str() {
-        "" => "the runs part".to_owned(),
-        registers => format!("the kernels leave different values in {registers}"),
+    let what = match (registers.as_str(), entry.is_of_one()) {
+        ("", false) => "the runs part".to_owned(),
+        ("", true) => "the run ends as it must not".to_owned(),
+        (registers, false) => format!("the kernels leave different values in {registers}"),
+        (registers, true) => format!("the kernel does not leave {registers} alone"),
     };
     format!("{}: {what}, because of {function}", entry.signature)
 }
@@ -85,7 +87,7 @@ fn result(index: &Index, entry: &Entry) -> Value {
             .as_ref()
             .map(|kernel| json!({"name": kernel.kernel, "image": kernel.image}))
     };
-    json!({
+    let mut result = json!({
         "ruleId": entry.signature,
         "ruleIndex": position,
         "level": level,
@@ -97,8 +99,6 @@ fn result(index: &Index, entry: &Entry) -> Value {
             "verdict": entry.verdict.name(),
             "registers": entry.registers,
             "places": entry.places,
-            "kernelA": kernel(&entry.a),
-            "kernelB": kernel(&entry.b),
             "endian": entry.endian,
             "foundByVersion": entry.version,
             "seed": entry.seed,
@@ -107,7 +107,16 @@ fn result(index: &Index, entry: &Entry) -> Value {
             "finding": entry.path.to_string_lossy(),
             "alsoIn": entry.also.iter().map(|other| other.path.to_string_lossy()).collect::<Vec<_>>(),
         },
-    })
+    });
+    let properties = &mut result["properties"];
+    match entry.is_of_one() {
+        true => properties["kernel"] = json!(kernel(&entry.a)),
+        false => {
+            properties["kernelA"] = json!(kernel(&entry.a));
+            properties["kernelB"] = json!(kernel(&entry.b));
+        }
+    }
+    result
 }
 
 /// The telling instruction: its source line if the image says so, and its function.

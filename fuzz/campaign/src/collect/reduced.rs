@@ -42,7 +42,8 @@ pub fn reduced(
         return Ok(None);
     };
     let explanation = explain(&config.kernels, endian, scenario)?;
-    let blames = verification::blame(&config, &explanation, &ran.comparison, &bucket);
+    let kinds = ran.kinds(scenario, config.abi);
+    let blames = verification::blame(&config, &explanation, &kinds, &bucket);
     let Some(blame) = blames.first() else {
         return Ok(None);
     };

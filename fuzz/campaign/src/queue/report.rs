@@ -45,12 +45,14 @@ impl Report<'_> {
         let kernels = words.iter().zip(names.iter().zip(self.hashes));
         let line = |(word, (name, &hash))| format!("{word} {name} ({})\n", behind(name, hash));
         let kernels: String = kernels.map(line).collect();
+        let name = &self.explanation.scenario.name;
         format!(
             "{} ({})\n\n\
              show again {}\n\
              found by   {}\n           seed {}, execution {}, ctxfuzz {}\n\
              {kernels}\
-             explained  {}, in this directory; the scenario as it was found is scenario.json\n\n{}",
+             scenario   {}scenario.json in this directory, as it was found\n\
+             explained  {} there\n\n{}",
             blame.signature,
             blame.verdict,
             self.reproduce,
@@ -58,6 +60,8 @@ impl Report<'_> {
             config.seed,
             self.execution,
             env!("CARGO_PKG_VERSION"),
+            name.as_ref()
+                .map_or_else(String::new, |name| format!("{name}: ")),
             self.explained,
             self.explanation.text(),
         )

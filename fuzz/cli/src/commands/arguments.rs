@@ -13,6 +13,7 @@ use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::untrusted;
 
+use super::complain;
 use crate::registry::{self, Registries};
 
 /// `--abi`: whose promises count.
@@ -154,24 +155,13 @@ pub struct KernelArguments {
 }
 
 impl KernelArguments {
-    /// The byte orders to run: those asked for, or the only one a real kernel has, or `default` for
-    /// models.
+    /// The byte orders to run, as [`of_kernels`].
     pub fn endians(
         &self,
         asked: Option<EndianArgument>,
         default: EndianArgument,
     ) -> anyhow::Result<Vec<Endian>> {
-        let a = endians_of(&self.a, asked)?;
-        let b = endians_of(&self.b, asked)?;
-        match (a, b) {
-            (Some(a), Some(b)) if a != b => bail!(
-                "{} and {} have different byte orders: they cannot be compared",
-                self.a,
-                self.b
-            ),
-            (Some(own), _) | (None, Some(own)) => Ok(vec![own]),
-            (None, None) => Ok(asked.unwrap_or(default).endians().to_vec()),
-        }
+        of_kernels(&Kernels::pair(&self.a, &self.b), asked, default)
     }
 }
 
@@ -194,20 +184,49 @@ impl PairOrOneArguments {
         }
     }
 
-    /// The byte orders to run, as [`KernelArguments::endians`].
+    /// The byte orders to run, as [`of_kernels`].
     pub fn endians(
         &self,
         asked: Option<EndianArgument>,
         default: EndianArgument,
     ) -> anyhow::Result<Vec<Endian>> {
-        let Some(kernel) = &self.kernel else {
-            return self.pair.endians(asked, default);
-        };
-        Ok(match endians_of(kernel, asked)? {
-            Some(own) => vec![own],
-            None => asked.unwrap_or(default).endians().to_vec(),
-        })
+        of_kernels(&self.kernels(), asked, default)
     }
+}
+
+/// The byte orders to run: those asked for, or the only one a real kernel has, or `default` for
+/// models.
+pub fn of_kernels(
+    kernels: &Kernels,
+    asked: Option<EndianArgument>,
+    default: EndianArgument,
+) -> anyhow::Result<Vec<Endian>> {
+    let own = kernels.names().iter().map(|name| endians_of(name, asked));
+    let own: Vec<Option<Endian>> = own.collect::<anyhow::Result<_>>()?;
+    if let (Kernels::Pair([a, b]), &[Some(first), Some(second)]) = (kernels, own.as_slice())
+        && first != second
+    {
+        bail!("{a} and {b} have different byte orders: they cannot be compared");
+    }
+    let names = kernels.names().iter();
+    let real = names
+        .zip(own)
+        .find_map(|(name, own)| own.map(|own| (name, own)));
+    Ok(match real {
+        Some((kernel, own)) => {
+            if asked == Some(EndianArgument::Both) {
+                let others = Endian::BOTH.into_iter().filter(|&other| other != own);
+                let others: Vec<&str> = others.map(Endian::name).collect();
+                complain(&format!(
+                    "{kernel}: --endian {} is not applicable: it is a {} kernel",
+                    others.join(", "),
+                    own.name()
+                ));
+            }
+            vec![own]
+        }
+        None => asked.unwrap_or(default).endians().to_vec(),
+    })
 }
 
 /// The one byte order that a real kernel has, if it is not another than was asked for; `None` for a

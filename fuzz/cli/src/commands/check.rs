@@ -16,6 +16,7 @@ use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::identity::Identity;
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::report::checked::Checked;
 use ctxfuzz_triage::transparency::Judgement;
 use ctxfuzz_triage::transparency::report::{self, CheckReport, Subject};
@@ -23,7 +24,7 @@ use ctxfuzz_triage::untrusted;
 
 pub use self::checker::Checker;
 use self::sweep::Sweep;
-use super::arguments::{AbiArgument, EndianArgument, endians_of, parse_kernel};
+use super::arguments::{AbiArgument, EndianArgument, of_kernels, parse_kernel};
 use super::expect::{self, Rows};
 use super::input::{self, Input, check_output, write_whole};
 use super::{Status, complain, functions, proof};
@@ -67,8 +68,8 @@ pub struct CheckArgs {
     /// Decides the random scenarios.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "runs")]
     seed: u64,
-    /// Keep the first random scenario of each kind of finding here, as KEY.json, and the first
-    /// that say nothing, as inconclusive.NAME.json.
+    /// Keep what random scenarios find here, sorted by cause, a directory each, as `ctxfuzz fuzz`
+    /// does; and beside it, in DIR-trouble, the first scenarios whose runs say nothing.
     #[arg(long, value_name = "DIR", requires = "runs")]
     findings: Option<PathBuf>,
     /// Write what came of each scenario as JUnit XML too, for continuous integration.
@@ -95,14 +96,8 @@ impl CheckArgs {
     }
 
     fn endians(&self, kernel: &KernelName) -> anyhow::Result<Vec<Endian>> {
-        Ok(match endians_of(kernel, self.endian)? {
-            Some(own) => vec![own],
-            None => self
-                .endian
-                .unwrap_or(EndianArgument::Both)
-                .endians()
-                .to_vec(),
-        })
+        let kernels = Kernels::One(kernel.clone());
+        of_kernels(&kernels, self.endian, EndianArgument::Both)
     }
 
     fn holds_rows(&self) -> bool {

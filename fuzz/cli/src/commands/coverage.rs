@@ -19,10 +19,11 @@ use ctxfuzz_generators::{random_scenario, rare_scenario};
 use ctxfuzz_scenario::Scenario;
 use ctxfuzz_triage::identity::Identity;
 use ctxfuzz_triage::inconclusive::{Inconclusive, Tally};
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::shortfall::Shortfall;
 use serde::Serialize;
 
-use super::arguments::{EndianArgument, endians_of, parse_kernel};
+use super::arguments::{EndianArgument, of_kernels, parse_kernel};
 use super::input::{self, Input};
 use super::{Status, functions, proof, warn_of_silence};
 
@@ -112,10 +113,8 @@ pub fn coverage(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
     let Some(inputs) = Input::load_all(&input::expand(&args.paths)?) else {
         return Ok(Status::Trouble.into());
     };
-    let endians = match endians_of(&args.kernel, args.endian)? {
-        Some(own) => vec![own],
-        None => args.endian.unwrap_or(EndianArgument::Le).endians().to_vec(),
-    };
+    let kernels = Kernels::One(args.kernel.clone());
+    let endians = of_kernels(&kernels, args.endian, EndianArgument::Le)?;
     for (option, file) in [("--lcov", &args.lcov), ("--html", &args.html)] {
         let Some(path) = file else {
             continue;

@@ -14,6 +14,9 @@ use super::complain;
 use super::input::Input;
 use crate::registry;
 
+/// So many names are said that look like one that there is nowhere.
+const ALIKE: usize = 3;
+
 /// Whether each function that a scenario names is one of these kernels', or one that ctxfuzz knows
 /// of other kernels. Each that is not gets its line.
 pub fn are_known(inputs: &[Input], kernels: &[&KernelName]) -> anyhow::Result<bool> {
@@ -56,10 +59,16 @@ fn unknown(name: FunctionName, those_of: &[Functions]) -> Option<String> {
     if is_alias(name) || those_of.iter().any(|kernel| kernel.bodies(name).is_some()) {
         return None;
     }
-    let names = those_of.iter().flat_map(Functions::names);
-    let hint = match registry::nearest(name.as_str(), names) {
+    let names = || those_of.iter().flat_map(Functions::names);
+    let hint = match registry::nearest(name.as_str(), names()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => "the compiler may have made it a part of its callers: expected one of these".into(),
+        None => {
+            let alike = registry::alike(name.as_str(), names(), ALIKE);
+            format!(
+                "the compiler may have made it a part of its callers; most like it are `{}`, and `ctxfuzz coverage --kernel KERNEL PATH` lists those that scenarios reach",
+                alike.join("`, `")
+            )
+        }
     };
     Some(format!("no kernel here has a function `{name}`; {hint}"))
 }

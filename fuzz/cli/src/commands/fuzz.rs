@@ -31,7 +31,7 @@ pub const INTERRUPTED: i32 = 130;
 /// Arguments of `ctxfuzz fuzz`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Ctrl-C ends a campaign early: the running execution is finished and everything is kept. A second one ends it at once.
+Ctrl-C ends a campaign early: the running execution is finished, everything is kept, and the summary says so. A second one ends it at once.
 The same seed and --runs give the same findings from the same corpus, with one process. Without --runs, --seconds and --stop-after it takes 60 seconds.
 --cores and --share: docs/many-machines.md.")]
 pub struct FuzzArgs {
@@ -134,7 +134,7 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let path = own.as_ref().map(|own| own.path.clone());
-    let summary = match (&args.cores, &path) {
+    let mut summary = match (&args.cores, &path) {
         (Some(cores), _) => supervisor::run(&config, &cores.0, path, &mut monitor, &stop)?,
         (None, Some(_)) => {
             let mut sharing = Sharing::start(&config, path, (0, 1));
@@ -142,6 +142,7 @@ pub fn fuzz(args: &FuzzArgs) -> anyhow::Result<ExitCode> {
         }
         (None, None) => campaign::run(&config, &mut monitor, &mut Alone, &stop)?,
     };
+    summary.interrupted = stop.load(Ordering::Relaxed);
     let mut out = io::stdout().lock();
     match args.json {
         true => writeln!(out, "{}", serde_json::to_string(&summary)?)?,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use ctxfuzz_scenario::load::files_in;
 use ctxfuzz_scenario::scenario::Scenario;
-use ctxfuzz_triage::{atomic, untrusted};
+use ctxfuzz_triage::{atomic, findings, untrusted};
 
 use super::complain;
 
@@ -46,8 +46,9 @@ impl Input {
     }
 }
 
-/// Puts its scenario files (every `*.json`, in order of their names) in the place of each
-/// directory. One without any is an error: an empty check must not pass.
+/// Puts its scenario files (every `*.json`, in order of their names, then a scenario of each
+/// finding in it) in the place of each directory. One without any is an error: an empty check must
+/// not pass.
 pub fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -57,10 +58,15 @@ pub fn expand(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             for other in &inside.others {
                 complain(&not_a_file(other));
             }
-            if inside.files.is_empty() {
-                bail!("{}: no scenario in it: expected *.json", path.display());
+            let found = findings::scenarios_in(path);
+            if inside.files.is_empty() && found.is_empty() {
+                bail!(
+                    "{}: no scenario in it: expected *.json, or findings",
+                    path.display()
+                );
             }
             files.extend(inside.files);
+            files.extend(found.into_iter().map(|(_, file)| file));
         } else {
             files.push(path.clone());
         }

@@ -43,6 +43,9 @@ pub const TROUBLE: u8 = 2;
 /// What it becomes with `--bisect`: `git bisect run` takes 1 to 127 for a bad commit, except this.
 pub const SKIP: u8 = 125;
 
+/// What a shell says of a program that SIGPIPE ended: nobody reads the results any more.
+pub const CLOSED: u8 = 141;
+
 /// What ctxfuzz can be asked to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {

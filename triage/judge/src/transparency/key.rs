@@ -12,7 +12,7 @@ use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use super::{Violation, When};
 use crate::bucket::{Group, groups};
-use crate::compare::What;
+use crate::compare::{Difference, What};
 
 /// How the kernel was entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +62,13 @@ impl Key {
     /// Who can notice.
     pub fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    /// Whether a violation in the words of a comparison is of this kind, however the kernel was
+    /// entered.
+    pub fn holds(&self, difference: &Difference) -> bool {
+        let Difference { verdict, place, .. } = *difference;
+        (verdict, place) == (self.verdict, self.place) && self.group.holds(difference.what)
     }
 }
 

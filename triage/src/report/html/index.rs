@@ -58,7 +58,6 @@ fn list(id: &str, title: &str, entries: &[&Entry], index: &Index, from: &Path) -
 }
 
 fn card(entry: &Entry, index: &Index, from: &Path) -> Markup {
-    let kernels = [("kernel A", &entry.a), ("kernel B", &entry.b)];
     html! {
         article.finding {
             h3 {
@@ -74,8 +73,8 @@ fn card(entry: &Entry, index: &Index, from: &Path) -> Markup {
                 dt { "seen in" } dd { (entry.places.join(", ").replace('_', " ")) }
                 @if let Some(function) = &entry.function { dt { "at fault" } dd { code { (function) } } }
                 @if let Some(writer) = &entry.writer { dt { "told by" } dd { code { (writer) } @if let Some(source) = &entry.source { " " span.muted { (source) } } } }
-                @for (what, kernel) in kernels {
-                    @if let Some(Kernel { kernel, image, release }) = kernel { dt { (what) } dd { code { (kernel) } " " span.muted { @if let Some(release) = release { "Linux " (release) ", " } "image " code { (image) } } } }
+                @for (what, Kernel { kernel, image, release }) in entry.kernels() {
+                    dt { (what) } dd { code { (kernel) } " " span.muted { @if let Some(release) = release { "Linux " (release) ", " } "image " code { (image) } } }
                 }
                 @if let Some(version) = &entry.version { dt { "ctxfuzz" } dd { (version) } }
                 @if let Some(seed) = entry.seed { dt { "seed" } dd { (seed) } }
@@ -87,7 +86,7 @@ fn card(entry: &Entry, index: &Index, from: &Path) -> Markup {
                             Some(link) => a href=(link) { code { (untrusted::path(&other.path)) } },
                             None => code { (untrusted::path(&other.path)) },
                         }
-                        " " (badge(other.verdict))
+                        (entry.other_oracle(other)) " " (badge(other.verdict))
                     }
                 }
             }

@@ -6,10 +6,12 @@ use std::collections::hash_map::Entry;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_emulator::kernel::symbols::Symbols;
+use ctxfuzz_emulator::run::outcome::Outcome;
 use ctxfuzz_emulator::run::{Runner, RunnerError, kernel_symbols};
 use ctxfuzz_scenario::scenario::Scenario;
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::inconclusive::Inconclusive;
+use ctxfuzz_triage::machines::Ran;
 use ctxfuzz_triage::points::{self, Tried};
 use ctxfuzz_triage::transparency::{Judgement, judge};
 
@@ -36,13 +38,23 @@ impl Checker {
         &self.kernel
     }
 
-    /// Runs a scenario and judges it, once.
-    pub fn judge(&mut self, scenario: &Scenario, endian: Endian) -> Result<Judgement, RunnerError> {
+    /// Runs a scenario, once.
+    fn outcome(&mut self, scenario: &Scenario, endian: Endian) -> Result<Outcome, RunnerError> {
         let runner = match self.runners.entry(endian) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(observed(&self.kernel, endian)?),
         };
-        Ok(judge(scenario, &runner.run(scenario)))
+        Ok(runner.run(scenario))
+    }
+
+    /// Runs a scenario and judges it, once.
+    pub fn judge(&mut self, scenario: &Scenario, endian: Endian) -> Result<Judgement, RunnerError> {
+        Ok(judge(scenario, &self.outcome(scenario, endian)?))
+    }
+
+    /// The same in the words of a comparison.
+    pub fn run(&mut self, scenario: &Scenario, endian: Endian) -> Result<Ran, RunnerError> {
+        Ok(Ran::of_one(scenario, self.outcome(scenario, endian)?))
     }
 
     /// As [`Checker::judge`]; what is to be reported has been seen on a fresh machine too, or is
@@ -82,7 +94,21 @@ impl Checker {
         scenario: &Scenario,
         endian: Endian,
     ) -> Result<Scenario, RunnerError> {
-        let mut runner = observed(&self.kernel, endian)?;
+        let mut runner = match self.runners.remove(&endian) {
+            Some(runner) => runner,
+            None => observed(&self.kernel, endian)?,
+        };
+        let named = self.named(scenario, endian, &mut runner);
+        self.runners.insert(endian, runner);
+        named
+    }
+
+    fn named(
+        &mut self,
+        scenario: &Scenario,
+        endian: Endian,
+        runner: &mut Runner,
+    ) -> Result<Scenario, RunnerError> {
         let mut run = |scenario: &Scenario| {
             let judgement = judge(scenario, &runner.run(scenario));
             (judgement, runner.arrived().to_vec())

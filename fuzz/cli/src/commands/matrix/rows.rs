@@ -1,6 +1,5 @@
 //! The rows of a matrix: scenarios of the corpus, and findings that were kept.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -12,9 +11,6 @@ use ctxfuzz_triage::untrusted;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::commands::input::{self, Input};
-
-/// Files of a finding that may show it, the better one first.
-const SHOWS: [&str; 2] = ["minimized.json", "scenario.json"];
 
 /// A scenario to run.
 pub struct Case {
@@ -82,8 +78,8 @@ pub fn load(corpus: &Path, kept: &[PathBuf]) -> anyhow::Result<Option<Vec<Case>>
     Ok(Some(cases))
 }
 
-/// The findings in a directory, by what they are called: of `fuzz`, a directory each; of
-/// `check --findings`, a file each.
+/// The findings in a directory, by what they are called: a directory each, or a file each, as an
+/// earlier `check --findings` kept them.
 fn findings_in(dir: &Path) -> anyhow::Result<Vec<(Option<String>, PathBuf)>> {
     let shown = || format!("{}: cannot list it", untrusted::path(dir));
     let name = |path: &Path, whole: bool| {
@@ -96,11 +92,8 @@ fn findings_in(dir: &Path) -> anyhow::Result<Vec<(Option<String>, PathBuf)>> {
     };
     let files = files_in(dir).with_context(shown)?.files.into_iter();
     let mut found: Vec<_> = files.map(|file| (name(&file, false), file)).collect();
-    for inside in findings::in_dir(dir) {
-        let shows = SHOWS.into_iter().map(|file| inside.join(file));
-        let mut there = shows.filter(|file| fs::metadata(file).is_ok_and(|about| about.is_file()));
-        found.extend(there.next().map(|file| (name(&inside, true), file)));
-    }
+    let inside = findings::scenarios_in(dir).into_iter();
+    found.extend(inside.map(|(finding, file)| (name(&finding, true), file)));
     if found.is_empty() {
         bail!("{}: no finding in it", untrusted::path(dir));
     }

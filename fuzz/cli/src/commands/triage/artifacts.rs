@@ -1,30 +1,22 @@
 //! `triage --artifacts`: what a fuzzing service left behind is run again, on the kernels that are
 //! named, and becomes findings.
 
-use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::name::KernelName;
 use ctxfuzz_scenario::scenario::Scenario;
-use ctxfuzz_triage as triage;
-use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::index::Skipped;
+use ctxfuzz_triage::kernels::Kernels;
 use ctxfuzz_triage::known::Known;
-use ctxfuzz_triage::transparency::keys;
 
 use super::files::{self, Kind};
 use super::outcome::{Artifacts, Outcome};
-use crate::commands::arguments::{
-    AbiArgument, EndianArgument, KernelArguments, endians_of, parse_kernel,
-};
-use crate::commands::check::Checker;
+use crate::commands::arguments::{AbiArgument, EndianArgument, of_kernels, parse_kernel};
 use crate::commands::fuzz::{beside, warn_of_equal_kernels};
-use crate::commands::input::write_whole;
 use crate::commands::proof;
 use ctxfuzz_campaign::Config;
 use ctxfuzz_campaign::artifact::{self, Shown};
@@ -48,25 +40,9 @@ pub struct ArtifactArgs {
     /// Byte order of the kernels: le or be [default: le, or the one a vmlinux has].
     #[arg(long, value_enum, requires = "artifacts")]
     endian: Option<EndianArgument>,
-    /// Where the findings go: a directory each, as of `ctxfuzz fuzz`; of one kernel KEY.json, as of
-    /// `ctxfuzz check --findings`.
+    /// Where the findings go: a directory each, as of `ctxfuzz fuzz`.
     #[arg(long, value_name = "DIR", requires = "artifacts")]
     findings: Option<PathBuf>,
-}
-
-/// Kernels of one byte order.
-enum Kernels<'a> {
-    Pair(KernelArguments),
-    One(&'a KernelName),
-}
-
-/// How artifacts are held against one kernel.
-struct Check<'a> {
-    kernel: &'a KernelName,
-    endian: Endian,
-    abi: AbiArgument,
-    known: &'a Known,
-    dir: &'a Path,
 }
 
 impl ArtifactArgs {
@@ -97,49 +73,25 @@ impl ArtifactArgs {
                 Err(reason) => artifacts.skip(path, reason),
             }
         }
-        match kernels {
-            Kernels::Pair(pair) => {
-                let config = config(&pair, endian, abi, known, dir);
-                compared(&config, crashes, &mut artifacts)?;
-                artifacts.findings = Some(dir.clone());
-            }
-            Kernels::One(kernel) => {
-                let check = Check {
-                    kernel,
-                    endian,
-                    abi,
-                    known,
-                    dir,
-                };
-                check.all(crashes, &mut artifacts)?;
-            }
-        }
+        let config = config(kernels, endian, abi, known, dir);
+        sorted(&config, crashes, &mut artifacts)?;
+        artifacts.findings = Some(dir.clone());
         artifacts.looked_into.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(Some(artifacts))
     }
 
-    fn kernels(&self) -> anyhow::Result<Kernels<'_>> {
+    fn kernels(&self) -> anyhow::Result<Kernels> {
         match (&self.a, &self.b, &self.kernel) {
-            (Some(a), Some(b), None) => {
-                let (a, b) = (a.clone(), b.clone());
-                Ok(Kernels::Pair(KernelArguments { a, b }))
-            }
-            (None, None, Some(kernel)) => Ok(Kernels::One(kernel)),
+            (Some(a), Some(b), None) => Ok(Kernels::pair(a, b)),
+            (None, None, Some(kernel)) => Ok(Kernels::One(kernel.clone())),
             _ => bail!(
                 "--artifacts: expected the kernels to run them on: --a and --b, or --kernel for those of the target `transparency`"
             ),
         }
     }
 
-    fn endian(&self, kernels: &Kernels<'_>) -> anyhow::Result<Endian> {
-        let default = EndianArgument::Le;
-        let endians = match kernels {
-            Kernels::Pair(pair) => pair.endians(self.endian, default)?,
-            Kernels::One(kernel) => match endians_of(kernel, self.endian)? {
-                Some(own) => vec![own],
-                None => self.endian.unwrap_or(default).endians().to_vec(),
-            },
-        };
+    fn endian(&self, kernels: &Kernels) -> anyhow::Result<Endian> {
+        let endians = of_kernels(kernels, self.endian, EndianArgument::Le)?;
         match endians.as_slice() {
             &[endian] => Ok(endian),
             _ => bail!("artifacts are of one byte order: expected --endian le or --endian be"),
@@ -155,15 +107,9 @@ impl Artifacts {
 }
 
 /// That of a campaign that runs nothing of its own.
-fn config(
-    kernels: &KernelArguments,
-    endian: Endian,
-    abi: AbiArgument,
-    known: &Known,
-    dir: &Path,
-) -> Config {
+fn config(kernels: Kernels, endian: Endian, abi: AbiArgument, known: &Known, dir: &Path) -> Config {
     Config {
-        kernels: triage::kernels::Kernels::pair(&kernels.a, &kernels.b),
+        kernels,
         endian,
         corpus: None,
         grows: false,
@@ -182,7 +128,7 @@ fn config(
     }
 }
 
-fn compared(
+fn sorted(
     config: &Config,
     crashes: Vec<(PathBuf, Scenario)>,
     artifacts: &mut Artifacts,
@@ -202,47 +148,4 @@ fn compared(
     }
     desk.finish()?;
     Ok(())
-}
-
-impl Check<'_> {
-    fn all(
-        &self,
-        crashes: Vec<(PathBuf, Scenario)>,
-        artifacts: &mut Artifacts,
-    ) -> anyhow::Result<()> {
-        proof::tell(&[self.kernel])?;
-        fs::create_dir_all(self.dir)
-            .with_context(|| format!("{}: cannot make the directory", self.dir.display()))?;
-        let mut kept = BTreeSet::new();
-        for (path, scenario) in crashes {
-            let outcome = self.one(&scenario, &mut kept)?;
-            artifacts.looked_into.push((path, outcome));
-        }
-        artifacts.kept = kept.into_iter().collect();
-        Ok(())
-    }
-
-    fn one(&self, scenario: &Scenario, kept: &mut BTreeSet<PathBuf>) -> anyhow::Result<Outcome> {
-        let abi = Abi::from(self.abi);
-        // A machine that has run nothing, and another one to confirm it.
-        let judgement = Checker::new(self.kernel).check(scenario, self.endian, abi)?;
-        if let Some(why) = &judgement.inconclusive {
-            return Ok(Outcome::Inconclusive(why.to_string()));
-        }
-        if !judgement.reported(abi) {
-            return Ok(Outcome::NotShown);
-        }
-        let violations = judgement.violations.iter();
-        let reported = violations.filter(|violation| abi.reports(violation.verdict));
-        let keys = keys(scenario, reported).into_keys();
-        let keys: Vec<String> = keys.map(|key| key.to_string()).collect();
-        for key in keys.iter().filter(|key| self.known.reason(key).is_none()) {
-            let file = self.dir.join(format!("{key}.json"));
-            if !file.exists() {
-                write_whole(&file, &scenario.to_json())?;
-            }
-            kept.insert(file);
-        }
-        Ok(Outcome::shows(keys, self.known))
-    }
 }

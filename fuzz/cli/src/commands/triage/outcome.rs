@@ -13,8 +13,7 @@ use crate::commands::Status;
 /// What came of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It shows these: signatures of two kernels, or kinds of finding of one. Each with the reason,
-    /// if it was reviewed.
+    /// It shows these signatures. Each with the reason, if it was reviewed.
     Shows(Vec<(String, Option<String>)>),
     /// It shows nothing on these kernels.
     NotShown,
@@ -78,10 +77,8 @@ pub struct Artifacts {
     pub beside: usize,
     /// What is none.
     pub skipped: Vec<Skipped>,
-    /// The findings directory that was written, if it is one.
+    /// The findings directory that was written.
     pub findings: Option<PathBuf>,
-    /// Files that were written for the kinds of finding of one kernel.
-    pub kept: Vec<PathBuf>,
 }
 
 impl Artifacts {
@@ -122,12 +119,6 @@ impl Artifacts {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "  {}: {}", untrusted::path(path), outcome.text());
         }
-        if !self.kept.is_empty() {
-            text.push_str("kept\n");
-        }
-        for path in &self.kept {
-            let _ = writeln!(text, "  {}", untrusted::path(path));
-        }
         text
     }
 
@@ -149,7 +140,6 @@ impl Artifacts {
             "looked_into": rows.collect::<Vec<_>>(),
             "beside": self.beside,
             "skipped": self.skipped.len(),
-            "kept": self.kept.iter().map(path).collect::<Vec<_>>(),
         })
     }
 }
