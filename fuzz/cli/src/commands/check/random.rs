@@ -243,7 +243,11 @@ mod tests {
             inconclusive: Tally::default(),
         };
         let why = Inconclusive::NotSeenAgain;
-        search.name(&aim::random(&Aim::default(), 1, 1), Endian::Little, &why)?;
+        search.name(
+            &aim::random(&ctxfuzz_generators::Aim::default(), 1, 1),
+            Endian::Little,
+            &why,
+        )?;
         summary.inconclusive = search.inconclusive.all();
         summary.reasons = search.inconclusive;
         assert_eq!(summary.status(), Status::Trouble);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use ctxfuzz_emulator::kernel::defects::Class;
+use ctxfuzz_triage::renamed;
 
 use super::{BUILDS, Finding, Row, TriageArgs, one_kernel};
 
@@ -20,9 +21,8 @@ reported does.
 * *kind*: is of the [kind](reading-a-finding.md#what-kind-of-fault) that the catalogue says.
 * *shuffled*, *apart*: the same findings, named / of the right kind, where both kernels are of another build of the model (`shuffled:NAME`: built for size, functions in another
   order), and where kernel A is of the usual build and B of the other, so that they share no address.
-* *signatures*: more than one where a defect strikes in several functions; where the sides part in another place, as in one run the same values are there already (FPSCR alone, or
-  `f0` zero, with a load that was left out); and where the register is the one that user code had loaded. Such names are not merged: lanes are what tells two defects in one function
-  apart.
+* *signatures*: the function, and what became of which class of registers. More than one where a defect strikes in several functions, or where the sides part in another place, as in
+  one run the same values are there already (FPSCR alone, with a load that was left out).
 * With `--one-kernel` a table has what `explain` says of the same findings without the second kernel.
 
 ```console
@@ -62,9 +62,42 @@ pub fn page(rows: &[Row], args: &TriageArgs) -> String {
     }
     totals(&mut page, rows, args);
     one_kernel::table(&mut page, rows);
+    names(&mut page);
     shared(&mut page, rows);
     minimized(&mut page, rows);
     page
+}
+
+/// How names are made, and what they were before.
+fn names(page: &mut String) {
+    page.push_str(
+        "
+## Names
+
+A signature is the function at fault and what it did. The function is the innermost that both sides were in; one that the compiler put into another counts if its lines stand in the same source file, and what compilers append to a name (`.isra.0`, `.part.0`) does not.
+What it did:
+
+| | |
+|---|---|
+| `msr-facility` | MSR\\[FP\\] or MSR\\[VEC\\], whichever the task had in use; `msr-vsx`, `msr-fe`: VSX, or FE0 and FE1, alone |
+| `msr-not-taken` | user code went on with another MSR than `regs->msr` |
+| `used-vr`, `used-vsr` | the task's account of what it has used |
+| `f0-is-fpscr`, `v0-is-vscr` | the register that `mffs`, `mfvscr` filled; `vsrs-lost-low-half`: the FPR was put right after it, and doubleword 1 was not |
+| `vsrs-changed`, `vrs-changed`, `gprs-changed` | VSRs 0 to 31 (all 64 where an instruction takes any), VRs, GPRs, however many; `-swapped`: the doublewords have changed places |
+| `fpscr-changed`, `vscr-changed`, `vrsave-changed` | that register; `fpscr-lost-high-half`: its more significant word alone |
+| `user-stack-changed`, `register-set-changed` | what a frame has, what a tracer or a core dump gets |
+| `data`, `kernel-fault`, `hang`, `schedule-changed` | what was read from the pipe, how the run ended, who ran |
+
+Before version 2 of the names a register had its own, with what its value happened to be, so one bug had up to 23. `ctxfuzz migrate FILE` puts the names of today into files of known signatures and SARIF logs, and a file with an old one is refused. `N` is a number, `*` any end:
+
+| was | is |
+|---|---|
+",
+    );
+    for (old, new) in renamed::NAMES {
+        let new: Vec<String> = new.iter().map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(page, "| `{old}` | {} |", new.join(", "));
+    }
 }
 
 /// How many defects some rows are about.
