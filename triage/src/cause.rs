@@ -353,8 +353,14 @@ fn named(
 /// was put in that it lacks. It knows better than what has the same values somewhere.
 fn fixed(raw: &[RawCause], fixes: &[Fix], difference: &Difference) -> Option<usize> {
     let fixes = fixes.iter().filter(|fix| fix.seen.contains(difference));
-    let written: Vec<_> = fixes.map(|f| (f.write.cell, f.write.value)).collect();
-    let parts = |c: &Change| written.contains(&(c.cell, c.b));
+    let fixes: Vec<&Fix> = fixes.collect();
+    // The same may have been put in before, for registers that were there before.
+    let is_it = |fix: &Fix, c: &Change| {
+        let by = c.writer_b.as_ref().map(|w| w.pc);
+        (c.cell, c.b) == (fix.write.cell, fix.write.value)
+            && (!fix.made || by == Some(fix.write.pc))
+    };
+    let parts = |c: &Change| fixes.iter().any(|fix| is_it(fix, c));
     raw.iter().position(|raw| raw.changes.iter().any(parts))
 }
 
@@ -403,7 +409,9 @@ const LIBRARY: [&str; 6] = [
 /// and a function of the library does what it is told. Of a frame at another place, one that was at
 /// work at every write.
 fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
-    let at_fault = |n: &str| !LIBRARY.contains(&n) && !raw.is_detour(n);
+    // There are several of some: memcpy_power7.
+    let is_library = |n: &str| LIBRARY.iter().any(|l| n.split("_power").next() == Some(l));
+    let at_fault = |n: &str| !is_library(n) && !raw.is_detour(n);
     if let Some(common) = raw.displaced.iter().flatten().find(|n| at_fault(n)) {
         return code::without_suffix(common).to_owned();
     }

@@ -185,9 +185,8 @@ impl Window {
         let handler = !is_return && matches!(point, Some(Point::Handler { .. }));
         let made = match point {
             _ if is_return => last(run, from..to, slot, is_system_call),
-            Some(Point::Context) => last(run, from..to, slot, is_system_call),
             _ if seen.violation.place != Place::Register => None,
-            Some(Point::Execed) => last(run, from..to, slot, is_system_call),
+            Some(Point::Execed | Point::Context) => last(run, from..to, slot, is_system_call),
             Some(Point::Handler { .. }) => last(run, from..to, slot, writes_frame),
             _ => None,
         };

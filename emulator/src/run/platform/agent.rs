@@ -75,6 +75,9 @@ struct Task {
     address: Option<u64>,
     /// What it may be asleep in, and since which host call.
     waits: Option<(u64, Waits)>,
+    /// The same of what each handler has interrupted: a signal may come before the system call
+    /// instruction, which is still to come then.
+    interrupted: Vec<Option<(u64, Waits)>>,
     /// Times that its sleep was ended since it made a host call.
     woken: u32,
     /// Workers its ring was made to create.
@@ -167,11 +170,17 @@ impl Agent {
             return;
         };
         task.address = Some(current);
-        task.waits = None;
+        let waited = task.waits.take();
         task.woken = 0;
         match call {
-            UserCall::SignalHandler => task.depth += 1,
-            UserCall::Sigreturn => task.depth = task.depth.saturating_sub(1),
+            UserCall::SignalHandler => {
+                task.depth += 1;
+                task.interrupted.push(waited);
+            }
+            UserCall::Sigreturn => {
+                task.depth = task.depth.saturating_sub(1);
+                task.waits = task.interrupted.pop().flatten();
+            }
             // The loop leaves r3 alone: after a call that makes a task it is the result. Pids are
             // larger than error numbers.
             UserCall::Event => {

@@ -41,6 +41,11 @@ impl<'a> Analysis<'a> {
 
     /// The earlier cause whose wrong value this is.
     pub(super) fn copied_from(&mut self, change: &Change, originals: &Originals) -> Option<usize> {
+        // Owners were right meanwhile, and told wrongly once more, with the same bits.
+        let is_known = self.differing.contains_key(&change.cell);
+        if class(&change.cell) == Some(CONTROL) && !is_known && self.fix(change).is_some() {
+            return None;
+        }
         let placed = self.placed_elsewhere(change);
         placed
             .or_else(|| {

@@ -141,16 +141,25 @@ pub fn claimed_by_any(case: &Case<'_>) -> Option<Fixes> {
 fn claimed(case: &Case<'_>, frame: &FrameAt) -> Option<Fixes> {
     let bit = msr::of(case.register.frame_area()?) & (msr::VEC | msr::VSX);
     let (at, write) = case.last_write(case.steps(), |c| c == frame.msr())?;
-    // A part that lay there already is not recorded; of all of them some are.
     let beside = |r: &Register| std::mem::discriminant(r) == std::mem::discriminant(&case.register);
     let area: Vec<Cell> = Register::all()
         .filter(beside)
         .flat_map(|register| frame.parts(register, 0))
         .map(|part| part.cell)
         .collect();
+    // What lay there already is not recorded when it is written again: then it is what the kernel
+    // has of the register.
+    let then = case.after(at);
+    let has = |value| {
+        let parts = frame.parts(case.register, value);
+        let mut parts = parts.iter();
+        parts.all(|part| then.value(part.cell) & part.mask == part.bits)
+    };
     let is_written = case
         .last_write(case.steps(), |c| area.contains(&c))
-        .is_some();
+        .is_some()
+        || has(then.value(case.hardware()))
+        || has(then.value(case.image()));
     if bit == 0 || write.value as u64 & bit == 0 || is_written || case.right != 0 {
         return None;
     }

@@ -159,11 +159,16 @@ impl<'a> Case<'a> {
     /// at the end.
     pub fn lost(&self) -> Option<Fixes> {
         let mut walk = self.after(self.window.from);
-        let mut held = self.is_right(&walk).then_some(self.window.from);
+        // Where registers are made anew, what was there before is the right value by chance.
+        let mut came = !self.window.made;
+        let mut held = (came && self.is_right(&walk)).then_some(self.window.from);
         for at in self.window.from + 1..self.window.to {
             walk.advance(at);
-            let is_write = self.write(at).is_some();
-            if is_write && self.is_right(&walk) || !is_write && held == Some(at - 1) {
+            let write = self.write(at);
+            let is_own = |w: &Write| w.cell == self.image() || w.cell == self.hardware();
+            came |= write.is_some_and(|w| is_own(w) && w.value == self.right);
+            let is_write = write.is_some();
+            if is_write && came && self.is_right(&walk) || !is_write && held == Some(at - 1) {
                 held = Some(at);
             }
         }

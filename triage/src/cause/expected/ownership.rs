@@ -57,7 +57,10 @@ pub fn of(case: &Case<'_>, violation: &Violation) -> Fixes {
             .last_write(0..case.window.to, is_it)
             .map(|(at, write)| (at, right, write)),
     };
-    let fix = found.map(|(at, right, write)| case.with_value(at, (case.bits(), right), write));
+    let fix = found.map(|(at, right, write)| {
+        let write = made_by_copy_thread(case, at, write);
+        case.with_value(at, (case.bits(), right), &write)
+    });
     fix.into_iter().collect()
 }
 
@@ -171,7 +174,16 @@ fn left_on(case: &Case<'_>, bits: u64) -> Fixes {
 fn child_with_bits(case: &Case<'_>, before: usize) -> Option<Fixes> {
     let (at, write) = case.last_write(0..before, |cell| cell == case.bits())?;
     let bits = without(&case.after(at), case, case.owner());
-    Some(vec![case.with_value(at, bits, write)])
+    let like = made_by_copy_thread(case, at, write);
+    Some(vec![case.with_value(at, bits, &like)])
+}
+
+/// A write of the bits of a task that has not run, as that of Linux's copy_thread: it makes the
+/// registers that a child begins with, also where it leaves what was copied with its parent.
+fn made_by_copy_thread(case: &Case<'_>, at: usize, write: &Write) -> Write {
+    let made = case.last_left(at..case.window.to, |name| name == "copy_thread");
+    let made = made.filter(|_| !case.has_run(case.window.slot, at));
+    made.map_or_else(|| write.clone(), |(_, function)| case.by(function, write))
 }
 
 /// The last step before one at which another task came to run after this one.

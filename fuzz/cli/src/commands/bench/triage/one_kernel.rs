@@ -10,8 +10,9 @@ use std::fmt::Write as _;
 use ctxfuzz_campaign::detection::only_with;
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::kernel::defects::Defect;
+use ctxfuzz_emulator::kernel::name::{Build, KernelName};
 use ctxfuzz_scenario::Scenario;
-use ctxfuzz_triage::cause::Explainer;
+use ctxfuzz_triage::cause::{Cause, Explainer};
 use ctxfuzz_triage::definedness::Abi;
 use ctxfuzz_triage::kernels::Kernels;
 
@@ -26,12 +27,15 @@ pub struct OneKernel {
     pub seen: bool,
     /// What causes it.
     pub explained: Explained,
+    /// The same on the other build of that kernel.
+    pub shuffled: Explained,
 }
 
 /// The kernel that has the defect, and the one that has not, each by itself.
 pub struct Single {
     defect: &'static Defect,
     with: Explainer,
+    shuffled: Explainer,
     without: Explainer,
 }
 
@@ -39,10 +43,13 @@ impl Single {
     /// Starts both.
     pub fn new(defect: &'static Defect, endian: Endian) -> anyhow::Result<Self> {
         let [with, without] = defect.pair();
+        let (with, without): (KernelName, KernelName) = (with.parse()?, without.parse()?);
+        let shuffled = with.in_build(Build::Shuffled);
         Ok(Single {
             defect,
-            with: Explainer::new(&Kernels::One(with.parse()?), endian)?,
-            without: Explainer::new(&Kernels::One(without.parse()?), endian)?,
+            with: Explainer::new(&Kernels::One(with), endian)?,
+            shuffled: Explainer::new(&Kernels::One(shuffled), endian)?,
+            without: Explainer::new(&Kernels::One(without), endian)?,
         })
     }
 
@@ -51,11 +58,14 @@ impl Single {
         let abi = Abi::that_shows(self.defect);
         let (with, without) = (self.with.explain(scenario), self.without.explain(scenario));
         let there = without.reported(abi);
-        let mut causes = with.causes;
-        causes.retain(|cause| !there.contains(&cause.signature));
+        let own = |mut causes: Vec<Cause>| {
+            causes.retain(|cause| !there.contains(&cause.signature));
+            explained(self.defect, &causes)
+        };
         OneKernel {
             seen: only_with(&with.comparison, &without.comparison, abi),
-            explained: explained(self.defect, &causes),
+            explained: own(with.causes),
+            shuffled: own(self.shuffled.explain(scenario).causes),
         }
     }
 }
@@ -65,10 +75,11 @@ const INTRODUCTION: &str = "
 
 The same findings, explained from the kernel that has the defect, judged by itself: `explain` is given no second kernel. *seen*: reports a violation that the kernel without the
 defect does not report for that scenario. *at fault*, *named*, *kind*: as above, of the causes with a signature that the kernel without the defect, by itself, does not have for
-that scenario. *same signatures*: these are the signatures that two kernels have, all and no others. *other signatures*: those that two kernels do not have for that finding.
+that scenario. *same signatures*: these are the signatures that two kernels have, all and no others. *shuffled*: the same on the other build: named / of the right kind / same signatures.
+*other signatures*: those that two kernels do not have for that finding.
 
-| defect | byte order | findings | seen | at fault | named | kind | same signatures | other signatures |
-|---|---|---|---|---|---|---|---|---|
+| defect | byte order | findings | seen | at fault | named | kind | same signatures | shuffled | other signatures |
+|---|---|---|---|---|---|---|---|---|---|
 ";
 
 /// Adds the table, if findings were explained so.
@@ -81,10 +92,11 @@ pub fn table(page: &mut String, rows: &[Row]) {
     }
     page.push_str(INTRODUCTION);
     for row in rows {
-        let [seen, at_fault, named, kind, same] = counts(row);
+        let [seen, at_fault, named, kind, same, shuffled @ ..] = counts(row);
+        let [of_shuffled, kind_of_shuffled, same_of_shuffled] = shuffled;
         let _ = writeln!(
             page,
-            "| `{}` | {} | {} | {} | {at_fault} | {named} | {kind} | {same} | {} |",
+            "| `{}` | {} | {} | {} | {at_fault} | {named} | {kind} | {same} | {of_shuffled} / {kind_of_shuffled} / {same_of_shuffled} | {} |",
             row.defect.id,
             row.endian.name(),
             row.findings.len(),
@@ -98,13 +110,17 @@ pub fn table(page: &mut String, rows: &[Row]) {
 /// Whether something holds of a finding that is seen.
 type Holds = fn(&Finding, &OneKernel) -> bool;
 
-/// What is counted: seen, at fault, named, kind, same signatures.
-const COUNTED: [Holds; 5] = [
+/// What is counted: seen, at fault, named, kind, same signatures; and of the other build named,
+/// kind, same signatures.
+const COUNTED: [Holds; 8] = [
     |_, _| true,
     |_, one| one.explained.at_fault,
     |_, one| one.explained.named,
     |_, one| one.explained.class,
     |finding, one| one.explained.signatures == finding.usual().signatures,
+    |_, one| one.shuffled.named,
+    |_, one| one.shuffled.class,
+    |finding, one| one.shuffled.signatures == finding.usual().signatures,
 ];
 
 fn counts(row: &Row) -> [usize; COUNTED.len()] {
@@ -146,7 +162,7 @@ fn totals(page: &mut String, rows: &[Row]) {
     };
     let _ = writeln!(
         page,
-        "\n| findings | seen | at fault | named | kind | same signatures |\n|---|---|---|---|---|---|"
+        "\n| findings | seen | at fault | named | kind | same signatures | shuffled: named | kind | same signatures |\n|---|---|---|---|---|---|---|---|---|"
     );
     for (name, of) in [("all", all), ("seen", sum(0))] {
         let columns: Vec<String> = (0..COUNTED.len()).map(|c| shown(c, of)).collect();
@@ -199,6 +215,7 @@ mod tests {
             one_kernel: Some(OneKernel {
                 seen,
                 explained: explained(signature),
+                shuffled: explained("of_two"),
             }),
         }
     }
@@ -219,7 +236,7 @@ mod tests {
         let mut page = String::new();
         table(&mut page, &rows);
         assert!(
-            page.contains("| le | 3 | 2 | 2 | 0 | 0 | 1 | `another` |"),
+            page.contains("| le | 3 | 2 | 2 | 0 | 0 | 1 | 0 / 0 / 2 | `another` |"),
             "{page}"
         );
         assert!(page.contains("| 3 (all) | 2 (66.7 %) | 2 (66.7 %) | 0 (0.0 %) |"));
