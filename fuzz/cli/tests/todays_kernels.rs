@@ -9,6 +9,8 @@ use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::{End, LogEntry};
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_triage::cause::Explainer;
+use ctxfuzz_triage::kernels::Kernels;
 
 /// Versions and page sizes that differ in what the agent has to do; and one of our own builds for
 /// each version and byte order.
@@ -113,5 +115,83 @@ fn an_exception_in_a_handler_on_top_of_a_sigfpe_is_delivered() -> anyhow::Result
     // One on top of a SIGFPE, and one in its handler.
     let delivered: Vec<bool> = delivered.take(2).collect();
     assert_eq!(delivered, [true, false]);
+    Ok(())
+}
+
+/// A signal may come between the host call of a `futex_wait` and its system call instruction. The
+/// call sleeps after the handler, and its sleep is ended as that of any other.
+#[test]
+fn a_call_that_a_handler_was_before_is_ended_too() -> anyhow::Result<()> {
+    const BEFORE: &str = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}], "io_uring": [0]}, "events": [
+        {"syscall": {"call": "fork"}},
+        {"syscall": {"call": "getppid", "pending": {"switch": "any",
+            "at": {"function": "syscall_exit_prepare", "past": 5}}}},
+        {"syscall": {"call": "getppid", "pending": {"io_worker": true}}},
+        {"interrupt": {"vector": "decrementer", "pending": {"signal": 10}}},
+        {"interrupt": {"vector": "decrementer", "pending": {"switch": "any"}}},
+        {"syscall": {"call": "futex_wait", "pending": {"signal": 10,
+            "at": {"function": "interrupt_return_srr_user"}}}}]}"#;
+    let mut parts = common::Parts::of("a signal before a futex_wait");
+    let Some([kernel]) = parts.next(common::real(["debian-7.2"])) else {
+        return Ok(());
+    };
+    let mut runner = Runner::new(&kernel.parse()?, Endian::Little)?;
+    let outcome = runner.run(&Scenario::from_json(BEFORE, "inline")?);
+    assert_eq!(outcome.end, End::Completed);
+    // The handler came after the event had begun.
+    let at = |is_it: fn(&LogEntry) -> bool| outcome.log.iter().position(is_it);
+    let wait = at(|entry| matches!(entry, LogEntry::Event { index: 5, .. }));
+    let handler = at(|entry| matches!(entry, LogEntry::SignalDelivered { frame: 1, .. }));
+    assert!(wait.is_some() && wait < handler, "{:?}", outcome.log);
+    Ok(())
+}
+
+/// What campaigns on Debian's 7.2 once named otherwise: each is one of the suspected bugs that the
+/// pages tell of.
+#[test]
+fn suspected_bugs_have_their_names_however_they_are_met() -> anyhow::Result<()> {
+    let cases: [(&str, &[&str]); 3] = [
+        // The handler has the value of the frame, by another bug.
+        (
+            r#"{"ctxfuzz": 1, "stage": {"tasks": [{}, {"uses": ["vsx"], "registers": {"fpscr": "0x1"}}],
+                "io_uring": [0]}, "events": [
+                {"syscall": {"call": "getppid", "pending": {"switch": "any"}}},
+                {"syscall": {"call": "kill", "signal": 10, "pending": {"switch": 1,
+                    "at": {"function": "__unsafe_setup_sigcontext"}}}},
+                {"syscall": {"call": "rt_sigreturn", "pending": {"io_worker": true,
+                    "at": {"function": "__unsafe_restore_sigcontext", "past": 14}}}}]}"#,
+            &[
+                "handle_rt_signal64.msr-facility",
+                "restore_math.msr-facility",
+            ],
+        ),
+        // The frame lies where another one lay, with the same registers.
+        (
+            r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["vmx"], "pattern": "0x0"}]}, "events": [
+                {"syscall": {"call": "getppid", "pending": {"signal": 12}}},
+                {"syscall": {"call": "kill", "signal": 12}}, {"edit_frame": "drop_vmx"},
+                {"syscall": {"call": "rt_sigreturn", "pending": {"switch": "any",
+                    "at": {"function": "__unsafe_restore_sigcontext", "into": "67%"}}}}]}"#,
+            &["restore_math.msr-facility"],
+        ),
+        // What copy_thread leaves is what was copied.
+        (
+            r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["vsx"], "load_fp": 0}]}, "events": [
+                {"syscall": {"call": "prctl", "fpexc": "precise"}}, {"syscall": {"call": "fork"}},
+                {"syscall": {"call": "getppid", "pending": {"switch": "any"}}},
+                {"syscall": {"call": "fork"}}]}"#,
+            &["copy_thread.msr-fe"],
+        ),
+    ];
+    let mut parts = common::Parts::of("names of suspected bugs");
+    let Some([kernel]) = parts.next(common::real(["debian-7.2"])) else {
+        return Ok(());
+    };
+    let kernels = Kernels::One(kernel.parse()?);
+    let mut explainer = Explainer::new(&kernels, Endian::Little)?;
+    for (text, names) in cases {
+        let explanation = explainer.explain(&Scenario::from_json(text, "inline")?);
+        assert_eq!(explanation.signatures(), names, "{text}");
+    }
     Ok(())
 }
