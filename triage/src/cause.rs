@@ -7,6 +7,7 @@
 
 mod align;
 mod analyse;
+mod attribute;
 mod beside;
 mod borrow;
 mod class;
@@ -33,10 +34,12 @@ use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Tracer};
 use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 
 use self::analyse::analyse;
+use self::attribute::{fixed, responsible};
 use self::code::Code;
 use self::expected::{Fix, Journey, Judged};
 pub use self::model::{Cause, Changed, CopyReport, DamageReport, Ended, Loss, Stop, Writer};
 use self::raw::{Change, RawCause};
+use self::signature::signature;
 use crate::compare::{Comparison, Difference, What, compare};
 use crate::definedness::Abi;
 use crate::kernels::Kernels;
@@ -336,10 +339,6 @@ fn makes_mortal(raw: &RawCause) -> bool {
     raw.met && raw.changes.iter().any(disputed)
 }
 
-fn signature(raw: &RawCause, codes: &[Code; 2]) -> String {
-    format!("{}.{}", function(raw, codes), signature::what(raw, codes))
-}
-
 fn named(
     raw: &RawCause,
     differences: Vec<Difference>,
@@ -347,85 +346,6 @@ fn named(
     codes: &[Code; 2],
 ) -> Cause {
     describe(raw, signature(raw, codes), differences, runs, codes)
-}
-
-/// The cause that a violation goes back to: the one in which the two runs part where the right value
-/// was put in that it lacks. It knows better than what has the same values somewhere.
-fn fixed(raw: &[RawCause], fixes: &[Fix], difference: &Difference) -> Option<usize> {
-    let fixes = fixes.iter().filter(|fix| fix.seen.contains(difference));
-    let fixes: Vec<&Fix> = fixes.collect();
-    // The same may have been put in before, for registers that were there before.
-    let is_it = |fix: &Fix, c: &Change| {
-        let by = c.writer_b.as_ref().map(|w| w.pc);
-        (c.cell, c.b) == (fix.write.cell, fix.write.value)
-            && (!fix.made || by == Some(fix.write.pc))
-    };
-    let parts = |c: &Change| fixes.iter().any(|fix| is_it(fix, c));
-    raw.iter().position(|raw| raw.changes.iter().any(parts))
-}
-
-/// The cause that a difference goes back to: the latest one with its values, if possible in a
-/// register of the same facility; else the one that made owners uncertain; else the latest that
-/// touched the facility.
-fn responsible(raw: &[RawCause], difference: &Difference) -> Option<usize> {
-    let class = difference.what.register().map(msr::owner);
-    let of_class = |c: &Change| signature::register(c.cell).map(msr::owner) == class;
-    let low = u128::from(u64::MAX);
-    let same = |c: &Change| {
-        let pairs = [(c.a, c.b), (c.a >> 64, c.b >> 64), (c.a & low, c.b & low)];
-        pairs.contains(&(difference.a, difference.b))
-    };
-    let is_control = |c: &Change| {
-        matches!(
-            c.cell,
-            Cell::Facilities(_) | Cell::Used(_) | Cell::UserMsr | Cell::Current
-        )
-    };
-    let latest = |wanted: &dyn Fn(&Change) -> bool| {
-        raw.iter().rposition(|r| {
-            let copies = r.copies.iter().map(|copied| &copied.change);
-            r.changes.iter().chain(copies).any(wanted)
-        })
-    };
-    latest(&|c| same(c) && of_class(c))
-        .or_else(|| latest(&same))
-        .or_else(|| raw.iter().position(|r| r.changes.iter().any(is_control)))
-        .or_else(|| latest(&of_class))
-        .or_else(|| raw.len().checked_sub(1))
-}
-
-/// Functions that do what their callers say (arch/powerpc/lib).
-const LIBRARY: [&str; 6] = [
-    "copy_mem",
-    "copy_mem_in",
-    "copy_mem_out",
-    "memcpy",
-    "memmove",
-    "memset",
-];
-
-/// The function at fault: the innermost one on the way to the telling write that both sides were
-/// in. A function that only one side entered is where something was done, not where it was decided,
-/// and a function of the library does what it is told. Of a frame at another place, one that was at
-/// work at every write.
-fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
-    // There are several of some: memcpy_power7.
-    let is_library = |n: &str| LIBRARY.iter().any(|l| n.split("_power").next() == Some(l));
-    let at_fault = |n: &str| !is_library(n) && !raw.is_detour(n);
-    if let Some(common) = raw.displaced.iter().flatten().find(|n| at_fault(n)) {
-        return code::without_suffix(common).to_owned();
-    }
-    let telling = raw.changes.iter().find_map(Change::telling);
-    let found = telling.and_then(|(side, w)| {
-        let code = &codes[side];
-        let is_at_fault = |pc: &&u64| code.function(**pc).is_some_and(|n| at_fault(&n));
-        let pc = w.trace.iter().find(is_at_fault);
-        let pc = pc.or_else(|| w.trace.iter().find(|pc| code.function(**pc).is_some()))?;
-        // A return address may belong to the next line already: the call is before it.
-        let at = if *pc == w.pc { *pc } else { pc - 4 };
-        code.source_functions(at).into_iter().find(|n| at_fault(n))
-    });
-    found.unwrap_or_else(|| "unknown".into())
 }
 
 fn describe(

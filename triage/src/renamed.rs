@@ -1,8 +1,8 @@
 //! Signatures of before version 2 of the names, and what the same bug is called now.
 //!
-//! Then a name said which registers had shown a bug, and what a value happened to be; so one bug had
-//! several (docs/triage.md has the rules of today). Here files that people keep are put right: those
-//! of known signatures and SARIF logs. Not responsible for how a signature is made (`cause`).
+//! Then a name said which registers had shown a bug, and what a value happened to be; so one bug
+//! had several (docs/triage.md has the rules of today). Here files that people keep are put right:
+//! those of known signatures and SARIF logs. Not responsible for how a signature is made (`cause`).
 
 use std::collections::BTreeMap;
 

@@ -28,10 +28,10 @@ use super::raw::{Change, Copied, RawCause};
 use super::state::Walk;
 use super::stay::{entered, follow};
 
-/// Finds the causes behind all differences of two runs. Where the second one is what was expected of
-/// the first, it parts from it in these fixes, and in nothing else: each is a cause, whatever came
-/// before. Of two kernels, what becomes of registers where the sides come to disagree about their
-/// owner is a part of that.
+/// Finds the causes behind all differences of two runs. Where the second one is what was expected
+/// of the first, it parts from it in these fixes, and in nothing else: each is a cause, whatever
+/// came before. Of two kernels, what becomes of registers where the sides come to disagree about
+/// their owner is a part of that.
 pub fn analyse(
     scenario: &Scenario,
     runs: &[Recording; 2],

@@ -1,8 +1,8 @@
 //! The stable name of a cause: the function at fault, and what became of which register.
 //!
-//! It must not depend on values, nor on how many registers showed it: the same bug with FPSCR = 0, or
-//! with one register that user code had loaded, has the same name. So it names the class that is hit
-//! (`vsrs`, `vrs`, `gprs`), and of values only what an instruction or all of a class prove.
+//! It must not depend on values, nor on how many registers showed it: the same bug with FPSCR = 0,
+//! or with one register that user code had loaded, has the same name. So it names the class that is
+//! hit (`vsrs`, `vrs`, `gprs`), and of values only what an instruction or all of a class prove.
 //! What names were called before is in `renamed`.
 
 use ctxfuzz_emulator::arch::msr;
@@ -10,7 +10,7 @@ use ctxfuzz_emulator::machine::instruction::{loaded_vsr, stores_vsr};
 use ctxfuzz_emulator::trace::Cell;
 use ctxfuzz_scenario::register::Register;
 
-use super::code::Code;
+use super::code::{Code, without_suffix};
 use super::raw::{Change, RawCause};
 use crate::pattern::{Context, Pattern, Source, recognise};
 
@@ -60,8 +60,47 @@ pub fn register(cell: Cell) -> Option<Register> {
     }
 }
 
+/// The name of a cause.
+pub fn signature(raw: &RawCause, codes: &[Code; 2]) -> String {
+    format!("{}.{}", function(raw, codes), what(raw, codes))
+}
+
+/// Functions that do what their callers say (arch/powerpc/lib).
+const LIBRARY: [&str; 6] = [
+    "copy_mem",
+    "copy_mem_in",
+    "copy_mem_out",
+    "memcpy",
+    "memmove",
+    "memset",
+];
+
+/// The function at fault: the innermost one on the way to the telling write that both sides were
+/// in. A function that only one side entered is where something was done, not where it was decided,
+/// and a function of the library does what it is told. Of a frame at another place, one that was at
+/// work at every write.
+fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
+    // There are several of some: memcpy_power7.
+    let is_library = |n: &str| LIBRARY.iter().any(|l| n.split("_power").next() == Some(l));
+    let at_fault = |n: &str| !is_library(n) && !raw.is_detour(n);
+    if let Some(common) = raw.displaced.iter().flatten().find(|n| at_fault(n)) {
+        return without_suffix(common).to_owned();
+    }
+    let telling = raw.changes.iter().find_map(Change::telling);
+    let found = telling.and_then(|(side, w)| {
+        let code = &codes[side];
+        let is_at_fault = |pc: &&u64| code.function(**pc).is_some_and(|n| at_fault(&n));
+        let pc = w.trace.iter().find(is_at_fault);
+        let pc = pc.or_else(|| w.trace.iter().find(|pc| code.function(**pc).is_some()))?;
+        // A return address may belong to the next line already: the call is before it.
+        let at = if *pc == w.pc { *pc } else { pc - 4 };
+        code.source_functions(at).into_iter().find(|n| at_fault(n))
+    });
+    found.unwrap_or_else(|| "unknown".into())
+}
+
 /// What changed, as the second half of a signature.
-pub fn what(cause: &RawCause, codes: &[Code; 2]) -> String {
+fn what(cause: &RawCause, codes: &[Code; 2]) -> String {
     let facilities = cause
         .changes
         .iter()
@@ -191,8 +230,8 @@ fn written_as_vsr(change: &Change, n: u8) -> bool {
 }
 
 /// The facility whose ownership is in dispute. Which of FP and VEC depends on what the task had in
-/// use, so both have one name. VSX follows them, and FE0 and FE1 follow FP: they are named only when
-/// alone.
+/// use, so both have one name. VSX follows them, and FE0 and FE1 follow FP: they are named only
+/// when alone.
 fn facility_slug(bits: u64) -> &'static str {
     match bits {
         _ if bits & (msr::FP | msr::VEC) != 0 => "msr-facility",

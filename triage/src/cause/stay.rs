@@ -48,7 +48,8 @@ pub fn innermost(run: &Recording, end: usize) -> Option<&str> {
     open.pop()
 }
 
-/// Adds the functions entered between two steps to those of the stay in the kernel that is going on.
+/// Adds the functions entered between two steps to those of the stay in the kernel that is going
+/// on.
 pub fn follow(run: &Recording, from: usize, to: usize, entered: &mut HashSet<Rc<str>>) {
     for step in run.steps.get(from..to).unwrap_or_default() {
         match step {

@@ -66,7 +66,7 @@ fn table(lines: &mut Lines, index: &Index, entries: &[&Entry]) {
         .map(|name| name.chars().count())
         .max()
         .unwrap_or(0);
-    let width = widest.clamp("signature".len(), 40);
+    let width = widest.clamp("signature".len(), 46);
     lines.add("");
     lines.add(&format!(
         "{:<width$}  {:<7}  registers",

@@ -1,5 +1,5 @@
-//! Whether a difference is the consequence of an earlier one: a copy of its values, a computation of
-//! user code with them, or what becomes of registers whose owner the sides disagree about.
+//! Whether a difference is the consequence of an earlier one: a copy of its values, a computation
+//! of user code with them, or what becomes of registers whose owner the sides disagree about.
 //!
 //! Not responsible for frames and buffers that lie elsewhere (`elsewhere`).
 
@@ -56,9 +56,9 @@ impl<'a> Analysis<'a> {
             .or_else(|| self.read_elsewhere(change))
     }
 
-    /// The cause of a disagreement about owners: what differs after it follows from it. Not so where
-    /// the right value was put in for another task, into registers that are made anew, into what no
-    /// bit guards, or where owners are told: that is a fault of its own.
+    /// The cause of a disagreement about owners: what differs after it follows from it. Not so
+    /// where the right value was put in for another task, into registers that are made anew, into
+    /// what no bit guards, or where owners are told: that is a fault of its own.
     fn by_owners(&self, change: &Change, _: &Originals) -> Option<usize> {
         let control = self.control?;
         let Some(fix) = self.fix(change) else {

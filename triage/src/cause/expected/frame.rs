@@ -136,8 +136,8 @@ pub fn claimed_by_any(case: &Case<'_>) -> Option<Fixes> {
     frames.find_map(|frame| claimed(case, frame))
 }
 
-/// The MSR of a frame says that it has the registers, and they were not written there: what lay there
-/// before is taken for them.
+/// The MSR of a frame says that it has the registers, and they were not written there: what lay
+/// there before is taken for them.
 fn claimed(case: &Case<'_>, frame: &FrameAt) -> Option<Fixes> {
     let bit = msr::of(case.register.frame_area()?) & (msr::VEC | msr::VSX);
     let (at, write) = case.last_write(case.steps(), |c| c == frame.msr())?;

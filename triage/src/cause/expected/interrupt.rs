@@ -1,5 +1,6 @@
 //! Where the kernel has used a facility for itself in an interrupt: what it has interrupted may be
-//! at work on the same registers, and the frame of the task is not that of the interrupt. Linux asks
+//! at work on the same registers, and the frame of the task is not that of the interrupt. Linux
+//! asks
 //! `in_interrupt` before (`may_use_simd`, `enter_vmx_usercopy`, `enter_vmx_ops`).
 //!
 //! Not responsible for uses by the task's own system call or exception (`ownership`).
