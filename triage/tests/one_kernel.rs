@@ -160,6 +160,34 @@ fn the_bug_of_the_thread_is_found_where_it_was_done() -> Result {
     Ok(())
 }
 
+/// The traces of the thread: done in save_fpu under copy_process, first copied by giveup_all, found
+/// in a system call that sleeps, or later.
+#[test]
+fn the_bug_of_the_thread_is_found_where_it_was_copied() -> Result {
+    let cases = [
+        ("clone-then-pipe-read", "pipe_read+"),
+        ("clone-then-futex-wait", "futex_wait+"),
+        ("io-worker-on-interrupt-return", "schedule+"),
+    ];
+    for endian in Endian::BOTH {
+        for (file, found_in) in cases {
+            let explanation = one("clobbering", endian, &scenario(file)?)?;
+            let mut causes = explanation.causes.iter();
+            let cause = causes.find(|c| c.signature == "save_fpu.f0-is-fpscr");
+            let cause = cause.ok_or(file)?;
+            let done = cause.writer_a.as_ref().ok_or("no writer")?;
+            let copied = cause.copies.iter().find(|copy| copy.in_memory);
+            let copied = copied.and_then(|copy| copy.writer.as_ref()).ok_or(file)?;
+            let is_in = |trace: &[(u64, String)], name| trace.iter().any(|p| p.1.starts_with(name));
+            assert!(is_in(&done.trace, "copy_process+"), "{file}: {done:?}");
+            for name in ["giveup_all+", found_in] {
+                assert!(is_in(&copied.trace, name), "{file}, {endian:?}: {copied:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn what_a_child_has_was_lost_by_its_parent() -> Result {
     let scenario = scenario("fork-twice")?;

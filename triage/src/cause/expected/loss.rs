@@ -158,16 +158,29 @@ impl<'a> Case<'a> {
     /// What was to be written where the copy that counts was no longer right; `None` if it is right
     /// at the end.
     pub fn lost(&self) -> Option<Fixes> {
-        let mut walk = self.after(self.window.from);
         // Where registers are made anew, what was there before is the right value by chance.
-        let mut came = !self.window.made;
+        let found = self.lost_of(!self.window.made);
+        match &found {
+            Some(fixes) if fixes.is_empty() && self.window.made => self.lost_of(true),
+            _ => found,
+        }
+    }
+
+    /// The same, of the right value as it was there before, or only as it came.
+    fn lost_of(&self, mut came: bool) -> Option<Fixes> {
+        let mut walk = self.after(self.window.from);
+        let is_own = |w: &Write| w.cell == self.image() || w.cell == self.hardware();
+        let brings = |w: &Write| is_own(w) && w.value == self.right;
+        let mut kept = self.run.kept.iter();
+        let kept = kept.find(|(at, w)| *at >= self.window.from && brings(w));
         let mut held = (came && self.is_right(&walk)).then_some(self.window.from);
         for at in self.window.from + 1..self.window.to {
             walk.advance(at);
             let write = self.write(at);
-            let is_own = |w: &Write| w.cell == self.image() || w.cell == self.hardware();
-            came |= write.is_some_and(|w| is_own(w) && w.value == self.right);
-            let is_write = write.is_some();
+            let comes = write.is_some_and(brings) || kept.is_some_and(|(before, _)| *before <= at);
+            // A value that was written where it lay already is right without a step of its own.
+            let is_write = write.is_some() || comes && !came;
+            came |= comes;
             if is_write && came && self.is_right(&walk) || !is_write && held == Some(at - 1) {
                 held = Some(at);
             }

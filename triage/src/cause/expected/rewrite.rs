@@ -6,6 +6,7 @@
 
 use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::machine::address::KERNEL;
+use ctxfuzz_emulator::machine::instruction::swapped_vsr;
 use ctxfuzz_emulator::trace::{Cell, Recording, Step, Write};
 use ctxfuzz_scenario::register::Register;
 use rustc_hash::FxHashMap as HashMap;
@@ -51,6 +52,7 @@ type Differing = HashMap<Cell, (u128, u128)>;
 pub fn expected(run: Recording, fixes: &[Fix]) -> Recording {
     let mut fixes = fixes.iter().cloned().peekable();
     let mut differing = Differing::default();
+    let mut swap = Swap::default();
     let mut recorded: HashMap<Cell, u128> = run.initial.iter().copied().collect();
     let mut steps = Vec::with_capacity(run.steps.len());
     let mut kept = run.kept.into_iter().peekable();
@@ -66,8 +68,9 @@ pub fn expected(run: Recording, fixes: &[Fix]) -> Recording {
                 let fixed = fixes
                     .peek()
                     .is_some_and(|fix| fix.at == at && fix.write.cell == cell);
+                swap.begin(&write, &differing);
                 if !fixed {
-                    let write = translated(write, &mut differing);
+                    let write = translated(write, &swap, &mut differing);
                     steps.push(Step::Write(write));
                 }
                 Some(cell)
@@ -104,10 +107,46 @@ fn note(differing: &mut Differing, cell: Cell, (a, b): (u128, u128)) {
     };
 }
 
+/// An `xxswapd` in place, as save_fpu and load_fp_state have it in little endian: each half gets what
+/// the other one had before the instruction, and they are recorded one after the other.
+#[derive(Default)]
+struct Swap {
+    pc: Option<u64>,
+    /// What doublewords 0 and 1 had.
+    halves: [Option<(u128, u128)>; 2],
+}
+
+impl Swap {
+    fn begin(&mut self, write: &Write, differing: &Differing) {
+        let vsr = swapped_vsr(write.word).filter(|_| write.pc >= KERNEL);
+        let pc = vsr.map(|_| write.pc);
+        if pc.is_some() && pc == self.pc {
+            return;
+        }
+        self.pc = pc;
+        self.halves = vsr.map_or([None; 2], |vsr| {
+            [Register::F(vsr), Register::Vs(vsr)]
+                .map(|register| differing.get(&Cell::Hardware(register)).copied())
+        });
+    }
+
+    /// What had to come from the other half.
+    fn original(&self, write: &Write) -> Option<u128> {
+        let other = match write.cell {
+            Cell::Hardware(Register::F(_)) => self.halves[1],
+            Cell::Hardware(Register::Vs(_)) => self.halves[0],
+            _ => None,
+        };
+        let (a, b) = other.filter(|_| self.pc == Some(write.pc))?;
+        (a == write.value).then_some(b)
+    }
+}
+
 /// The write as the expected run has it: a copy of a wrong value is a copy of the right one.
-fn translated(write: Write, differing: &mut Differing) -> Write {
+fn translated(write: Write, swap: &Swap, differing: &mut Differing) -> Write {
     // User code computes with what it has; what it writes is what the recorded run says.
     let right = match write.pc >= KERNEL {
+        _ if swap.pc == Some(write.pc) => swap.original(&write),
         true => original(write.cell, write.value, differing),
         false => None,
     };
@@ -152,7 +191,7 @@ fn can_come_from(to: Cell, from: Cell) -> bool {
         _ => None,
     };
     match (register(to), register(from)) {
-        (Some(to), Some(from)) => to == from,
+        (Some(one), Some(other)) => one == other || is_moved(to, from) && halves(one, other),
         (Some(_), None) => from.is_user_memory(),
         (None, Some(_)) => to.is_user_memory(),
         (None, None) => match to {
@@ -162,6 +201,22 @@ fn can_come_from(to: Cell, from: Cell) -> bool {
             _ => to.is_user_memory() && from.is_user_memory(),
         },
     }
+}
+
+/// Whether a register goes to memory or comes from there: in little endian the halves of a VSR are
+/// swapped on the way.
+fn is_moved(to: Cell, from: Cell) -> bool {
+    matches!(
+        (to, from),
+        (Cell::Hardware(_), Cell::Image(..)) | (Cell::Image(..), Cell::Hardware(_))
+    )
+}
+
+fn halves(one: Register, other: Register) -> bool {
+    matches!(
+        (one, other),
+        (Register::F(a), Register::Vs(b)) | (Register::Vs(a), Register::F(b)) if a == b
+    )
 }
 
 #[cfg(test)]
@@ -246,6 +301,27 @@ mod tests {
         ]);
         let right = expected(recorded, &[fix(0, F1, 5)]);
         assert_eq!(values(&right), [5, 7, 7, 7]);
+    }
+
+    #[test]
+    fn halves_that_are_swapped_in_place_and_saved_keep_the_right_values() {
+        // xxswapd vs1,vs1
+        let swap = |cell, value| Write {
+            word: 0xf021_0a50,
+            ..write(cell, value, KERNEL + 4)
+        };
+        let other = Cell::Hardware(Register::Vs(1));
+        let recorded = run(vec![
+            write(F1, 7, KERNEL),
+            write(other, 0, KERNEL),
+            swap(F1, 0),
+            swap(other, 7),
+            write(IMAGE, 7, KERNEL + 8),
+            swap(F1, 7),
+            swap(other, 0),
+        ]);
+        let right = expected(recorded, &[fix(0, F1, 5), fix(1, other, 6)]);
+        assert_eq!(values(&right), [5, 6, 6, 5, 5, 5, 6]);
     }
 
     #[test]

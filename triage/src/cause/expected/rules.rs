@@ -400,7 +400,8 @@ fn written_wrongly(case: &Case<'_>, end: &Walk<'_>) -> Option<Fixes> {
     {
         return Some(vec![case.with(at, case.hardware(), write)]);
     }
-    let (at, write) = image.filter(|(_, write)| !case.is_save(write))?;
+    let is_wrong = |write: &Write| write.value != case.right && !case.is_save(write);
+    let (at, write) = image.filter(|(_, write)| is_wrong(write))?;
     Some(vec![case.with(at, case.image(), write)])
 }
 
