@@ -24,7 +24,7 @@ fn an_old_name_is_refused_and_migrated_as_the_page_shows() -> Result {
         "--a",
         "fixed",
         "--b",
-        "repaired",
+        "fixed+repair-sigreturn-reload",
         "--endian",
         "le",
         "--known",

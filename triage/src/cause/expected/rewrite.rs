@@ -107,8 +107,8 @@ fn note(differing: &mut Differing, cell: Cell, (a, b): (u128, u128)) {
     };
 }
 
-/// An `xxswapd` in place, as save_fpu and load_fp_state have it in little endian: each half gets what
-/// the other one had before the instruction, and they are recorded one after the other.
+/// An `xxswapd` in place, as save_fpu and load_fp_state have it in little endian: each half gets
+/// what the other one had before the instruction, and they are recorded one after the other.
 #[derive(Default)]
 struct Swap {
     pc: Option<u64>,
