@@ -1,9 +1,10 @@
 //! The oracle on the model: random scenarios, with whatever garbage a kernel may find.
 
 use ctxfuzz_emulator::arch::Endian;
+use ctxfuzz_emulator::kernel::functions::Functions;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_generators::random_scenario;
-use ctxfuzz_scenario::scenario::Verdict;
+use ctxfuzz_scenario::scenario::{Scenario, Verdict};
 use ctxfuzz_triage::transparency::{When, judge};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -70,5 +71,68 @@ fn violations_name_the_event_that_entered_the_kernel() -> Result {
         }
     }
     assert!(at_events > 100 && at_loads == 0, "{at_events}, {at_loads}");
+    Ok(())
+}
+
+/// Events in which late work comes, each after what it needs.
+const LATE: [(&str, &str); 6] = [
+    (
+        r#"{"syscall": {"call": "write", "bytes": 8192}},"#,
+        r#""syscall": {"call": "read", "bytes": 8192, "#,
+    ),
+    ("", r#""syscall": {"call": "write", "bytes": 8192, "#),
+    (
+        r#"{"syscall": {"call": "kill", "signal": 10}}, {"fill": {"facility": "vsx", "pattern": "0x3"}},"#,
+        r#""syscall": {"call": "rt_sigreturn", "#,
+    ),
+    ("", r#""syscall": {"call": "fork", "#),
+    ("", r#""access": {"op": "lxvd2x", "register": 40, "#),
+    ("", r#""interrupt": {"vector": "data_storage", "#),
+];
+
+fn late(before: &str, event: &str, function: &str, call: u16) -> Result<Scenario> {
+    let text = format!(
+        r#"{{"ctxfuzz": 1, "stage": {{"io_uring": [0], "tasks": [
+            {{"uses": ["fp", "vmx", "vsx"], "pattern": "0x1", "registers": {{"fpscr": "0x82004000"}}}},
+            {{"uses": ["fp", "vmx", "vsx"], "pattern": "0x2", "registers": {{"vscr": "0x10001"}}}}]}},
+        "events": [{before} {{{event}"pending": {{"switch": 1, "io_worker": true, "softirq": true,
+            "at": {{"function": "{function}", "call": {call}}}}}}}}},
+            {{"interrupt": {{"vector": "decrementer", "pending": {{"switch": "any"}}}}}}]}}"#
+    );
+    Ok(Scenario::from_json(&text, function)?)
+}
+
+/// Work may come in whatever function: those of the model that count its preemption points are no
+/// exception. Returns where it harms somebody, and how often it came where it was to come.
+fn harmed(kernel: &str, endian: Endian) -> Result<(Vec<String>, usize)> {
+    let mut runner = Runner::new(&kernel.parse()?, endian)?;
+    runner.observe();
+    let (mut harmed, mut reached) = (Vec::new(), 0);
+    for (before, event) in LATE {
+        for function in Functions::of_the_model().names() {
+            for call in 1..=3 {
+                let scenario = late(before, event, function, call)?;
+                let outcome = runner.run(&scenario);
+                let judgement = judge(&scenario, &outcome);
+                assert_eq!(judgement.inconclusive, None, "{event}{function} {call}");
+                reached += usize::from(judgement.effects.not_reached.is_empty());
+                if judgement.verdict > Verdict::Dead {
+                    harmed.push(format!("{event}{function} {call}"));
+                }
+            }
+        }
+    }
+    Ok((harmed, reached))
+}
+
+#[test]
+fn late_work_in_any_function_of_a_good_kernel_harms_nobody() -> Result {
+    for endian in Endian::BOTH {
+        let (harmed, reached) = harmed("repaired", endian)?;
+        assert_eq!(harmed, [""; 0], "{}", endian.name());
+        assert!(reached > 200, "{reached}");
+    }
+    let (harmed, _) = harmed("repaired+usercopy-faults-enabled", Endian::Little)?;
+    assert!(!harmed.is_empty());
     Ok(())
 }

@@ -280,7 +280,7 @@ void softirq_point(void);
 void masked_irq_point(void);
 void masked_irq_window(void);
 void late_smp_ipi_demux(void);
-bool next_irq_point_is_it(void);
+bool pass_irq_point(void);
 void net_rx_action(void);
 bool last_irq_point(void);
 __noreturn void panic(const char *reason);

@@ -53,12 +53,8 @@ bool ___do_page_fault(void)
 	unsigned long msr;
 
 	softirq_point();
-	if (faulthandler_disabled()) {
-		if (next_irq_point_is_it())
-			return false;
-		irq_point();
-		return true;
-	}
+	if (faulthandler_disabled())
+		return pass_irq_point();
 	msr = mfmsr();
 	handle_mm_fault();
 	mtmsr_isync(msr);

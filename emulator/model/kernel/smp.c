@@ -125,11 +125,25 @@ void irq_point(void)
 	preempt_schedule_irq();
 }
 
-/// No counterpart in Linux: whether the next irq_point is the one at which work comes that is more
-/// than a softirq.
-bool next_irq_point_is_it(void)
+/* Whether the next irq_point is the one at which work comes that is more than a softirq. */
+static bool next_irq_point_is_it(void)
 {
 	return remote_work.after == 1 && (remote_work.flags & ~(WORK_SOFTIRQ | WORK_BY_DIRECTOR));
+}
+
+/// As irq_point, where a task must not sleep: false if work is to come here that is more than a
+/// softirq. It comes at the next place then. The host may write `after` while a softirq is counted:
+/// count_softirq can be the function that a scenario names.
+bool pass_irq_point(void)
+{
+	if (next_irq_point_is_it())
+		return false;
+	count_softirq();
+	if (next_irq_point_is_it())
+		return false;
+	if (remote_work.after && !--remote_work.after)
+		ipi_demux_for(late_for);
+	return true;
 }
 
 /// As irq_point, where Linux has interrupts on and preemption off: softirqs run, and nobody else.
