@@ -67,6 +67,7 @@ pub(super) struct Inner<H> {
     host: Option<Box<H>>,
     pub(super) coverage: EdgeMap,
     pub(super) kernel_blocks: HashMap<Block, u64>,
+    pub(super) event_blocks: HashMap<(u16, Block), u64>,
     pub(super) blocks: u64,
     pub(super) samples: Samples,
     probe: Option<Probe>,
@@ -145,6 +146,7 @@ impl<H: Host> Inner<H> {
                 None => MODEL_MAP,
             }),
             kernel_blocks: HashMap::new(),
+            event_blocks: HashMap::new(),
             blocks: 0,
             samples: Samples::new(options.budget),
             probe: None,
@@ -177,6 +179,7 @@ impl<H: Host> Inner<H> {
     pub(super) fn reset(&mut self) {
         self.coverage.clear();
         self.kernel_blocks.clear();
+        self.event_blocks.clear();
         self.blocks = 0;
         self.samples.reset();
         self.probe = None;

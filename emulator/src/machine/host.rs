@@ -135,6 +135,11 @@ pub trait Host: 'static {
         let _ = (view, arrival);
     }
 
+    /// The event of the scenario that the run is in, for blocks that are collected.
+    fn event(&self) -> Option<u16> {
+        None
+    }
+
     /// An exception is delivered; `at` is what SRR0 (for `scv`, LR) becomes.
     fn exception(&mut self, vector: Vector, at: u64) {
         let _ = (vector, at);

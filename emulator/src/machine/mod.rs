@@ -95,7 +95,8 @@ pub struct Options {
     pub repair_errata: bool,
     /// Whether [`Host::instruction`] is called for every instruction (slow).
     pub trace: bool,
-    /// Whether kernel blocks are collected ([`Machine::kernel_blocks`]).
+    /// Whether kernel blocks are collected ([`Machine::kernel_blocks`],
+    /// [`Machine::event_blocks`]).
     pub collect_blocks: bool,
 }
 
@@ -357,6 +358,11 @@ impl<H: Host> Machine<H> {
     /// The kernel blocks and how often each ran, since the last rewind, if they are collected.
     pub fn kernel_blocks(&self) -> &HashMap<Block, u64> {
         &self.uc.get_data().kernel_blocks
+    }
+
+    /// The same in each event of the scenario ([`Host::event`]).
+    pub fn event_blocks(&self) -> &HashMap<(u16, Block), u64> {
+        &self.uc.get_data().event_blocks
     }
 
     /// Basic blocks since the last rewind.

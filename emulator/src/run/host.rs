@@ -448,6 +448,12 @@ impl Host for RunHost {
         }
     }
 
+    /// When the events are over, tasks return from their handlers, dump their registers and exit.
+    fn event(&self) -> Option<u16> {
+        let event = self.last_event.filter(|_| !self.images_taken);
+        event.and_then(|event| u16::try_from(event).ok())
+    }
+
     fn executed(&mut self, view: &View<'_>, index: usize) {
         let task = self.platform.task_at(view, view.load(self.layout.current));
         self.ledger

@@ -202,6 +202,12 @@ impl Runner {
         self.machine.kernel_blocks()
     }
 
+    /// The same in each event, from the task's request to the next event of any task: with what the
+    /// kernel does on its way out, and for a task that it switches to.
+    pub fn event_blocks(&self) -> &HashMap<(u16, Block), u64> {
+        self.machine.event_blocks()
+    }
+
     /// Where the work of events came in a real kernel in the last run, in that order. (The model's
     /// kernel counts preemption points by itself.)
     pub fn arrived(&self) -> &[Arrived] {

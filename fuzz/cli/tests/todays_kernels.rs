@@ -150,7 +150,27 @@ fn a_call_that_a_handler_was_before_is_ended_too() -> anyhow::Result<()> {
 /// pages tell of.
 #[test]
 fn suspected_bugs_have_their_names_however_they_are_met() -> anyhow::Result<()> {
-    let cases: [(&str, &[&str]); 3] = [
+    let cases: [(&str, &[&str]); 5] = [
+        // A signal comes before a fork, which begins again after the handler: the child has what
+        // its parent lost on the way back from there.
+        (
+            r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"], "registers": {"fpscr": "0x82004000"},
+                "load_fp": 254}, {}], "io_uring": [1]}, "events": [
+                {"interrupt": {"vector": "decrementer", "pending": {"io_worker": true}}},
+                {"syscall": {"call": "fork", "pending": {"signal": 10}}},
+                {"compute": {"op": "fmr", "register": 0}},
+                {"syscall": {"call": "rt_sigreturn", "pending": {"switch": "any",
+                    "at": {"function": "__unsafe_restore_sigcontext", "into": "51%"}}}}]}"#,
+            &["restore_math.msr-facility"],
+        ),
+        // What swapcontext has lost is seen in a handler.
+        (
+            r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]}, "events": [
+                {"access": {"op": "lxvd2x", "register": 0}},
+                {"syscall": {"call": "swapcontext", "small": true, "via": "scv", "pending": {
+                    "signal": 10, "at": {"function": "__unsafe_restore_sigcontext", "into": "67%"}}}}]}"#,
+            &["restore_math.msr-facility"],
+        ),
         // The handler has the value of the frame, by another bug.
         (
             r#"{"ctxfuzz": 1, "stage": {"tasks": [{}, {"uses": ["vsx"], "registers": {"fpscr": "0x1"}}],

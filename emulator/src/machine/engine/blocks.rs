@@ -19,6 +19,10 @@ pub(super) fn on_block<H: Host>(uc: &mut Engine<'_, H>, pc: u64, size: u32) {
         inner.coverage.enter(pc);
         if inner.options.collect_blocks {
             *inner.kernel_blocks.entry((pc, size)).or_default() += 1;
+            if let Some(event) = inner.host.as_ref().and_then(|host| host.event()) {
+                let block = (event, (pc, size));
+                *inner.event_blocks.entry(block).or_default() += 1;
+            }
         }
         if let Some(awaited) = &mut inner.awaited {
             let reaches = if inner.pseries.is_some() { 4 } else { size };

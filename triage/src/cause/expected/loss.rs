@@ -18,7 +18,7 @@ use ctxfuzz_scenario::scenario::Place;
 use super::journey::Journey;
 use super::rewrite::Fix;
 use super::rules::Moment;
-use super::{Fixes, Window, frame, ownership, rules, slot};
+use super::{Fixes, Window, frame, is_system_call, last, ownership, rules, slot};
 use crate::cause::code::Code;
 use crate::cause::state::Walk;
 use crate::cause::stay::name;
@@ -73,6 +73,7 @@ fn child(case: &Case<'_>, seen: &Seen) -> Fixes {
         },
         ..*case
     };
+    let of_parent = of_parent.since_sigreturn().unwrap_or(of_parent);
     match of_parent.lost() {
         Some(fixes) if !fixes.is_empty() => fixes,
         _ => of_task(case, seen),
@@ -113,6 +114,32 @@ impl<'a> Case<'a> {
             register: seen.violation.what.register().unwrap_or(Register::Fpscr),
             right: seen.violation.before,
         })
+    }
+
+    /// The same from the task's last return from a signal handler on, if it has returned from one:
+    /// a system call that a signal has interrupted begins again after it, with what the frame has.
+    fn since_sigreturn(&self) -> Option<Case<'a>> {
+        let fills = |w: &Write| {
+            let is_image = matches!(w.cell, Cell::Image(of, _) if of == self.window.slot);
+            let returns = |pc: &u64| {
+                let function = self.code.function(*pc);
+                function.is_some_and(|name| name.ends_with("_rt_sigreturn"))
+            };
+            is_image && w.trace.iter().any(returns)
+        };
+        let (at, _) = self.last_such(self.steps(), fills)?;
+        let from = last(
+            self.run,
+            self.window.from..at,
+            self.window.slot,
+            is_system_call,
+        )?;
+        let window = Window {
+            from,
+            made: true,
+            ..self.window
+        };
+        Some(Case { window, ..*self })
     }
 
     /// Where the register is when the processor has it.

@@ -160,6 +160,10 @@ fn stored_wrongly(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
 }
 
 fn overwritten(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
+    // What user code computes is no fault of its own.
+    if !case.in_kernel(moment.write) {
+        return None;
+    }
     // It may do so in several steps: the last one is what is left.
     let function = case.code.function(moment.write.pc);
     let is_it = |w: &Write| {
@@ -354,7 +358,8 @@ fn filled_while_live(case: &Case<'_>, filled: usize, write: &Write) -> Option<Fi
     };
     let came_on = ownership::came_on(case, filled)?;
     let on = came_on.first()?.at;
-    if let Some((_, cleared)) = case.last_such(case.window.from..on, clears)
+    // Registers that are made anew may have been filled before the window in which they were made.
+    if let Some((_, cleared)) = case.last_such(case.window.looked..on, clears)
         && case.is_called_by(write, cleared)
     {
         return Some(came_on);
