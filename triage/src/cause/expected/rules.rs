@@ -339,10 +339,8 @@ fn saved_over(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
     let cell = case.image();
     let is_right = |w: &Write| w.cell == cell && w.value == case.right && !case.is_save(w);
     let (filled, write) = case.last_such(case.window.looked..case.window.to, is_right)?;
-    let (at, over) = case.next_write(filled + 1..case.window.to, |c| c == cell)?;
-    if over.value == case.right {
-        return None;
-    }
+    let is_wrong = |w: &Write| w.cell == cell && w.value != case.right;
+    let (at, over) = case.next_such(filled + 1..case.window.to, is_wrong)?;
     match is_live(case, &case.after(filled)) {
         true => filled_while_live(case, filled, write),
         false => Some(case.instead(at, over)),
