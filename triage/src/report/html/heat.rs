@@ -58,16 +58,24 @@ pub fn section(e: &Explanation, looks: &Looks<'_>) -> Markup {
                     span.key.heat-2 {} " up to 24 "
                     span.key.heat-3 {} " more"
                 }
-                div.scroll tabindex="0" role="region" aria-label="Heat map of the register file; the list below says the same in words" { (picture(looks)) }
+                div.scroll tabindex="0" role="region" aria-label="Heat map of the register file; the list below says the same in words" { (picture(looks, lanes(e))) }
                 @if columns > 12 { p.muted { "A wide picture can be scrolled sideways, also with the arrow keys." } }
                 @if looks.part { p { "From there on the two runs do not do the same, and cannot be compared register by register." } }
-                (in_words(looks))
+                (in_words(looks, lanes(e)))
             }
         }
     }
 }
 
-fn picture(looks: &Looks<'_>) -> Markup {
+/// What the values of the two sides are called.
+fn lanes(e: &Explanation) -> [&'static str; 2] {
+    match e.kernels.only() {
+        Some(_) => ["found", "expected"],
+        None => ["A", "B"],
+    }
+}
+
+fn picture(looks: &Looks<'_>, [a, b]: [&str; 2]) -> Markup {
     let columns = looks.looks.len();
     let column = (860 / columns).clamp(9, 34);
     let (width, height) = (
@@ -98,7 +106,7 @@ fn picture(looks: &Looks<'_>) -> Markup {
                 @let (y, tall) = half(cell);
                 rect.{ "heat-" (heat(cell)) } x=(LABELS + cell.column * column) y=(y) width=(cell.columns * column) height=(tall) {
                     @let look = &looks.looks[cell.column];
-                    title { (cell_name(cell)) " of task " (look.task) " " (look.when()) ": A " (format!("{:#018x}", cell.a)) ", B " (format!("{:#018x}", cell.b)) }
+                    title { (cell_name(cell)) " of task " (look.task) " " (look.when()) ": " (a) " " (format!("{:#018x}", cell.a)) ", " (b) " " (format!("{:#018x}", cell.b)) }
                 }
             }
             @for level in 1..=3 {
@@ -200,7 +208,7 @@ fn cells(looks: &Looks<'_>) -> Vec<Cell> {
 }
 
 /// What each register did, for those who do not see the picture.
-fn in_words(looks: &Looks<'_>) -> Markup {
+fn in_words(looks: &Looks<'_>, lanes: [&str; 2]) -> Markup {
     let mut spans: BTreeMap<(u8, Register), Vec<&Look<'_>>> = BTreeMap::new();
     for look in &looks.looks {
         for &register in &look.differing {
@@ -219,7 +227,7 @@ fn in_words(looks: &Looks<'_>) -> Markup {
                                 @if seen.len() > 1 { ", for the last time " (last.when()) }
                                 ". First "
                                 @let [a, b] = [first.a, first.b].map(|file| hex(What::Register(*register), file.get(*register)));
-                                "A " (marked(&a, &b)) ", B " (marked(&b, &a))
+                                (lanes[0]) " " (marked(&a, &b)) ", " (lanes[1]) " " (marked(&b, &a))
                             }
                         }
                     }

@@ -63,10 +63,14 @@ impl<'a> Looks<'a> {
         Looks { looks, part }
     }
 
-    /// What a task has when it has done an event: the last look before it does the next.
+    /// What a task has when it has done an event: the last look before it does the next in which
+    /// something differs, or the last one. (With one kernel what was wrong once is what is expected
+    /// from then on.)
     pub fn after_event(&self, task: u8, event: u16) -> Option<&Look<'a>> {
-        let mut looks = self.looks.iter().rev();
-        looks.find(|look| look.task == task && look.after == Some(event))
+        let looks = self.looks.iter().rev();
+        let mut looks = looks.filter(|look| look.task == task && look.after == Some(event));
+        let last = looks.clone().next();
+        looks.find(|look| !look.differing.is_empty()).or(last)
     }
 
     /// The look that belongs to an entry of the log that is no event.
