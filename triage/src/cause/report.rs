@@ -13,7 +13,7 @@ pub use self::json::json;
 use super::{Cause, Changed, CopyReport, Ended, Explanation, Stop, Writer};
 use crate::compare::{Difference, What};
 use crate::names;
-use crate::report::hex;
+use crate::report::{COLUMNS, Lines, hex};
 
 /// Later copies listed in the text; the JSON has all.
 const COPIES_SHOWN: usize = 6;
@@ -23,6 +23,23 @@ const REGISTERS_SHOWN: usize = 8;
 
 /// The report for people.
 pub fn text(explanation: &Explanation) -> String {
+    fitted(&whole(explanation))
+}
+
+/// Breaks what is long between words. What has a place in it stays whole, as Linux prints it.
+fn fitted(text: &str) -> String {
+    let mut fitted = Lines::default();
+    for line in text.lines() {
+        let words = line.trim_start();
+        match line.chars().count() <= COLUMNS || line.contains("+0x") {
+            true => fitted.add(line),
+            false => fitted.wrapped(&line[..line.len() - words.len()], words),
+        }
+    }
+    fitted.text
+}
+
+fn whole(explanation: &Explanation) -> String {
     let mut out = String::new();
     let e = explanation;
     let name = e.scenario.name.as_deref().unwrap_or("scenario");
