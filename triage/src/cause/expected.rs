@@ -175,12 +175,18 @@ impl Window {
         let looks: Vec<usize> = looks.map(|(at, _)| at).collect();
         let task = seen.violation.task;
         let slot = slot(run, task)?;
-        let before = before(&run.outcome, seen);
-        let from = before.and_then(|at| looks.get(at).copied()).unwrap_or(0);
-        let to = looks.get(seen.observation).copied();
-        let to = to.unwrap_or(run.steps.len());
+        let step = |observation: usize| looks.get(observation).copied();
+        let seen_at = step(seen.observation).unwrap_or(run.steps.len());
+        let written = frame::written(run, seen, seen_at).unwrap_or(seen_at);
+        let precedes = |at: usize| step(at).is_some_and(|step| step <= written);
+        let before = before(&run.outcome, seen, precedes);
+        let from = before.and_then(step).unwrap_or(0);
+        // A frame is whole when user code goes on.
+        let next = looks.iter().position(|look| *look >= written);
+        let next = next.unwrap_or(seen.observation);
+        let to = step(next).unwrap_or(seen_at);
         let point = run.outcome.observations.get(seen.observation);
-        let is_return = before.is_some_and(|before| returned(&run.outcome, before, seen));
+        let is_return = before.is_some_and(|before| returned(&run.outcome, before..next, task));
         let point = point.map(|look| look.point);
         let handler = !is_return && matches!(point, Some(Point::Handler { .. }));
         let made = match point {
@@ -241,24 +247,22 @@ fn writes_frame(step: &Step) -> bool {
     matches!(step, Step::Write(write) if matches!(write.cell, Cell::UserStack(_)) && write.pc >= KERNEL)
 }
 
-/// Whether the task has returned from a handler since an observation.
-fn returned(outcome: &Outcome, before: usize, seen: &Seen) -> bool {
+/// Whether the task has returned from a handler between two observations.
+fn returned(outcome: &Outcome, looks: Range<usize>, task: u8) -> bool {
     let log = |at: usize| outcome.observations.get(at).map(|look| look.log);
-    let from = log(before).unwrap_or(0);
-    let to = log(seen.observation).unwrap_or(outcome.log.len());
-    let entry = LogEntry::SigReturned {
-        task: seen.violation.task,
-    };
+    let from = log(looks.start).unwrap_or(0);
+    let to = log(looks.end).unwrap_or(outcome.log.len());
     let entries = outcome.log.get(from..to);
-    entries.is_some_and(|entries| entries.contains(&entry))
+    entries.is_some_and(|entries| entries.contains(&LogEntry::SigReturned { task }))
 }
 
 /// The observation in which the register was right: the task's last one before, or its parent's
-/// when it was made.
-fn before(outcome: &Outcome, seen: &Seen) -> Option<usize> {
+/// when it was made. (One that does not precede what a frame has says nothing about it.)
+fn before(outcome: &Outcome, seen: &Seen, precedes: impl Fn(usize) -> bool) -> Option<usize> {
     let Violation { task, place, .. } = Violation::of(seen);
     let earlier = outcome.observations.iter().take(seen.observation);
-    let mut earlier = earlier.enumerate().rev();
+    let earlier = earlier.enumerate().rev();
+    let mut earlier = earlier.filter(|(at, _)| precedes(*at));
     let own = earlier.clone().find(|(_, look)| look.task == task);
     let mut of_parent = || {
         earlier.find(|(_, look)| {

@@ -3,8 +3,9 @@
 
 use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::kernel::defects::Class;
+use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::run::capture::Observable;
-use ctxfuzz_emulator::trace::{Cell, FrameAt, Step, Write};
+use ctxfuzz_emulator::trace::{Cell, FrameAt, Recording, Step, Write};
 use ctxfuzz_scenario::register::Register;
 
 use super::loss::Case;
@@ -99,12 +100,28 @@ pub fn in_red_zone(case: &Case<'_>) -> Fixes {
     vec![fix.of(Class::WrongLayout)]
 }
 
-/// The frame that a violation is about.
 fn signal_frame(case: &Case<'_>, seen: &Seen) -> Option<FrameAt> {
+    frame_of(case.run, seen)
+}
+
+/// The frame that a violation is about.
+fn frame_of(run: &Recording, seen: &Seen) -> Option<FrameAt> {
     let Look::Capture(Observable::SignalFrame, number) = seen.look else {
         return None;
     };
-    case.run.frames.get(usize::from(number)).copied()
+    run.frames.get(usize::from(number)).copied()
+}
+
+/// The step at which the frame was written that a violation is about: that may be long before its
+/// handler begins, with other handlers in between.
+pub fn written(run: &Recording, seen: &Seen, before: usize) -> Option<usize> {
+    let msr = frame_of(run, seen)?.msr();
+    let is_it = |write: &Write| write.cell == msr && write.pc >= KERNEL;
+    let mut steps = run.steps.iter().take(before);
+    let changed = steps.rposition(|step| matches!(step, Step::Write(write) if is_it(write)));
+    let kept = run.kept.iter().filter(|(at, _)| *at <= before);
+    let kept = kept.rev().find(|(_, write)| is_it(write));
+    changed.max(kept.map(|(at, _)| at.saturating_sub(1)))
 }
 
 /// The doublewords of a frame that have the register and are wrong. What the kernel has not written
@@ -130,7 +147,7 @@ fn in_frame<'a>(case: &Case<'a>, frame: &FrameAt) -> Vec<Written<'a>> {
     found.collect()
 }
 
-/// The same of whatever frame the kernel has written.
+/// The same of whatever frame of the task the kernel has written.
 pub fn claimed_by_any(case: &Case<'_>) -> Option<Fixes> {
     let mut frames = case.run.frames.iter();
     frames.find_map(|frame| claimed(case, frame))
@@ -160,7 +177,9 @@ fn claimed(case: &Case<'_>, frame: &FrameAt) -> Option<Fixes> {
         .is_some()
         || has(then.value(case.hardware()))
         || has(then.value(case.image()));
-    if bit == 0 || write.value as u64 & bit == 0 || is_written || case.right != 0 {
+    let is_own = then.current() == case.window.slot;
+    let claims = is_own && write.value as u64 & bit != 0;
+    if bit == 0 || !claims || is_written || case.right != 0 {
         return None;
     }
     let without = write.value & !u128::from(bit);
