@@ -150,7 +150,35 @@ fn a_call_that_a_handler_was_before_is_ended_too() -> anyhow::Result<()> {
 /// pages tell of.
 #[test]
 fn suspected_bugs_have_their_names_however_they_are_met() -> anyhow::Result<()> {
-    let cases: [(&str, &[&str]); 5] = [
+    let cases: [(&str, &[&str]); 7] = [
+        // The frame is written before another handler runs, which begins first.
+        (
+            r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]}, "events": [
+                {"interrupt": {"vector": "decrementer", "pending": {"signal": 10}}},
+                {"fill": {"facility": "vmx", "pattern": "0x0"}},
+                {"syscall": {"call": "getppid", "pending": {"signal": 10}}},
+                {"syscall": {"call": "rt_sigreturn", "pending": {"signal": 12,
+                    "at": {"function": "__unsafe_restore_sigcontext", "into": "64%"}}}}]}"#,
+            &["restore_math.msr-facility"],
+        ),
+        // Another task's frame lies beside what was lost.
+        (
+            r#"{"ctxfuzz": 1, "stage": {"tasks": [{}, {"uses": ["vsx"], "load_vec": 0}]}, "events": [
+                {"syscall": {"call": "fork", "pending": {"signal": 10,
+                    "at": {"function": "msr_check_and_set"}}}},
+                {"fill": {"facility": "vmx", "pattern": "0x0"}},
+                {"syscall": {"call": "getppid", "pending": {"switch": "any"}}},
+                {"syscall": {"call": "read", "bytes": 1}}, {"syscall": {"call": "read", "bytes": 1}},
+                {"syscall": {"call": "write", "bytes": 1}},
+                {"access": {"op": "lfd", "register": 0, "pending": {"switch": "any"}}},
+                {"syscall": {"call": "getppid", "pending": {"switch": "any"}}},
+                {"syscall": {"call": "getppid", "pending": {"switch": "any"}}},
+                {"syscall": {"call": "write", "bytes": 1}}, {"syscall": {"call": "sched_yield"}},
+                {"syscall": {"call": "rt_sigreturn", "pending": {"switch": "any",
+                    "at": {"function": "__unsafe_restore_sigcontext", "into": "67%"}}}},
+                {"syscall": {"call": "sched_yield"}}, {"syscall": {"call": "kill", "signal": 10}}]}"#,
+            &["restore_math.msr-facility"],
+        ),
         // A signal comes before a fork, which begins again after the handler: the child has what
         // its parent lost on the way back from there.
         (
@@ -212,6 +240,32 @@ fn suspected_bugs_have_their_names_however_they_are_met() -> anyhow::Result<()> 
     for (text, names) in cases {
         let explanation = explainer.explain(&Scenario::from_json(text, "inline")?);
         assert_eq!(explanation.signatures(), names, "{text}");
+    }
+    Ok(())
+}
+
+/// A call trace has the function that an interrupt has stopped, and its callers, and no return
+/// address of a call that is over: what a kernel developer looks at first.
+#[test]
+fn a_call_trace_goes_on_behind_the_interrupt() -> anyhow::Result<()> {
+    let mut parts = common::Parts::of("call traces");
+    let path = project().join("corpus/preempted-in-sigreturn.json");
+    for name in ["debian-7.2", "fixed-le"] {
+        let Some([kernel]) = parts.next(common::real([name])) else {
+            continue;
+        };
+        let kernels = Kernels::One(kernel.parse()?);
+        let text = Explainer::new(&kernels, Endian::Little)?
+            .explain(&Scenario::load(&path)?)
+            .text();
+        let stopped = "    --- interrupt at __unsafe_restore_sigcontext";
+        assert!(text.contains(stopped), "{name}: {text}");
+        // The same caller called it and is interrupted in it.
+        let callers = text
+            .lines()
+            .filter(|line| line.contains("] sys_rt_sigreturn+"));
+        let callers: std::collections::BTreeSet<&str> = callers.collect();
+        assert_eq!(callers.len(), 1, "{name}: {text}");
     }
     Ok(())
 }

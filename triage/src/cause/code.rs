@@ -93,6 +93,18 @@ impl Code {
         self.symbols(pc).function_at(pc).map(|f| f.name.to_string())
     }
 
+    /// The instruction of a function that an address in a call trace stands for. A return address
+    /// may belong to the next line already, or the next function: the call is before it. (What an
+    /// interrupt has stopped at the begin of a function is no return address.)
+    pub fn caller(&self, address: u64) -> u64 {
+        let call = address.wrapping_sub(4);
+        let start = self.symbols(address).function_at(address);
+        match start.is_some_and(|function| function.address == address) {
+            true => address,
+            false => call,
+        }
+    }
+
     /// The functions that an address is a part of, as a signature may name them, innermost first:
     /// with those of the same source file that the compiler put there, so that a bug has one name
     /// whether they have code of their own or not. The last is the one of the symbol table, without
@@ -204,8 +216,7 @@ impl Code {
     fn trace(&self, addresses: &[u64]) -> Vec<(u64, String)> {
         let mut trace = Vec::new();
         for (depth, &pc) in addresses.iter().enumerate() {
-            // A return address may belong to the next line already: the call is before it.
-            let at = if depth == 0 { pc } else { pc - 4 };
+            let at = if depth == 0 { pc } else { self.caller(pc) };
             let inlined = self.symbols(pc).inlined(at).into_iter();
             trace.extend(inlined.map(|f| (pc, format!("{} [inlined]", f.name))));
             trace.push((pc, self.place(pc)));

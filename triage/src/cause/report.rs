@@ -1,6 +1,7 @@
 //! An explanation for people: terminal, mail.
 
 mod json;
+mod nothing;
 
 use std::fmt::Write as _;
 
@@ -11,8 +12,7 @@ use ctxfuzz_scenario::scenario::Scenario;
 
 pub use self::json::json;
 use super::{Cause, Changed, CopyReport, Ended, Explanation, Stop, Writer};
-use crate::compare::{Difference, What};
-use crate::names;
+use crate::compare::What;
 use crate::report::{COLUMNS, Lines, hex};
 
 /// Later copies listed in the text; the JSON has all.
@@ -49,7 +49,7 @@ fn whole(explanation: &Explanation) -> String {
         Some(kernel) => writeln!(out, "{name} ({endian}): {kernel}"),
         None => writeln!(out, "{name} ({endian}): {a} against {b}"),
     };
-    if let Some(nothing) = nothing(e) {
+    if let Some(nothing) = nothing::said(e) {
         let _ = writeln!(out, "{nothing}");
         return out;
     }
@@ -57,53 +57,6 @@ fn whole(explanation: &Explanation) -> String {
         one(&mut out, number + 1, cause, e);
     }
     out
-}
-
-/// What is said where there is nothing to explain.
-fn nothing(e: &Explanation) -> Option<String> {
-    let is_one = e.kernels.only().is_some();
-    if let Some(reason) = e.comparison.reason() {
-        return Some(match is_one {
-            true => format!("The run says nothing about the kernel: {reason}"),
-            false => format!("The runs cannot be compared: {reason}"),
-        });
-    }
-    if !e.causes.is_empty() {
-        return None;
-    }
-    let visible: Vec<String> = e.comparison.visible().map(|d| unexplained(d, e)).collect();
-    let mut said = match (visible.is_empty(), is_one) {
-        (true, true) => "No violation: each task found its registers as it had to, as far as \
-                         anybody could see."
-            .to_owned(),
-        (true, false) => "No difference that anybody could see.".to_owned(),
-        (false, _) => format!("No cause was found of this:\n{}", visible.join("\n")),
-    };
-    // What no kernel did cannot have done harm.
-    let left_out = e.effects.iter().flat_map(|effects| &effects.not_applicable);
-    let mut left_out: Vec<String> = left_out
-        .map(|one| format!("\nnot applicable: {one}"))
-        .collect();
-    left_out.dedup();
-    said.extend(left_out);
-    Some(said)
-}
-
-/// A difference that has no cause.
-fn unexplained(d: &Difference, e: &Explanation) -> String {
-    let [a, b] = match d.what {
-        What::End => [&e.comparison.end_a, &e.comparison.end_b].map(names::end_with_detail),
-        what => [d.a, d.b].map(|value| hex(what, value)),
-    };
-    let place = d.place.to_string().replace('_', " ");
-    let whose = d
-        .task
-        .map_or_else(|| "the kernel".to_owned(), |task| format!("task {task}"));
-    let [found, expected] = e.headings();
-    format!(
-        "  {place} of {whose}, {} ({}): {found} {a}, {expected} {b}",
-        d.what, d.verdict
-    )
 }
 
 fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
@@ -380,9 +333,22 @@ fn chain(out: &mut String, writer: &Writer) {
 
 /// Innermost first with addresses, as Linux prints a call trace.
 fn call_trace(out: &mut String, writer: &Writer) {
+    let mut stopped = false;
     for (address, place) in &writer.trace {
+        if std::mem::replace(&mut stopped, is_interrupt(place)) {
+            let _ = writeln!(out, "    --- interrupt at {place}");
+        }
         let _ = writeln!(out, "    [{address:016x}] {place}");
     }
+}
+
+/// Whether a place is in the code that an interrupt enters: what follows it in a trace is what it
+/// has stopped.
+fn is_interrupt(place: &str) -> bool {
+    let function = place.split('+').next().unwrap_or(place);
+    let ends = ["_common", "_common_virt", "_common_real"];
+    // Linux 6.1 schedules when it is about to return from one.
+    ends.iter().any(|end| function.ends_with(end)) || function.starts_with("interrupt_return_")
 }
 
 fn damage(out: &mut String, cause: &Cause, e: &Explanation) {

@@ -92,8 +92,7 @@ fn function(raw: &RawCause, codes: &[Code; 2]) -> String {
         let is_at_fault = |pc: &&u64| code.function(**pc).is_some_and(|n| at_fault(&n));
         let pc = w.trace.iter().find(is_at_fault);
         let pc = pc.or_else(|| w.trace.iter().find(|pc| code.function(**pc).is_some()))?;
-        // A return address may belong to the next line already: the call is before it.
-        let at = if *pc == w.pc { *pc } else { pc - 4 };
+        let at = if *pc == w.pc { *pc } else { code.caller(*pc) };
         code.source_functions(at).into_iter().find(|n| at_fault(n))
     });
     found.unwrap_or_else(|| "unknown".into())

@@ -112,16 +112,16 @@ fn frame_of(run: &Recording, seen: &Seen) -> Option<FrameAt> {
     run.frames.get(usize::from(number)).copied()
 }
 
-/// The step at which the frame was written that a violation is about: that may be long before its
-/// handler begins, with other handlers in between.
+/// The step at which the kernel wrote last to the frame that a violation is about: that may be long
+/// before its handler begins, with other handlers in between. (What lay there already is not
+/// recorded when it is written again.)
 pub fn written(run: &Recording, seen: &Seen, before: usize) -> Option<usize> {
-    let msr = frame_of(run, seen)?.msr();
-    let is_it = |write: &Write| write.cell == msr && write.pc >= KERNEL;
+    let frame = frame_of(run, seen)?;
+    let parts = Register::all().flat_map(|register| frame.parts(register, 0));
+    let cells: Vec<Cell> = parts.map(|part| part.cell).chain([frame.msr()]).collect();
+    let is_it = |write: &Write| write.pc >= KERNEL && cells.contains(&write.cell);
     let mut steps = run.steps.iter().take(before);
-    let changed = steps.rposition(|step| matches!(step, Step::Write(write) if is_it(write)));
-    let kept = run.kept.iter().filter(|(at, _)| *at <= before);
-    let kept = kept.rev().find(|(_, write)| is_it(write));
-    changed.max(kept.map(|(at, _)| at.saturating_sub(1)))
+    steps.rposition(|step| matches!(step, Step::Write(write) if is_it(write)))
 }
 
 /// The doublewords of a frame that have the register and are wrong. What the kernel has not written

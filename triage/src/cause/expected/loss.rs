@@ -462,9 +462,8 @@ impl<'a> Case<'a> {
     /// A write as that of a function that had called the ones that made it: so many calls out.
     pub fn outer(&self, write: &Write, calls: usize) -> Write {
         let trace: Vec<u64> = write.trace.iter().skip(calls).copied().collect();
-        // A return address comes after the call.
         let pc = match (calls, trace.first()) {
-            (1.., Some(address)) => address.wrapping_sub(4),
+            (1.., Some(address)) => self.code.caller(*address),
             _ => write.pc,
         };
         Write {
