@@ -211,9 +211,11 @@ fn page(lines: &Lines) -> String {
 
 <!-- Made by triage/tests/model_coverage.rs: CTXFUZZ_BLESS=1 cargo test --release -p ctxfuzz-triage --test model_coverage -->
 
-A path that no scenario takes is a path in which nothing can be found. This is what is left of the {all} lines that the model's debug information knows (little endian) after the
-shipped corpus, {} random scenarios, the corpus with the task that plays other CPUs (as in comparisons with real kernels), and every defect's witness on its kernel.
-`ctxfuzz coverage --unreached` lists lines for any scenarios and kernel.
+A path that no scenario takes is a path in which nothing can be found. This is what is left of the
+{all} lines that the model's debug information knows (little endian) after the shipped corpus, {}
+random scenarios, the corpus with the task that plays other CPUs (as in comparisons with real
+kernels), and every defect's witness on its kernel. `ctxfuzz coverage --unreached` lists lines for
+any scenarios and kernel.
 
 Not reached: {} lines, {:.1} %.
 

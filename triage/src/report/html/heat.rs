@@ -20,6 +20,8 @@ const MARGIN: usize = 4;
 const ROWS: usize = 67;
 /// Cells that say their values when pointed at: each takes much room in the file.
 const MOST_TITLES: usize = 1500;
+/// What the picture is, for those who do not see it.
+const LABEL: &str = "Heat map of the register file; the list below says the same in words";
 /// Registers that are listed in words.
 const MOST_LISTED: usize = 150;
 
@@ -58,7 +60,7 @@ pub fn section(e: &Explanation, looks: &Looks<'_>) -> Markup {
                     span.key.heat-2 {} " up to 24 "
                     span.key.heat-3 {} " more"
                 }
-                div.scroll tabindex="0" role="region" aria-label="Heat map of the register file; the list below says the same in words" { (picture(looks, lanes(e))) }
+                div.scroll tabindex="0" role="region" aria-label=(LABEL) { (picture(looks, lanes(e))) }
                 @if columns > 12 { p.muted { "A wide picture can be scrolled sideways, also with the arrow keys." } }
                 @if looks.part { p { "From there on the two runs do not do the same, and cannot be compared register by register." } }
                 (in_words(looks, lanes(e)))
@@ -106,7 +108,10 @@ fn picture(looks: &Looks<'_>, [a, b]: [&str; 2]) -> Markup {
                 @let (y, tall) = half(cell);
                 rect.{ "heat-" (heat(cell)) } x=(LABELS + cell.column * column) y=(y) width=(cell.columns * column) height=(tall) {
                     @let look = &looks.looks[cell.column];
-                    title { (cell_name(cell)) " of task " (look.task) " " (look.when()) ": " (a) " " (format!("{:#018x}", cell.a)) ", " (b) " " (format!("{:#018x}", cell.b)) }
+                    title {
+                        (cell_name(cell)) " of task " (look.task) " " (look.when()) ": "
+                        (a) " " (format!("{:#018x}", cell.a)) ", " (b) " " (format!("{:#018x}", cell.b))
+                    }
                 }
             }
             @for level in 1..=3 {

@@ -73,10 +73,13 @@ impl Single {
 const INTRODUCTION: &str = "
 ## With one kernel
 
-The same findings, explained from the kernel that has the defect, judged by itself: `explain` is given no second kernel. *seen*: reports a violation that the kernel without the
-defect does not report for that scenario. *at fault*, *named*, *kind*: as above, of the causes with a signature that the kernel without the defect, by itself, does not have for
-that scenario. *same signatures*: these are the signatures that two kernels have, all and no others. *shuffled*: the same on the other build: named / of the right kind / same signatures.
-*other signatures*: those that two kernels do not have for that finding.
+The same findings, explained from the kernel that has the defect, judged by itself: `explain` is
+given no second kernel. *seen*: reports a violation that the kernel without the defect does not
+report for that scenario. *at fault*, *named*, *kind*: as above, of the causes with a signature that
+the kernel without the defect, by itself, does not have for that scenario. *same signatures*: these
+are the signatures that two kernels have, all and no others. *shuffled*: the same on the other
+build: named / of the right kind / same signatures. *other signatures*: those that two kernels do
+not have for that finding.
 
 | defect | byte order | findings | seen | at fault | named | kind | same signatures | shuffled | other signatures |
 |---|---|---|---|---|---|---|---|---|---|

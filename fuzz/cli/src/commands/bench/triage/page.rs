@@ -12,18 +12,25 @@ const INTRODUCTION: &str = "# Does an explanation name the right place?
 
 <!-- Made by `ctxfuzz bench triage`. -->
 
-For each [known defect](first-campaign.md#try-another-bug) findings of campaigns, as they were met and not minimized, the two kernels differing in that defect alone. `explain` knows neither the defect nor the words that were patched; here it is held against what the catalogue says. A finding counts only if *every* cause that is
-reported does.
+For each [known defect](first-campaign.md#try-another-bug) findings of campaigns, as they were met
+and not minimized, the two kernels differing in that defect alone. `explain` knows neither the
+defect nor the words that were patched; here it is held against what the catalogue says. A finding
+counts only if *every* cause that is reported does.
 
-* *from witness*: so many of the findings are mutations of the defect's witness, as a campaign from nothing did not meet it in time.
-* *at fault*: names the very function that the catalogue says. *named*: that, or one that stands for it because what goes wrong in it is not tracked
-  (`named_instead` in the catalogue says which and why).
+* *from witness*: so many of the findings are mutations of the defect's witness, as a campaign from
+  nothing did not meet it in time.
+* *at fault*: names the very function that the catalogue says. *named*: that, or one that stands for
+  it because what goes wrong in it is not tracked (`named_instead` in the catalogue says which and
+  why).
 * *kind*: is of the [kind](reading-a-finding.md#what-kind-of-fault) that the catalogue says.
-* *shuffled*, *apart*: the same findings, named / of the right kind, where both kernels are of another build of the model (`shuffled:NAME`: built for size, functions in another
-  order), and where kernel A is of the usual build and B of the other, so that they share no address.
-* *signatures*: the function, and what became of which class of registers. More than one where a defect strikes in several functions, or where the sides part in another place, as in
-  one run the same values are there already (FPSCR alone, with a load that was left out).
-* With `--one-kernel` a table has what `explain` says of the same findings without the second kernel.
+* *shuffled*, *apart*: the same findings, named / of the right kind, where both kernels are of
+  another build of the model (`shuffled:NAME`: built for size, functions in another order), and
+  where kernel A is of the usual build and B of the other, so that they share no address.
+* *signatures*: the function, and what became of which class of registers. More than one where a
+  defect strikes in several functions, or where the sides part in another place, as in one run the
+  same values are there already (FPSCR alone, with a load that was left out).
+* With `--one-kernel` a table has what `explain` says of the same findings without the second
+  kernel.
 
 ```console
 $ ctxfuzz bench triage --findings 2 --minimize 0 --defect vscr-not-restored
@@ -74,8 +81,9 @@ fn names(page: &mut String) {
         "
 ## Names
 
-A signature is the function at fault and what it did. The function is the innermost that both sides were in; one that the compiler put into another counts if its lines stand in the same source file, and what compilers append to a name (`.isra.0`, `.part.0`) does not.
-What it did:
+A signature is the function at fault and what it did. The function is the innermost that both sides
+were in; one that the compiler put into another counts if its lines stand in the same source file,
+and what compilers append to a name (`.isra.0`, `.part.0`) does not. What it did:
 
 | | |
 |---|---|
@@ -88,7 +96,9 @@ What it did:
 | `user-stack-changed`, `register-set-changed` | what a frame has, what a tracer or a core dump gets |
 | `data`, `kernel-fault`, `hang`, `schedule-changed` | what was read from the pipe, how the run ended, who ran |
 
-Before version 2 of the names a register had its own, with what its value happened to be, so one bug had up to 23. `ctxfuzz migrate FILE` puts the names of today into files of known signatures and SARIF logs, and a file with an old one is refused. `N` is a number, `*` any end:
+Before version 2 of the names a register had its own, with what its value happened to be, so one bug
+had up to 23. `ctxfuzz migrate FILE` puts the names of today into files of known signatures and
+SARIF logs, and a file with an old one is refused. `N` is a number, `*` any end:
 
 | was | is |
 |---|---|
@@ -147,8 +157,8 @@ fn totals(page: &mut String, rows: &[Row], args: &TriageArgs) {
     let met = distinct(rows.iter().filter(|row| !row.findings.is_empty()));
     let _ = writeln!(
         page,
-        "\nSeeds from {}, {} executions a campaign. {met} of {} defects were met, with {all} findings. *Enough*: rows of whose findings at least {} % are named rightly, and of \
-         the right kind.\n\n| kernels | at fault | named | kind | enough named | enough kind | the same signatures as usual |\n|---|---|---|---|---|---|---|",
+        "\nSeeds from {}, {} executions a campaign. {met} of {} defects were met, with {all} findings.\n*Enough*: rows of \
+         whose findings at least {} % are named rightly, and of the right kind.\n\n| kernels | at fault | named | kind | enough named | enough kind | the same signatures as usual |\n|---|---|---|---|---|---|---|",
         args.seed,
         args.runs,
         distinct(rows.iter()),
