@@ -150,7 +150,14 @@ fn a_call_that_a_handler_was_before_is_ended_too() -> anyhow::Result<()> {
 /// pages tell of.
 #[test]
 fn suspected_bugs_have_their_names_however_they_are_met() -> anyhow::Result<()> {
-    let cases: [(&str, &[&str]); 7] = [
+    let cases: [(&str, &[&str]); 8] = [
+        // Another task runs between the frame and the zero that the handler's FPSCR is to be.
+        (
+            r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"], "registers": {"fpscr": "0x1"}}, {}]},
+                "events": [{"syscall": {"call": "kill", "signal": 10, "pending": {"switch": "any",
+                    "at": {"function": "__copy_tofrom_user"}}}}]}"#,
+            &["handle_rt_signal64.msr-facility"],
+        ),
         // The frame is written before another handler runs, which begins first.
         (
             r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]}, "events": [

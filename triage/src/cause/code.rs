@@ -139,13 +139,16 @@ impl Code {
 
     /// Whether a kernel function loads every register of FP, or of VMX, from memory.
     pub fn loads_a_facility(&self, function: &str) -> bool {
-        let functions = self.kernel.functions();
-        let Some(function) = functions.iter().find(|f| &*f.name == function) else {
-            return false;
-        };
-        let code = (function.address..function.address + function.size).step_by(4);
-        let words = code.filter_map(|at| self.text.word(at));
-        words.filter_map(loaded_vsr).collect::<HashSet<u8>>().len() >= 32
+        [false, true]
+            .into_iter()
+            .any(|vmx| self.loads(function, vmx))
+    }
+
+    /// Whether a kernel function loads every register of VMX from memory, or every one of FP.
+    pub fn loads(&self, function: &str, vmx: bool) -> bool {
+        let loaded = self.words(function).filter_map(loaded_vsr);
+        let of_facility = loaded.filter(|vsr| (*vsr >= 32) == vmx);
+        of_facility.collect::<HashSet<u8>>().len() >= 32
     }
 
     /// Whether a kernel function stores every register of FP, or of VMX, to memory.

@@ -10,7 +10,7 @@ use ctxfuzz_scenario::scenario::Verdict;
 
 use super::code::Code;
 use super::stay::{innermost, last_returned, name};
-use super::{Cause, Ended};
+use super::{Cause, Ended, Writer};
 use crate::compare::Difference;
 use crate::names;
 
@@ -24,24 +24,8 @@ pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) 
         .position(|run| run.outcome.end != End::Completed)?;
     let (run, code) = (&runs[side], &codes[side]);
     let end = &run.outcome.end;
-    let fault = match end {
-        End::KernelFault(_) => run.fault.as_ref().map(|site| code.site(site)),
-        _ => None,
-    };
-    let function = match (&fault, end) {
-        (_, End::Hang) => repeated(run),
-        // User code goes wrong by what the kernel has sent it back with.
-        (None, End::KernelFault(_)) if ended_in_user_code(run) => run
-            .steps
-            .iter()
-            .rposition(|step| *step == Step::UserReturn)
-            .and_then(|at| last_returned(run, at))
-            .map(str::to_owned),
-        (Some(site), _) if !LAST_WORDS.contains(&site.function.as_str()) => {
-            Some(site.function.clone())
-        }
-        _ => gave_up(run),
-    };
+    let fault = fault(run, code);
+    let function = place(run, code);
     let function = function.unwrap_or_else(|| "unknown".to_owned());
     let event = run.steps.iter().rev().find_map(|step| match step {
         Step::Event { index, .. } => Some(*index),
@@ -71,6 +55,32 @@ pub fn cause(runs: &[Recording; 2], codes: &[Code; 2], difference: &Difference) 
         rule: None,
         loss: None,
     })
+}
+
+fn fault(run: &Recording, code: &Code) -> Option<Writer> {
+    match run.outcome.end {
+        End::KernelFault(_) => run.fault.as_ref().map(|site| code.site(site)),
+        _ => None,
+    }
+}
+
+/// The function in which a run ended that did not complete.
+pub fn place(run: &Recording, code: &Code) -> Option<String> {
+    let end = &run.outcome.end;
+    match (fault(run, code), end) {
+        (_, End::Hang) => repeated(run),
+        // User code goes wrong by what the kernel has sent it back with.
+        (None, End::KernelFault(_)) if ended_in_user_code(run) => run
+            .steps
+            .iter()
+            .rposition(|step| *step == Step::UserReturn)
+            .and_then(|at| last_returned(run, at))
+            .map(str::to_owned),
+        (Some(site), _) if !LAST_WORDS.contains(&site.function.as_str()) => {
+            Some(site.function.clone())
+        }
+        _ => gave_up(run),
+    }
 }
 
 fn ended_in_user_code(run: &Recording) -> bool {

@@ -11,6 +11,7 @@ use std::ops::Range;
 mod exception;
 mod frame;
 mod gprs;
+mod guest;
 mod interrupt;
 mod journey;
 mod loss;
@@ -71,7 +72,7 @@ pub fn by_last_writer(scenario: &Scenario, judged: Judged, code: &Code) -> Judge
     let [run, _] = judged.runs;
     let mut fixes = Vec::new();
     for seen in counted(looks(scenario, &run.outcome)) {
-        // What a vcpu holds is not followed.
+        // The vcpu's own copy is no cell: who wrote it last is not known.
         let followed = seen.violation.place != Place::Vcpu;
         if let Some(case) = Case::of(&run, code, &seen).filter(|_| followed) {
             fixes.extend(led_to_by(loss::by_last_writer(&case), &seen));
@@ -115,12 +116,14 @@ fn had_to_be_written(case: &Case<'_>, seen: &Seen) -> Fixes {
         _ => None,
     };
     in_interrupt.unwrap_or_else(|| match violation.what {
+        What::Register(_) if violation.place == Place::Vcpu => guest::of(case),
         What::Register(_) => loss::of(case, seen),
         What::Msr if violation.place == Place::SignalFrame => frame::without_flag(case, seen),
         What::Msr => ownership::of(case, violation),
         What::SiCode => exception::of(case, violation),
         What::RedZone => frame::in_red_zone(case),
-        What::Gpr(_) | What::Data | What::End => Fixes::new(),
+        What::End => ownership::flushed_elsewhere(case).unwrap_or_default(),
+        What::Gpr(_) | What::Data => Fixes::new(),
     })
 }
 
@@ -177,13 +180,24 @@ impl Window {
         let slot = slot(run, task)?;
         let step = |observation: usize| looks.get(observation).copied();
         let seen_at = step(seen.observation).unwrap_or(run.steps.len());
-        let written = frame::written(run, seen, seen_at).unwrap_or(seen_at);
-        let precedes = |at: usize| step(at).is_some_and(|step| step <= written);
+        let in_frame = seen.violation.place == Place::SignalFrame;
+        let written = in_frame.then(|| frame::written(run, seen, seen_at));
+        let written = written.flatten();
+        let precedes = |at: usize| step(at).is_some_and(|step| step <= written.unwrap_or(seen_at));
         let before = before(&run.outcome, seen, precedes);
         let from = before.and_then(step).unwrap_or(0);
-        // A frame is whole when user code goes on.
-        let next = looks.iter().position(|look| *look >= written);
-        let next = next.unwrap_or(seen.observation);
+        // A frame is whole when user code of its task goes on.
+        let own = |at: usize| {
+            run.outcome
+                .observations
+                .get(at)
+                .is_some_and(|o| o.task == task)
+        };
+        let whole = |written: usize| {
+            let mut later = looks.iter().enumerate();
+            later.position(|(at, look)| *look >= written && own(at))
+        };
+        let next = written.and_then(whole).unwrap_or(seen.observation);
         let to = step(next).unwrap_or(seen_at);
         let point = run.outcome.observations.get(seen.observation);
         let is_return = before.is_some_and(|before| returned(&run.outcome, before..next, task));

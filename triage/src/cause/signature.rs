@@ -119,6 +119,10 @@ fn what(cause: &RawCause, codes: &[Code; 2]) -> String {
         .iter()
         .find(|c| matches!(c.cell, Cell::Used(_)));
     if let Some(change) = used {
+        let owners = owners_after(cause, codes);
+        if owners != 0 {
+            return facility_slug(owners).into();
+        }
         let vector = (change.a ^ change.b) as u64 & msr::VEC != 0;
         return if vector { "used-vr" } else { "used-vsr" }.into();
     }
@@ -140,25 +144,33 @@ fn what(cause: &RawCause, codes: &[Code; 2]) -> String {
     register(change.cell).map_or_else(String::new, |first| of_registers(cause, change, first))
 }
 
-/// What a function did to FE0 and FE1 may be the lesser part: the owners' bits that come to differ
-/// later, before the task goes on, because the same function wrote both in one. Zero if they are
-/// part of the cause itself.
+/// What a function did to FE0 and FE1, or to the account of what a task has used, may be the lesser
+/// part: the owners' bits that come to differ later, before the task goes on, because the same
+/// function wrote both. Zero if they are part of the cause itself.
 pub fn owners_after(cause: &RawCause, codes: &[Code; 2]) -> u64 {
     let owners = |change: &Change| (change.a ^ change.b) as u64 & (msr::FP | msr::VEC | msr::VSX);
-    let is_control = |c: &&Change| matches!(c.cell, Cell::Facilities(_));
     let by = |change: &Change| {
         let (side, writer) = change.telling()?;
         codes[side].function(writer.pc)
     };
-    let Some(first) = cause.changes.iter().find(is_control) else {
+    let first = cause.changes.iter().find_map(|change| match change.cell {
+        Cell::Facilities(slot) | Cell::Used(slot) => Some((slot, change)),
+        _ => None,
+    });
+    let Some((slot, first)) = first else {
         return 0;
     };
-    if cause.changes.iter().any(|change| owners(change) != 0) {
+    let bits = Cell::Facilities(slot);
+    if cause
+        .changes
+        .iter()
+        .any(|c| c.cell == bits && owners(c) != 0)
+    {
         return 0;
     }
     let later = cause.copies.iter().filter(|copied| copied.same_stay);
     let later = later.map(|copied| &copied.change);
-    let same = later.filter(|c| c.cell == first.cell && by(c) == by(first));
+    let same = later.filter(|c| c.cell == bits && by(c) == by(first));
     same.fold(0, |all, change| all | owners(change))
 }
 

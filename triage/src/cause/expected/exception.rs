@@ -13,7 +13,7 @@ use crate::transparency::Violation;
 pub fn of(case: &Case<'_>, violation: &Violation) -> Fixes {
     match violation.after {
         0 => not_enabled(case),
-        _ => ownership::to_be_saved(case),
+        _ => ownership::left_fe_on(case).or_else(|| ownership::to_be_saved(case)),
     }
     .unwrap_or_default()
 }

@@ -418,6 +418,20 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// A write that a function of the kernel should have made, where nothing was written that would
+    /// tell how it was called.
+    pub fn made_by(&self, function: &str) -> Option<Write> {
+        let pc = self.code.address(function)?;
+        Some(Write {
+            cell: self.hardware(),
+            value: self.right,
+            pc,
+            word: self.code.word(pc).unwrap_or(0),
+            msr: 0,
+            trace: [pc].into(),
+        })
+    }
+
     /// Whether the kernel made a write.
     pub fn in_kernel(&self, write: &Write) -> bool {
         write.pc >= KERNEL

@@ -2,14 +2,18 @@
 //! `regs->msr` that it left on, that it set with nothing loaded, or that it did not go by.
 
 use ctxfuzz_emulator::arch::msr;
-use ctxfuzz_emulator::trace::{Cell, Step, Write};
+use ctxfuzz_emulator::trace::{Cell, Slot, Step, Write};
 use ctxfuzz_scenario::register::Register;
 
-use super::Fixes;
 use super::loss::Case;
 use super::rules::Moment;
+use super::{Fixes, Window};
+use crate::cause::end;
 use crate::cause::state::Walk;
 use crate::transparency::Violation;
+
+/// The facilities whose registers a task can have in the processor.
+const OWNERS: u64 = msr::FP | msr::VEC;
 
 /// The bits that go off with these: VSX with FP and VMX, FE0 and FE1 with FP.
 fn with_dependents(bits: u64) -> u64 {
@@ -38,18 +42,10 @@ pub fn of(case: &Case<'_>, violation: &Violation) -> Fixes {
         return not_taken(case);
     }
     let broken = violation.before ^ violation.after;
-    let mut walk = Walk::new(case.run);
-    let mut since = None;
-    for at in 0..case.window.to {
-        walk.advance(at);
-        if case.write(at).is_some_and(|w| w.cell == case.bits()) {
-            let bits = walk.value(case.bits());
-            since = match is_whole(bits as u64) {
-                true => None,
-                false => since.or(Some((at, bits & !broken | violation.before & broken))),
-            };
-        }
-    }
+    let since = broken_since(case, case.window.to).map(|at| {
+        let bits = case.after(at).value(case.bits());
+        (at, bits & !broken | violation.before & broken)
+    });
     let is_it = |cell| cell == case.bits();
     let found = match since {
         Some((at, whole)) => case.write(at).map(|write| (at, whole, write)),
@@ -58,10 +54,68 @@ pub fn of(case: &Case<'_>, violation: &Violation) -> Fixes {
             .map(|(at, write)| (at, right, write)),
     };
     let fix = found.map(|(at, right, write)| {
+        let right = right & !u128::from(came_without_load(case, at, write));
         let write = made_by_copy_thread(case, at, write);
         case.with_value(at, (case.bits(), right), &write)
     });
     fix.into_iter().collect()
+}
+
+/// The write since which the task's bits are not whole, if they are not before a step.
+fn broken_since(case: &Case<'_>, before: usize) -> Option<usize> {
+    let mut walk = Walk::new(case.run);
+    let mut since = None;
+    for at in 0..before {
+        walk.advance(at);
+        if case.write(at).is_some_and(|w| w.cell == case.bits()) {
+            since = match is_whole(walk.value(case.bits()) as u64) {
+                true => None,
+                false => since.or(Some(at)),
+            };
+        }
+    }
+    since
+}
+
+/// FE0 and FE1 were on without FP when the reason for a SIGFPE was made: whoever left them on.
+pub fn left_fe_on(case: &Case<'_>) -> Option<Fixes> {
+    let (told, _) = handed_over(case)?;
+    let at = broken_since(case, told)?;
+    let bits = case.after(at).value(case.bits()) as u64;
+    let whole = match bits & msr::FP {
+        0 => bits & !(msr::FE0 | msr::FE1),
+        _ => return None,
+    };
+    let write = case.write(at)?;
+    Some(vec![case.with_value(
+        at,
+        (case.bits(), u128::from(whole)),
+        write,
+    )])
+}
+
+/// What a write has set of the task's facilities with nothing loaded in that stay in the kernel, and
+/// what goes with them.
+fn came_without_load(case: &Case<'_>, at: usize, write: &Write) -> u64 {
+    let since_start = Case {
+        window: Window {
+            from: 0,
+            ..case.window
+        },
+        ..*case
+    };
+    let stay = since_start.stay(at).start..since_start.stay_end(at);
+    let had = case.after(at.saturating_sub(1)).value(case.bits()) as u64;
+    let is_loaded = |bit: u64| {
+        let of = |c| matches!(c, Cell::Hardware(r) if msr::owner(r) == bit);
+        let name = |name: &str| case.code.loads(name, bit == msr::VEC);
+        case.last_such(stay.clone(), |w| of(w.cell) && case.loads(w))
+            .is_some()
+            || case.last_left(stay.clone(), name).is_some()
+    };
+    let came = [msr::FP, msr::VEC].into_iter();
+    let came = came.filter(|bit| write.value as u64 & !had & bit != 0 && !is_loaded(*bit));
+    with_dependents(came.fold(0, |all, bit| all | bit))
 }
 
 /// Whether VSX is on only with FP and VMX, FE0 and FE1 only with FP.
@@ -170,6 +224,38 @@ fn left_on(case: &Case<'_>, bits: u64) -> Fixes {
     found.unwrap_or_default()
 }
 
+/// The kernel was to save registers of a task that does not run, and found that its bits say that
+/// the processor has them: Linux's BUG_ON(tsk != current) in flush_fp_to_thread and its like. They
+/// were left on when the task went.
+pub fn flushed_elsewhere(case: &Case<'_>) -> Option<Fixes> {
+    let place = end::place(case.run, case.code)?;
+    if !(place.starts_with("flush_") && place.ends_with("_to_thread")) {
+        return None;
+    }
+    let end = case.after(case.run.steps.len().saturating_sub(1));
+    let owns = |slot: &Slot| {
+        *slot != end.current() && end.value(Cell::Facilities(*slot)) as u64 & OWNERS != 0
+    };
+    let users = case
+        .run
+        .tasks
+        .iter()
+        .enumerate()
+        .filter(|(_, user)| user.is_some());
+    let mut users = users.map(|(slot, _)| Slot(slot as u8));
+    let slot = users.find(owns)?;
+    let of_other = Case {
+        window: Window {
+            slot,
+            from: 0,
+            to: case.run.steps.len(),
+            ..case.window
+        },
+        ..*case
+    };
+    Some(left_on(&of_other, end.value(Cell::Facilities(slot)) as u64))
+}
+
 /// The task has not run yet: whoever wrote its bits last.
 fn child_with_bits(case: &Case<'_>, before: usize) -> Option<Fixes> {
     let (at, write) = case.last_write(0..before, |cell| cell == case.bits())?;
@@ -227,6 +313,29 @@ fn given_up(case: &Case<'_>, before: usize) -> Option<Fixes> {
     };
     let bits = without(&case.after(at), case, case.owner());
     Some(vec![case.with_value(at, bits, &like)])
+}
+
+/// The registers were saved to be given up in the stay in which an image was filled, after the bit
+/// had come on, and the bits were left on.
+pub fn saved_since(case: &Case<'_>, on: usize, filled: usize) -> Option<Fixes> {
+    let stays_live = |w: &Write| {
+        let functions = w.trace.iter().filter_map(|pc| case.code.function(*pc));
+        functions
+            .into_iter()
+            .any(|f| LEAVE_LIVE.contains(&f.as_str()))
+    };
+    let saves = |w: &Write| case.is_image_of_facility(w.cell) && case.is_save(w) && !stays_live(w);
+    // A handler's registers are made in the stay that its frame is, which the window is a part of.
+    let since_look = Case {
+        window: Window {
+            from: case.window.looked,
+            ..case.window
+        },
+        ..*case
+    };
+    let from = since_look.stay(filled).start.max(on + 1);
+    let (saved, _) = case.last_such(from..filled, saves)?;
+    given_up(case, saved + 1)
 }
 
 /// The last time that the register's image was handed over: by Linux's user_regset functions, or by

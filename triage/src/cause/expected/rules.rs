@@ -155,8 +155,10 @@ fn stored_wrongly(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
     };
     let stores =
         |w: &Write| matches!(w.cell, Cell::UserStack(_)) && w.trace.iter().any(is_emulator);
-    let (at, write) = case.last_such(case.window.from..moment.at, stores)?;
-    Some(vec![case.with(at, write.cell, write)])
+    // A handler may have come in between.
+    let (at, write) = case.last_such(0..moment.at, stores)?;
+    let is_own = case.after(at).current() == case.window.slot;
+    is_own.then(|| vec![case.with(at, write.cell, write)])
 }
 
 fn overwritten(case: &Case<'_>, moment: &Moment<'_>) -> Option<Fixes> {
@@ -362,6 +364,9 @@ fn filled_while_live(case: &Case<'_>, filled: usize, write: &Write) -> Option<Fi
     {
         return Some(came_on);
     }
+    if let Some(fixes) = ownership::saved_since(case, on, filled) {
+        return Some(fixes);
+    }
     let later = case.last_such(filled..case.stay_end(filled), clears);
     let like = match later {
         Some((_, later)) => case.common_caller(write, Some(later)),
@@ -415,8 +420,11 @@ fn not_emulated(case: &Case<'_>, _: &Walk<'_>) -> Option<Fixes> {
     let from = last(case.run, case.steps(), case.window.slot, is_alignment)?;
     let loads = |name: &str| name.starts_with("do_") && name.ends_with("_load");
     let (at, function) = case.last_left(from..case.window.to, loads)?;
-    let (_, like) = case.last_such(from..case.window.to, |w| w.trace.len() > 1)?;
-    let like = case.by(function, like);
+    let like = case.last_such(from..case.window.to, |w| w.trace.len() > 1);
+    let like = match like {
+        Some((_, like)) => case.by(function, like),
+        None => case.made_by(function)?,
+    };
     let live = is_live(case, &case.after(at));
     let cell = match live {
         true => case.hardware(),
