@@ -94,8 +94,8 @@ pub fn left_fe_on(case: &Case<'_>) -> Option<Fixes> {
     )])
 }
 
-/// What a write has set of the task's facilities with nothing loaded in that stay in the kernel, and
-/// what goes with them.
+/// What a write has set of the task's facilities with nothing loaded in that stay in the kernel,
+/// and what goes with them.
 fn came_without_load(case: &Case<'_>, at: usize, write: &Write) -> u64 {
     let since_start = Case {
         window: Window {
