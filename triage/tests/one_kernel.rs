@@ -80,7 +80,7 @@ fn a_seeded_bug_has_one_name_with_a_second_kernel_and_without() -> Result {
 }
 
 /// What campaigns met otherwise than the witnesses do: the seeded bug, what shows it, its name.
-const MET: [(&str, &str, &str); 6] = [
+const MET: [(&str, &str, &str); 7] = [
     // A tracer asks for registers of a task that does not run, and that owns them.
     (
         "giveup-keeps-fp-bit",
@@ -104,6 +104,7 @@ const MET: [(&str, &str, &str); 6] = [
             {"interrupt": {"vector": "decrementer", "pending": {"switch": 0}}},
             {"syscall": {"call": "prctl", "fpexc": "disabled"}},
             {"set": {"f1": "0x3ff0000000000000", "f2": "0x0", "fpscr": "0x10"}},
+            {"access": {"op": "lxvd2x", "register": 15}},
             {"compute": {"op": "fdiv", "register": 1}}]}"#,
         "__giveup_fpu.msr-fe",
     ),
@@ -129,6 +130,17 @@ const MET: [(&str, &str, &str); 6] = [
         r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]}, "events": [
             {"access": {"op": "lxsdx", "register": 0}}]}"#,
         "do_vsx_load.vsrs-changed",
+    ),
+    // A signal's frame is held to the registers that the task had got wrong before.
+    (
+        "restore-math-partial-vsx",
+        r#"{"ctxfuzz": 1, "stage": {"tasks": [{}, {"uses": ["fp", "vmx"], "load_vec": 0},
+            {"uses": ["fp"]}]}, "events": [
+            {"interrupt": {"vector": "decrementer", "pending": {"switch": 2}}},
+            {"interrupt": {"vector": "data_storage"}}, {"syscall": {"call": "read", "bytes": 8192}},
+            {"interrupt": {"vector": "data_storage"}},
+            {"interrupt": {"vector": "external", "pending": {"signal": 10}}}]}"#,
+        "restore_math.msr-vsx",
     ),
 ];
 

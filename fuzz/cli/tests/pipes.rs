@@ -125,16 +125,16 @@ fn a_reader_who_has_seen_enough_is_no_news() {
         &["defects"],
         &["--help"],
     ] {
-        let mut child = process::Command::new(env!("CARGO_BIN_EXE_ctxfuzz"))
+        // The reading end is closed before the program starts.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = process::Command::new(env!("CARGO_BIN_EXE_ctxfuzz"))
             .args(arguments)
             .current_dir(project())
-            .stdout(process::Stdio::piped())
+            .stdout(writer)
             .stderr(process::Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        // The reading end is closed before the first line.
-        drop(child.stdout.take());
-        let output = child.wait_with_output().expect("it ends");
+            .output()
+            .expect("it ends");
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
         assert_eq!(output.status.code(), Some(141), "{arguments:?}");
     }

@@ -150,7 +150,7 @@ fn a_call_that_a_handler_was_before_is_ended_too() -> anyhow::Result<()> {
 /// pages tell of.
 #[test]
 fn suspected_bugs_have_their_names_however_they_are_met() -> anyhow::Result<()> {
-    let cases: [(&str, &[&str]); 8] = [
+    let cases: [(&str, &[&str]); 10] = [
         // Another task runs between the frame and the zero that the handler's FPSCR is to be.
         (
             r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"], "registers": {"fpscr": "0x1"}}, {}]},
@@ -236,6 +236,28 @@ fn suspected_bugs_have_their_names_however_they_are_met() -> anyhow::Result<()> 
                 {"syscall": {"call": "getppid", "pending": {"switch": "any"}}},
                 {"syscall": {"call": "fork"}}]}"#,
             &["copy_thread.msr-fe"],
+        ),
+        // The child is held to registers that its parent had got wrong before.
+        (
+            r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"], "load_fp": 0},
+                {"uses": ["vsx"], "pattern": "0x0"}]}, "events": [
+                {"syscall": {"call": "prctl", "fpexc": "async", "pending": {"switch": "any",
+                    "at": {"function": "set_fpexc_mode", "into": "52%"}}}},
+                {"syscall": {"call": "sched_yield"}},
+                {"syscall": {"call": "fork", "pending": {"signal": 10}}},
+                {"access": {"op": "lxvd2x", "register": 0}}]}"#,
+            &["set_fpexc_mode.msr-facility"],
+        ),
+        // So is the frame of the child's handler: what its MSR says is there, and what is not.
+        (
+            r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"], "load_fp": 0},
+                {"uses": ["vsx"], "pattern": "0x0"}]}, "events": [
+                {"syscall": {"call": "prctl", "fpexc": "async", "pending": {"switch": "any",
+                    "at": {"function": "set_fpexc_mode", "into": "52%"}}}},
+                {"syscall": {"call": "read", "bytes": 1}}, {"syscall": {"call": "fork"}},
+                {"syscall": {"call": "sched_yield"}},
+                {"interrupt": {"vector": "decrementer", "pending": {"signal": 10}}}]}"#,
+            &["copy_thread.msr-fe", "set_fpexc_mode.msr-facility"],
         ),
     ];
     let mut parts = common::Parts::of("names of suspected bugs");

@@ -8,7 +8,9 @@
 
 use std::ops::Range;
 
+mod case;
 mod exception;
+mod follow;
 mod frame;
 mod gprs;
 mod guest;
@@ -26,8 +28,9 @@ use ctxfuzz_emulator::run::outcome::{End, LogEntry, Outcome};
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step};
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
+use self::case::Case;
+use self::follow::Explained;
 pub use self::journey::Journey;
-use self::loss::Case;
 pub use self::rewrite::Fix;
 use super::code::Code;
 use crate::compare::{Comparison, What};
@@ -52,14 +55,19 @@ pub fn beside(scenario: &Scenario, run: Recording, code: &Code) -> Judged {
     let mut fixes = Vec::new();
     let mut expected = run.clone();
     if judgement.verdict > Verdict::Dead {
+        let mut explained = Explained::default();
         for seen in counted(looks(scenario, &run.outcome)) {
-            let Some(case) = Case::of(&run, code, &seen) else {
+            let case = Case::of(&run, code, &seen);
+            let Some(case) = case.filter(|case| !explained.led_to(case, &seen)) else {
                 continue;
             };
             if let What::Gpr(register) = seen.violation.what {
                 gprs::put_right(&mut expected, &case.window, register, &seen);
             }
             let found = had_to_be_written(&case, &seen);
+            if !found.is_empty() {
+                explained.note(&run, &seen);
+            }
             fixes.extend(led_to_by(found, &seen));
         }
     }

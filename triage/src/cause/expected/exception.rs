@@ -5,7 +5,7 @@ use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::kernel::defects::Class;
 
 use super::Fixes;
-use super::loss::Case;
+use super::case::Case;
 use super::ownership;
 use crate::transparency::Violation;
 
@@ -13,7 +13,7 @@ use crate::transparency::Violation;
 pub fn of(case: &Case<'_>, violation: &Violation) -> Fixes {
     match violation.after {
         0 => not_enabled(case),
-        _ => ownership::left_fe_on(case).or_else(|| ownership::to_be_saved(case)),
+        _ => left_fe_on(case).or_else(|| ownership::to_be_saved(case)),
     }
     .unwrap_or_default()
 }
@@ -37,4 +37,21 @@ fn not_enabled(case: &Case<'_>) -> Option<Fixes> {
     let bits = case.after(at).value(case.bits()) | u128::from(msr::FE0 | msr::FE1);
     let fix = case.with_value(at, (case.bits(), bits), &like);
     Some(vec![fix.of(Class::ControlBits)])
+}
+
+/// FE0 and FE1 were on without FP when the reason for a SIGFPE was made: whoever left them on.
+fn left_fe_on(case: &Case<'_>) -> Option<Fixes> {
+    let (told, _) = ownership::handed_over(case)?;
+    let at = ownership::broken_since(case, told)?;
+    let bits = case.after(at).value(case.bits()) as u64;
+    let whole = match bits & msr::FP {
+        0 => bits & !(msr::FE0 | msr::FE1),
+        _ => return None,
+    };
+    let write = case.write(at)?;
+    Some(vec![case.with_value(
+        at,
+        (case.bits(), u128::from(whole)),
+        write,
+    )])
 }

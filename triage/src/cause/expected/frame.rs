@@ -8,7 +8,7 @@ use ctxfuzz_emulator::run::capture::Observable;
 use ctxfuzz_emulator::trace::{Cell, FrameAt, Recording, Step, Write};
 use ctxfuzz_scenario::register::Register;
 
-use super::loss::Case;
+use super::case::Case;
 use super::rewrite::Fix;
 use super::{Fixes, Window, ownership};
 use crate::cause::dispute::travelling;

@@ -7,7 +7,7 @@ use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::trace::{Cell, Write};
 
 use super::Fixes;
-use super::loss::Case;
+use super::case::Case;
 use super::rewrite::Fix;
 
 /// The guest's register was in the processor, the kernel used that for itself, and the bits came on
@@ -19,10 +19,10 @@ pub fn of(case: &Case<'_>) -> Fixes {
         let (held, _) = case.last_such(case.steps(), is_right)?;
         let owner = case.owner();
         let comes_on = |at: &usize| {
-            case.write(*at).is_some_and(|w| {
-                let had = case.after(at.saturating_sub(1)).value(case.bits());
-                w.cell == case.bits() && (w.value & !had) as u64 & owner != 0
-            })
+            let had = || case.after(at.saturating_sub(1)).value(case.bits());
+            let sets = |w: &Write| (w.value & !had()) as u64 & owner != 0;
+            case.write(*at)
+                .is_some_and(|w| w.cell == case.bits() && sets(w))
         };
         let at = (held + 1..case.window.to).find(comes_on)?;
         let write = case.write(at)?;

@@ -11,7 +11,7 @@ use ctxfuzz_emulator::machine::address::KERNEL;
 use ctxfuzz_emulator::trace::{Cell, Step, Write};
 
 use super::Fixes;
-use super::loss::Case;
+use super::case::Case;
 use super::rewrite::Fix;
 use crate::cause::stay::name;
 

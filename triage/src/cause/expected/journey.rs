@@ -4,7 +4,7 @@
 use ctxfuzz_emulator::trace::{Cell, Recording, Slot, Step, Write};
 use ctxfuzz_scenario::register::Register;
 
-use super::loss::Case;
+use super::case::Case;
 use crate::cause::state::Walk;
 
 /// Steps of a recording. Their writes are in the run, not in what was expected of it.

@@ -5,7 +5,7 @@ use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::trace::{Cell, Slot, Step, Write};
 use ctxfuzz_scenario::register::Register;
 
-use super::loss::Case;
+use super::case::Case;
 use super::rules::Moment;
 use super::{Fixes, Window};
 use crate::cause::end;
@@ -62,7 +62,7 @@ pub fn of(case: &Case<'_>, violation: &Violation) -> Fixes {
 }
 
 /// The write since which the task's bits are not whole, if they are not before a step.
-fn broken_since(case: &Case<'_>, before: usize) -> Option<usize> {
+pub fn broken_since(case: &Case<'_>, before: usize) -> Option<usize> {
     let mut walk = Walk::new(case.run);
     let mut since = None;
     for at in 0..before {
@@ -75,23 +75,6 @@ fn broken_since(case: &Case<'_>, before: usize) -> Option<usize> {
         }
     }
     since
-}
-
-/// FE0 and FE1 were on without FP when the reason for a SIGFPE was made: whoever left them on.
-pub fn left_fe_on(case: &Case<'_>) -> Option<Fixes> {
-    let (told, _) = handed_over(case)?;
-    let at = broken_since(case, told)?;
-    let bits = case.after(at).value(case.bits()) as u64;
-    let whole = match bits & msr::FP {
-        0 => bits & !(msr::FE0 | msr::FE1),
-        _ => return None,
-    };
-    let write = case.write(at)?;
-    Some(vec![case.with_value(
-        at,
-        (case.bits(), u128::from(whole)),
-        write,
-    )])
 }
 
 /// What a write has set of the task's facilities with nothing loaded in that stay in the kernel,

@@ -10,7 +10,7 @@ use ctxfuzz_emulator::trace::{Cell, Step, Write};
 use ctxfuzz_scenario::facility::Facility;
 use ctxfuzz_scenario::register::Register;
 
-use super::loss::Case;
+use super::case::Case;
 use super::ownership::{self, without};
 use super::rewrite::Fix;
 use super::{Fixes, is_system_call, last};
