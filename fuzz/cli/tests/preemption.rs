@@ -176,8 +176,8 @@ fn kernels_with_other_code_have_late_work_by_name_alone() {
     }
 }
 
-/// docs/signal-during-task-work.md. Where the task work is, is up to the compiler, so it is looked
-/// for; everywhere else nothing happens.
+/// docs/findings/signal-during-task-work.md. Where the task work is, is up to the compiler, so it
+/// is looked for; everywhere else nothing happens.
 #[test]
 fn a_signal_during_task_work_ends_the_task() {
     let Some([kernel]) = real_kernels("a_signal_during_task_work_ends_the_task", ["fixed-le"])

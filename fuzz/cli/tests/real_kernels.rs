@@ -44,7 +44,7 @@ fn vmlinux(kernel: &str) -> PathBuf {
 }
 
 /// The model that does what this kernel does. With generic entry (7.2) Linux has the repair of
-/// docs/signal-during-task-work.md.
+/// docs/findings/signal-during-task-work.md.
 fn model_of(model: &str, kernel: &Snapshot) -> KernelName {
     const REPAIR: &str = "repair-task-work-signal";
     let mut symbols = kernel.symbols.iter();

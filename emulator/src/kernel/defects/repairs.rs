@@ -5,7 +5,7 @@ use super::{Class, Defect, Origin, Severity};
 use crate::arch::Endian;
 
 /// Where both bugs of a preempted signal were seen.
-const SIGNAL: &str = "seen on an unmodified 6.1.192 kernel with CONFIG_PREEMPT, also under QEMU without ctxfuzz (docs/preempted-in-a-signal.md)";
+const SIGNAL: &str = "seen on an unmodified 6.1.192 kernel with CONFIG_PREEMPT, also under QEMU without ctxfuzz (docs/findings/preempted-in-sigreturn.md)";
 
 pub(super) const LIST: &[Defect] = &[
     Defect {
@@ -123,7 +123,7 @@ pub(super) const LIST: &[Defect] = &[
         class: Some(Class::WrongOwner),
         origin: Origin::Suspected {
             seen: Some(
-                "seen on an unmodified 6.1.192 kernel with CONFIG_PREEMPT (docs/prctl-fpexc.md)",
+                "seen on an unmodified 6.1.192 kernel with CONFIG_PREEMPT (docs/findings/preempted-in-pr-set-fpexc.md)",
             ),
         },
         severity: Severity::Live,
@@ -139,7 +139,7 @@ pub(super) const LIST: &[Defect] = &[
         class: Some(Class::ControlBits),
         origin: Origin::Suspected {
             seen: Some(
-                "seen on unmodified 6.1.192 kernels, Debian's among them, also under QEMU without ctxfuzz (docs/prctl-fpexc.md)",
+                "seen on unmodified 6.1.192 kernels, Debian's among them, also under QEMU without ctxfuzz (docs/findings/child-keeps-fe-bits.md)",
             ),
         },
         severity: Severity::Live,
@@ -157,7 +157,7 @@ pub(super) const LIST: &[Defect] = &[
         class: Some(Class::Dies),
         origin: Origin::Suspected {
             seen: Some(
-                "seen on unmodified 6.1.192 kernels, preemptible and not (docs/signal-during-task-work.md)",
+                "seen on unmodified 6.1.192 kernels, preemptible and not (docs/findings/signal-during-task-work.md)",
             ),
         },
         severity: Severity::Live,

@@ -61,17 +61,27 @@ pub fn blocks(page: &str) -> Vec<Block> {
     found
 }
 
-/// All pages, from the project's folder: the README and those of `docs/`.
+/// All pages, from the project's folder: the README, those of `docs/`, and [`findings`].
 pub fn pages() -> Vec<String> {
-    let mut pages: Vec<String> = fs::read_dir(project().join("docs"))
-        .expect("docs is a folder")
-        .map(|entry| entry.expect("it lists").file_name())
-        .map(|name| format!("docs/{}", name.to_string_lossy()))
-        .filter(|name| name.ends_with(".md"))
-        .collect();
+    let mut pages = in_folder("docs");
+    pages.extend(findings());
     pages.push("README.md".to_owned());
     pages.sort();
     pages
+}
+
+/// The pages of what ctxfuzz says of Linux.
+pub fn findings() -> Vec<String> {
+    in_folder("docs/findings")
+}
+
+fn in_folder(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(project().join(folder)).expect("it is a folder");
+    let names = entries.map(|entry| entry.expect("it lists").file_name());
+    names
+        .map(|name| format!("{folder}/{}", name.to_string_lossy()))
+        .filter(|name| name.ends_with(".md"))
+        .collect()
 }
 
 /// What is in a page.

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A child that turns off the floating-point exceptions that its parent had asked for is sent SIGFPE
-// all the same. ctxfuzz is not needed for this: see ../prctl-fpexc.md.    gcc -O1 -static -o
-// fpexc-child fpexc-child.c   taskset -c 0 ./fpexc-child [CHILDREN]  Exit status: 0 no child was
-// sent SIGFPE, 1 some were, 2 trouble.
+// all the same. ctxfuzz is not needed for this: see ../child-keeps-fe-bits.md.
+//
+//	gcc -O1 -static -o fpexc-child fpexc-child.c
+//	taskset -c 0 ./fpexc-child [CHILDREN]
+//
+// Exit status: 0 no child was sent SIGFPE, 1 some were, 2 trouble.
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>

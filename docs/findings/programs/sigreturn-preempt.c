@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A task that is preempted inside rt_sigreturn gets registers of its signal handler. ctxfuzz is not
-// needed for this: see ../preempted-in-a-signal.md.    gcc -O1 -static -maltivec -o
-// sigreturn-preempt sigreturn-preempt.c   taskset -c 0 ./sigreturn-preempt [SIGNALS]      (as root:
-// one process is SCHED_FIFO)  Exit status: 0 all registers were kept, 1 some were not, 2 trouble.
+// needed for this: see ../preempted-in-sigreturn.md.
+//
+//	gcc -O1 -static -maltivec -o sigreturn-preempt sigreturn-preempt.c
+//	taskset -c 0 ./sigreturn-preempt [SIGNALS]	(as root: one process is SCHED_FIFO)
+//
+// Exit status: 0 all registers were kept, 1 some were not, 2 trouble.
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
