@@ -56,6 +56,10 @@ pub(super) struct Context {
     pub stored: Vec<(Register, u128)>,
     /// Set at the entry of a handler: what that handler interrupted.
     pub entering: Option<Box<Context>>,
+    /// Whether FP exceptions were delivered to it when it was interrupted. Of two signals that are
+    /// delivered at once the handler of one runs before the other's frame is looked at, and may
+    /// change that.
+    pub exceptions: bool,
     /// During `swapcontext`: what the context that it saves must have. A handler may come before
     /// anybody looks at that.
     pub saved: Option<Box<Context>>,
@@ -75,6 +79,7 @@ impl Context {
             writes: observation.writes.clone(),
             stored: Vec::new(),
             entering: None,
+            exceptions: false,
             saved: None,
             frame_msr: 0,
         }

@@ -425,8 +425,13 @@ impl<'a> Walk<'a> {
     /// kernel's choice: the second one's frame has the start of the first one's handler.
     fn handler(&mut self, observation: &Observation, at_entry: bool) {
         let task = observation.task;
-        let Some(mut before) = self.tasks.entry(task).or_default().before.take() else {
+        let state = self.tasks.entry(task).or_default();
+        let Some(mut before) = state.before.take() else {
             return;
+        };
+        before.exceptions = match &before.entering {
+            Some(outer) => outer.exceptions,
+            None => state.exceptions,
         };
         let (mut interrupted, handler) = match (at_entry, before.entering.take()) {
             (false, None) => {
@@ -453,7 +458,7 @@ impl<'a> Walk<'a> {
                 linux: self.linux.interruptible(task, at_entry),
             };
             self.compare_frame(&interrupted, frame, &now);
-            self.compare_beside(task, interrupted.when, frame);
+            self.compare_beside(task, &interrupted, frame);
             // What is wrong in a frame is a violation once: `rt_sigreturn` has to bring back what
             // is in it.
             let (capture, frame) = frame;

@@ -1,7 +1,7 @@
 //! A run as it is told to a test, step by step.
 
 use ctxfuzz_outcome::arch::{RegisterFile, msr};
-use ctxfuzz_outcome::capture::Observable;
+use ctxfuzz_outcome::capture::{Observable, SIGFPE, SignalFrame};
 use ctxfuzz_outcome::observe::{Observation, Point};
 use ctxfuzz_outcome::ownership::{Breach, Rule};
 use ctxfuzz_scenario::Facility;
@@ -198,6 +198,17 @@ impl Script {
 
     pub fn frame(&mut self, task: u8, msr: u64, registers: &RegisterFile) {
         self.told.frame(task, signal_frame(msr), registers.clone());
+    }
+
+    /// A handler of SIGFPE, whose frame has `code`.
+    pub fn exception(&mut self, task: u8, code: i32, frame: &RegisterFile, start: &RegisterFile) {
+        let beside = SignalFrame {
+            signal: SIGFPE,
+            code,
+            ..signal_frame(ALL_AREAS)
+        };
+        self.told.frame(task, beside, frame.clone());
+        self.handler_after_frame(task, false, start);
     }
 
     pub fn handler_after_frame(&mut self, task: u8, at_entry: bool, start: &RegisterFile) {

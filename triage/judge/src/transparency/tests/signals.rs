@@ -1,6 +1,7 @@
 //! What a signal handler finds, what its frame has, and what comes back.
 
-use ctxfuzz_scenario::event::Syscall::{Getppid, Kill, RtSigreturn};
+use ctxfuzz_scenario::event::FpExceptions::{Disabled, Nonrecoverable};
+use ctxfuzz_scenario::event::Syscall::{Getppid, Kill, Prctl, RtSigreturn};
 use ctxfuzz_scenario::register::Register::{F, Fpscr, V, Vrsave, Vs, Vscr};
 
 use super::script::{Script, file, interrupt, poked, syscall, touch};
@@ -132,4 +133,34 @@ fn two_signals_at_once() {
     // The first handler may not rely on data registers, so neither may its frame.
     let found = run(true, poked(F(14), 9), poked(Fpscr, 1));
     assert!(found.iter().all(|line| line.ends_with("dead")), "{found:?}");
+}
+
+/// An exception is raised, and SIGUSR1 comes at once with its SIGFPE. The handler of SIGUSR1 runs
+/// first, and turns exceptions off (or on) before anybody looks at the other frame: that one's
+/// `si_code` is from before.
+#[test]
+fn si_code_is_that_of_the_exception_whatever_another_handler_does_before_it_is_seen() {
+    let run = |first, then, code| {
+        let call = |fpexc| syscall(Prctl { fpexc });
+        let mut script = Script::new(vec![call(first), touch(), call(then), syscall(RtSigreturn)]);
+        let raised = poked(Fpscr, 0xc400_0010);
+        script.event(0, 0, &raised);
+        script.event(0, 1, &raised);
+        script.handler(0, true, &file(), &file());
+        script.event(0, 2, &file());
+        script.event(0, 3, &file());
+        script.returned(0);
+        script.exception(0, code, &raised, &file());
+        script.found()
+    };
+    assert_eq!(run(Nonrecoverable, Disabled, 3), [""; 0]);
+    assert_eq!(
+        run(Nonrecoverable, Disabled, 0),
+        ["1: 0 siginfo si_code live"]
+    );
+    assert_eq!(run(Disabled, Nonrecoverable, 0), [""; 0]);
+    assert_eq!(
+        run(Disabled, Nonrecoverable, 3),
+        ["1: 0 siginfo si_code live"]
+    );
 }

@@ -92,13 +92,11 @@ impl Walk<'_> {
     pub(super) fn compare_beside(
         &mut self,
         task: u8,
-        when: When,
+        interrupted: &Context,
         (capture, frame): (&Capture, &SignalFrame),
     ) {
-        let state = self.tasks.get(&task);
-        let delivered = state.is_some_and(|task| task.exceptions);
         let violation = |place, what, before: u128, after: u128| Violation {
-            when,
+            when: interrupted.when,
             task,
             place,
             what,
@@ -107,7 +105,7 @@ impl Walk<'_> {
             after,
         };
         let code = match frame.signal {
-            SIGFPE if delivered => exceptions::code(capture.registers.fpscr),
+            SIGFPE if interrupted.exceptions => exceptions::code(capture.registers.fpscr),
             _ => 0,
         };
         if frame.code != code {
