@@ -9,8 +9,10 @@ use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_emulator::run::Runner;
 use ctxfuzz_emulator::run::outcome::{End, LogEntry};
 use ctxfuzz_scenario::Scenario;
+use ctxfuzz_scenario::scenario::Verdict;
 use ctxfuzz_triage::cause::Explainer;
 use ctxfuzz_triage::kernels::Kernels;
+use ctxfuzz_triage::transparency;
 
 /// Versions and page sizes that differ in what the agent has to do; and one of our own builds for
 /// each version and byte order.
@@ -143,6 +145,42 @@ fn a_call_that_a_handler_was_before_is_ended_too() -> anyhow::Result<()> {
     let wait = at(|entry| matches!(entry, LogEntry::Event { index: 5, .. }));
     let handler = at(|entry| matches!(entry, LogEntry::SignalDelivered { frame: 1, .. }));
     assert!(wait.is_some() && wait < handler, "{:?}", outcome.log);
+    Ok(())
+}
+
+/// What campaigns on Debian's 7.2 once called a finding: work that was left undone on the way to user
+/// mode is done when the task has gone on.
+#[test]
+fn late_work_is_no_violation() -> anyhow::Result<()> {
+    let cases = [
+        // SIGUSR1 comes at once with a SIGFPE, and its handler turns exceptions off first.
+        r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]}, "events": [
+            {"syscall": {"call": "prctl", "fpexc": "nonrecoverable", "pending": {"signal": 10,
+                "at": {"function": "check_return_regs_valid"}}}},
+            {"set": {"fpscr": "0x84000010"}}, {"syscall": {"call": "prctl", "fpexc": "disabled"}}]}"#,
+        // A tracer stops a task when it has begun the next event, and writes then.
+        r#"{"ctxfuzz": 1, "stage": {"tasks": [{}, {}, {}, {}]}, "events": [
+            {"syscall": {"call": "fork"}},
+            {"interrupt": {"vector": "decrementer", "pending": {"switch": "any"}}},
+            {"syscall": {"call": "fork", "pending": {"switch": "any",
+                "at": {"function": "dup_mmap", "into": "78%"}}}},
+            {"interrupt": {"vector": "data_storage"}}, {"syscall": {"call": "sched_yield"}},
+            {"syscall": {"call": "sched_yield"}}, {"interrupt": {"vector": "decrementer", "pending":
+                {"ptrace": {"set": {"regset": "vsx", "pattern": "0xd0b586f974dcbb85"}}}}},
+            {"syscall": {"call": "sched_yield"}}]}"#,
+    ];
+    let mut parts = common::Parts::of("late work");
+    let Some([kernel]) = parts.next(common::real(["debian-7.2"])) else {
+        return Ok(());
+    };
+    let mut runner = Runner::new(&kernel.parse()?, Endian::Little)?;
+    runner.observe();
+    for text in cases {
+        let scenario = Scenario::from_json(text, "inline")?;
+        let judgement = transparency::judge(&scenario, &runner.run(&scenario));
+        assert_eq!(judgement.inconclusive, None, "{text}");
+        assert_eq!(judgement.verdict, Verdict::None, "{text}");
+    }
     Ok(())
 }
 
