@@ -188,7 +188,7 @@ fn late_work_is_no_violation() -> anyhow::Result<()> {
 /// pages tell of.
 #[test]
 fn suspected_bugs_have_their_names_however_they_are_met() -> anyhow::Result<()> {
-    let cases: [(&str, &[&str]); 10] = [
+    let cases: [(&str, &[&str]); 11] = [
         // Another task runs between the frame and the zero that the handler's FPSCR is to be.
         (
             r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"], "registers": {"fpscr": "0x1"}}, {}]},
@@ -296,6 +296,16 @@ fn suspected_bugs_have_their_names_however_they_are_met() -> anyhow::Result<()> 
                 {"syscall": {"call": "sched_yield"}},
                 {"interrupt": {"vector": "decrementer", "pending": {"signal": 10}}}]}"#,
             &["copy_thread.msr-fe", "set_fpexc_mode.msr-facility"],
+        ),
+        // A fork that was interrupted begins again with what its parent's frame had wrong.
+        (
+            r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]}, "events": [
+                {"syscall": {"call": "fork", "pending": {"signal": 10}}}, {"set": {"fpscr": "0x1"}},
+                {"interrupt": {"vector": "decrementer", "pending": {"signal": 10}}},
+                {"syscall": {"call": "rt_sigreturn", "pending": {"switch": "any",
+                    "at": {"function": "__unsafe_restore_sigcontext", "into": "41%"}}}},
+                {"set": {"fpscr": "0x1"}}, {"syscall": {"call": "futex_wait"}}]}"#,
+            &["restore_math.msr-facility"],
         ),
     ];
     let mut parts = common::Parts::of("names of suspected bugs");

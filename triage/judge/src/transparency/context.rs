@@ -176,6 +176,22 @@ impl Context {
         }
     }
 
+    /// Of what a child must have: its parent was interrupted in the fork, and goes on with what is
+    /// `in_frame` for what it had then. The child may be made before or after that, so what was
+    /// wrong in the frame, which was told, is undefined. A parent that has done something else with
+    /// its registers since is behind the fork.
+    pub fn begins_again(&mut self, parent: &Context, in_frame: &RegisterFile) {
+        if self.registers != parent.registers {
+            return;
+        }
+        for (register, _, _) in unequal(&parent.registers, in_frame) {
+            for mask in [&mut self.masks.elf, &mut self.masks.linux] {
+                mask.put(register, false);
+            }
+        }
+        self.registers = in_frame.clone();
+    }
+
     /// Whether the change of a register is nobody's fault.
     fn declared(&self, register: Register, values: (u128, u128)) -> bool {
         self.writes.contains(&register)

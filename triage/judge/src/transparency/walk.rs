@@ -462,6 +462,9 @@ impl<'a> Walk<'a> {
             // What is wrong in a frame is a violation once: `rt_sigreturn` has to bring back what
             // is in it.
             let (capture, frame) = frame;
+            for child in self.forks.values_mut().filter(|child| child.parent == task) {
+                child.context.begins_again(&interrupted, &capture.registers);
+            }
             interrupted.registers = capture.registers.clone();
             interrupted.frame_msr = frame.msr;
             if frame.signal == SIGFPE {

@@ -1,10 +1,10 @@
 //! What a signal handler finds, what its frame has, and what comes back.
 
 use ctxfuzz_scenario::event::FpExceptions::{Disabled, Nonrecoverable};
-use ctxfuzz_scenario::event::Syscall::{Getppid, Kill, Prctl, RtSigreturn};
+use ctxfuzz_scenario::event::Syscall::{Fork, Getppid, Kill, Prctl, RtSigreturn};
 use ctxfuzz_scenario::register::Register::{F, Fpscr, V, Vrsave, Vs, Vscr};
 
-use super::script::{Script, file, interrupt, poked, syscall, touch};
+use super::script::{Script, file, interrupt, poked, set, syscall, touch};
 
 /// An interrupt delivers a signal; the frame has `frame`, the handler starts with `handler`, and
 /// finds `back` after its `rt_sigreturn`.
@@ -163,4 +163,42 @@ fn si_code_is_that_of_the_exception_whatever_another_handler_does_before_it_is_s
         run(Disabled, Nonrecoverable, 3),
         ["1: 0 siginfo si_code live"]
     );
+}
+
+/// A signal interrupts a fork, which begins again after the handler. The frame is wrong, and told;
+/// the child then has what came back. One that was made before has what was there then.
+#[test]
+fn a_child_of_a_fork_that_begins_again_has_what_came_back() {
+    let run = |frame: u128, child: u128| {
+        let mut script = Script::new(vec![syscall(Fork), syscall(RtSigreturn)]);
+        script.fork(0, 0, &file(), 1);
+        script.handler(0, false, &poked(F(14), frame), &file());
+        script.event(0, 1, &file());
+        script.returned(0);
+        script.end(0, &poked(F(14), frame));
+        script.started(1, Some(0), &poked(F(14), child));
+        script.found()
+    };
+    let right = file().get(F(14));
+    assert_eq!(run(right, right), [""; 0]);
+    assert_eq!(run(right, 9), ["0: 1 child f14 live"]);
+    assert_eq!(run(9, 9), ["0: 0 signal_frame f14 live"]);
+    let made_before = ["0: 0 signal_frame f14 live", "0: 1 child f14 dead"];
+    assert_eq!(run(9, right), made_before);
+}
+
+/// A parent that has done more since does not fork again.
+#[test]
+fn a_child_is_held_to_its_fork_when_its_parent_is_interrupted_later() {
+    let mut script = Script::new(vec![syscall(Fork), set(&[F(15)]), interrupt()]);
+    let after = poked(F(15), 1);
+    script.fork(0, 0, &file(), 1);
+    script.operation(0, 1, &file(), &[F(15)]);
+    script.event(0, 2, &after);
+    let mut wrong = after.clone();
+    wrong.set(F(14), 9);
+    script.handler(0, false, &wrong, &after);
+    script.started(1, Some(0), &poked(F(14), 9));
+    let found = script.found();
+    assert_eq!(found, ["2: 0 signal_frame f14 live", "0: 1 child f14 live"]);
 }
