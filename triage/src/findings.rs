@@ -106,15 +106,20 @@ pub fn in_dir(dir: &Path) -> Vec<PathBuf> {
 /// Files of a finding that may show it, the better one first.
 const SHOWS: [&str; 2] = ["minimized.json", "scenario.json"];
 
+/// The scenario that shows a finding, in its directory.
+pub fn shows(finding: &Path) -> Option<PathBuf> {
+    let files = SHOWS.into_iter().map(|file| finding.join(file));
+    let mut there = files.filter(|file| fs::metadata(file).is_ok_and(|a| a.is_file()));
+    there.next()
+}
+
 /// The scenarios of the findings in a findings directory, each with the directory of its finding,
 /// in order.
 pub fn scenarios_in(dir: &Path) -> Vec<(PathBuf, PathBuf)> {
     let mut found: Vec<(PathBuf, PathBuf)> = in_dir(dir)
         .into_iter()
         .filter_map(|inside| {
-            let shows = SHOWS.into_iter().map(|file| inside.join(file));
-            let mut there = shows.filter(|file| fs::metadata(file).is_ok_and(|a| a.is_file()));
-            let file = there.next()?;
+            let file = shows(&inside)?;
             Some((inside, file))
         })
         .collect();

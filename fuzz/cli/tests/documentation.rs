@@ -6,7 +6,7 @@
 //! status if it is not 0. The lines below are compared with what it prints; `...` stands for
 //! anything, in a line or as one. Without such lines only the status is compared. Commands that
 //! name a kernel in `target/kernels` are skipped, and said to be, where there is none; so are those
-//! that use a short name which such a command was to give it.
+//! that use a short name which such a command was to give it, and `confirm` without its compilers.
 //!
 //! What is in `sh` blocks is run elsewhere: a comment above the block, `<!-- run by: FILE -->`,
 //! says by what, and is held to it.
@@ -38,6 +38,14 @@ impl Example {
             let (_, path) = argument.split_once("target/kernels/")?;
             path.strip_suffix("/vmlinux")
         })
+    }
+
+    /// Why what it has to compile cannot be compiled here.
+    fn lacks_a_compiler(&self) -> Option<String> {
+        let boots = self.arguments.iter().any(|word| word == "--vmlinux");
+        let compiles = boots && self.arguments.first().is_some_and(|word| word == "confirm");
+        let mut compilers = common::COMPILERS.into_iter().filter(|_| compiles);
+        compilers.find_map(|compiler| common::compiles(compiler).err())
     }
 
     /// The short name that it gives a kernel.
@@ -191,7 +199,8 @@ fn check(name: &str, known: &mut Known, wrong: &mut Vec<String>) -> usize {
         let place = format!("{name}:{}", example.line);
         let missing = example
             .kernels()
-            .find_map(|name| common::real([name]).err());
+            .find_map(|name| common::real([name]).err())
+            .or_else(|| example.lacks_a_compiler());
         if let Some(why) = missing {
             common::skipped_in_part(&place, &why);
             absent.extend(example.named());

@@ -148,8 +148,8 @@ fn a_call_that_a_handler_was_before_is_ended_too() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What campaigns on Debian's 7.2 once called a finding: work that was left undone on the way to user
-/// mode is done when the task has gone on.
+/// What campaigns on Debian's 7.2 once called a finding: work that was left undone on the way to
+/// user mode is done when the task has gone on.
 #[test]
 fn late_work_is_no_violation() -> anyhow::Result<()> {
     let cases = [

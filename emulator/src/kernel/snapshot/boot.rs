@@ -31,6 +31,11 @@ pub struct BootOptions {
     pub qemu: OsString,
     /// More for the kernel's command line.
     pub append: String,
+    /// How many processors the machine has. A snapshot is of one.
+    pub processors: u8,
+    /// Whether time is counted in instructions, so that two boots are the same. It is for a
+    /// snapshot.
+    pub counts_instructions: bool,
 }
 
 impl Default for BootOptions {
@@ -41,6 +46,8 @@ impl Default for BootOptions {
             silence: Duration::from_secs(30),
             qemu: qemu::program(),
             append: String::new(),
+            processors: 1,
+            counts_instructions: true,
         }
     }
 }
@@ -51,10 +58,7 @@ impl Snapshot {
         let file = package::kernel(vmlinux, cache::folder)?;
         let kernel = Vmlinux::read(&file).map_err(|error| error.of(vmlinux))?;
         let elf = agent::elf(kernel.endian);
-        let initramfs = initramfs::build(elf).map_err(|error| SnapshotError::Scratch {
-            folder: "an initramfs".into(),
-            error,
-        })?;
+        let initramfs = initramfs::build(&[("init", elf)])?;
         let mut qemu = Qemu::start(&kernel.path, &initramfs, options)?;
         let booted = run(&mut qemu, &kernel, options);
         let (registers, pages) = match booted {

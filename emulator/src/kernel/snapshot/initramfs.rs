@@ -1,14 +1,23 @@
-//! The root file system that the kernel is given: the agent, and the directories and the one device
-//! that it needs.
+//! The root file system that the kernel is given: programs, the agent or others, and the
+//! directories and the one device that they need.
 
 use std::io::{self, Write};
 
 use cpio::newc::{Builder, ModeFileType, trailer};
 
+use super::error::SnapshotError;
+
 /// An archive in the form that the kernel unpacks
-/// (Documentation/driver-api/early-userspace/buffer-format.rst). The same for the same agent: no
-/// times, no owners.
-pub fn build(agent: &[u8]) -> io::Result<Vec<u8>> {
+/// (Documentation/driver-api/early-userspace/buffer-format.rst), with these programs, by their
+/// names in the root directory. The same for the same programs: no times, no owners.
+pub fn build(programs: &[(&str, &[u8])]) -> Result<Vec<u8>, SnapshotError> {
+    archive(programs).map_err(|error| SnapshotError::Scratch {
+        folder: "an initramfs".into(),
+        error,
+    })
+}
+
+fn archive(programs: &[(&str, &[u8])]) -> io::Result<Vec<u8>> {
     let mut archive = Vec::new();
     let mut inodes = 1..;
     let mut entry = |name: &str, permissions: u32, kind: ModeFileType| {
@@ -27,11 +36,13 @@ pub fn build(agent: &[u8]) -> io::Result<Vec<u8>> {
     let console = console.rdev_major(5).rdev_minor(1);
     console.write(&mut archive, 0).finish()?;
 
-    let size = u32::try_from(agent.len()).map_err(io::Error::other)?;
-    let init = entry("init", 0o755, ModeFileType::Regular);
-    let mut init = init.write(&mut archive, size);
-    init.write_all(agent)?;
-    init.finish()?;
+    for (name, bytes) in programs {
+        let size = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        let program = entry(name, 0o755, ModeFileType::Regular);
+        let mut program = program.write(&mut archive, size);
+        program.write_all(bytes)?;
+        program.finish()?;
+    }
     trailer(&mut archive)?;
     Ok(archive)
 }
@@ -42,7 +53,7 @@ mod tests {
 
     #[test]
     fn an_archive_has_what_init_needs() {
-        let archive = build(b"agent").expect("it builds");
+        let archive = build(&[("init", b"agent")]).expect("it builds");
         let mut rest: &[u8] = &archive;
         let mut seen = Vec::new();
         loop {
@@ -68,6 +79,6 @@ mod tests {
         ];
         let expected = expected.map(|(name, mode, device, size)| (name.into(), mode, device, size));
         assert_eq!(seen, expected);
-        assert_eq!(build(b"agent").expect("it builds"), archive);
+        assert_eq!(build(&[("init", b"agent")]).expect("it builds"), archive);
     }
 }

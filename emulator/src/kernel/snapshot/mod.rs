@@ -9,6 +9,7 @@ mod cache;
 mod error;
 mod file;
 mod gdb;
+mod guest;
 mod initramfs;
 mod mapped;
 mod package;
@@ -30,6 +31,7 @@ pub use boot::BootOptions;
 pub use cache::Cached;
 pub use error::{FormatProblem, SnapshotError};
 pub use file::Header;
+pub use guest::{Guest, describe, run_programs};
 pub use pages::{PAGE, Pages};
 pub use vmlinux::Vmlinux;
 

@@ -184,6 +184,26 @@ impl Qemu {
         }
     }
 
+    /// Lets the guest run until it ends the machine, for at most so long. `None`: it does; else
+    /// what happened.
+    pub fn run_to_its_end(&mut self, limit: Duration) -> Option<String> {
+        match self.run(limit, limit) {
+            Err(Failure::Gdb(_)) if !panicked(&self.console()) => {
+                match self.wait(Duration::from_secs(5)) {
+                    Some(status) if status.success() => None,
+                    Some(status) => Some(format!("QEMU died ({status}){}", self.complaint())),
+                    None => Some("QEMU has closed the connection".to_owned()),
+                }
+            }
+            _ if panicked(&self.console()) => Some("the kernel panicked".to_owned()),
+            Err(Failure::Gdb(error)) => Some(error.to_string()),
+            Err(Failure::Reason(reason)) => Some(reason),
+            // The stub says how a machine ends before it closes the connection.
+            Ok(packet) if packet.starts_with(b"W") => None,
+            Ok(_) => Some(format!("the machine stopped{}", self.complaint())),
+        }
+    }
+
     /// What the kernel has printed so far.
     pub fn console(&mut self) -> String {
         text(&mut self.console)
@@ -293,10 +313,23 @@ impl Files {
     }
 }
 
+/// [`MACHINE`], or another one if that is asked for.
+fn machine(options: &BootOptions) -> Vec<String> {
+    let mut arguments: Vec<String> = MACHINE.iter().map(|&word| word.to_owned()).collect();
+    let place = |arguments: &[String], word: &str| arguments.iter().position(|it| it == word);
+    if let Some(at) = place(&arguments, "-smp") {
+        arguments[at + 1] = options.processors.to_string();
+    }
+    if let (false, Some(at)) = (options.counts_instructions, place(&arguments, "-icount")) {
+        arguments.drain(at..at + 2);
+    }
+    arguments
+}
+
 fn command(vmlinux: &Path, options: &BootOptions) -> Command {
     let size = options.memory_size;
     let mut command = Command::new(executable(&options.qemu));
-    command.args(MACHINE);
+    command.args(machine(options));
     command.arg("-m").arg(format!("{}M", size >> 20));
     command.arg("-object").arg(format!(
         "memory-backend-file,id=memory,size={size},mem-path=memory,share=on"

@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod cmin;
 mod compare;
+mod confirm;
 pub mod cores;
 mod coverage;
 mod defects;
@@ -59,6 +60,8 @@ pub enum Command {
     Coverage(coverage::CoverageArgs),
     /// Say whether a change to a kernel changes any outcome.
     Compare(compare::CompareArgs),
+    /// Try a scenario as a plain C program on a booted kernel.
+    Confirm(confirm::ConfirmArgs),
     /// Show what comes of a corpus, and of findings, on several kernels.
     Matrix(matrix::MatrixArgs),
     /// Make random scenarios, or fill the holes of a template.
@@ -98,6 +101,7 @@ impl Command {
             Command::Cmin(args) => cmin::cmin(args),
             Command::Matrix(args) => matrix::matrix(args),
             Command::Generate(args) => generate::generate(args),
+            Command::Confirm(args) => confirm::confirm(args),
             Command::Compare(args) => compare::compare(args),
             Command::Explain(args) => explain::explain(args),
             Command::Migrate(args) => migrate::migrate(args),

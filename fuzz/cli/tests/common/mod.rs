@@ -15,7 +15,7 @@ use assert_cmd::Command;
 use serde_json::Value;
 
 #[allow(unused_imports)]
-pub use skips::{Parts, real, real_kernels, skipped, skipped_in_part};
+pub use skips::{COMPILERS, Parts, compiles, real, real_kernels, skipped, skipped_in_part};
 
 /// The folder that the README is in.
 pub fn project() -> PathBuf {

@@ -21,6 +21,20 @@ pub fn real<const N: usize>(names: [&str; N]) -> Result<[String; N], String> {
     }
 }
 
+/// Whether a cross compiler links static programs, or why not.
+pub fn compiles(compiler: &str) -> Result<(), String> {
+    let mut library = std::process::Command::new(compiler);
+    match library.arg("--print-file-name=libc.a").output() {
+        Ok(said) if String::from_utf8_lossy(&said.stdout).contains('/') => Ok(()),
+        _ => Err(format!(
+            "{compiler} is not there or has no static C library; see `.ci/setup confirm`"
+        )),
+    }
+}
+
+/// What `confirm` needs to compile for either byte order.
+pub const COMPILERS: [&str; 2] = ["powerpc64le-linux-gnu-gcc", "powerpc64-linux-gnu-gcc"];
+
 /// The kernels that a whole test needs. Without them it says that it was skipped, and has to
 /// return.
 pub fn real_kernels<const N: usize>(test: &str, names: [&str; N]) -> Option<[String; N]> {

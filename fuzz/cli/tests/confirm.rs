@@ -1,0 +1,185 @@
+//! `confirm`: what a plain C program shows on booted, unmodified kernels, and what it does not.
+
+mod common;
+
+use common::{call, json_lines, project};
+use serde_json::Value;
+
+/// The kernel's vmlinux, if it can be booted and a program for it compiled.
+fn bootable(kernel: &str) -> Result<String, String> {
+    common::COMPILERS
+        .into_iter()
+        .try_for_each(common::compiles)?;
+    let [name] = common::real([kernel])?;
+    Ok(name.trim_start_matches("vmlinux:").to_owned())
+}
+
+fn corpus(name: &str) -> String {
+    let file = project().join("corpus").join(format!("{name}.json"));
+    file.display().to_string()
+}
+
+/// The exit status and what was said, in JSON.
+fn confirmed(arguments: &[&str]) -> (i32, Value) {
+    let called = call(&[&["confirm", "--json"], arguments].concat());
+    let status = called.status.expect("it ends");
+    let said = json_lines(&called.stdout).into_iter().next();
+    (status, said.unwrap_or_else(|| panic!("{}", called.stderr)))
+}
+
+/// The thread's own bug: reproduced where the reloads are missing, and not where they are there.
+#[test]
+fn the_bug_of_the_thread_is_reproduced_where_it_is() {
+    let mut parts = common::Parts::of("a program for the thread's bug");
+    let file = corpus("io-worker-on-interrupt-return");
+    for (kernel, status, answer) in [
+        ("debian-clobbering", 1, "reproduced"),
+        ("clobbering-be", 1, "reproduced"),
+        ("debian", 0, "not_reproduced"),
+    ] {
+        let Some(vmlinux) = parts.next(bootable(kernel)) else {
+            continue;
+        };
+        let (ended, said) = confirmed(&[&file, "--vmlinux", &vmlinux]);
+        assert_eq!(ended, status, "{kernel}: {said}");
+        assert_eq!(said["answer"], answer, "{kernel}: {said}");
+    }
+}
+
+/// What docs/findings/ says of Debian's 7.2, by programs that nobody has written by hand.
+#[test]
+fn what_the_pages_say_of_7_2_is_reproduced() {
+    let mut parts = common::Parts::of("programs for what the pages say");
+    let Some(vmlinux) = parts.next(bootable("debian-7.2")) else {
+        return;
+    };
+    let swapcontext = project().join("docs/findings/programs/swapcontext-preempted.json");
+    let swapcontext = swapcontext.display().to_string();
+    let [sigreturn, delivery, child] = [
+        "preempted-in-sigreturn",
+        "preempted-in-signal-delivery",
+        "fp-exceptions-off-in-child",
+    ]
+    .map(corpus);
+    for (file, abi, wrong) in [
+        (&sigreturn, "elf", "at its end: f"),
+        (&delivery, "elf", "at the start of handler 0: fpscr"),
+        (&child, "elf", "at its end: fpscr"),
+        (&swapcontext, "linux", "at its end: doubleword 1 of vs"),
+    ] {
+        let (ended, said) = confirmed(&[file, "--abi", abi, "--vmlinux", &vmlinux]);
+        assert_eq!(ended, 1, "{file}: {said}");
+        let tap = said["tap"].to_string();
+        assert!(tap.contains(wrong), "{file}: {tap}");
+        assert!(tap.contains("ok 1 control"), "{file}: {tap}");
+    }
+    // Nothing is wrong there, whoever is switched to.
+    let (ended, said) = confirmed(&[&corpus("vmx_preempt"), "--vmlinux", &vmlinux]);
+    assert_eq!(ended, 0, "{said}");
+    assert_eq!(said["of"], 200, "{said}");
+}
+
+/// A kernel that is not preemptible sleeps in a page fault of the frame; one that is repaired too.
+#[test]
+fn a_page_that_comes_late_is_another_way() {
+    let mut parts = common::Parts::of("a page that comes late");
+    let file = corpus("preempted-in-sigreturn");
+    let Some(vmlinux) = parts.next(bootable("debian")) else {
+        return;
+    };
+    let (ended, said) = confirmed(&[&file, "--attempts", "200", "--vmlinux", &vmlinux]);
+    assert_eq!(ended, 1, "{said}");
+    let tap = said["tap"].to_string();
+    assert!(tap.contains("\"ok 2 preempted-in-sigreturn\""), "{tap}");
+    assert!(tap.contains("\"not ok 3 "), "{tap}");
+}
+
+#[test]
+fn two_boots_print_the_same() {
+    let mut parts = common::Parts::of("two boots");
+    let Some(vmlinux) = parts.next(bootable("debian-clobbering")) else {
+        return;
+    };
+    let file = corpus("io-worker-on-interrupt-return");
+    let boot = || confirmed(&[&file, "--vmlinux", &vmlinux]);
+    assert_eq!(boot(), boot());
+}
+
+/// Time is up, there is too little memory, or the same is reproduced on the repaired kernel.
+#[test]
+fn what_shows_nothing_is_inconclusive() {
+    let mut parts = common::Parts::of("boots that show nothing");
+    let Some(vmlinux) = parts.next(bootable("debian-clobbering")) else {
+        return;
+    };
+    let file = corpus("io-worker-on-interrupt-return");
+    let (ended, said) = confirmed(&[&file, "--limit", "1", "--vmlinux", &vmlinux]);
+    assert_eq!((ended, &said["answer"]), (2, &"inconclusive".into()));
+    assert_eq!(said["why"], "the kernel hangs: it took more than 1 s");
+    let (ended, said) = confirmed(&[&file, "--vmlinux", &vmlinux, "--repaired", &vmlinux]);
+    assert_eq!(ended, 2, "{said}");
+    assert_eq!(said["repaired"]["answer"], "reproduced", "{said}");
+}
+
+/// A program for each file of the corpus that can have one, without a warning in either byte order.
+#[test]
+fn emitted_programs_compile_without_warnings() {
+    let mut parts = common::Parts::of("emitted programs");
+    let folder = tempfile::tempdir().expect("a directory");
+    let source = folder.path().join("test.c");
+    let mut programs = 0;
+    for file in common::corpus() {
+        let emitted = call(&["confirm", &file, "--emit-c", &source.display().to_string()]);
+        if emitted.status == Some(2) {
+            assert!(
+                emitted.stderr.contains("a program cannot do that"),
+                "{}",
+                emitted.stderr
+            );
+            continue;
+        }
+        assert_eq!(emitted.status, Some(0), "{file}: {}", emitted.stderr);
+        let text = std::fs::read_to_string(&source).expect("it was written");
+        assert!(text.starts_with("// SPDX-License-Identifier: GPL-2.0-only\n/*\n"));
+        programs += 1;
+        // Each byte order compiles half of them.
+        let compiler = common::COMPILERS[programs % 2];
+        if parts.next(common::compiles(compiler)).is_none() {
+            continue;
+        }
+        let mut compile = std::process::Command::new(compiler);
+        let said = compile
+            .args(["-O1", "-static", "-Wall", "-Wextra", "-Werror", "-o"])
+            .args([folder.path().join("test"), source.clone()])
+            .output()
+            .expect("it starts");
+        let complaints = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success(), "{file}: {complaints}");
+    }
+    assert!(programs >= 55, "{programs}");
+}
+
+#[test]
+fn bad_input_is_refused_with_the_reason() {
+    let refused = |arguments: &[&str], why: &str| {
+        let called = call(arguments);
+        assert_eq!(called.status, Some(2), "{arguments:?}");
+        assert!(called.stderr.contains(why), "{}", called.stderr);
+        assert_eq!(called.stdout, "");
+    };
+    let (good, nmi) = (corpus("getppid"), corpus("nmi"));
+    refused(&["confirm", &good], "--vmlinux <FILE>");
+    refused(&["confirm", &good, "--vmlinux", "/none"], "/none");
+    refused(&["confirm", &good, "--vmlinux", &good], "getppid.json");
+    refused(
+        &["confirm", &nmi, "--emit-c", "/none/test.c"],
+        "/none/test.c",
+    );
+    let why = "event 0: a program cannot do that under QEMU: a system reset interrupt";
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("test.c").display().to_string();
+    refused(&["confirm", &nmi, "--emit-c", &file], why);
+    let folder = folder.path().display().to_string();
+    refused(&["confirm", &folder, "--emit-c", &file], "no finding");
+    assert!(!std::path::Path::new(&file).exists());
+}
