@@ -41,15 +41,32 @@ static int all_done(int mode)
 	return 1;
 }
 
+/* The begin and the end of an event that nothing disturbed, and a little more on both sides. */
+static void measure(int number, uint64_t slept)
+{
+	long begin = nanoseconds(slept, AREA->came[number]) - 1000;
+	long end = nanoseconds(slept, AREA->went[number]) + 500;
+
+	if (AREA->way[number] == 2) {
+		earliest[number] = begin > 0 ? begin : 0;
+		needed[number] = end - earliest[number];
+	}
+}
+
 /* Sleeps until the task is somewhere in the middle of the event, and disturbs it. */
 static int disturb(int number, int mode, long delay)
 {
+	uint64_t slept = now();
+
 	nap(delay);
 	/* Too early. If it slept too shortly the task would never get on. */
 	for (long more = 500; !AREA->way[number] && !all_done(mode) && more < 10000000; more += more / 4)
 		nap(more);
-	if (AREA->way[number] == 2)
+	if (AREA->way[number] == 2) {
+		/* Shorter naps than the measured ones can take another time. */
+		measure(number, slept);
 		return TOO_LATE;
+	}
 	serve(&requests[number - 1]);
 	return IN_TIME;
 }
@@ -71,18 +88,6 @@ static void wait_for(int number, int mode)
 		needed[number] = nanoseconds(slept, AREA->came[asked]);
 	for (int n = 1; number <= REQUESTS && n < requests[number - 1].preemptions; n++)
 		nap(2000);
-}
-
-/* The begin and the end of an event that nothing disturbed, and a little more on both sides. */
-static void measure(int number)
-{
-	long begin = nanoseconds(since[number], AREA->came[number]) - 1000;
-	long end = nanoseconds(since[number], AREA->went[number]) + 500;
-
-	if (AREA->way[number] == 2) {
-		earliest[number] = begin > 0 ? begin : 0;
-		needed[number] = end - earliest[number];
-	}
 }
 
 /* Serves what the tasks ask for, in order. */
@@ -120,6 +125,6 @@ static int direct(int mode, uint64_t attempt)
 	wait_for(REQUESTS + 1, mode);
 	for (int number = 1; mode == MEASURED && number <= REQUESTS; number++)
 		if (requests[number - 1].late)
-			measure(number);
+			measure(number, since[number]);
 	return how;
 }

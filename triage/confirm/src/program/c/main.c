@@ -189,8 +189,8 @@ static int prepare(void)
 		return skip("sched_rt_runtime_us");
 	if (mmap(AREA, sizeof(struct area), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1, 0) != AREA)
 		return skip("mmap");
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
-		return skip("PR_SET_CHILD_SUBREAPER");
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) || prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0))
+		return skip("prctl");
 	if (NEW_PAGES) {
 		char name[] = "new-pages-XXXXXX";
 
