@@ -11,8 +11,8 @@ use crate::run::ptrace;
 impl RunHost {
     /// There is one tracer. A task that it waits for may still be on its way: in a page fault that
     /// had to sleep, or in user mode, where a kernel that was interrupted behind its exit loop goes
-    /// first. What the tracer was told counts until it was done, whatever the task does before, and
-    /// nobody else is traced meanwhile.
+    /// first. What the tracer was told counts there until it was done, whatever the task does before,
+    /// and nobody else is traced meanwhile.
     pub(super) fn send_tracer(
         &mut self,
         view: &View<'_>,
@@ -20,10 +20,13 @@ impl RunHost {
         event: u16,
         pending: &mut Pending,
     ) {
-        if self
+        let waits = self
             .tracee
-            .is_some_and(|(tracee, _)| !self.outcome.has_dumped(tracee))
-        {
+            .is_some_and(|(tracee, _)| match self.platform.stops_late() {
+                true => !self.outcome.has_dumped(tracee),
+                false => tracee != task,
+            });
+        if waits {
             self.platform.tracer_is_busy(event, pending);
             pending.ptrace = None;
             return;

@@ -124,6 +124,12 @@ pub trait Platform {
         None
     }
 
+    /// Whether a task that a tracer is to stop at an event may stop at a later one. The model's does
+    /// at once or never.
+    fn stops_late(&self) -> bool {
+        false
+    }
+
     /// The tracer, who still waits for another task to stop, cannot stop one at this event.
     fn tracer_is_busy(&mut self, event: u16, pending: &Pending) {
         let _ = (event, pending);

@@ -109,6 +109,10 @@ impl Platform for Real {
         }
     }
 
+    fn stops_late(&self) -> bool {
+        true
+    }
+
     fn tracer_is_busy(&mut self, event: u16, pending: &Pending) {
         self.agent.director_is_busy(event, pending);
     }
