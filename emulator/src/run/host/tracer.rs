@@ -11,8 +11,8 @@ use crate::run::ptrace;
 impl RunHost {
     /// There is one tracer. A task that it waits for may still be on its way: in a page fault that
     /// had to sleep, or in user mode, where a kernel that was interrupted behind its exit loop goes
-    /// first. What the tracer was told counts there until it was done, whatever the task does before,
-    /// and nobody else is traced meanwhile.
+    /// first. What the tracer was told counts there until it was done, whatever the task does
+    /// before, and nobody else is traced meanwhile.
     pub(super) fn send_tracer(
         &mut self,
         view: &View<'_>,

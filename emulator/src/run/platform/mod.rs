@@ -124,8 +124,8 @@ pub trait Platform {
         None
     }
 
-    /// Whether a task that a tracer is to stop at an event may stop at a later one. The model's does
-    /// at once or never.
+    /// Whether a task that a tracer is to stop at an event may stop at a later one. The model's
+    /// does at once or never.
     fn stops_late(&self) -> bool {
         false
     }
