@@ -79,7 +79,7 @@ fn what_the_pages_say_of_7_2_is_reproduced() {
     assert_eq!(said["of"], 200, "{said}");
 }
 
-/// A kernel that is not preemptible sleeps in a page fault of the frame; one that is repaired too.
+/// A kernel that is not preemptible leaves the processor in a page fault of the frame.
 #[test]
 fn a_page_that_comes_late_is_another_way() {
     let mut parts = common::Parts::of("a page that comes late");

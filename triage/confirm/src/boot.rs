@@ -156,7 +156,7 @@ fn answer(status: &str, tap: &[String]) -> Answer {
     match (status, tried.iter().find(|test| !test.good)) {
         ("1", Some(test)) => Answer::Reproduced(test.count, test.name.to_owned()),
         ("0", None) if of > 0 => Answer::NotReproduced(Count { differ: 0, of }),
-        ("4", None) => why("no attempt says anything"),
+        ("4", None) => why("too few attempts say anything"),
         _ => why(&format!("the program ended with status {status}")),
     }
 }

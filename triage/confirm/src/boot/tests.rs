@@ -30,9 +30,9 @@ fn what_says_nothing_is_inconclusive_with_the_reason() {
         Answer::Inconclusive(why) => why,
         other => panic!("{other:?}"),
     };
-    let skipped = "# x: 9 attempts, 0 differ, 9 disturbed too late\nok 2 # SKIP x: no attempt came to its end\n\nctxfuzz: the test ended with status 4\n";
+    let skipped = "# x: 9 attempts, 0 differ, 9 disturbed too late\nok 2 # SKIP x: 0 attempts say something\n\nctxfuzz: the test ended with status 4\n";
     let why = inconclusive(said(skipped, None));
-    assert!(why.starts_with("no attempt says anything: "), "{why}");
+    assert!(why.starts_with("too few attempts say anything: "), "{why}");
     // It died on the way; it was never there.
     let why = inconclusive(said(
         "Kernel panic - not syncing\n",
