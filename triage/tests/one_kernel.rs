@@ -159,6 +159,23 @@ fn what_campaigns_met_has_the_name_of_its_bug_and_a_right_kernel_has_none() -> R
     Ok(())
 }
 
+/// `mffs` has FPSCR in f0 for a moment, which is what f0 had to be: that loses nothing.
+#[test]
+fn a_special_register_on_its_way_to_memory_is_no_copy_of_what_was_lost() -> Result {
+    let text = r#"{"ctxfuzz": 1, "stage": {"tasks": [{}], "io_uring": [0]}, "events": [
+        {"set": {"f0": "0x1"}}, {"interrupt": {"vector": "decrementer", "pending": {"signal": 10}}},
+        {"set": {"f0": "0x0", "fpscr": "0x1"}}, {"syscall": {"call": "fork"}},
+        {"syscall": {"call": "rt_sigreturn", "pending": {"switch": "any",
+            "at": {"function": "__unsafe_restore_sigcontext", "into": "46%"}}}},
+        {"interrupt": {"vector": "decrementer", "pending": {"io_worker": true}}}]}"#;
+    let scenario = Scenario::from_json(text, "mffs")?;
+    for endian in Endian::BOTH {
+        let found = one("fixed", endian, &scenario)?.signatures();
+        assert_eq!(found, ["restore_math.msr-facility"], "{endian:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_kernel_that_is_right_has_no_cause() -> Result {
     for endian in Endian::BOTH {

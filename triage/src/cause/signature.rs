@@ -34,7 +34,7 @@ pub fn pattern(cause: &RawCause, change: &Change) -> Option<Pattern> {
 }
 
 /// `mffs` leaves FPSCR, `mfvscr` VSCR in the register (and nothing in the other half of a VSR).
-fn moved_control(word: u32, register: Register) -> Option<Source> {
+pub fn moved_control(word: u32, register: Register) -> Option<Source> {
     let target = (word >> 21) & 31;
     match register {
         Register::F(n) if word & 0xfc1f_fffe == 0xfc00_048e && target == u32::from(n) => {

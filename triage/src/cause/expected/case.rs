@@ -13,6 +13,7 @@ use super::rewrite::Fix;
 use super::rules::Moment;
 use super::{Fixes, Window};
 use crate::cause::code::Code;
+use crate::cause::signature::moved_control;
 use crate::cause::state::Walk;
 use crate::cause::stay::name;
 use crate::transparency::Seen;
@@ -288,6 +289,16 @@ impl<'a> Case<'a> {
             msr: 0,
             trace: [pc].into(),
         })
+    }
+
+    /// Whether a write leaves the right value in a cell: not FPSCR in f0 or VSCR in v0 on their way
+    /// to memory, which may be the same number.
+    pub fn is_right_value(&self, write: &Write) -> bool {
+        let on_its_way = match write.cell {
+            Cell::Hardware(register) => moved_control(write.word, register).is_some(),
+            _ => false,
+        };
+        write.value == self.right && !on_its_way
     }
 
     /// Whether the kernel made a write.

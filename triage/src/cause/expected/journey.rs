@@ -26,7 +26,7 @@ impl Journey {
         let holds = |cell: Cell| {
             cell == case.hardware() || cell == case.image() || matches!(cell, Cell::UserStack(_))
         };
-        let is_right = |w: &Write| holds(w.cell) && w.value == case.right;
+        let is_right = |w: &Write| holds(w.cell) && case.is_right_value(w);
         // What another task has there is its own.
         let own = |at: usize| {
             let write = case.write(at);

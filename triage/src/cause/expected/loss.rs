@@ -124,7 +124,7 @@ impl<'a> Case<'a> {
     fn lost_of(&self, mut came: bool) -> Option<Fixes> {
         let mut walk = self.after(self.window.from);
         let is_own = |w: &Write| w.cell == self.image() || w.cell == self.hardware();
-        let brings = |w: &Write| is_own(w) && w.value == self.right;
+        let brings = |w: &Write| is_own(w) && self.is_right_value(w);
         let mut kept = self.run.kept.iter();
         let kept = kept.find(|(at, w)| *at >= self.window.from && brings(w));
         let mut held = (came && self.is_right(&walk)).then_some(self.window.from);
@@ -150,6 +150,13 @@ impl<'a> Case<'a> {
     }
 
     fn is_right(&self, walk: &Walk<'_>) -> bool {
-        walk.logical(self.window.slot, self.register) == self.right
+        let counts = match walk.is_live(self.window.slot, self.register) {
+            true => self.hardware(),
+            false => self.image(),
+        };
+        walk.value(counts) == self.right
+            && walk
+                .writer(counts)
+                .is_none_or(|(_, write)| self.is_right_value(write))
     }
 }
