@@ -107,6 +107,11 @@ impl Explanation {
         report::text(self)
     }
 
+    /// The journey of the wrong value, of one of the causes: what a mail needs of the text.
+    pub fn journey(&self, cause: &Cause) -> String {
+        report::journey(self, cause)
+    }
+
     /// The report for programs.
     pub fn json(&self) -> serde_json::Value {
         report::json(self)

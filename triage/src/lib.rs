@@ -7,6 +7,7 @@
 //! fuzzing engine.
 
 pub mod atomic;
+pub mod blame;
 pub mod cause;
 pub mod cmin;
 pub mod command;

@@ -5,6 +5,7 @@
 pub mod checked;
 pub mod html;
 pub mod junit;
+pub mod mail;
 pub mod sarif;
 #[cfg(test)]
 mod tests;
@@ -327,15 +328,73 @@ fn closing(subject: &Subject<'_>, comparison: &Comparison, lines: &mut Lines) {
 }
 
 /// Text that survives a quoted mail.
-#[derive(Default)]
 pub(crate) struct Lines {
     pub(crate) text: String,
+    /// Columns of a line at most.
+    width: usize,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Lines::of(COLUMNS)
+    }
 }
 
 impl Lines {
+    /// None yet, of so many columns.
+    pub(crate) fn of(width: usize) -> Self {
+        Lines {
+            text: String::new(),
+            width,
+        }
+    }
+
+    /// What is too long, broken between words and indented as it is. What has a place in it stays
+    /// whole, as Linux prints it.
+    pub(crate) fn fitted(&mut self, text: &str) {
+        for line in text.lines() {
+            let words = line.trim_start();
+            match line.chars().count() <= self.width || line.contains("+0x") {
+                true => self.add(line),
+                false => self.wrapped(&line[..line.len() - words.len()], words),
+            }
+        }
+    }
+
     pub(crate) fn add(&mut self, line: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.text, "{}", line.trim_end());
+    }
+
+    /// A line of its own, and an empty one.
+    pub(crate) fn heading(&mut self, text: &str) {
+        self.add(text);
+        self.add("");
+    }
+
+    /// Lines that nothing is done to: code, and diffs, which have spaces at the end of lines.
+    pub(crate) fn as_it_is(&mut self, text: &str) {
+        self.text.push_str(text);
+        if !text.is_empty() && !text.ends_with('\n') {
+            self.text.push('\n');
+        }
+    }
+
+    /// Breaks between words, and an empty line follows.
+    pub(crate) fn paragraph(&mut self, text: &str) {
+        let mut line = String::new();
+        for word in text.split_whitespace() {
+            let used = line.chars().count();
+            if used > 0 && used + 1 + word.chars().count() > self.width {
+                self.add(&std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.add(&line);
+        self.add("");
     }
 
     /// Breaks between words; a word longer than a line stays whole, so that it can be copied.
@@ -343,7 +402,7 @@ impl Lines {
         let mut line = indent.to_owned();
         for word in text.split_whitespace() {
             let used = line.chars().count();
-            if used > indent.len() && used + 1 + word.chars().count() > COLUMNS {
+            if used > indent.len() && used + 1 + word.chars().count() > self.width {
                 self.add(&line);
                 line = format!("{indent}    ");
             } else if used > indent.len() {

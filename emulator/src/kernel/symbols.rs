@@ -157,14 +157,29 @@ impl Symbols {
         })
     }
 
-    /// Source file (its last two path components) and line of an address.
+    /// Source file (its last two path components) and line of an address: the innermost place that
+    /// is not in a header, as what Linux's headers do is asked for where they are used.
     pub fn source(&self, address: u64) -> Option<(String, u32)> {
         let (_, context) = self.dwarf()?;
-        let found = context.find_location(address).ok()??;
-        let file = found.file?;
+        let mut frames = context.find_frames(address).skip_all_loads().ok()?;
+        let mut found = None;
+        while let Ok(Some(frame)) = frames.next() {
+            let Some((file, line)) = frame.location.and_then(|at| Some((at.file?, at.line?)))
+            else {
+                continue;
+            };
+            let is_header = file.ends_with(".h");
+            if !is_header || found.is_none() {
+                found = Some((file, line));
+            }
+            if !is_header {
+                break;
+            }
+        }
+        let (file, line) = found?;
         let mut parts: Vec<&str> = file.rsplit('/').take(2).collect();
         parts.reverse();
-        Some((parts.join("/"), found.line?))
+        Some((parts.join("/"), line))
     }
 
     /// The functions that the compiler put into another one at an address, innermost first, without

@@ -4,6 +4,7 @@
 //! written here: the code of tasks and handlers (`assembly`), and tables of values (`tables`).
 
 mod assembly;
+mod macros;
 mod tables;
 
 use std::fmt::Write;
@@ -13,7 +14,6 @@ use ctxfuzz_scenario::event::{Event, Syscall};
 use crate::plan::Plan;
 
 const HEAD: &str = include_str!("program/c/head.c");
-const MACROS: &str = include_str!("program/c/macros.S");
 const TASKS: &str = include_str!("program/c/tasks.c");
 const PROCESSES: &str = include_str!("program/c/processes.c");
 const RING: &str = include_str!("program/c/ring.c");
@@ -37,7 +37,8 @@ pub fn program(plan: &Plan, name: &str, attempts: Option<u32>) -> String {
     out += &defines(plan, name, attempts);
     out += HEAD;
     out += "\n/* What the tasks do. */\nasm(\n";
-    for line in MACROS.lines().chain(assembly::code(plan).lines()) {
+    let code = assembly::code(plan);
+    for line in macros::used_by(&code).lines().chain(code.lines()) {
         // Writing to a string does not fail.
         let _ = match line {
             "" => writeln!(out),

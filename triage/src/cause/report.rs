@@ -13,7 +13,7 @@ use ctxfuzz_scenario::scenario::Scenario;
 pub use self::json::json;
 use super::{Cause, Changed, CopyReport, Ended, Explanation, Stop, Writer};
 use crate::compare::What;
-use crate::report::{COLUMNS, Lines, hex};
+use crate::report::{Lines, hex};
 
 /// Later copies listed in the text; the JSON has all.
 const COPIES_SHOWN: usize = 6;
@@ -23,20 +23,22 @@ const REGISTERS_SHOWN: usize = 8;
 
 /// The report for people.
 pub fn text(explanation: &Explanation) -> String {
-    fitted(&whole(explanation))
+    let mut lines = Lines::default();
+    lines.fitted(&whole(explanation));
+    lines.text
 }
 
-/// Breaks what is long between words. What has a place in it stays whole, as Linux prints it.
-fn fitted(text: &str) -> String {
-    let mut fitted = Lines::default();
-    for line in text.lines() {
-        let words = line.trim_start();
-        match line.chars().count() <= COLUMNS || line.contains("+0x") {
-            true => fitted.add(line),
-            false => fitted.wrapped(&line[..line.len() - words.len()], words),
+/// What a mail says of one cause: what came to differ, who wrote it, and how the value was lost.
+pub fn journey(explanation: &Explanation, cause: &Cause) -> String {
+    let mut out = String::new();
+    if !cause.is_untraced() && cause.ended.is_none() {
+        changes(&mut out, cause, explanation);
+        if let Some(writer) = last_writers(&mut out, cause, explanation) {
+            called(&mut out, writer, explanation);
         }
+        loss(&mut out, cause, explanation);
     }
-    fitted.text
+    out
 }
 
 fn whole(explanation: &Explanation) -> String {
@@ -87,7 +89,10 @@ fn one(out: &mut String, number: usize, cause: &Cause, e: &Explanation) {
         );
     } else {
         changes(out, cause, e);
-        last_writers(out, cause, e);
+        if let Some(told) = last_writers(out, cause, e) {
+            called(out, told, e);
+            code_around(out, told.1);
+        }
         loss(out, cause, e);
         damage(out, cause, e);
     }
@@ -226,7 +231,12 @@ impl Changed {
     }
 }
 
-fn last_writers(out: &mut String, cause: &Cause, e: &Explanation) {
+/// Who wrote it last; returns the kernel's number and the write of which more is to be told.
+fn last_writers<'c>(
+    out: &mut String,
+    cause: &'c Cause,
+    e: &Explanation,
+) -> Option<(usize, &'c Writer)> {
     let first = cause.changes.first().map_or("it", |c| c.name.as_str());
     let writers = [&cause.writer_a, &cause.writer_b];
     match e.kernels.only() {
@@ -246,17 +256,17 @@ fn last_writers(out: &mut String, cause: &Cause, e: &Explanation) {
         Some(_) => [1, 0],
         None => [0, 1],
     };
-    let told = told
-        .into_iter()
-        .find_map(|side| Some((side, writers[side].as_ref()?)));
-    if let Some((side, writer)) = told {
-        let _ = match e.kernels.only() {
-            Some(_) => writeln!(out, "\nCall chain:"),
-            None => writeln!(out, "\nCall chain ({}):", e.headings()[side]),
-        };
-        chain(out, writer);
-        code_around(out, writer);
-    }
+    told.into_iter()
+        .find_map(|side| Some((side, writers[side].as_ref()?)))
+}
+
+/// How the function was called that wrote something.
+fn called(out: &mut String, (side, writer): (usize, &Writer), e: &Explanation) {
+    let _ = match e.kernels.only() {
+        Some(_) => writeln!(out, "\nCall chain:"),
+        None => writeln!(out, "\nCall chain ({}):", e.headings()[side]),
+    };
+    chain(out, writer);
 }
 
 /// Who wrote what is there, and where something else had to be written.

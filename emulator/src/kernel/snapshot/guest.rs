@@ -3,6 +3,7 @@
 //! Not responsible for what the programs are, nor for what they say.
 
 use std::path::Path;
+use std::process::Command;
 
 use super::boot::BootOptions;
 use super::error::SnapshotError;
@@ -25,6 +26,14 @@ pub fn describe(vmlinux: &Path) -> Result<(Endian, String), SnapshotError> {
     let file = package::kernel(vmlinux, cache::folder)?;
     let kernel = Vmlinux::read(&file).map_err(|error| error.of(vmlinux))?;
     Ok((kernel.endian, kernel.version))
+}
+
+/// What QEMU calls its version: `7.2.22`. `None` if it cannot be asked.
+pub fn qemu_version(options: &BootOptions) -> Option<String> {
+    let output = Command::new(&options.qemu).arg("--version").output().ok()?;
+    let said = String::from_utf8(output.stdout).ok()?;
+    let (_, rest) = said.split_once(" version ")?;
+    Some(rest.split_whitespace().next()?.to_owned())
 }
 
 /// Boots a vmlinux, or the one in a package, with these programs in its root directory, of which

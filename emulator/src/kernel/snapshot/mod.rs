@@ -31,7 +31,7 @@ pub use boot::BootOptions;
 pub use cache::Cached;
 pub use error::{FormatProblem, SnapshotError};
 pub use file::Header;
-pub use guest::{Guest, describe, run_programs};
+pub use guest::{Guest, describe, qemu_version, run_programs};
 pub use pages::{PAGE, Pages};
 pub use vmlinux::Vmlinux;
 

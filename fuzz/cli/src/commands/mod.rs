@@ -22,7 +22,9 @@ mod matrix;
 mod migrate;
 mod minimize;
 mod pairs;
+mod program;
 mod proof;
+mod report;
 mod run;
 mod selftest;
 mod show;
@@ -62,6 +64,8 @@ pub enum Command {
     Compare(compare::CompareArgs),
     /// Try a scenario as a plain C program on a booted kernel.
     Confirm(confirm::ConfirmArgs),
+    /// Make a mail of a finding, for the kernel's developers.
+    Report(report::ReportArgs),
     /// Show what comes of a corpus, and of findings, on several kernels.
     Matrix(matrix::MatrixArgs),
     /// Make random scenarios, or fill the holes of a template.
@@ -99,6 +103,7 @@ impl Command {
             Command::Check(args) => check::check(args),
             Command::Coverage(args) => coverage::coverage(args),
             Command::Cmin(args) => cmin::cmin(args),
+            Command::Report(args) => report::report(args),
             Command::Matrix(args) => matrix::matrix(args),
             Command::Generate(args) => generate::generate(args),
             Command::Confirm(args) => confirm::confirm(args),
