@@ -240,6 +240,7 @@ impl Explainer {
             let stop = |at: usize| {
                 let (event, current, write) = Journey::write(run, at)?;
                 Some(Stop {
+                    step: at,
                     event,
                     running: task(current),
                     place: cell_name(write.cell, &task),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
-use common::pages;
+use common::{pages, shown};
 use ctxfuzz_emulator::kernel::defects::{self, Origin};
 
 const INDEX: &str = "docs/findings/README.md";
@@ -85,6 +85,22 @@ fn a_finding_is_confirmed_only_by_a_program_that_is_there() {
     }
 }
 
+/// A program that shows it was run, and shows nothing where it is repaired.
+#[test]
+fn what_is_confirmed_was_reproduced_and_not_where_it_is_repaired() {
+    let programs = shown::all();
+    for page in findings() {
+        let name = page.rsplit('/').next().unwrap_or(&page);
+        let rows = programs.iter().filter(|row| row.page == name);
+        let (repaired, released): (Vec<_>, Vec<_>) = rows.partition(|r| r.kernel == "repaired-le");
+        let confirmed = state(&pages::read(&page)) == "confirmed under QEMU";
+        let is_shown = released.iter().any(|row| row.answer == "reproduced");
+        assert_eq!(confirmed, is_shown, "{page}");
+        let repaired = repaired.iter().filter(|row| row.answer == "not_reproduced");
+        assert_eq!(confirmed, repaired.count() == 1, "{page}");
+    }
+}
+
 #[test]
 fn the_index_has_every_finding_with_its_state() {
     let rows = index();
@@ -118,8 +134,9 @@ fn every_claim_of_the_catalogue_has_a_state() {
     }
 }
 
-/// What a row of docs/kernels.md says of each kernel as it was released.
-fn versions(kernels: &str, defect: &str) -> String {
+/// What a row of docs/kernels.md says of each kernel as it was released, and what the program of a
+/// page came to there.
+fn versions(kernels: &str, defect: &str, page: &str) -> String {
     let row = format!("\n{defect} ");
     let (_, rest) = kernels.split_once(&row).expect("the page has the claim");
     let cells = rest.lines().next().unwrap_or_default().split_whitespace();
@@ -132,14 +149,36 @@ fn versions(kernels: &str, defect: &str) -> String {
         let release = rest.split(',').next()?;
         Some((name, release))
     });
-    let mut table = String::new();
+    let programs = shown::all();
+    let program = |page: &str, kernel: &str| {
+        let row = programs
+            .iter()
+            .find(|row| row.page == page && row.kernel == kernel);
+        row.map_or_else(|| "-".to_owned(), shown::Shown::text)
+    };
+    let mut table = format!(
+        "{:<16} {:<31} {:<8} {}\n",
+        "kernel", "release", "ctxfuzz", "program"
+    );
     for ((name, release), cell) in legend.zip(cells) {
         let cell = match cell {
             "." => "silent",
             ".*" => "silent*",
             cell => cell,
         };
-        let _ = writeln!(table, "{name:<16} {release:<31} {cell}");
+        let shown = program(page, name);
+        let _ = writeln!(table, "{name:<16} {release:<31} {cell:<8} {shown}");
+    }
+    let repaired = programs
+        .iter()
+        .find(|row| row.page == page && row.kernel == "repaired-le");
+    if let Some(row) = repaired {
+        let (release, shown) = (&row.release, row.text());
+        let _ = writeln!(
+            table,
+            "{:<16} {release:<31} {:<8} {shown}",
+            "repaired-le", ""
+        );
     }
     table
 }
@@ -155,8 +194,9 @@ fn versions_are_those_of_the_kernels_page() {
         };
         let (defect, rest) = rest.split_once(" -->\n```text\n").expect("a table follows");
         let (table, after) = rest.split_once("```\n").expect("it ends");
-        let made = versions(&kernels, defect);
-        assert!(made.lines().count() == 10, "{made}");
+        let name = page.rsplit('/').next().unwrap_or(&page);
+        let made = versions(&kernels, defect, name);
+        assert!(made.lines().count() >= 11, "{made}");
         tables += 1;
         if std::env::var_os("CTXFUZZ_BLESS").is_some() {
             let whole =

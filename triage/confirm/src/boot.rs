@@ -52,8 +52,23 @@ pub struct Confirmation {
     pub answer: Answer,
     /// What the program said, in TAP.
     pub tap: Vec<String>,
+    /// The tests in that, of which the first is the control.
+    pub tests: Vec<Test>,
     /// The end of the console.
     pub console_end: Vec<String>,
+}
+
+/// A test of the program: `ok 2 NAME`, and the counts that stand before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Test {
+    /// Whether nothing differed.
+    pub good: bool,
+    /// Whether it says nothing.
+    pub skipped: bool,
+    /// Its name.
+    pub name: String,
+    /// Its attempts.
+    pub count: Count,
 }
 
 /// Compiles the program, boots the kernel with it, and reads what it says.
@@ -77,6 +92,7 @@ fn read(guest: &Guest) -> Confirmation {
     let lines: Vec<&str> = guest.console.lines().map(str::trim_end).collect();
     let tap = lines.iter().filter(|line| is_tap(line));
     let tap: Vec<String> = tap.map(|line| (*line).to_owned()).collect();
+    let tests = tests(&tap);
     let status = lines.iter().rev().find_map(|line| line.strip_prefix(ENDED));
     let answer = match status {
         None => Answer::Inconclusive(
@@ -85,12 +101,13 @@ fn read(guest: &Guest) -> Confirmation {
                 .clone()
                 .unwrap_or_else(|| "the machine ended, and the program had not".to_owned()),
         ),
-        Some(status) => answer(status, &tap),
+        Some(status) => answer(status, &tap, &tests),
     };
     let last = lines.len().saturating_sub(LAST_LINES);
     Confirmation {
         answer,
         tap,
+        tests,
         console_end: lines[last..]
             .iter()
             .map(|line| (*line).to_owned())
@@ -99,19 +116,11 @@ fn read(guest: &Guest) -> Confirmation {
 }
 
 fn is_tap(line: &str) -> bool {
-    let starts = ["TAP version", "1..", "ok ", "not ok ", "# "];
+    let starts = ["TAP version", "1..", "ok ", "not ok ", "# ", "Bail out!"];
     starts.iter().any(|start| line.starts_with(start))
 }
 
-/// A test of the program: `ok 2 NAME`, and the counts that stand before it.
-struct Test<'a> {
-    good: bool,
-    skipped: bool,
-    name: &'a str,
-    count: Count,
-}
-
-fn tests(tap: &[String]) -> Vec<Test<'_>> {
+fn tests(tap: &[String]) -> Vec<Test> {
     let mut tests = Vec::new();
     let mut count = Count::default();
     for line in tap {
@@ -125,7 +134,7 @@ fn tests(tap: &[String]) -> Vec<Test<'_>> {
         tests.push(Test {
             good,
             skipped: name.starts_with("# SKIP"),
-            name,
+            name: name.to_owned(),
             count: std::mem::take(&mut count),
         });
     }
@@ -134,14 +143,17 @@ fn tests(tap: &[String]) -> Vec<Test<'_>> {
 
 /// By the results of the tests, the first of which is the control, and the exit status of
 /// kselftest, which must agree.
-fn answer(status: &str, tap: &[String]) -> Answer {
+fn answer(status: &str, tap: &[String], tests: &[Test]) -> Answer {
     let why = |what: &str| {
         let mut last = tap.iter().rev();
-        let last = last.find(|line| line.starts_with("# ") || line.contains("SKIP"));
+        let says_why = ["# ", "Bail out!"];
+        let last = last.find(|line| {
+            let is_skip = line.contains("SKIP") && !line.ends_with("the control shows nothing");
+            is_skip || says_why.iter().any(|start| line.starts_with(start))
+        });
         let last = last.map(|line| format!(": {}", line.trim_start_matches("# ")));
         Answer::Inconclusive(format!("{what}{}", last.unwrap_or_default()))
     };
-    let tests = tests(tap);
     let Some((control, tried)) = tests.split_first() else {
         return match status {
             "4" => why("the program was not able to try it"),
@@ -154,7 +166,7 @@ fn answer(status: &str, tap: &[String]) -> Answer {
     let of = tried.iter().filter(|test| !test.skipped);
     let of = of.map(|test| test.count.of).sum();
     match (status, tried.iter().find(|test| !test.good)) {
-        ("1", Some(test)) => Answer::Reproduced(test.count, test.name.to_owned()),
+        ("1", Some(test)) => Answer::Reproduced(test.count, test.name.clone()),
         ("0", None) if of > 0 => Answer::NotReproduced(Count { differ: 0, of }),
         ("4", None) => why("too few attempts say anything"),
         _ => why(&format!("the program ended with status {status}")),

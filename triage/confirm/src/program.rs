@@ -83,7 +83,7 @@ fn head_comment(plan: &Plan, name: &str) -> String {
     }
     say("");
     say(
-        "Tasks load registers, do the events of the scenario below, and store their registers; what is stored is compared with what has to be there. The process that starts them outranks them: it sleeps until a task is where it is to be disturbed, and sends a signal or lets another task run. Where that is in the middle of a system call, it comes a little later or earlier in each attempt. The control does the same without the disturbance.",
+        "Tasks load registers, do the events of the scenario below, and store their registers; what is stored is compared with what has to be there. The process that starts them outranks them: it sleeps until a task is where it is to be disturbed, and sends a signal or lets another task run. Where that is in the middle of a system call, it comes a little later or earlier in each attempt. The control does the same without signals, without workers, and with nothing in the middle.",
     );
     say("");
     say("gcc -O1 -static -o test test.c && ./test [ATTEMPTS] (as root: it uses SCHED_FIFO)");

@@ -134,6 +134,8 @@ pub struct Loss {
 /// A write on the way of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
+    /// Its step in the recorded run: which of two came first.
+    pub step: usize,
     /// The event then; `None` at the start and in the final dump.
     pub event: Option<u16>,
     /// The task that ran.

@@ -33,7 +33,9 @@ pub fn journey(explanation: &Explanation, cause: &Cause) -> String {
     let mut out = String::new();
     if !cause.is_untraced() && cause.ended.is_none() {
         changes(&mut out, cause, explanation);
-        if let Some(writer) = last_writers(&mut out, cause, explanation) {
+        let told = last_writers(&mut out, cause, explanation);
+        // Traces of how the value was lost say it too.
+        if let (Some(writer), None) = (told, &cause.loss) {
             called(&mut out, writer, explanation);
         }
         loss(&mut out, cause, explanation);
@@ -304,15 +306,21 @@ fn loss(out: &mut String, cause: &Cause, e: &Explanation) {
     let value = |value| hex(What::Register(loss.register), value);
     let _ = writeln!(out, "\nHow {} was lost:", loss.register);
     let _ = writeln!(out, "  it had to be {}", value(loss.right));
+    // In the order of time: an image that is filled after it was loaded is filled too late.
+    let mut stops = Vec::new();
     match &loss.held {
-        Some(held) => stop(out, "the last copy of that went to", held, e),
+        Some(held) => stops.push(("the last copy of that went to".to_owned(), held)),
         None => {
             let _ = writeln!(out, "  no copy of that was made in this run");
         }
     }
     if let Some(got) = &loss.got {
-        let what = format!("{} was written to", value(got.value));
-        stop(out, &what, got, e);
+        stops.push((format!("{} was written to", value(got.value)), got));
+    }
+    stops.sort_by_key(|(_, stop)| stop.step);
+    for (number, (what, of)) in stops.iter().enumerate() {
+        let then = if number == 0 { "" } else { "then " };
+        stop(out, &format!("{then}{what}"), of, e);
     }
 }
 

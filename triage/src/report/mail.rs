@@ -8,8 +8,6 @@ mod prose;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
-
 use ctxfuzz_emulator::arch::Endian;
 use ctxfuzz_scenario::describe::describe;
 use ctxfuzz_scenario::register::Register;
@@ -35,8 +33,8 @@ pub struct Version {
     pub release: String,
     /// What ctxfuzz saw, in the words of `matrix`.
     pub seen: String,
-    /// What the program did; none was run if this is empty.
-    pub program: String,
+    /// What the program did, test by test.
+    pub program: Vec<String>,
 }
 
 /// What the pages of docs/findings say of a finding.
@@ -72,10 +70,10 @@ pub struct Mail<'a> {
     pub ways: &'a [&'static str],
     /// Whether the program showed it on the kernel, unmodified.
     pub confirmed: bool,
-    /// What the program was run on: QEMU's version, and how it kept the time.
+    /// What the program was run on.
     pub machine: &'a str,
-    /// A repaired kernel, and what the program was on it: `not reproduced in 452 attempts`.
-    pub repaired: Option<(&'a str, &'a str)>,
+    /// The release of a repaired kernel, on which the program shows nothing.
+    pub repaired: Option<&'a str>,
     /// The kernel itself, and others.
     pub versions: &'a [Version],
     /// Commits that last changed the lines of the cause.
@@ -92,24 +90,28 @@ pub fn text(mail: &Mail<'_>) -> String {
     out.add(&format!("Subject: {}", mail.subject()));
     out.add("");
     mail.what_is_seen(&mut out);
+    mail.what_happens(&mut out);
     mail.versions(&mut out);
     mail.cause(&mut out);
     mail.repair(&mut out);
     mail.fixes(&mut out);
-    mail.scenario(&mut out);
     mail.program(&mut out);
     out.text
 }
 
 impl Mail<'_> {
-    /// What was seen first, and with it at the same event.
+    /// What was seen first, and with it at the same event. Facility bits are no register that a
+    /// program can read, so they come last.
     fn first(&self) -> Vec<&Violation> {
-        let mut seen = self.violations.iter();
-        let Some(first) = seen.find(|one| one.verdict > Verdict::Dead) else {
+        let seen = self.violations.iter();
+        let mut seen = seen.filter(|one| one.verdict > Verdict::Dead);
+        let of_program = seen.clone().find(|one| one.what != What::Msr);
+        let Some(first) = of_program.or_else(|| seen.next()) else {
             return Vec::new();
         };
         let with_it = |one: &&Violation| {
             one.verdict > Verdict::Dead
+                && (one.what == What::Msr) == (first.what == What::Msr)
                 && (one.when, one.task, one.place) == (first.when, first.task, first.place)
         };
         self.violations.iter().filter(with_it).collect()
@@ -153,35 +155,47 @@ impl Mail<'_> {
         };
         let release = shown(self.release);
         let how = match self.confirmed {
-            true => "A plain C program, which is at the end of this mail, shows it on",
+            true => "A program, which is at the end of this mail, shows it on",
             false => {
                 "This is suspected: ctxfuzz, which runs the kernel in an emulator, sees it, and no program has shown it yet. It is about"
             }
         };
-        out.paragraph(&format!("{how} Linux {release} ({endian} endian)."));
+        out.paragraph(&format!(
+            "{how} Linux {release} ({endian} endian), unmodified. Nothing was run on real hardware."
+        ));
+    }
+
+    fn what_happens(&self, out: &mut Lines) {
+        out.heading("What happens");
+        let tasks = self.scenario.stage.tasks.len();
+        let s = if tasks == 1 { "" } else { "s" };
+        out.wrapped("  ", &format!("{tasks} task{s} on one processor. Events:"));
+        for (number, event) in self.scenario.events.iter().enumerate() {
+            out.wrapped("  ", &format!("{number}: {}", describe(event)));
+        }
+        out.add("");
         let seen = self.first();
         let Some(first) = seen.first() else {
             return;
         };
-        let when = match (first.when, self.event(first.when)) {
-            (When::Event(index), Some(event)) => format!("At event {index} ({event})"),
-            (When::Start, _) => "While it starts".to_owned(),
-            _ => "At its end".to_owned(),
+        let when = match first.when {
+            When::Event(index) => format!("After event {index}"),
+            When::Start => "From the start".to_owned(),
+            When::End => "At its end".to_owned(),
         };
         let place = match first.place {
             Place::Register | Place::Child => String::new(),
-            place => format!(", in its {place},"),
+            place => format!(" in its {place}"),
         };
+        let task = first.task;
         out.paragraph(&format!(
-            "{when} of the scenario below, task {} does not find{place} what it had:",
-            first.task
+            "{when} task {task} finds other values{place} than it had:"
         ));
         for one in seen.iter().take(VALUES) {
+            let [had, has] = [one.before, one.after].map(|value| hex(one.what, value));
             out.add(&format!(
-                "  {:<8} had {}, has {}",
-                one.what.to_string(),
-                hex(one.what, one.before),
-                hex(one.what, one.after)
+                "  {:<8} had {had}, has {has}",
+                one.what.to_string()
             ));
         }
         if seen.len() > VALUES {
@@ -190,34 +204,30 @@ impl Mail<'_> {
         }
         out.add("");
         if let Some(kept) = not_volatile(&seen) {
-            out.paragraph(&format!(
-                "{kept} among them are not volatile: every function in C relies on them across a call."
-            ));
+            out.paragraph(&format!("{kept} among them are not volatile."));
         }
     }
 
     fn versions(&self, out: &mut Lines) {
-        if self.versions.is_empty() {
-            return;
-        }
         out.heading("Versions");
         for version in self.versions {
-            let release = shown(&version.release);
-            out.wrapped("  ", &format!("{release}: {}", version.seen));
-            if !version.program.is_empty() {
-                out.wrapped("      ", &format!("program: {}", shown(&version.program)));
+            out.wrapped("  ", &shown(&version.release));
+            for test in &version.program {
+                out.wrapped("    ", &shown(test));
             }
+            out.wrapped("    ", &format!("in ctxfuzz's emulator: {}", version.seen));
         }
         out.add("");
+        out.paragraph(&format!(
+            "The program stops when ten attempts differ. One that was disturbed before or after the event says nothing and is not counted. It was run by {}.",
+            self.machine
+        ));
         let late = match self.versions.iter().any(|v| v.seen.ends_with('*')) {
-            true => {
-                " (*: its work did not come where the scenario wants it, so silence is no answer)"
-            }
+            true => ", which is no answer where a * stands, as the work did not come there",
             false => "",
         };
         out.paragraph(&format!(
-            "The word behind a version is what ctxfuzz sees in its own emulator, where work comes exactly as the scenario below has it{late}; the program tries other ways too. It was run by {}. An attempt that was disturbed too early or too late is not counted.",
-            self.machine
+            "In ctxfuzz's emulator work comes exactly as the events above have it, and in no other way. There live means that any program can notice, and silent that registers were kept{late}."
         ));
     }
 
@@ -233,10 +243,11 @@ impl Mail<'_> {
         let Some((explanation, cause)) = self.explained else {
             return;
         };
-        let rule = cause.rule.unwrap_or("see below");
+        let rule = cause.rule.map(|rule| format!(": {rule}"));
         let on = shown(self.explained_on);
         out.paragraph(&format!(
-            "As ctxfuzz has recorded it on Linux {on}: {rule} ({}).",
+            "As ctxfuzz has recorded it on Linux {on}{} ({}).",
+            rule.unwrap_or_default(),
             cause.signature
         ));
         out.fitted(&explanation.journey(cause));
@@ -247,13 +258,13 @@ impl Mail<'_> {
         let Some(repair) = self.known.and_then(|known| known.repair) else {
             return;
         };
-        out.heading("Suspected repair");
+        out.heading("Possible fix, to show the cause");
         if let Some(known) = self.known {
             prose::first_paragraph(out, known.page, "Repair tried");
         }
-        if let Some((release, answer)) = self.repaired {
+        if let Some(release) = self.repaired {
             out.paragraph(&format!(
-                "On Linux {} with it the program is {answer}.",
+                "Linux {}, which has this and the repairs of ctxfuzz's other findings, does not show it.",
                 shown(release)
             ));
         }
@@ -271,39 +282,28 @@ impl Mail<'_> {
         for candidate in self.candidates {
             out.add(&format!("  {}", shown(&candidate.place)));
             let subject = shown(&candidate.subject);
-            out.add(&format!("  Fixes: {} (\"{subject}\")\n", candidate.commit));
+            out.add(&format!("  Fixes: {} (\"{subject}\")", candidate.commit));
+            out.add("");
         }
-    }
-
-    fn scenario(&self, out: &mut Lines) {
-        out.heading("Scenario");
-        let tasks = self.scenario.stage.tasks.len();
-        let s = if tasks == 1 { "" } else { "s" };
-        out.wrapped("  ", &format!("{tasks} task{s} at the start. Then:"));
-        for (number, event) in self.scenario.events.iter().enumerate() {
-            out.wrapped("  ", &format!("{number}: {}", describe(event)));
-        }
-        out.add("");
     }
 
     fn program(&self, out: &mut Lines) {
-        let mut ways = String::new();
-        for way in self.ways {
-            let and = if ways.is_empty() { "" } else { "; " };
-            let _ = write!(ways, "{and}{way}");
-        }
-        let disturbed = match ways.is_empty() {
-            true => String::new(),
-            false => format!(" It disturbs its tasks by: {ways}."),
+        out.heading("The program");
+        let ways = match self.ways {
+            [] => String::new(),
+            ways => format!(" Its ways to disturb a task: {}.", ways.join("; ")),
         };
-        let name = shown(self.program_name);
         out.paragraph(&format!(
-            "Found with ctxfuzz {} ({}), which made the program too.{disturbed} It needs root and nothing but a C library:",
+            "It is C and assembly for POWER9 and later, needs root, keeps to one processor, and speaks TAP.{ways}"
+        ));
+        let name = shown(self.program_name);
+        out.add(&format!("  gcc -O1 -static -o test {name} && ./test"));
+        out.add("");
+        out.paragraph(&format!(
+            "This was found, and the program written, by ctxfuzz {} ({}).",
             env!("CARGO_PKG_VERSION"),
             env!("CARGO_PKG_REPOSITORY"),
         ));
-        out.add(&format!("  gcc -O1 -static -o test {name} && ./test"));
-        out.add("");
         out.add(&format!("---8<--- {name}"));
         out.as_it_is(self.program);
         out.add("---8<---");

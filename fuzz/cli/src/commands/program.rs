@@ -54,14 +54,16 @@ impl ProgramArguments {
         }
     }
 
-    /// The machine in words, but for QEMU's version.
+    /// The machine in QEMU's own words.
     pub fn machine_in_words(&self) -> String {
-        let s = if self.cpus == 1 { "" } else { "s" };
         let time = match self.no_icount {
             true => "",
-            false => ", -icount",
+            false => " -icount shift=0,sleep=off",
         };
-        format!("(pseries, POWER9, TCG, {} processor{s}{time})", self.cpus)
+        format!(
+            "-M pseries -cpu power9 -accel tcg -smp {} -m {}{time}",
+            self.cpus, self.memory
+        )
     }
 }
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use ctxfuzz_confirm::boot::Answer;
+use ctxfuzz_confirm::boot::{Answer, Confirmation, Test};
 use ctxfuzz_emulator::kernel::snapshot::qemu_version;
 use ctxfuzz_triage::blame;
 use ctxfuzz_triage::cause::{self, Cause, Explanation};
@@ -23,7 +23,7 @@ use ctxfuzz_triage::untrusted;
 
 use super::check::Checker;
 use super::input::{Input, check_output, write_whole};
-use super::program::{Kernel, Program, ProgramArguments, load, status, words};
+use super::program::{Kernel, Program, ProgramArguments, load, status};
 use super::{Status, complain, functions};
 use crate::shipped;
 
@@ -64,7 +64,7 @@ pub struct ReportArgs {
 struct Tried {
     kernel: Kernel,
     judgement: Judgement,
-    answer: Answer,
+    confirmation: Confirmation,
 }
 
 /// Writes the mail.
@@ -92,7 +92,7 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     }
     let program = Program::of(&args.program, &input, Some(&kernel))?;
     let here = Tried {
-        answer: program.confirm(&kernel)?.answer,
+        confirmation: program.confirm(&kernel)?,
         judgement,
         kernel,
     };
@@ -113,7 +113,11 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
             out.flush()?;
         }
     }
-    Ok(status(&here.answer, repaired.as_ref().map(|other| &other.answer)).into())
+    Ok(status(
+        &here.confirmation.answer,
+        repaired.as_ref().map(|other| &other.confirmation.answer),
+    )
+    .into())
 }
 
 /// Why there is nothing to report, if there is nothing.
@@ -155,7 +159,7 @@ fn on(
         false => Program::of(&args.program, input, Some(&kernel))?.confirm(&kernel)?,
     };
     Ok(Tried {
-        answer: confirmation.answer,
+        confirmation,
         judgement: judged(input, &kernel, args.program.abi.into())?,
         kernel,
     })
@@ -186,7 +190,8 @@ fn text(
     let mut versions = vec![version(here, "")];
     versions.extend(others.iter().map(|other| version(other, "")));
     versions.extend(repaired.map(|other| version(other, ", repaired")));
-    let on_repaired = repaired.map(|other| (&*other.kernel.release, words(&other.answer)));
+    let is_silent = |other: &&Tried| matches!(other.confirmation.answer, Answer::NotReproduced(_));
+    let on_repaired = repaired.filter(is_silent);
     let qemu = qemu_version(&args.program.machine());
     let qemu = qemu.map_or_else(|| "QEMU".to_owned(), |version| format!("QEMU {version}"));
     Ok(mail::text(&Mail {
@@ -200,11 +205,12 @@ fn text(
         explained_on: &explained_on,
         known,
         ways: &program.ways,
-        confirmed: status(&here.answer, repaired.map(|r| &r.answer)) == Status::Found,
-        machine: &format!("{qemu} {}", args.program.machine_in_words()),
-        repaired: on_repaired
-            .as_ref()
-            .map(|(release, answer)| (*release, &**answer)),
+        confirmed: status(
+            &here.confirmation.answer,
+            repaired.map(|r| &r.confirmation.answer),
+        ) == Status::Found,
+        machine: &format!("{qemu}: {}", args.program.machine_in_words()),
+        repaired: on_repaired.map(|other| &*other.kernel.release),
         versions: &versions,
         candidates: &candidates,
         program_name: &program_name(input),
@@ -282,8 +288,30 @@ fn version(tried: &Tried, remark: &str) -> Version {
     Version {
         release: format!("{}{remark}{preemption}", tried.kernel.release),
         seen: format!("{}{late}", cell.state),
-        program: words(&tried.answer),
+        program: tests(&tried.confirmation),
     }
+}
+
+/// What the program did, a line a test.
+fn tests(confirmation: &Confirmation) -> Vec<String> {
+    if let Answer::Inconclusive(why) = &confirmation.answer {
+        return vec![format!("inconclusive: {why}")];
+    }
+    let test = |(number, test): (usize, &Test)| {
+        let name = match (number, test.name.split_once(", by ")) {
+            (0, _) => "not disturbed".to_owned(),
+            (_, Some((_, way))) => format!("disturbed by {way}"),
+            (_, None) => "disturbed".to_owned(),
+        };
+        match test.skipped {
+            true => format!("{name}: was skipped"),
+            false => format!(
+                "{name}: {} of {} attempts differ",
+                test.count.differ, test.count.of
+            ),
+        }
+    };
+    confirmation.tests.iter().enumerate().map(test).collect()
 }
 
 fn program_name(input: &Input) -> String {

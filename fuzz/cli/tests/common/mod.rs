@@ -7,6 +7,7 @@ pub mod campaign;
 pub mod findings;
 pub mod pages;
 pub mod schemas;
+pub mod shown;
 pub mod skips;
 
 use std::path::{Path, PathBuf};

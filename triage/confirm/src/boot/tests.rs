@@ -44,6 +44,11 @@ fn what_says_nothing_is_inconclusive_with_the_reason() {
         why,
         "the program ended with status 139: control: the same, not disturbed: 20 attempts, 0 differ"
     );
+    // It cannot go on.
+    let bails = "Bail out! fork: Cannot allocate memory\n\nctxfuzz: the test ended with status 1\n";
+    let why = inconclusive(said(bails, None));
+    let expected = "the program ended with status 1: Bail out! fork: Cannot allocate memory";
+    assert_eq!(why, expected);
     // A result that the status contradicts.
     let lies = "# x: 200 attempts, 0 differ\nok 2 x\n\nctxfuzz: the test ended with status 1\n";
     let why = inconclusive(said(lies, None));
@@ -52,7 +57,7 @@ fn what_says_nothing_is_inconclusive_with_the_reason() {
 
 #[test]
 fn a_control_that_differs_makes_the_rest_worthless() {
-    let console = "1..2\n# control: the same, not disturbed: 20 attempts, 3 differ\n# f0 is 1\nnot ok 1 control: the same, not disturbed\n\nctxfuzz: the test ended with status 1\n";
+    let console = "1..2\n# control: the same, not disturbed: 20 attempts, 3 differ\n# f0 is 1\nnot ok 1 control: the same, not disturbed\nok 2 # SKIP the control shows nothing\n\nctxfuzz: the test ended with status 1\n";
     let answer = read(&Guest {
         console: console.to_owned(),
         trouble: None,

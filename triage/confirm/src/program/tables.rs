@@ -149,7 +149,7 @@ fn checks(out: &mut String, plan: &Plan) {
         say(
             out,
             format!(
-                "\t{{ \"{}\", {}, {}, {:#x}, {:#x}, {:#x}, {:#x}, {:#x}, {:#x} }},",
+                "\t{{ \"{}\", {}, {},\n\t  {:#x}, {:#x}, {:#x}, {:#x}, {:#x}, {:#x} }},",
                 check.at,
                 check.image,
                 when(check.when),
@@ -176,9 +176,23 @@ fn when(when: When) -> &'static str {
     }
 }
 
-/// Images and the right values: patterns, and what differs from them.
+/// Images and the right values, and the functions that make them.
 fn values(out: &mut String, plan: &Plan) {
-    say(out, include_str!("c/values.c"));
+    let mut fills = String::new();
+    fill(&mut fills, plan);
+    for function in include_str!("c/values.c").split("\n\n\n") {
+        let name = function.split('(').next().unwrap_or(function);
+        let name = name.split(['*', ' ']).next_back().unwrap_or(name);
+        if fills.contains(&format!("{name}(")) {
+            say(out, function.trim_end());
+            say(out, "");
+        }
+    }
+    out.push_str(&fills);
+}
+
+/// Patterns, and what differs from them.
+fn fill(out: &mut String, plan: &Plan) {
     let mut seeds = Vec::new();
     say(
         out,

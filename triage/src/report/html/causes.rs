@@ -88,15 +88,18 @@ fn at_fault(cause: &Cause, ended: bool) -> Markup {
 /// With one kernel: the last copy of the right value, and who wrote what user code got instead.
 fn lost(loss: &Loss, e: &Explanation) -> Markup {
     let value = |value| hex(What::Register(loss.register), value);
+    let held = loss.held.iter().map(|held| ("The last copy of that", held));
+    let got = loss.got.iter().map(|got| ("What was got instead", got));
+    let mut stops: Vec<_> = held.chain(got).collect();
+    stops.sort_by_key(|(_, stop)| stop.step);
     html! {
         h3 { "How " (loss.register) " was lost" }
         p { "It had to be " code { (value(loss.right)) } "." }
         div.sides {
-            @match &loss.held {
-                Some(held) => (stop("The last copy of that", held, &value(held.value), e)),
-                None => div.side { p.muted { "No copy of that was made in this run." } }
+            @if loss.held.is_none() {
+                div.side { p.muted { "No copy of that was made in this run." } }
             }
-            @if let Some(got) = &loss.got { (stop("What was got instead", got, &value(got.value), e)) }
+            @for (title, one) in stops { (stop(title, one, &value(one.value), e)) }
         }
     }
 }

@@ -24,10 +24,12 @@ static uint64_t now(void)
 	return time;
 }
 
-/* The time base of POWER processors counts at 512 MHz. */
+/* Of the time base, a millisecond. */
+static uint64_t ticks;
+
 static long nanoseconds(uint64_t from, uint64_t to)
 {
-	return (long)((to - from) * 1000 / 512);
+	return (long)((to - from) * 1000000 / ticks);
 }
 
 /* In the control no task makes another one if no events are done. */
@@ -44,13 +46,15 @@ static int all_done(int mode)
 /* The begin and the end of an event that nothing disturbed, and a little more on both sides. */
 static void measure(int number, uint64_t slept)
 {
-	long begin = nanoseconds(slept, AREA->came[number]) - 1000;
-	long end = nanoseconds(slept, AREA->went[number]) + 500;
+	uint64_t came = AREA->came[number], went = AREA->went[number];
+	long begin, end;
 
-	if (AREA->way[number] == 2) {
-		earliest[number] = begin > 0 ? begin : 0;
-		needed[number] = end - earliest[number];
-	}
+	if (AREA->way[number] != 2 || came < slept || went < came)
+		return;
+	begin = nanoseconds(slept, came) - 1000;
+	end = nanoseconds(slept, went) + 500;
+	earliest[number] = begin > 0 ? begin : 0;
+	needed[number] = end - earliest[number];
 }
 
 /* Sleeps until the task is somewhere in the middle of the event, and disturbs it. */
@@ -60,9 +64,12 @@ static int disturb(int number, int mode, long delay)
 
 	nap(delay);
 	/* Too early. If it slept too shortly the task would never get on. */
-	for (long more = 500; !AREA->way[number] && !all_done(mode) && more < 10000000; more += more / 4)
+	for (long more = 500; more < 10000000; more += more / 4) {
+		if (AREA->way[number] || all_done(mode))
+			break;
 		nap(more);
-	if (AREA->way[number] == 2) {
+	}
+	if (AREA->way[number] != 1) {
 		/* Shorter naps than the measured ones can take another time. */
 		measure(number, slept);
 		return TOO_LATE;
@@ -79,7 +86,9 @@ static void wait_for(int number, int mode)
 	uint64_t slept = now();
 
 	nap(mode == DISTURBED ? needed[number] + needed[number] / 4 + 2000 : 300000);
-	for (int tries = 0; !(asked && AREA->way[asked]) && !all_done(mode) && tries < 200; tries++) {
+	for (int tries = 0; tries < 200; tries++) {
+		if ((asked && AREA->way[asked]) || all_done(mode))
+			break;
 		nap(50000);
 		if (tries > 20)
 			end_a_sleep();
@@ -112,9 +121,13 @@ static int direct(int mode, uint64_t attempt)
 		} else if (mode == DISTURBED) {
 			/* Other delays in each attempt, evenly spread. */
 			uint64_t part = (uint32_t)(attempt * request->stride);
-			long delay = earliest[number] + (long)((uint64_t)needed[number] * part >> 32);
-			int came = late_page && request->returns ? bring_page(number) : disturb(number, mode, delay);
+			long delay = (long)((uint64_t)needed[number] * part >> 32);
+			int came;
 
+			if (late_page && request->returns)
+				came = bring_page(number);
+			else
+				came = disturb(number, mode, earliest[number] + delay);
 			how = came > how ? came : how;
 		}
 		AREA->served = (uint64_t)number;

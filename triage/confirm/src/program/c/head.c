@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -12,8 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/platform/ppc.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -46,13 +49,15 @@ struct area {
 	volatile uint64_t fpe[8];	/* SIGFPEs */
 	volatile uint64_t fpe_code[8];	/* and the last one's si_code */
 	volatile uint64_t ready[8];	/* by task: its ring is made */
-	volatile uint64_t go;
+	volatile uint32_t go, unused_go;
 	uint8_t unused[0x1000 - 3 * 8 - 6 * 64];
 	struct registers image[200];
 	uint8_t before_way[0x3a000 - 0x1000 - 200 * 0x480];
-	volatile uint64_t way[512];	/* by request: the task is there (1), and it is behind (2) */
-	volatile uint64_t came[512];	/* time base when it came there; [0]: when a task last ended */
-	volatile uint64_t went[512];	/* time base when it was behind */
+	/* By request: the task is there (1), and it is behind (2). */
+	volatile uint64_t way[512];
+	/* Time base when it came there, and when it was behind. came[0]: when a task last ended. */
+	volatile uint64_t came[512];
+	volatile uint64_t went[512];
 	uint8_t before_contexts[0x40000 - 0x3d000];
 	uint64_t context[8][0x200];	/* of swapcontext */
 	uint8_t before_buffer[0x50000 - 0x48000];
@@ -65,7 +70,8 @@ _Static_assert(sizeof(struct registers) == 0x480 && offsetof(struct area, done) 
 	       offsetof(struct area, image) == 0x1000 && offsetof(struct area, way) == 0x3a000 &&
 	       offsetof(struct area, context) == 0x40000 &&
 	       offsetof(struct area, buffer) == 0x50000 &&
-	       offsetof(ucontext_t, uc_mcontext.gp_regs[PT_MSR]) == 496, "the assembly has these numbers");
+	       offsetof(ucontext_t, uc_mcontext.gp_regs[PT_MSR]) == 496,
+	       "the assembly has these numbers");
 
 /* How a disturbance on the way came: there was none, in time, or when the event was over. */
 #define NONE 0

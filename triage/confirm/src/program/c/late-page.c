@@ -45,7 +45,8 @@ static void make_late_stack(uint64_t attempt)
 	if (frame_size)
 		more = frame_size - bytes_before_page(attempt);
 	stack.ss_size = (size_t)(4 * size + more);
-	if (mmap((void *)STACK, (size_t)(6 * size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED ||
+	if (mmap((void *)STACK, (size_t)(6 * size), PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != (void *)STACK ||
 	    sigaltstack(&stack, NULL))
 		_exit(KSFT_SKIP);
 	for (long n = 0; n < 6; n++)
@@ -96,17 +97,23 @@ static int bring_page(int number)
 	close(process);
 	if (late->frame_at && !frame_size)
 		frame_size = (long)(STACK + 4 * (unsigned long)page_size() + 1024 - late->frame_at);
+	late->frame_at = 0;
 	return came;
 }
 
 static int late_page_is_possible(void)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_NONBLOCK);
+	int process = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int again = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
 
-	if (fd < 0)
+	if (fd < 0 || process < 0 || again < 0)
 		return 0;
+	close(again);
+	close(process);
 	close(fd);
-	late = mmap(NULL, sizeof(*late), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	late = mmap(NULL, sizeof(*late), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	late_page = late != MAP_FAILED;
 	return late_page;
 }

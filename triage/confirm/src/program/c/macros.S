@@ -162,10 +162,11 @@
 	/* The task is at a request (1) or behind it (2). */
 	.macro at number, how
 	address WAY + 8 * \number
-	li 10,\how
-	std 10,0(9)
 	mftb 10
 	std 10,0x1000 * \how(9)
+	li 10,\how
+	lwsync
+	std 10,0(9)
 	.endm
 	/* Waits in user mode until a request was served. */
 	.macro ask number

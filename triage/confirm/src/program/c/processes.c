@@ -16,6 +16,13 @@ static int set_priority(pid_t pid, int policy, int priority)
 	return sched_setscheduler(pid, policy, &parameter);
 }
 
+/* Nothing more can be said: without a process or a pipe that was there before. */
+static __attribute__((noreturn)) void bail_out(const char *what)
+{
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	exit(KSFT_FAIL);
+}
+
 static void copy(volatile uint64_t *to, const volatile uint64_t *from, int count)
 {
 	while (count--)

@@ -4,7 +4,7 @@ static void end_a_sleep(void)
 	static char bytes[8192];
 	int count = 0;
 
-	syscall(SYS_futex, &AREA->futex, 1 /* FUTEX_WAKE */, 1, NULL, NULL, 0);
+	syscall(SYS_futex, &AREA->futex, FUTEX_WAKE, 1, NULL, NULL, 0);
 	if (!USES_PIPE || ioctl(PIPE_OUT, FIONREAD, &count))
 		return;
 	if (count ? read(PIPE_OUT, bytes, sizeof(bytes)) < 0 : write(PIPE_IN, bytes, 1) < 0)

@@ -1,9 +1,11 @@
 static int new_pages = -1;	/* a file */
+static int throttling = -1;	/* of realtime tasks: /proc/sys/kernel/sched_rt_runtime_us */
 
 /* Goes on in the assembly, which does not come back. r27 = the task's number, r28 = the frame. */
 static __attribute__((noreturn)) void enter(const char *code, uint64_t task, void *frame)
 {
-	asm volatile("mr 27,%1; mr 28,%2; mtctr %0; bctr" : : "r"(code), "r"(task), "r"(frame) : "r27", "r28", "ctr");
+	asm volatile("mr 27,%1; mr 28,%2; mtctr %0; bctr"
+		     : : "r"(code), "r"(task), "r"(frame) : "r27", "r28", "ctr", "memory");
 	__builtin_unreachable();
 }
 
@@ -56,20 +58,20 @@ static void handler(int signal, siginfo_t *info, void *data)
 	enter(handlers[task].code[number], task, context);
 }
 
-static void handle(int signal, void (*function)(int, siginfo_t *, void *), int flags)
+static int handle(int signal, void (*function)(int, siginfo_t *, void *), int flags)
 {
 	struct sigaction action = { .sa_sigaction = function, .sa_flags = SA_SIGINFO | flags };
 
-	if (sigaction(signal, &action, NULL)) {
-		perror("sigaction");
-		exit(KSFT_SKIP);
-	}
+	return sigaction(signal, &action, NULL);
 }
 
 /* Pages of a file that the kernel copies when the task stores to them. */
 static void map_new_pages(void)
 {
-	if (NEW_PAGES && mmap((void *)0x70000000, NEW_PAGES << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, new_pages, 0) == MAP_FAILED)
+	void *at = (void *)0x70000000;
+
+	if (NEW_PAGES && mmap(at, NEW_PAGES << 16, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_FIXED_NOREPLACE, new_pages, 0) != at)
 		_exit(KSFT_SKIP);
 }
 
@@ -85,13 +87,16 @@ static int has_late_return(int task)
 
 static pid_t start_task(const char *code, int task, uint64_t attempt)
 {
+	pid_t parent = getpid();
 	pid_t pid = (pid_t)syscall(SYS_fork);
 
-	if (pid < 0) {
-		perror("fork");
-		exit(KSFT_SKIP);
-	}
+	if (pid < 0)
+		bail_out("fork");
 	if (!pid) {
+		/* It must not outlive the director: it may wait in user mode for good. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent)
+			_exit(KSFT_SKIP);
+		close(throttling);
 		map_new_pages();
 		make_ring(task);
 		if (has_late_return(task))

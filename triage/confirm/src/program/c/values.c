@@ -1,6 +1,6 @@
-/* A value for each data register, made from one number (SplitMix64). */
-static inline void pattern(struct registers *to, uint64_t seed)
+static void pattern(struct registers *to, uint64_t seed)
 {
+	/* A value for each data register, made from one number (SplitMix64). */
 	for (int n = 0; n < 64; n++) {
 		uint64_t half[2];
 
@@ -20,17 +20,20 @@ static inline void pattern(struct registers *to, uint64_t seed)
 	}
 }
 
-static inline void set_f(struct registers *to, int n, uint64_t value)
+
+static void set_f(struct registers *to, int n, uint64_t value)
 {
 	to->vsr[n][0] = value;
 }
 
-static inline void set_vs(struct registers *to, int n, uint64_t value)
+
+static void set_vs(struct registers *to, int n, uint64_t value)
 {
 	to->vsr[n][1] = value;
 }
 
-static inline void set_v(struct registers *to, int n, uint64_t first, uint64_t second)
+
+static void set_v(struct registers *to, int n, uint64_t first, uint64_t second)
 {
 	to->vr[n] = (unsigned __int128)first << 64 | second;
 }
