@@ -3,22 +3,8 @@
 mod common;
 
 use common::shown::{self, Page, Shown};
-use common::{call, json_lines, project};
+use common::{bootable, call, in_corpus as corpus, json_lines, project};
 use serde_json::Value;
-
-/// The kernel's vmlinux, if it can be booted and a program for it compiled.
-fn bootable(kernel: &str) -> Result<String, String> {
-    common::COMPILERS
-        .into_iter()
-        .try_for_each(common::compiles)?;
-    let [name] = common::real([kernel])?;
-    Ok(name.trim_start_matches("vmlinux:").to_owned())
-}
-
-fn corpus(name: &str) -> String {
-    let file = project().join("corpus").join(format!("{name}.json"));
-    file.display().to_string()
-}
 
 /// The exit status and what was said, in JSON.
 fn confirmed(arguments: &[&str]) -> (i32, Value) {

@@ -155,6 +155,13 @@ fn folder(page: &str) -> tempfile::TempDir {
         let from = common::project().join(&file);
         fs::copy(from, folder.path().join(&file)).expect("a file is copied");
     }
+    let findings = folder.path().join("docs/findings");
+    fs::create_dir_all(&findings).expect("a folder is made");
+    let programs = common::project()
+        .join("docs/findings/programs")
+        .canonicalize();
+    let programs = programs.expect("it is there");
+    std::os::unix::fs::symlink(programs, findings.join("programs")).expect("a link is made");
     link_kernels(folder.path());
     for block in blocks(page) {
         if let Some(file) = &block.file {

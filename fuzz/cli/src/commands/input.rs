@@ -1,6 +1,7 @@
 //! Scenario files named on a command line, and files that are written for the user.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -112,6 +113,19 @@ pub fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     // A symbolic link stays one: what it points at is written.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     atomic::write(&target, text).with_context(|| format!("{}: cannot write it", target.display()))
+}
+
+/// Writes a text to a file, whole or not at all, or to stdout if none is named.
+pub fn write_or_print(file: Option<&Path>, text: &str) -> anyhow::Result<()> {
+    match file {
+        Some(file) => write_whole(file, text)?,
+        None => {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes())?;
+            out.flush()?;
+        }
+    }
+    Ok(())
 }
 
 /// The folder that a file is in.

@@ -5,7 +5,6 @@
 
 mod rows;
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -23,7 +22,7 @@ use serde::Serialize;
 use self::rows::Case;
 use super::arguments::{AbiArgument, EndianArgument, endians_of, parse_kernel};
 use super::check::{Checker, meaning};
-use super::input::{check_output, write_whole};
+use super::input::{check_output, write_or_print, write_whole};
 use super::{Status, proof, triage};
 
 /// Arguments of `ctxfuzz matrix`.
@@ -106,15 +105,7 @@ fn write(args: &MatrixArgs, matrix: &Matrix, since: Option<&Since>) -> anyhow::R
         true => serde_json::to_string(&Told { matrix, since })? + "\n",
         false => matrix.text() + &since.map(Since::text).unwrap_or_default(),
     };
-    match &args.output {
-        Some(file) => write_whole(file, &text)?,
-        None => {
-            let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes())?;
-            out.flush()?;
-        }
-    }
-    Ok(())
+    write_or_print(args.output.as_deref(), &text)
 }
 
 /// A kernel with nothing of it in memory: those of a matrix need not fit there at once.

@@ -4,7 +4,6 @@
 //! what docs/findings has. Not responsible for how the mail looks (the triage crate's
 //! `report::mail`).
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,7 +21,7 @@ use ctxfuzz_triage::transparency::Judgement;
 use ctxfuzz_triage::untrusted;
 
 use super::check::Checker;
-use super::input::{Input, check_output, write_whole};
+use super::input::{Input, check_output, write_or_print};
 use super::program::{Kernel, Program, ProgramArguments, load, status};
 use super::{Status, complain, functions};
 use crate::shipped;
@@ -105,14 +104,7 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let text = text(args, &input, &program, &here, &tried, repaired.as_ref())?;
-    match &args.output {
-        Some(file) => write_whole(file, &text)?,
-        None => {
-            let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes())?;
-            out.flush()?;
-        }
-    }
+    write_or_print(args.output.as_deref(), &text)?;
     Ok(status(
         &here.confirmation.answer,
         repaired.as_ref().map(|other| &other.confirmation.answer),

@@ -16,7 +16,9 @@ use assert_cmd::Command;
 use serde_json::Value;
 
 #[allow(unused_imports)]
-pub use skips::{COMPILERS, Parts, compiles, real, real_kernels, skipped, skipped_in_part};
+pub use skips::{
+    COMPILERS, Parts, bootable, compiles, real, real_kernels, skipped, skipped_in_part,
+};
 
 /// The folder that the README is in.
 pub fn project() -> PathBuf {
@@ -87,6 +89,12 @@ pub fn json_lines(text: &str) -> Vec<Value> {
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect()
+}
+
+/// A file of the corpus, from anywhere.
+pub fn in_corpus(name: &str) -> String {
+    let file = project().join("corpus").join(format!("{name}.json"));
+    file.display().to_string()
 }
 
 /// All corpus files, in order, as a shell would list them.

@@ -35,6 +35,13 @@ pub fn compiles(compiler: &str) -> Result<(), String> {
 /// What `confirm` needs to compile for either byte order.
 pub const COMPILERS: [&str; 2] = ["powerpc64le-linux-gnu-gcc", "powerpc64-linux-gnu-gcc"];
 
+/// The kernel's vmlinux, if it can be booted and a program for it compiled.
+pub fn bootable(kernel: &str) -> Result<String, String> {
+    COMPILERS.into_iter().try_for_each(compiles)?;
+    let [name] = real([kernel])?;
+    Ok(name.trim_start_matches("vmlinux:").to_owned())
+}
+
 /// The kernels that a whole test needs. Without them it says that it was skipped, and has to
 /// return.
 pub fn real_kernels<const N: usize>(test: &str, names: [&str; N]) -> Option<[String; N]> {

@@ -75,6 +75,20 @@ static void map_new_pages(void)
 		_exit(KSFT_SKIP);
 }
 
+/*
+ * A signal stack that nobody has touched: writing the frame takes a page fault, in which a kernel
+ * that is not preemptible may let others run too.
+ */
+static void make_new_stack(void)
+{
+	stack_t stack = { .ss_size = 1 << 17 };
+
+	stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL))
+		_exit(KSFT_SKIP);
+}
+
 /* Whether a handler of the task is disturbed on its way back. */
 static int has_late_return(int task)
 {
@@ -99,6 +113,8 @@ static pid_t start_task(const char *code, int task, uint64_t attempt)
 		close(throttling);
 		map_new_pages();
 		make_ring(task);
+		if (handlers[task].count)
+			make_new_stack();
 		if (has_late_return(task))
 			make_late_stack(attempt);
 		enter(code, (uint64_t)task, NULL);
