@@ -197,19 +197,27 @@ fn emitted_programs_compile_without_warnings() {
         let text = std::fs::read_to_string(&source).expect("it was written");
         assert!(text.starts_with("// SPDX-License-Identifier: GPL-2.0-only\n/*\n"));
         programs += 1;
-        // Each byte order compiles half of them.
-        let compiler = common::COMPILERS[programs % 2];
-        if parts.next(common::compiles(compiler)).is_none() {
-            continue;
+        // What the pages tell of is compiled for both byte orders, the rest for one in turn.
+        let told = shown::pages().iter().any(|page| page.scenario == file);
+        let compilers = match told {
+            true => &common::COMPILERS[..],
+            false => &common::COMPILERS[programs % 2..][..1],
+        };
+        for compiler in compilers {
+            if parts.next(common::compiles(compiler)).is_none() {
+                continue;
+            }
+            let mut compile = std::process::Command::new(compiler);
+            let said = compile
+                .args([
+                    "-O1", "-static", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-o",
+                ])
+                .args([folder.path().join("test"), source.clone()])
+                .output()
+                .expect("it starts");
+            let complaints = String::from_utf8_lossy(&said.stderr);
+            assert!(said.status.success(), "{file}: {complaints}");
         }
-        let mut compile = std::process::Command::new(compiler);
-        let said = compile
-            .args(["-O1", "-static", "-Wall", "-Wextra", "-Werror", "-o"])
-            .args([folder.path().join("test"), source.clone()])
-            .output()
-            .expect("it starts");
-        let complaints = String::from_utf8_lossy(&said.stderr);
-        assert!(said.status.success(), "{file}: {complaints}");
     }
     assert!(programs >= 55, "{programs}");
 }

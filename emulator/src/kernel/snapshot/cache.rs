@@ -61,7 +61,13 @@ impl Cached {
 
     /// The snapshot of a kernel, booted if it has not been before.
     pub fn get(vmlinux: &Path) -> Result<Cached, SnapshotError> {
-        Cached::get_in(&folder()?, vmlinux)
+        Cached::get_in(&folder()?, vmlinux, None)
+    }
+
+    /// The same, with so many bytes of memory: one that has another size is made anew, and used
+    /// from then on.
+    pub fn with_memory(vmlinux: &Path, size: u64) -> Result<Cached, SnapshotError> {
+        Cached::get_in(&folder()?, vmlinux, Some(size))
     }
 
     /// Where a snapshot is kept.
@@ -69,12 +75,14 @@ impl Cached {
         Ok(folder()?.join(name(snapshot.kernel_hash)))
     }
 
-    fn get_in(folder: &Path, vmlinux: &Path) -> Result<Cached, SnapshotError> {
+    fn get_in(folder: &Path, vmlinux: &Path, memory: Option<u64>) -> Result<Cached, SnapshotError> {
         let file = package::kernel(vmlinux, || Ok(folder.to_owned()))?;
         let kernel = Mapped::open(&file)?;
         let path = folder.join(name(kernel.hash()));
         // One that cannot be read is as good as none: it is made again.
-        if let Ok(mut snapshot) = Snapshot::read(&path) {
+        if let Ok(mut snapshot) = Snapshot::read(&path)
+            && memory.is_none_or(|size| size == snapshot.memory_size)
+        {
             touch(&path);
             snapshot.vmlinux = kernel.path;
             return Ok(Cached {
@@ -88,7 +96,12 @@ impl Cached {
             path: folder.to_owned(),
             error,
         })?;
-        let snapshot = Snapshot::boot(&file, &BootOptions::default());
+        let usual = BootOptions::default();
+        let options = BootOptions {
+            memory_size: memory.unwrap_or(usual.memory_size),
+            ..usual
+        };
+        let snapshot = Snapshot::boot(&file, &options);
         let snapshot = snapshot.map_err(|error| error.of(vmlinux))?;
         snapshot.write(&path)?;
         prune(folder, EXTENSION, KEPT);
@@ -228,7 +241,7 @@ mod tests {
         let cache = folder.path().join("cache");
         let file = folder.path().join("vmlinux");
         fs::write(&file, "no kernel").expect("it is written");
-        let refused = Cached::get_in(&cache, &file);
+        let refused = Cached::get_in(&cache, &file, None);
         assert!(matches!(refused, Err(SnapshotError::Kernel { .. })));
         assert_eq!(fs::read_dir(&cache).map(Iterator::count).ok(), Some(0));
     }

@@ -96,6 +96,14 @@ pub enum BadKernel {
     Registry(#[from] registry::Trouble),
 }
 
+/// Memory of QEMU's pseries machine in MiB: it comes in parts of 256.
+pub fn parse_memory(text: &str) -> Result<u64, String> {
+    let size: Option<u64> = text.parse().ok();
+    let fits = |size: &u64| size.is_multiple_of(256) && (256..=16384).contains(size);
+    size.filter(fits)
+        .ok_or_else(|| "expected a multiple of 256, from 256 to 16384".to_owned())
+}
+
 /// Reads a kernel's name: one that every ctxfuzz knows, or a short name of this machine's user or
 /// this project. Those are looked up only if it is none of the others.
 pub fn parse_kernel(name: &str) -> Result<KernelName, BadKernel> {

@@ -14,7 +14,7 @@ use ctxfuzz_emulator::kernel::snapshot::{BootOptions, describe};
 use ctxfuzz_triage::findings;
 use ctxfuzz_triage::untrusted::shown;
 
-use super::arguments::{AbiArgument, parse_kernel};
+use super::arguments::{AbiArgument, parse_kernel, parse_memory};
 use super::input::Input;
 use super::{Status, complain};
 
@@ -35,7 +35,7 @@ pub struct ProgramArguments {
     #[arg(long)]
     no_icount: bool,
     /// Memory of the machine in MiB. A kernel with lockdep needs more than 256.
-    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(64..=16384))]
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = parse_memory)]
     memory: u64,
     /// Seconds that a boot may take in all.
     #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
@@ -179,7 +179,7 @@ fn ways(plan: &Plan) -> Vec<&'static str> {
         ),
         (
             plan.has_late_return(),
-            "a page of the handler's frame that comes late",
+            "a page of the handler's frame that comes late (userfaultfd)",
         ),
         (
             any(|request| request.pending.signal.is_some()),

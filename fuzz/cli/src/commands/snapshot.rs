@@ -10,7 +10,7 @@ use clap::Args;
 use ctxfuzz_emulator::kernel::snapshot::{BootOptions, Cached, Snapshot};
 use serde::Serialize;
 
-use super::arguments::parse_kernel;
+use super::arguments::{parse_kernel, parse_memory};
 use super::input::check_output;
 use super::proof;
 
@@ -24,6 +24,10 @@ pub struct SnapshotArgs {
     /// Boot the kernel whatever the cache has, and write the snapshot to this file.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Memory of the machine in MiB [default: 256, or what a snapshot in the cache has]. A kernel
+    /// with lockdep needs more. What is used from then on has as much.
+    #[arg(long, value_name = "MIB", value_parser = parse_memory)]
+    memory: Option<u64>,
     /// One object in JSON.
     #[arg(long)]
     json: bool,
@@ -53,7 +57,10 @@ pub fn snapshot(args: &SnapshotArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let cached = match &args.output {
         Some(output) => boot(args, output)?,
-        None => Cached::get(&args.vmlinux)?,
+        None => match args.memory {
+            Some(size) => Cached::with_memory(&args.vmlinux, size << 20)?,
+            None => Cached::get(&args.vmlinux)?,
+        },
     };
     let seconds = started.elapsed().as_secs_f64();
     let told = Told::new(&cached, seconds)?;
@@ -74,7 +81,12 @@ pub fn snapshot(args: &SnapshotArgs) -> anyhow::Result<ExitCode> {
 
 fn boot(args: &SnapshotArgs, output: &PathBuf) -> anyhow::Result<Cached> {
     check_output(output)?;
-    let snapshot = Snapshot::boot(&args.vmlinux, &BootOptions::default())?;
+    let usual = BootOptions::default();
+    let options = BootOptions {
+        memory_size: args.memory.map_or(usual.memory_size, |size| size << 20),
+        ..usual
+    };
+    let snapshot = Snapshot::boot(&args.vmlinux, &options)?;
     // A symbolic link stays one: what it points at is written.
     let path = fs::canonicalize(output).unwrap_or_else(|_| output.clone());
     snapshot.write(&path)?;
