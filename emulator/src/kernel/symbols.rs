@@ -157,29 +157,25 @@ impl Symbols {
         })
     }
 
-    /// Source file (its last two path components) and line of an address: the innermost place that
-    /// is not in a header, as what Linux's headers do is asked for where they are used.
+    /// Source file (its last two path components) and line of an address.
     pub fn source(&self, address: u64) -> Option<(String, u32)> {
         let (_, context) = self.dwarf()?;
+        let found = context.find_location(address).ok()??;
+        Some((short(found.file?), found.line?))
+    }
+
+    /// The same, of the innermost place that is not in a header: what Linux's headers do is asked
+    /// for where they are used.
+    pub fn source_outside_headers(&self, address: u64) -> Option<(String, u32)> {
+        let (_, context) = self.dwarf()?;
         let mut frames = context.find_frames(address).skip_all_loads().ok()?;
-        let mut found = None;
         while let Ok(Some(frame)) = frames.next() {
-            let Some((file, line)) = frame.location.and_then(|at| Some((at.file?, at.line?)))
-            else {
-                continue;
-            };
-            let is_header = file.ends_with(".h");
-            if !is_header || found.is_none() {
-                found = Some((file, line));
-            }
-            if !is_header {
-                break;
+            let place = frame.location.and_then(|at| Some((at.file?, at.line?)));
+            if let Some((file, line)) = place.filter(|(file, _)| !file.ends_with(".h")) {
+                return Some((short(file), line));
             }
         }
-        let (file, line) = found?;
-        let mut parts: Vec<&str> = file.rsplit('/').take(2).collect();
-        parts.reverse();
-        Some((parts.join("/"), line))
+        self.source(address)
     }
 
     /// The functions that the compiler put into another one at an address, innermost first, without
@@ -248,4 +244,10 @@ fn dwarf(file: &object::File<'static>) -> Option<Dwarf> {
     let dwarf = Arc::new(gimli::Dwarf::load(load).ok()?);
     let context = addr2line::Context::from_arc_dwarf(Arc::clone(&dwarf)).ok()?;
     Some((dwarf, context))
+}
+/// The last two components of a path.
+fn short(file: &str) -> String {
+    let mut parts: Vec<&str> = file.rsplit('/').take(2).collect();
+    parts.reverse();
+    parts.join("/")
 }

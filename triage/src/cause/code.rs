@@ -203,7 +203,7 @@ impl Code {
     fn at(&self, pc: u64, word: u32, trace: &[u64]) -> Writer {
         let source = self
             .symbols(pc)
-            .source(pc)
+            .source_outside_headers(pc)
             .map(|(file, line)| format!("{file}:{line}"));
         Writer {
             place: self.place(pc),
