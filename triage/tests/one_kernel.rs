@@ -80,7 +80,7 @@ fn a_seeded_bug_has_one_name_with_a_second_kernel_and_without() -> Result {
 }
 
 /// What campaigns met otherwise than the witnesses do: the seeded bug, what shows it, its name.
-const MET: [(&str, &str, &str); 7] = [
+const MET: [(&str, &str, &str); 8] = [
     // A tracer asks for registers of a task that does not run, and that owns them.
     (
         "giveup-keeps-fp-bit",
@@ -107,6 +107,19 @@ const MET: [(&str, &str, &str); 7] = [
             {"access": {"op": "lxvd2x", "register": 15}},
             {"compute": {"op": "fdiv", "register": 1}}]}"#,
         "__giveup_fpu.msr-fe",
+    ),
+    // A child has FE0 and FE1 of its parent before it has FP, and has FP when it wants them off:
+    // the copy of its parent is not at fault.
+    (
+        "repair-fork-fe-bits",
+        r#"{"ctxfuzz": 1, "stage": {"tasks": [{}, {"uses": ["fp"], "load_fp": 0}]}, "events": [
+            {"syscall": {"call": "getppid", "pending": {"switch": "any"}}},
+            {"syscall": {"call": "prctl", "fpexc": "nonrecoverable"}},
+            {"syscall": {"call": "fork"}}, {"syscall": {"call": "sched_yield"}},
+            {"syscall": {"call": "sched_yield"}},
+            {"syscall": {"call": "prctl", "fpexc": "disabled"}},
+            {"set": {"fpscr": "0x84000010"}}]}"#,
+        "copy_thread.msr-fe",
     ),
     // VEC and VSX come on with nothing loaded; VSX alone is what is not whole.
     (

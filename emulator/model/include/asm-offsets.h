@@ -85,6 +85,7 @@
 #define UC_MSR 496
 #define UC_FP_REGS 616
 #define UC_FPSCR 872
+#define UC_V_REGS 880
 #define UC_V_AREA 896
 
 #define MAX_USER_TASKS 8

@@ -41,6 +41,7 @@
 #define OP_FLAGS 56
 #define FLAG_SCV 1
 #define FLAG_FAILS 2
+#define FLAG_V_REGS 4
 
 #define NR_EXIT 1
 

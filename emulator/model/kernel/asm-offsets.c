@@ -61,6 +61,7 @@ CHECK(UC_FP_REGS, struct ucontext, uc_mcontext.fp_regs);
 CHECK(UC_NIP, struct ucontext, uc_mcontext.gp_regs[PT_NIP / 8]);
 CHECK(UC_MSR, struct ucontext, uc_mcontext.gp_regs[PT_MSR / 8]);
 CHECK(UC_FPSCR, struct ucontext, uc_mcontext.fp_regs[32]);
+CHECK(UC_V_REGS, struct ucontext, uc_mcontext.v_regs);
 _Static_assert(UC_SIZE == sizeof(struct ucontext), "UC_SIZE");
 // A frame is 16-byte aligned, so the area that v_regs points at has a fixed place in it.
 _Static_assert(UC_V_AREA == ((offsetof(struct ucontext, uc_mcontext.vmx_reserve) + 15) & ~15UL), "UC_V_AREA");

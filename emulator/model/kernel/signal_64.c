@@ -216,7 +216,8 @@ static void restore_sigcontext(struct task_struct *tsk, bool sig, struct sigcont
 
 	if (vmx && (msr & MSR_VEC)) {
 		memcpy(&thread->vr_state, vmx, sizeof(thread->vr_state));
-		thread->used_vr = true;
+		if (!defect("sigreturn-used-vr-not-set"))
+			thread->used_vr = true;
 	} else if (thread->used_vr && !defect("sigreturn-no-zero-else-vmx")) {
 		memset(&thread->vr_state, 0, sizeof(thread->vr_state));
 	}
@@ -229,13 +230,16 @@ static void restore_sigcontext(struct task_struct *tsk, bool sig, struct sigcont
 	irq_point();
 	if (vmx && (msr & MSR_VSX)) {
 		copy_vsx_from_user(tsk, vmx->vsr_low);
-		thread->used_vsr = true;
+		if (!defect("sigreturn-used-vsr-not-set"))
+			thread->used_vsr = true;
 	} else if (!defect("sigreturn-no-zero-else-vsx")) {
 		copy_vsx_from_user(tsk, NULL);
 	}
 	irq_point();
 	if (defect("sigreturn-clears-bits-too-late"))
 		clear_math_bits(regs);
+	if (defect("sigreturn-trusts-fe"))
+		regs_set_return_msr(regs, regs->msr | (msr & (MSR_FE0 | MSR_FE1)));
 	if (defect("sigreturn-trusts-msr"))
 		regs_set_return_msr(regs, regs->msr | (msr & (MSR_FP | MSR_VEC | MSR_VSX)));
 }

@@ -171,24 +171,38 @@ _GLOBAL op_interrupt
 END_FUNC op_interrupt
 
 /*
- * a0: 0 claims all facilities that the frame has something for, 1 drops VMX, 2 drops VSX. The frame
- * is where signal_return expects it.
+ * Sets the bits a0 and clears the bits a1 of the frame's MSR, and copies a4 doublewords from a3 on,
+ * one in a5 bytes, to a2 bytes behind fp_regs; with FLAG_V_REGS, behind what v_regs points at. The
+ * frame is where signal_return expects it.
  */
 _GLOBAL op_edit_frame
 	ld	26,BLOCK_DEPTH(30)
 	cmpdi	26,0
 	beq	next_operation
-	ld	26,OP_A0(29)
-	ld	27,128+UC_MSR(1)
-	lis	28,MSR_VEC>>16
-	cmpldi	26,1
+	ld	26,128+UC_MSR(1)
+	ld	27,OP_A0(29)
+	ld	28,OP_A1(29)
+	or	26,26,27
+	andc	26,26,28
+	std	26,128+UC_MSR(1)
+	ld	26,OP_A4(29)
+	cmpdi	26,0
+	beq	next_operation
+	mtctr	26
+	addi	27,1,128+UC_FP_REGS
+	ld	26,OP_FLAGS(29)
+	andi.	26,26,FLAG_V_REGS
 	beq	1f
-	lis	28,MSR_VSX>>16
-	bgt	1f
-	ori	27,27,MSR_FP
-	b	2f
-1:	andc	27,27,28
-2:	std	27,128+UC_MSR(1)
+	ld	27,128+UC_V_REGS(1)
+1:	ld	26,OP_A2(29)
+	add	27,27,26
+	ld	28,OP_A3(29)
+2:	ld	26,0(28)
+	std	26,0(27)
+	addi	27,27,8
+	ld	26,OP_A5(29)
+	add	28,28,26
+	bdnz	2b
 	b	next_operation
 END_FUNC op_edit_frame
 

@@ -153,7 +153,15 @@ fn ptrace(u: &mut Unstructured<'_>) -> Option<Ptrace> {
 }
 
 fn untraced(u: &mut Unstructured<'_>) -> Event {
-    match below(u, 10) {
+    match below(u, 12) {
+        11 => Event::FillFrame {
+            facility: one_of(u, Facility::ALL),
+            pattern: number(u),
+        },
+        10 => {
+            let count = 1 + below(u, 4);
+            Event::SetFrame(values(u, count))
+        }
         9 => access(u),
         8 => Event::EditFrame(one_of(u, FrameEdit::ALL)),
         0 | 1 => Event::Interrupt {

@@ -44,7 +44,15 @@ pub fn describe(event: &Event) -> String {
             }
             FrameEdit::DropVmx => "the handler takes the VRs out of its frame".to_owned(),
             FrameEdit::DropVsx => "the handler takes VSX out of its frame".to_owned(),
+            FrameEdit::ClaimExceptions => {
+                "the handler sets FE0 and FE1 in its frame's MSR".to_owned()
+            }
         },
+        Event::FillFrame { facility, pattern } => format!(
+            "the handler puts the {} registers from pattern {pattern:#x} into its frame",
+            shown(*facility)
+        ),
+        Event::SetFrame(values) => format!("the handler sets {} in its frame", registers(values)),
         Event::Interrupt { vector, pending } => format!("{vector} interrupt{}", then(pending)),
         Event::Syscall { call, via, pending } => {
             let via = match via {

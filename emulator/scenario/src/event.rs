@@ -20,7 +20,7 @@ use crate::json::object;
 use crate::json::optional::{self, SignalNumber};
 use crate::json::syscall::CheckedSyscall;
 use crate::point::PreemptionPoint;
-use crate::ptrace::Ptrace;
+use crate::ptrace::{Ptrace, SetRegset};
 use crate::register::Register;
 
 /// Register values by name. 64-bit registers use the low half; `fpscr` is 64 bits, `vscr` and
@@ -90,6 +90,32 @@ events! {
     /// A signal handler changes its frame; nothing happens outside a handler.
     EditFrame = "edit_frame", value(edit: FrameEdit as FrameEdit);
 
+    /// A signal handler writes a facility's registers into its frame, and says that they are there.
+    #[details = "What is written are the values of a register set that a tracer writes \
+        ([`SetRegset`](crate::ptrace::SetRegset)), and the facility's bit in the frame's MSR: the \
+        task has them when it has returned, whether it has used the facility before or not, as a \
+        program that another machine's checkpoint is restored into. Nothing happens outside a \
+        handler."]
+    FillFrame = "fill_frame", object
+        /// Fields of registers that a handler writes into its frame.
+        FillFrame {
+            /// Which registers.
+            facility: Facility,
+            /// Seed of the values; equal seeds give equal values. FPSCR gets a rounding mode only,
+            /// VSCR NJ and SAT.
+            #[serde(
+                serialize_with = "optional::write_pattern",
+                deserialize_with = "optional::pattern"
+            )]
+            #[schemars(with = "U64")]
+            pattern: u64,
+        };
+
+    /// A signal handler changes registers in its frame.
+    #[details = "Those of a facility of which the frame has nothing stay as they are: the kernel \
+        does not read them. Nothing happens outside a handler."]
+    SetFrame = "set_frame", value(values: RegisterValues as Values);
+
     /// An interrupt between two user instructions.
     Interrupt = "interrupt", object
         /// Fields of an interrupt.
@@ -129,7 +155,45 @@ impl Event {
                     _ => true,
                 })
                 .count(),
+            // The control register of a set lies apart from the others.
+            Event::FillFrame { facility, .. } => match facility {
+                Facility::Fp | Facility::Vmx => 2,
+                Facility::Vsx => 1,
+            },
+            Event::SetFrame(values) => values.len(),
             _ => 1,
+        }
+    }
+
+    /// Whether it takes one of the images of registers that a run has room for.
+    pub fn takes_an_image(&self) -> bool {
+        matches!(
+            self,
+            Event::Fill { .. } | Event::FillFrame { .. } | Event::SetFrame(_)
+        )
+    }
+
+    /// Whether a handler changes its frame in it.
+    pub fn edits_frame(&self) -> bool {
+        matches!(
+            self,
+            Event::EditFrame(_) | Event::FillFrame { .. } | Event::SetFrame(_)
+        )
+    }
+
+    /// Registers that the event may change in what its handler returns to.
+    pub fn registers_in_frame(&self) -> Vec<Register> {
+        let class = |class: Register| (0..32).map(move |n| class.numbered(n));
+        match self {
+            Event::EditFrame(FrameEdit::DropVmx) => {
+                class(Register::V(0)).chain([Register::Vscr]).collect()
+            }
+            Event::EditFrame(FrameEdit::DropVsx) => class(Register::Vs(0)).collect(),
+            Event::FillFrame { facility, pattern } => {
+                SetRegset::whole(*facility, *pattern).registers().collect()
+            }
+            Event::SetFrame(values) => values.keys().copied().collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -225,6 +289,9 @@ pub enum FrameEdit {
     DropVmx,
     /// Clears VSX there: doublewords 1 of VSR 0-31 are zero after the return.
     DropVsx,
+    /// Sets FE0 and FE1 there. How FP exceptions are delivered is up to PR_SET_FPEXC alone, so the
+    /// kernel may not believe them either.
+    ClaimExceptions,
 }
 
 /// How FP exceptions are to be delivered: `PR_SET_FPEXC`, MSR\[FE0\] and MSR\[FE1\].

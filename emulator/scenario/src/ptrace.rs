@@ -67,6 +67,15 @@ pub struct SetRegset {
 }
 
 impl SetRegset {
+    /// All of a register set.
+    pub fn whole(regset: Facility, pattern: u64) -> Self {
+        SetRegset {
+            regset,
+            pattern,
+            bytes: None,
+        }
+    }
+
     /// Bytes of one register in a register set: iov_len has to be a multiple of it.
     pub fn element(regset: Facility) -> u16 {
         match regset {

@@ -149,7 +149,7 @@ fn check_events(events: &[Event]) -> Result<(), ScenarioError> {
     for (index, event) in events.iter().enumerate() {
         check_event(event, &format!("events[{index}]"))?;
         operations += event.operations();
-        fills += usize::from(matches!(event, Event::Fill { .. }));
+        fills += usize::from(event.takes_an_image());
         if operations > MAX_OPERATIONS {
             let message = format!(
                 "the events up to here set more registers than the {MAX_OPERATIONS} operations of a run allow"
@@ -159,7 +159,9 @@ fn check_events(events: &[Event]) -> Result<(), ScenarioError> {
         if fills > MAX_FILLS {
             return wrong(
                 format!("events[{index}]"),
-                format!("more than {MAX_FILLS} `fill` events"),
+                format!(
+                    "more than {MAX_FILLS} events that fill registers or write them into a frame"
+                ),
             );
         }
     }
@@ -168,11 +170,13 @@ fn check_events(events: &[Event]) -> Result<(), ScenarioError> {
 
 fn check_event(event: &Event, field: &str) -> Result<(), ScenarioError> {
     match event {
-        Event::Set(values) if values.is_empty() => wrong(
-            format!("{field}.set"),
+        Event::Set(values) | Event::SetFrame(values) if values.is_empty() => wrong(
+            format!("{field}.{}", event.key()),
             "no register: expected at least one, like {\"f0\": \"0x1\"}",
         ),
-        Event::Set(values) => check_widths(values, &format!("{field}.set")),
+        Event::Set(values) | Event::SetFrame(values) => {
+            check_widths(values, &format!("{field}.{}", event.key()))
+        }
         Event::Compute { register, .. } if *register > 31 => wrong(
             format!("{field}.compute.register"),
             format!("no register {register}: expected 0 to 31"),
@@ -189,9 +193,11 @@ fn check_event(event: &Event, field: &str) -> Result<(), ScenarioError> {
             check_pending(pending, &field)?;
             check_ptrace(event, pending, &field)
         }
-        Event::Fill { .. } | Event::Compute { .. } | Event::Touch(_) | Event::EditFrame(_) => {
-            Ok(())
-        }
+        Event::Fill { .. }
+        | Event::Compute { .. }
+        | Event::Touch(_)
+        | Event::EditFrame(_)
+        | Event::FillFrame { .. } => Ok(()),
         Event::Interrupt { vector, pending } => {
             let field = format!("{field}.interrupt.pending");
             if !vector.does_pending_work() && !pending.is_none() {

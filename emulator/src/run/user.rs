@@ -34,6 +34,7 @@ pub(super) const STACKS: u64 = USER_DATA + 0x4_0000;
 const STACKS_SIZE: u64 = 0x4_0000;
 
 mod compile;
+mod frame;
 mod operation;
 mod stacks;
 mod writes;

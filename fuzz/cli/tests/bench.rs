@@ -38,7 +38,7 @@ fn a_bug_is_met_with_one_kernel_with_coverage_and_without() {
     let row = rows.find(|line| line.starts_with("| `save-fpu-clobbers-f0` |"));
     let row = row.expect("it has a row");
     assert_eq!(row.matches("| 2 of 2 |").count(), 3, "{row}");
-    assert!(one.contains("\n| one kernel | 1 | 1 | 1 | 0 | 4 | 65 |\n"));
+    assert!(one.contains("\n| one kernel | 1 | 1 | 1 | 0 | 4 | "));
     assert_eq!(searches(folder.path()).len(), 6);
 }
 
@@ -73,10 +73,7 @@ fn sittings_are_put_together_in_one_page() {
     let also = also.to_str().expect("it is text");
     let page = detection(&one, &["--page", "--also", also]);
     assert_eq!(page.status, Some(0), "{}", page.stderr);
-    assert!(
-        page.stdout
-            .contains("| one kernel | 2 | 2 | 2 | 0 | 4 | 64 |")
-    );
+    assert!(page.stdout.contains("| one kernel | 2 | 2 | 2 | 0 | 4 | "));
     assert_eq!(searches(&one).len(), 2, "nothing was run");
     let gone = detection(&one, &["--page", "--also", "no/such.json"]);
     assert_eq!(gone.status, Some(2));

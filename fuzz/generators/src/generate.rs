@@ -213,7 +213,7 @@ fn untraced(rng: &mut Rng, tasks: usize) -> Event {
     }
 }
 
-fn values(rng: &mut Rng) -> RegisterValues {
+pub(crate) fn values(rng: &mut Rng) -> RegisterValues {
     let count = 1 + below(rng, MAX_SET.min(3));
     (0..count)
         .map(|_| {

@@ -121,8 +121,8 @@ pub(crate) fn bound(scenario: &mut Scenario) {
     scenario.events.iter_mut().for_each(Event::drop_unfit);
     scenario.events.retain(|event| {
         operations += event.operations();
-        fills += usize::from(matches!(event, Event::Fill { .. }));
-        operations <= MAX_OPERATIONS && (fills <= MAX_FILLS || !matches!(event, Event::Fill { .. }))
+        fills += usize::from(event.takes_an_image());
+        operations <= MAX_OPERATIONS && (fills <= MAX_FILLS || !event.takes_an_image())
     });
 }
 
@@ -234,8 +234,12 @@ pub(crate) fn replace(scenario: &mut Scenario, rng: &mut Rng) {
 fn change_event(scenario: &mut Scenario, rng: &mut Rng) {
     let index = some_event(scenario, rng);
     match &mut scenario.events[index] {
-        Event::Set(values) => change_values(values, rng),
+        Event::Set(values) | Event::SetFrame(values) => change_values(values, rng),
         Event::Fill {
+            facility,
+            pattern: seed,
+        }
+        | Event::FillFrame {
             facility,
             pattern: seed,
         } => {

@@ -11,7 +11,9 @@ use mutatis::{Candidates, Mutate, Result, Rng, Session};
 
 use crate::arguments::{Arguments, Flags};
 use crate::constants::{FPSCR_ENABLED, MAX_EVENTS, SIGNALS};
-use crate::generate::{below, once_in, one_of, pattern, pending, places, random_scenario, switch};
+use crate::generate::{
+    below, once_in, one_of, pattern, pending, places, random_scenario, switch, values,
+};
 use crate::mutate::{bound, replace};
 
 /// A random scenario with one to three runs of rare events in it; it depends on the seed alone.
@@ -84,16 +86,15 @@ type Run = fn(&mut Rng) -> Vec<Event>;
 
 /// What is inserted beside the rare calls, and the numbers that stand for it. The numbers in
 /// between are those of the calls ([`CallFacts::rare`](ctxfuzz_scenario::CallFacts::rare)).
-const RUNS: [(Range<usize>, Run); 7] = [
-    (0..1, |rng| {
-        vec![Event::EditFrame(one_of(rng, FrameEdit::ALL))]
-    }),
+const RUNS: [(Range<usize>, Run); 8] = [
+    (0..1, |rng| vec![edit_of_frame(rng)]),
     (1..2, handler_that_edits),
     (4..6, fp_exception),
     (9..10, |rng| vec![interrupted_copy(rng)]),
     (10..12, |rng| vec![misaligned(rng)]),
     (14..16, fp_exceptions_off),
     (16..17, copy_that_sleeps),
+    (18..20, handler_that_edits),
 ];
 
 fn rare(rng: &mut Rng) -> Vec<Event> {
@@ -217,9 +218,22 @@ fn handler_that_edits(rng: &mut Rng) -> Vec<Event> {
     let signal = one_of(rng, &SIGNALS);
     vec![
         syscall(rng, Syscall::Kill { signal }),
-        Event::EditFrame(one_of(rng, FrameEdit::ALL)),
+        edit_of_frame(rng),
         syscall(rng, Syscall::RtSigreturn),
     ]
+}
+
+/// What a handler does to its frame: to its MSR, or to registers, of a facility perhaps that the
+/// task has not used.
+fn edit_of_frame(rng: &mut Rng) -> Event {
+    match below(rng, 3) {
+        0 => Event::EditFrame(one_of(rng, FrameEdit::ALL)),
+        1 => Event::FillFrame {
+            facility: one_of(rng, Facility::ALL),
+            pattern: pattern(rng),
+        },
+        _ => Event::SetFrame(values(rng)),
+    }
 }
 
 /// Enabled exceptions, perhaps delivered, and a computation that has one of several: invalid, zero
@@ -300,7 +314,8 @@ mod tests {
     fn rare_scenarios_are_valid_have_what_others_lack_and_depend_on_the_seed_alone() {
         let is_rare = |event: &Event| match event {
             _ if event.pending().is_some_and(|work| work.softirq) => true,
-            Event::EditFrame(_) | Event::Access { .. } => true,
+            Event::Access { .. } => true,
+            event if event.edits_frame() => true,
             Event::Syscall { call, .. } => {
                 let flags = matches!(call, Syscall::KvmRun { pr: true });
                 flags || call.facts().common == 0

@@ -330,8 +330,12 @@ impl Plan {
         let staged = self.scenario.stage.tasks.iter();
         let mut uses = staged.flat_map(|task| &task.uses);
         let sets = |event: &Event| match event {
-            Event::Set(values) => values.keys().any(|r| matches!(r, Register::Vs(_))),
-            Event::Fill { facility, .. } => *facility == Facility::Vsx,
+            Event::Set(values) | Event::SetFrame(values) => {
+                values.keys().any(|r| matches!(r, Register::Vs(_)))
+            }
+            Event::Fill { facility, .. } | Event::FillFrame { facility, .. } => {
+                *facility == Facility::Vsx
+            }
             _ => false,
         };
         uses.any(|facility| *facility == Facility::Vsx) || self.scenario.events.iter().any(sets)

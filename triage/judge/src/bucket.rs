@@ -183,7 +183,9 @@ fn kinds_of(event: &Event) -> Vec<(Entry, Work)> {
         | Event::Fill { .. }
         | Event::Compute { .. }
         | Event::Touch(_)
-        | Event::EditFrame(_) => {
+        | Event::EditFrame(_)
+        | Event::FillFrame { .. }
+        | Event::SetFrame(_) => {
             return Vec::new();
         }
     };

@@ -210,7 +210,7 @@ fn value_places(scenario: &Scenario) -> Vec<(Place, Register)> {
         );
     }
     for (index, event) in scenario.events.iter().enumerate() {
-        if let Event::Set(values) = event {
+        if let Event::Set(values) | Event::SetFrame(values) = event {
             places.extend(
                 values
                     .keys()
@@ -229,7 +229,7 @@ fn values_mut(scenario: &mut Scenario, place: Place) -> Option<&mut RegisterValu
             .get_mut(task)
             .map(|stage| &mut stage.registers),
         Place::Event(event) => match scenario.events.get_mut(event) {
-            Some(Event::Set(values)) => Some(values),
+            Some(Event::Set(values) | Event::SetFrame(values)) => Some(values),
             _ => None,
         },
     }
@@ -265,7 +265,7 @@ fn simplify_events(scenario: &Scenario) -> Vec<Scenario> {
 
 fn simpler(event: &Event) -> Vec<Event> {
     match *event {
-        Event::Set(_) => Vec::new(),
+        Event::Set(_) | Event::SetFrame(_) => Vec::new(),
         Event::Fill { facility, pattern } => {
             let mut simpler = vec![Event::Touch(facility)];
             for facility in [Facility::Fp, Facility::Vmx, facility] {
@@ -297,6 +297,12 @@ fn simpler(event: &Event) -> Vec<Event> {
             })
             .collect(),
         Event::EditFrame(_) => Vec::new(),
+        Event::FillFrame { facility, pattern } => [Facility::Fp, Facility::Vmx, facility]
+            .into_iter()
+            .flat_map(|facility| {
+                [0, 1, pattern].map(|pattern| Event::FillFrame { facility, pattern })
+            })
+            .collect(),
         Event::Touch(_) => [Facility::Fp, Facility::Vmx].map(Event::Touch).into(),
         Event::Interrupt { pending, .. } => [Interrupt::Decrementer, Interrupt::External]
             .map(|vector| Event::Interrupt { vector, pending })

@@ -50,8 +50,8 @@ impl Weight {
 
     fn event(&mut self, event: &Event) {
         match event {
-            Event::Set(values) => self.values(values),
-            Event::Fill { facility, pattern } => {
+            Event::Set(values) | Event::SetFrame(values) => self.values(values),
+            Event::Fill { facility, pattern } | Event::FillFrame { facility, pattern } => {
                 self.detail += 1 + facility.weight() + number((*pattern).into());
             }
             Event::Compute { op, register } => {

@@ -65,6 +65,16 @@ pub const PROBES: &[Probe] = &[
         r#"{"syscall": {"call": "kill", "signal": 10}}, {"edit_frame": "drop_vmx"}"#,
     ),
     probe(
+        "fill_frame",
+        Some(Effect::Signal),
+        r#"{"syscall": {"call": "kill", "signal": 10}}, {"fill_frame": {"facility": "vmx", "pattern": "0x3"}}"#,
+    ),
+    probe(
+        "set_frame",
+        Some(Effect::Signal),
+        r#"{"syscall": {"call": "kill", "signal": 10}}, {"set_frame": {"f1": "0x1", "vrsave": "0x2"}}"#,
+    ),
+    probe(
         "interrupt decrementer",
         None,
         r#"{"interrupt": {"vector": "decrementer"}}"#,

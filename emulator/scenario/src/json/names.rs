@@ -162,7 +162,7 @@ named!(ComputeOp, "compute operation", {
 });
 named!(AccessOp, "load or store", { Lfd = "lfd", Stfd = "stfd", Lxvd2x = "lxvd2x", Stxvd2x = "stxvd2x", Lxsdx = "lxsdx", Stxsdx = "stxsdx" });
 named!(Interrupt, "vector", { Decrementer = "decrementer", External = "external", Doorbell = "doorbell", DataStorage = "data_storage", SystemReset = "system_reset" });
-named!(FrameEdit, "frame edit", { ClaimFacilities = "claim_facilities", DropVmx = "drop_vmx", DropVsx = "drop_vsx" });
+named!(FrameEdit, "frame edit", { ClaimFacilities = "claim_facilities", DropVmx = "drop_vmx", DropVsx = "drop_vsx", ClaimExceptions = "claim_exceptions" });
 named!(FpExceptions, "FP exception mode", { Disabled = "disabled", Nonrecoverable = "nonrecoverable", Async = "async", Precise = "precise" });
 named!(Via, "system call instruction", { Sc = "sc", Scv = "scv" });
 named!(Endians, "byte order", { Le = "le", Be = "be", Both = "both" });

@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use ctxfuzz_scenario::access::AccessOp;
-use ctxfuzz_scenario::event::{
-    Event, FpExceptions, FrameEdit, Interrupt, RegisterValues, Syscall, Via,
-};
+use ctxfuzz_scenario::event::{Event, FpExceptions, Interrupt, RegisterValues, Syscall, Via};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{MAX_TASKS, Scenario, TaskStage};
 
+use super::frame;
 use super::operation::{MAX_OPERATIONS, NR_READ, Operation, kind};
 use super::{
     BLOCK_SIZE, BLOCKS, DUMPS, FILLS, FUTEX, IMAGE_SIZE, IMAGES, MAX_FILLS, OPERATIONS, QUEUE,
@@ -149,14 +148,8 @@ impl Compiler {
                 facility,
                 pattern: seed,
             } => {
-                let number = self.fills.len() as u64 / IMAGE_SIZE;
-                if number < MAX_FILLS {
-                    self.fills.extend(image(&pattern(*seed), self.endian));
-                    self.simple(
-                        index,
-                        kind::FILL,
-                        &[facility_bit(*facility), FILLS + IMAGE_SIZE * number],
-                    );
+                if let Some(image) = self.image(&pattern(*seed)) {
+                    self.simple(index, kind::FILL, &[facility_bit(*facility), image]);
                 }
             }
             Event::Compute { op, register } => self.simple(
@@ -171,11 +164,33 @@ impl Compiler {
                 self.simple(index, kind::ACCESS, &[table, first, second]);
             }
             Event::Touch(facility) => self.simple(index, kind::TOUCH, &[facility_bit(*facility)]),
-            Event::EditFrame(edit) => self.simple(index, kind::EDIT_FRAME, &[edit_number(*edit)]),
+            Event::EditFrame(edit) => {
+                self.simple(index, kind::EDIT_FRAME, &frame::changes_to_msr(*edit))
+            }
+            Event::FillFrame { .. } | Event::SetFrame(_) => self.write_frame(index, event),
             Event::Interrupt { vector, .. } => {
                 self.simple(index, kind::INTERRUPT, &[vector_number(*vector)])
             }
             Event::Syscall { call, via, .. } => self.syscall(index, *call, *via),
+        }
+    }
+
+    /// Puts registers into memory, and says where.
+    fn image(&mut self, registers: &RegisterFile) -> Option<u64> {
+        let number = self.fills.len() as u64 / IMAGE_SIZE;
+        (number < MAX_FILLS).then(|| {
+            self.fills.extend(image(registers, self.endian));
+            FILLS + IMAGE_SIZE * number
+        })
+    }
+
+    fn write_frame(&mut self, index: u32, event: &Event) {
+        let (registers, copies) = frame::writes(event, self.endian);
+        let Some(image) = self.image(&registers) else {
+            return;
+        };
+        for copy in copies {
+            self.push(copy.operation(index, image));
         }
     }
 
@@ -277,14 +292,6 @@ const UCONTEXT_SIZE_WITHOUT_VSX: u64 = UCONTEXT_SIZE - 32 * 8;
 /// What an unprivileged task may not ask for: Linux finds out after it has duplicated the task. The
 /// model goes by the operation's flag.
 const CLONE_NEWUTS: u64 = 0x0400_0000;
-
-fn edit_number(edit: FrameEdit) -> u64 {
-    match edit {
-        FrameEdit::ClaimFacilities => 0,
-        FrameEdit::DropVmx => 1,
-        FrameEdit::DropVsx => 2,
-    }
-}
 
 /// PR_FP_EXC_DISABLED, _NONRECOV, _ASYNC, _PRECISE.
 fn fpexc_number(mode: FpExceptions) -> u64 {

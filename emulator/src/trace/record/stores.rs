@@ -61,14 +61,21 @@ impl Recorder {
             let bits = view.memory.read_u64(pa) & FACILITY_BITS;
             return self.note(view, previous, Cell::Facilities(slot), bits.into());
         }
-        let by_kernel = previous.msr & msr::PR == 0;
-        if let Some(ea) = self.stacks.address(pa).filter(|_| by_kernel) {
+        if let Some(ea) = self.stacks.address(pa) {
             let at = ea & !7;
             let cell = match user::Stacks::is_tracer(at) {
                 true => Cell::RegisterSet(at),
                 false => Cell::UserStack(at),
             };
-            self.note(view, previous, cell, view.follow(at).into());
+            let value = view.follow(at).into();
+            match previous.msr & msr::PR {
+                0 => self.note(view, previous, cell, value),
+                // User code's own doing is no step. What the kernel writes there next is one, even
+                // if it is what the kernel wrote there before.
+                _ => {
+                    self.memory.insert(cell, value);
+                }
+            }
         }
     }
 

@@ -92,6 +92,8 @@ fn mutations_reach_the_whole_language() {
                 Event::Compute { op, .. } => format!("compute {op}"),
                 Event::Touch(facility) => format!("touch {facility}"),
                 Event::EditFrame(edit) => format!("edit {edit}"),
+                Event::FillFrame { facility, .. } => format!("fill frame {facility}"),
+                Event::SetFrame(_) => "set frame".to_owned(),
                 Event::Access { op, .. } => format!("access {op}"),
                 Event::Interrupt { vector, pending } => format!("{vector} {}", pending.io_worker),
                 Event::Syscall {
@@ -118,7 +120,7 @@ fn mutations_reach_the_whole_language() {
     let other_calls = (Call::ALL.len() - 4) * 2;
     assert_eq!(
         seen.len(),
-        1 + 3 + 8 + 3 + 3 + 6 + (4 * 2 + 1) + 2 + 4 + 4 + 2 + other_calls,
+        1 + 3 + 8 + 3 + (4 + 3 + 1) + 6 + (4 * 2 + 1) + 2 + 4 + 4 + 2 + other_calls,
         "{seen:?}"
     );
 }

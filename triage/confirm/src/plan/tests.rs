@@ -3,7 +3,7 @@ use ctxfuzz_judge::definedness::Abi;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Scenario;
 
-use super::{Plan, PlanError, Step, When, plan};
+use super::{Check, Plan, PlanError, Step, When, plan};
 
 fn planned(text: &str, kernels: &[&str]) -> Result<Plan, PlanError> {
     let scenario = Scenario::from_json(text, "inline").expect("a scenario");
@@ -69,6 +69,39 @@ fn only_what_a_task_has_loaded_is_compared() -> Result<(), PlanError> {
     assert!(second.defined.lacks(Register::F(14)));
     let frame = at("task 0, in the frame of handler 0").expect("a check");
     assert_eq!(frame.when, When::Disturbed);
+    Ok(())
+}
+
+/// What a handler writes into its frame is compared at the end; outside a handler there is no
+/// frame, and the program does nothing.
+#[test]
+fn what_is_written_into_a_frame_is_compared_and_written_in_handlers_only() -> Result<(), PlanError>
+{
+    let plan = planned(
+        r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"]}]}, "events": [
+            {"set_frame": {"f2": "0x1"}}, {"syscall": {"call": "kill", "signal": 10}},
+            {"set_frame": {"f14": "0x7"}}, {"fill_frame": {"facility": "vmx", "pattern": "0x5"}},
+            {"syscall": {"call": "rt_sigreturn"}}, {"edit_frame": "drop_vmx"}]}"#,
+        &[],
+    )?;
+    let task = &plan.tasks[0];
+    let events = |steps: &[Step]| {
+        steps
+            .iter()
+            .filter(|it| matches!(it, Step::Event(_)))
+            .count()
+    };
+    assert_eq!(
+        (events(&task.steps), events(&task.handlers[0].steps)),
+        (1, 3)
+    );
+    let end = |check: &&Check| check.at == "task 0, at its end" && check.when == When::Disturbed;
+    let end = plan.checks.iter().find(end).expect("a check");
+    assert_eq!(end.right.get(Register::F(14)), 7);
+    for register in [Register::F(14), Register::V(31), Register::Vscr] {
+        assert!(!end.defined.lacks(register), "{register}");
+    }
+    assert!(end.defined.lacks(Register::F(15)));
     Ok(())
 }
 

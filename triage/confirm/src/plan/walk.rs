@@ -8,7 +8,7 @@ use ctxfuzz_outcome::capture::{Observable, SIGFPE};
 use ctxfuzz_outcome::observe::Point;
 use ctxfuzz_outcome::outcome::{LogEntry, Outcome};
 use ctxfuzz_outcome::values::pattern;
-use ctxfuzz_scenario::event::{Event, FrameEdit, Interrupt, Pending, Syscall};
+use ctxfuzz_scenario::event::{Event, Interrupt, Pending, Syscall};
 use ctxfuzz_scenario::scenario::{Scenario, TaskStage};
 
 use super::{Check, Handler, Plan, Request, Step, Task, When};
@@ -76,7 +76,7 @@ impl Walk<'_> {
             }
         }
         for (event, what) in (0..).zip(&self.scenario.events) {
-            if matches!(what, Event::Set(_) | Event::Fill { .. }) {
+            if matches!(what, Event::Set(_)) || what.takes_an_image() {
                 let image = self.plan.image();
                 self.plan.constants.push((event, image));
             }
@@ -168,6 +168,13 @@ impl Walk<'_> {
         owned::writes(&mut level.owned, event);
         level.event = Some(index);
         let handler = level.handler;
+        if event.edits_frame() {
+            // Outside a handler there is no frame, and nothing happens.
+            if handler.is_none() {
+                return;
+            }
+            self.writes_in_frame(task, event);
+        }
         let Some(doer) = self.plan.task_mut(task) else {
             return;
         };
@@ -184,6 +191,20 @@ impl Walk<'_> {
                 pending,
                 preemptions: 0,
             });
+        }
+    }
+
+    /// What a handler writes into its frame, whoever it has interrupted has set.
+    fn writes_in_frame(&mut self, task: u8, event: &Event) {
+        let written = match event {
+            Event::FillFrame { .. } | Event::SetFrame(_) => event.registers_in_frame(),
+            _ => Vec::new(),
+        };
+        let levels = self.levels.get_mut(&task).into_iter().flatten();
+        if let Some(interrupted) = levels.rev().nth(1) {
+            for register in written {
+                interrupted.owned.put(register, true);
+            }
         }
     }
 
@@ -270,10 +291,9 @@ impl Walk<'_> {
 fn changes_what_comes_back(event: &Event) -> bool {
     matches!(
         event,
-        Event::EditFrame(FrameEdit::DropVmx | FrameEdit::DropVsx)
-            | Event::Syscall {
-                call: Syscall::Swapcontext { small: true, .. },
-                ..
-            }
-    )
+        Event::Syscall {
+            call: Syscall::Swapcontext { small: true, .. },
+            ..
+        }
+    ) || !event.registers_in_frame().is_empty()
 }

@@ -178,7 +178,29 @@ impl Code<'_> {
                 FrameEdit::ClaimFacilities => "claim_fp",
                 FrameEdit::DropVmx => "drop_from_frame 25",
                 FrameEdit::DropVsx => "drop_from_frame 23",
+                FrameEdit::ClaimExceptions => "claim_exceptions",
             }),
+            Event::FillFrame { facility, .. } => {
+                self.line(format!("image {}", self.image(index)));
+                self.line(match facility {
+                    Facility::Fp => "fill_frame_fp",
+                    Facility::Vmx => "fill_frame_vmx",
+                    Facility::Vsx => "fill_frame_vsx",
+                });
+            }
+            Event::SetFrame(values) => {
+                self.line(format!("image {}", self.image(index)));
+                for register in values.keys() {
+                    self.line(match register {
+                        Register::F(n) => format!("set_frame_fpr {n}"),
+                        Register::Vs(n) => format!("set_frame_doubleword_1 {n}"),
+                        Register::V(n) => format!("set_frame_vr {n}"),
+                        Register::Fpscr => "set_frame_fpscr".to_owned(),
+                        Register::Vscr => "set_frame_vr 32".to_owned(),
+                        Register::Vrsave => "set_frame_vrsave".to_owned(),
+                    });
+                }
+            }
             Event::Interrupt {
                 vector: Interrupt::DataStorage,
                 ..

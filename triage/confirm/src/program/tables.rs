@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use ctxfuzz_outcome::arch::RegisterFile;
-use ctxfuzz_outcome::values::pattern;
+use ctxfuzz_outcome::values::{pattern, traced};
 use ctxfuzz_scenario::event::{Event, Switch};
+use ctxfuzz_scenario::ptrace::SetRegset;
 use ctxfuzz_scenario::register::Register;
 
 use crate::plan::{Check, Plan, Request, When};
@@ -221,7 +222,20 @@ fn fill(out: &mut String, plan: &Plan) {
                 seeds.push(*seed);
                 say(out, format!("\tpattern(&AREA->image[{image}], {seed:#x});"));
             }
-            Some(Event::Set(values)) => {
+            Some(Event::FillFrame { facility, pattern }) => {
+                seeds.push(*pattern);
+                say(
+                    out,
+                    format!("\tpattern(&AREA->image[{image}], {pattern:#x});"),
+                );
+                let regset = SetRegset::whole(*facility, *pattern);
+                let values = traced(&regset);
+                for register in regset.registers().filter(|register| register.is_control()) {
+                    let image = format!("&AREA->image[{image}]");
+                    say(out, set(&image, register, values.get(register)));
+                }
+            }
+            Some(Event::Set(values) | Event::SetFrame(values)) => {
                 for (register, value) in values {
                     say(
                         out,

@@ -56,7 +56,7 @@ pub(super) fn enables_exceptions(scenario: &Scenario) -> bool {
     const ENABLES: u128 = 0xf8;
     let at_start = scenario.stage.tasks.iter().map(|task| &task.registers);
     let later = scenario.events.iter().filter_map(|event| match event {
-        Event::Set(values) => Some(values),
+        Event::Set(values) | Event::SetFrame(values) => Some(values),
         _ => None,
     });
     at_start

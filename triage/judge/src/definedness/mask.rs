@@ -1,6 +1,5 @@
 //! Which bits of one task's registers its code may rely on.
 
-use ctxfuzz_scenario::event::FrameEdit;
 use ctxfuzz_scenario::register::Register;
 
 /// FPSCR\[DRN\], the exception enables, NI and RN: what the ELF ABI makes a callee preserve.
@@ -65,20 +64,6 @@ impl Mask {
     /// Whether FP arithmetic knows its rounding mode and which exceptions suppress a result.
     pub fn has_fp_control(&self) -> bool {
         self.control(Register::Fpscr) & FPSCR_CONTROL == FPSCR_CONTROL
-    }
-
-    /// Makes undefined what a handler takes out of its frame.
-    pub fn forget(&mut self, edit: FrameEdit) {
-        for n in 0..32 {
-            match edit {
-                FrameEdit::ClaimFacilities => {}
-                FrameEdit::DropVmx => self.put(Register::V(n), false),
-                FrameEdit::DropVsx => self.put(Register::Vs(n), false),
-            }
-        }
-        if edit == FrameEdit::DropVmx {
-            self.put(Register::Vscr, false);
-        }
     }
 
     /// Makes a whole register defined or undefined.

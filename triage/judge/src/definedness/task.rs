@@ -35,6 +35,46 @@ pub(super) struct Interrupted {
     pub mask: Mask,
     /// As [`Task::entering`].
     entering: Option<Mask>,
+    /// Facilities whose registers its frame has for certain.
+    in_frame: BTreeSet<Facility>,
+}
+
+impl Interrupted {
+    /// Its handler changes the frame.
+    fn is_edited(&mut self, event: &Event) {
+        match event {
+            // What is left out of a frame is zero after the return, but for VSCR: whether it is
+            // depends on whether the kernel holds that VMX was used.
+            Event::EditFrame(FrameEdit::DropVmx) => {
+                self.in_frame.remove(&Facility::Vmx);
+                self.mask.put(Register::Vscr, false);
+            }
+            Event::EditFrame(FrameEdit::DropVsx) => {
+                self.in_frame.remove(&Facility::Vsx);
+            }
+            Event::FillFrame { facility, .. } => {
+                self.in_frame.insert(*facility);
+                for register in event.registers_in_frame() {
+                    self.mask.put(register, true);
+                }
+            }
+            // What the frame perhaps has nothing of is as defined as before: if the kernel reads
+            // it, it reads the same everywhere.
+            Event::SetFrame(values) => {
+                for register in values.keys().copied() {
+                    let area = register.frame_area();
+                    if area.is_none_or(|area| self.in_frame.contains(&area)) {
+                        self.mask.put(register, true);
+                    }
+                }
+                // What status bits become is up to the processor.
+                if values.contains_key(&Register::Fpscr) {
+                    self.mask.lose_fp_status();
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Task {
@@ -79,7 +119,11 @@ impl Task {
             (true, outer @ Some(_)) => outer,
             (false, _) => None,
         };
-        self.interrupted.push(Interrupted { mask, entering });
+        self.interrupted.push(Interrupted {
+            mask,
+            entering,
+            in_frame: self.used.clone(),
+        });
         self.now = self.now.in_handler();
         mask
     }
@@ -95,6 +139,10 @@ impl Task {
     /// `rt_sigreturn`.
     pub fn returns(&mut self) {
         let back = self.interrupted.pop();
+        // What a frame has, the kernel holds to be used.
+        if let Some(back) = &back {
+            self.used.extend(&back.in_frame);
+        }
         self.now = back.as_ref().map_or(Mask::NOTHING, |back| back.mask);
         self.entering = back.and_then(|back| back.entering);
     }
@@ -157,12 +205,9 @@ impl Task {
                 }
             }
             Event::Touch(_) | Event::Interrupt { .. } => {}
-            // What is left out of a frame is zero after the return, but for VSCR: whether it is
-            // depends on whether the kernel holds that VMX was used.
-            Event::EditFrame(edit) => {
-                if let (FrameEdit::DropVmx, Some(interrupted)) = (edit, self.interrupted.last_mut())
-                {
-                    interrupted.mask.put(Register::Vscr, false);
+            Event::EditFrame(_) | Event::FillFrame { .. } | Event::SetFrame(_) => {
+                if let Some(interrupted) = self.interrupted.last_mut() {
+                    interrupted.is_edited(event);
                 }
             }
             Event::Syscall { call, .. } => {

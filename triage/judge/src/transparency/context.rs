@@ -5,8 +5,10 @@ use ctxfuzz_outcome::arch::{RegisterFile, msr};
 use ctxfuzz_outcome::capture::Gprs;
 use ctxfuzz_outcome::observe::Observation;
 use ctxfuzz_outcome::values;
+use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::access::{self, AccessOp};
-use ctxfuzz_scenario::event::FrameEdit;
+use ctxfuzz_scenario::event::{Event, FrameEdit};
+use ctxfuzz_scenario::ptrace::SetRegset;
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::Verdict;
 
@@ -58,8 +60,8 @@ pub(super) struct Context {
     pub entering: Option<Box<Context>>,
     /// Whether FP exceptions were delivered to it when it was interrupted. Of two signals that are
     /// delivered at once the handler of one runs before the other's frame is looked at, and may
-    /// change that.
-    pub exceptions: bool,
+    /// change that. None: it is not known.
+    pub exceptions: Option<bool>,
     /// During `swapcontext`: what the context that it saves must have. A handler may come before
     /// anybody looks at that.
     pub saved: Option<Box<Context>>,
@@ -79,7 +81,7 @@ impl Context {
             writes: observation.writes.clone(),
             stored: Vec::new(),
             entering: None,
-            exceptions: false,
+            exceptions: Some(false),
             saved: None,
             frame_msr: 0,
         }
@@ -124,13 +126,10 @@ impl Context {
     }
 
     /// What is not in a frame is zero when it has been read.
-    pub fn dropped(&mut self, edit: FrameEdit) {
-        for n in 0..32 {
-            match edit {
-                FrameEdit::ClaimFacilities => {}
-                FrameEdit::DropVmx => self.registers.set(Register::V(n), 0),
-                FrameEdit::DropVsx => self.registers.set(Register::Vs(n), 0),
-            }
+    pub fn dropped(&mut self, area: Facility) {
+        let absent = Register::all().filter(|register| register.frame_area() == Some(area));
+        for register in absent.filter(|register| !register.is_control()) {
+            self.registers.set(register, 0);
         }
     }
 
@@ -157,22 +156,47 @@ impl Context {
         }
     }
 
-    /// A handler takes an area out of its frame, if it is in there.
-    pub fn edited(&mut self, edit: FrameEdit) {
-        let area = match edit {
-            FrameEdit::ClaimFacilities => 0,
-            FrameEdit::DropVmx => msr::VEC,
-            FrameEdit::DropVsx => msr::VSX,
-        };
-        if self.frame_msr & area != 0 {
-            self.dropped(edit);
+    /// A handler changes the frame that this comes back from.
+    pub fn edited(&mut self, event: &Event) {
+        match event {
+            Event::EditFrame(FrameEdit::DropVmx) => self.left_out(Facility::Vmx),
+            Event::EditFrame(FrameEdit::DropVsx) => self.left_out(Facility::Vsx),
+            Event::FillFrame { facility, pattern } => {
+                let set = SetRegset::whole(*facility, *pattern);
+                let values = values::traced(&set);
+                for register in set.registers() {
+                    self.registers.set(register, values.get(register));
+                }
+                self.frame_msr |= msr::of(*facility);
+                self.uses_vmx |= *facility == Facility::Vmx;
+            }
+            // Of an area that the MSR does not name the kernel reads nothing.
+            Event::SetFrame(values) => {
+                for (&register, &value) in values {
+                    let area = msr::frame(register);
+                    if self.frame_msr & area == area {
+                        self.registers.set(register, value & implemented(register));
+                    }
+                }
+            }
+            _ => {}
         }
     }
 
-    /// Whether it still has what an edit takes away is not known.
-    pub fn forget(&mut self, edit: FrameEdit) {
-        for mask in [&mut self.masks.elf, &mut self.masks.linux] {
-            mask.forget(edit);
+    /// A handler takes an area out of its frame, if it is in there.
+    fn left_out(&mut self, area: Facility) {
+        if self.frame_msr & msr::of(area) != 0 {
+            self.dropped(area);
+            self.frame_msr &= !msr::of(area);
+        }
+    }
+
+    /// Whether it still has what an event changes in a frame is not known.
+    pub fn forget(&mut self, event: &Event) {
+        for register in event.registers_in_frame() {
+            for mask in [&mut self.masks.elf, &mut self.masks.linux] {
+                mask.put(register, false);
+            }
         }
     }
 
@@ -197,5 +221,14 @@ impl Context {
         self.writes.contains(&register)
             || same_vrsave(register, values)
             || register == Register::Vscr && !self.uses_vmx
+    }
+}
+
+/// The bits of a register that the processor keeps when it is loaded: of VSCR NJ and SAT (ISA 3.1,
+/// Book I, 6.3.2).
+fn implemented(register: Register) -> u128 {
+    match register {
+        Register::Vscr => 0x0001_0001,
+        other => other.mask(),
     }
 }

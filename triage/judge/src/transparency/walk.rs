@@ -1,7 +1,7 @@
 //! Follows log and observations of a run side by side, and holds each look at a task against the
 //! one before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ctxfuzz_outcome::arch::RegisterFile;
 use ctxfuzz_outcome::capture::{Capture, Observable, SIGFPE, SignalFrame};
@@ -9,7 +9,8 @@ use ctxfuzz_outcome::observe::{Observation, Point};
 use ctxfuzz_outcome::outcome::{End, LogEntry, Outcome};
 use ctxfuzz_outcome::ownership::Breach;
 use ctxfuzz_outcome::values;
-use ctxfuzz_scenario::event::{Event, FrameEdit, Syscall};
+use ctxfuzz_scenario::Facility;
+use ctxfuzz_scenario::event::{Event, Syscall};
 use ctxfuzz_scenario::scenario::{Place, Scenario, Verdict};
 
 use super::context::{Context, Masks};
@@ -18,8 +19,10 @@ use crate::compare::What;
 use crate::definedness::{self, Abi};
 use crate::observable::rule;
 use compare::{died, excuse_vrsave};
+use task::{Heritage, Task};
 
 mod compare;
+mod task;
 
 /// Everything that a run did not leave alone, in order of time, and where each was seen.
 pub fn violations(scenario: &Scenario, outcome: &Outcome) -> Vec<Seen> {
@@ -45,36 +48,6 @@ pub fn violations(scenario: &Scenario, outcome: &Outcome) -> Vec<Seen> {
         violation,
     });
     seen.collect()
-}
-
-struct Task {
-    /// Whether FP exceptions are delivered to it.
-    exceptions: bool,
-    before: Option<Context>,
-    /// What `rt_sigreturn` brings back, innermost handler last.
-    interrupted: Vec<Context>,
-    /// Every VRSAVE it had. A new program's image of it is 0.
-    vrsaves: BTreeSet<u32>,
-}
-
-impl Default for Task {
-    /// One whose start nobody saw.
-    fn default() -> Self {
-        Task {
-            before: None,
-            interrupted: Vec::new(),
-            vrsaves: BTreeSet::from([0]),
-            exceptions: false,
-        }
-    }
-}
-
-/// What a child must start with.
-struct Heritage {
-    parent: u8,
-    context: Context,
-    vrsaves: BTreeSet<u32>,
-    exceptions: bool,
 }
 
 struct Walk<'a> {
@@ -235,14 +208,18 @@ impl<'a> Walk<'a> {
         let now = self.masks_interrupted(task);
         let state = self.tasks.entry(task).or_default();
         if let Some(delivered) = exceptions::delivered(event) {
-            state.exceptions = delivered;
+            state.exceptions = Some(delivered);
+            let children = self.forks.values_mut();
+            for child in children.filter(|child| child.parent == task) {
+                child.hears(delivered, &state.interrupted);
+            }
         }
-        if let (Event::EditFrame(edit), Some(interrupted)) = (event, state.interrupted.last_mut()) {
-            interrupted.edited(*edit);
+        if let (true, Some(interrupted)) = (event.edits_frame(), state.interrupted.last_mut()) {
+            interrupted.edited(event);
             interrupted.masks = now;
             // A fork that was interrupted may have made its child already, or may begin again.
             for child in self.forks.values_mut().filter(|child| child.parent == task) {
-                child.context.forget(*edit);
+                child.context.forget(event);
             }
         }
     }
@@ -341,7 +318,7 @@ impl<'a> Walk<'a> {
         }) = event
         {
             if *small {
-                context.dropped(FrameEdit::DropVsx);
+                context.dropped(Facility::Vsx);
             }
             context.saved = Some(Box::new(context.clone()));
         }

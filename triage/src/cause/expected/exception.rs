@@ -3,6 +3,7 @@
 
 use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::kernel::defects::Class;
+use ctxfuzz_emulator::trace::Write;
 
 use super::Fixes;
 use super::case::Case;
@@ -13,7 +14,9 @@ use crate::transparency::Violation;
 pub fn of(case: &Case<'_>, violation: &Violation) -> Fixes {
     match violation.after {
         0 => not_enabled(case),
-        _ => left_fe_on(case).or_else(|| ownership::to_be_saved(case)),
+        _ => left_fe_on(case)
+            .or_else(|| (violation.before == 0).then(|| not_asked_for(case))?)
+            .or_else(|| ownership::to_be_saved(case)),
     }
     .unwrap_or_default()
 }
@@ -36,6 +39,25 @@ fn not_enabled(case: &Case<'_>) -> Option<Fixes> {
     };
     let bits = case.after(at).value(case.bits()) | u128::from(msr::FE0 | msr::FE1);
     let fix = case.with_value(at, (case.bits(), bits), &like);
+    Some(vec![fix.of(Class::ControlBits)])
+}
+
+/// The task has a SIGFPE that it has not asked for: FE0 or FE1 were on. Whoever left them on
+/// without FP since they came, or turned them on.
+fn not_asked_for(case: &Case<'_>) -> Option<Fixes> {
+    let fe = u128::from(msr::FE0 | msr::FE1);
+    let turns_on = |at: &usize| {
+        let write = case.write(*at).filter(|write| write.cell == case.bits());
+        let before = || case.after(at.saturating_sub(1)).value(case.bits());
+        write.is_some_and(|write| write.value & fe != 0 && before() & fe == 0)
+    };
+    let came = (0..case.window.to).rev().find(turns_on)?;
+    let is_left = |w: &Write| {
+        w.cell == case.bits() && w.value & fe != 0 && w.value & u128::from(msr::FP) == 0
+    };
+    let left = case.next_such(came..case.window.to, is_left);
+    let (at, write) = left.or_else(|| Some((came, case.write(came)?)))?;
+    let fix = case.with_value(at, (case.bits(), write.value & !fe), write);
     Some(vec![fix.of(Class::ControlBits)])
 }
 

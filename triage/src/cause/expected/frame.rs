@@ -1,6 +1,8 @@
 //! Where a value was lost that is wrong in what the kernel has handed over: a signal frame, what a
 //! tracer reads, a core dump.
 
+use std::ops::Range;
+
 use ctxfuzz_emulator::arch::msr;
 use ctxfuzz_emulator::kernel::defects::Class;
 use ctxfuzz_emulator::machine::address::KERNEL;
@@ -209,7 +211,7 @@ fn by_value<'a>(case: &Case<'a>, wrong: u128) -> Vec<Written<'a>> {
 }
 
 /// The model's account of what a task has used says that it has not: whoever turned the facility on
-/// for it first left that out.
+/// for it first left that out, or whoever filled its image first from a frame.
 fn not_marked(case: &Case<'_>) -> Option<Fixes> {
     not_marked_as(
         case,
@@ -229,12 +231,37 @@ fn not_marked_as(case: &Case<'_>, bit: u64) -> Option<Fixes> {
     let unmarked = case.last_such(0..case.window.to, is_marked);
     let from = unmarked.map_or(0, |(at, _)| at + 1);
     let turns_on = |w: &Write| w.cell == case.bits() && w.value as u64 & bit != 0;
-    let (at, write) = case.next_such(from..case.window.to, turns_on)?;
+    let turned_on = case.next_such(from..case.window.to, turns_on);
+    let until = turned_on.map_or(case.window.to, |(at, _)| at);
+    let filled =
+        filled(case, from..until, bit).map(|(at, write)| (at, case.without_copiers(write)));
+    let (at, write) = filled.or(turned_on.map(|(at, write)| (at, write.clone())))?;
     Some(vec![case.with_value(
         at,
         (used, u128::from(marked | bit)),
-        write,
+        &write,
     )])
+}
+
+/// Where the task itself, in the kernel, first puts a value into its image of what a facility has.
+/// (A tracer or a parent does that for it, too; and VSCR of a new program has a value.)
+fn filled<'a>(case: &Case<'a>, steps: Range<usize>, bit: u64) -> Option<(usize, &'a Write)> {
+    let slot = case.window.slot;
+    let is_it = |w: &Write| match w.cell {
+        Cell::Image(of, register) => {
+            let is_data = !register.is_control() && msr::frame(register) & bit != 0;
+            of == slot && is_data && w.value != 0 && !case.is_save(w)
+        }
+        _ => false,
+    };
+    let mut from = steps.start;
+    loop {
+        let (at, write) = case.next_such(from..steps.end, is_it)?;
+        if case.after(at).current() == slot {
+            return Some((at, write));
+        }
+        from = at + 1;
+    }
 }
 
 /// The image is handed over, and the processor has the right value: it was to be saved before.

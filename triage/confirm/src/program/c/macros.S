@@ -213,6 +213,68 @@
 	ori 10,10,0x2000
 	std 10,496(28)
 	.endm
+	.macro claim_exceptions
+	ld 10,496(28)
+	ori 10,10,0x900
+	std 10,496(28)
+	.endm
+	/* What a handler writes into its frame from the image at r9. r11 is used, too. */
+	/* 616 = offset of fp_regs, 880 = offset of the pointer v_regs. */
+	.macro set_frame_fpr n
+	ld 10,16 * \n(9)
+	std 10,616 + 8 * \n(28)
+	.endm
+	.macro set_frame_fpscr
+	ld 10,0x410(9)
+	std 10,872(28)
+	.endm
+	.macro set_frame_vr n
+	ld 11,880(28)
+	ld 10,0x200 + 16 * \n(9)
+	std 10,16 * \n(11)
+	ld 10,0x208 + 16 * \n(9)
+	std 10,16 * \n + 8(11)
+	.endm
+	.macro set_frame_vrsave
+	ld 11,880(28)
+	ld 10,0x418(9)
+	stw 10,528(11)
+	.endm
+	.macro set_frame_doubleword_1 n
+	ld 11,880(28)
+	ld 10,16 * \n + 8(9)
+	std 10,544 + 8 * \n(11)
+	.endm
+	.macro fill_frame_fp
+	.set .Ln,0
+	.rept 32
+	set_frame_fpr .Ln
+	.set .Ln,.Ln + 1
+	.endr
+	set_frame_fpscr
+	claim_fp
+	.endm
+	.macro fill_frame_vmx
+	.set .Ln,0
+	.rept 33
+	set_frame_vr .Ln
+	.set .Ln,.Ln + 1
+	.endr
+	set_frame_vrsave
+	ld 10,496(28)
+	oris 10,10,0x200
+	std 10,496(28)
+	.endm
+	.macro fill_frame_vsx
+	.set .Ln,0
+	.rept 32
+	set_frame_doubleword_1 .Ln
+	.set .Ln,.Ln + 1
+	.endr
+	ld 10,496(28)
+	oris 10,10,0x80
+	std 10,496(28)
+	.endm
 	.macro drop_from_frame bit
 	ld 10,496(28)
 	li 9,1

@@ -144,3 +144,39 @@ fn an_edit_is_of_one_frame() {
     assert!(!end(true).lacks(Vscr));
     assert!(end(false).lacks(Vscr));
 }
+
+/// What a handler writes into its frame is defined in what it returns to, where the frame has it
+/// for certain: VRs of a task that has used VMX, or is given it.
+#[test]
+fn what_is_written_into_a_frame_is_defined_where_the_frame_has_it() {
+    let values: RegisterValues = [(F(1), 1), (V(2), 2), (Fpscr, 1)].into();
+    let give = Event::FillFrame {
+        facility: Facility::Vmx,
+        pattern: 1,
+    };
+    let end = |uses: &[Facility], edits: Vec<Event>| {
+        let mut events = vec![syscall(Syscall::Getppid)];
+        events.extend(edits);
+        let mut log = vec![START, event(0, 0), delivered(0, false)];
+        log.extend((1..events.len() as u16).map(|index| event(index, 0)));
+        log.extend([RETURNED, DUMP]);
+        let mut scenario = scenario(events);
+        scenario.stage.tasks[0].uses = uses.to_vec();
+        definedness(&scenario, &log, Abi::Elf).task(0)
+    };
+    let set = || Event::SetFrame(values.clone());
+    // The call has left them undefined, and FPSCR's status.
+    let none = end(&[Facility::Vmx], vec![]);
+    assert!(none.lacks(F(1)) && none.lacks(V(2)) && none.lacks(Fpscr));
+    let used = end(&[Facility::Vmx], vec![set()]);
+    assert!(!used.lacks(F(1)) && !used.lacks(V(2)) && used.lacks(V(3)) && used.lacks(Fpscr));
+    let unused = end(&[], vec![set()]);
+    assert!(!unused.lacks(F(1)) && unused.lacks(V(2)));
+    let given = end(&[], vec![give.clone(), set()]);
+    assert!(!given.lacks(V(2)) && !given.lacks(V(3)) && !given.lacks(Vscr) && given.lacks(F(2)));
+    let taken = end(
+        &[Facility::Vmx],
+        vec![Event::EditFrame(FrameEdit::DropVmx), set()],
+    );
+    assert!(taken.lacks(V(2)));
+}

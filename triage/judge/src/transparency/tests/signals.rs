@@ -1,7 +1,11 @@
 //! What a signal handler finds, what its frame has, and what comes back.
 
+use ctxfuzz_outcome::values::traced;
+use ctxfuzz_scenario::Facility;
 use ctxfuzz_scenario::event::FpExceptions::{Disabled, Nonrecoverable};
 use ctxfuzz_scenario::event::Syscall::{Fork, Getppid, Kill, Prctl, RtSigreturn};
+use ctxfuzz_scenario::event::{Event, FrameEdit};
+use ctxfuzz_scenario::ptrace::SetRegset;
 use ctxfuzz_scenario::register::Register::{F, Fpscr, V, Vrsave, Vs, Vscr};
 
 use super::script::{Script, file, interrupt, poked, set, syscall, touch};
@@ -187,6 +191,35 @@ fn a_child_of_a_fork_that_begins_again_has_what_came_back() {
     assert_eq!(run(9, right), made_before);
 }
 
+/// A handler has interrupted a fork, or has not, and turns exceptions on. The child of the fork
+/// that may begin again may hear of its exceptions or not; the other one must not.
+#[test]
+fn a_child_of_a_fork_that_begins_again_may_hear_of_exceptions_as_its_parent_does_then() {
+    let run = |interrupted: u16, code| {
+        let fpexc = Nonrecoverable;
+        let calls = [Fork, Getppid, Prctl { fpexc }, RtSigreturn, Getppid];
+        let mut script = Script::new(calls.map(syscall).to_vec());
+        script.fork(0, 0, &file(), 1);
+        if interrupted == 1 {
+            script.event(0, 1, &file());
+        }
+        script.handler(0, false, &file(), &file());
+        script.event(0, 2, &file());
+        script.event(0, 3, &file());
+        script.returned(0);
+        script.end(0, &file());
+        let raised = poked(Fpscr, 0xc400_0010);
+        script.started(1, Some(0), &file());
+        script.operation(1, 4, &file(), &[Fpscr]);
+        script.exception(1, code, &raised, &file());
+        script.found()
+    };
+    assert_eq!(run(0, 3), [""; 0]);
+    assert_eq!(run(0, 0), [""; 0]);
+    assert_eq!(run(1, 0), [""; 0]);
+    assert_eq!(run(1, 3), ["4: 1 siginfo si_code live"]);
+}
+
 /// A parent that has done more since does not fork again.
 #[test]
 fn a_child_is_held_to_its_fork_when_its_parent_is_interrupted_later() {
@@ -201,4 +234,67 @@ fn a_child_is_held_to_its_fork_when_its_parent_is_interrupted_later() {
     script.started(1, Some(0), &poked(F(14), 9));
     let found = script.found();
     assert_eq!(found, ["2: 0 signal_frame f14 live", "0: 1 child f14 live"]);
+}
+
+/// What comes back from a handler that does these edits, where this was interrupted.
+fn after_edits(
+    edits: &[Event],
+    frame: ctxfuzz_outcome::arch::RegisterFile,
+    back: ctxfuzz_outcome::arch::RegisterFile,
+) -> Vec<String> {
+    let mut events = vec![interrupt()];
+    events.extend_from_slice(edits);
+    events.push(touch());
+    let mut script = Script::new(events);
+    script.event(0, 0, &frame);
+    script.handler(0, false, &frame, &file());
+    for index in 1..script.events() - 1 {
+        script.event(0, index, &file());
+    }
+    script.returned(0);
+    script.event(0, script.events() - 1, &back);
+    script.dump(0, &back);
+    script.found()
+}
+
+#[test]
+fn what_a_handler_writes_into_its_frame_comes_back_and_nothing_else_does() {
+    let set = |register, value| Event::SetFrame([(register, value)].into());
+    for (register, value) in [(F(3), 9), (Vs(4), 8), (V(5), 7), (Fpscr, 2), (Vrsave, 6)] {
+        let edits = [set(register, value)];
+        assert_eq!(after_edits(&edits, file(), poked(register, value)), [""; 0]);
+        let lost = after_edits(&edits, file(), file());
+        assert_eq!(lost, [format!("1: 0 register {register} live")]);
+    }
+    // The processor has two bits of VSCR.
+    let edits = [set(Vscr, 0xffff_ffff)];
+    assert_eq!(after_edits(&edits, file(), poked(Vscr, 0x1_0001)), [""; 0]);
+    // What is out of the frame again is not read.
+    let edits = [Event::EditFrame(FrameEdit::DropVmx), set(V(5), 7)];
+    let mut without = file();
+    (0..32).for_each(|n| without.set(V(n), 0));
+    assert_eq!(after_edits(&edits, file(), without.clone()), [""; 0]);
+    without.set(V(5), 7);
+    let read = after_edits(&edits, file(), without);
+    assert_eq!(read, ["2: 0 register v5 live"]);
+}
+
+#[test]
+fn what_a_handler_gives_its_task_comes_back_whole() {
+    for facility in [Facility::Fp, Facility::Vmx, Facility::Vsx] {
+        let pattern = 0x2d;
+        let edits = [Event::FillFrame { facility, pattern }];
+        let set = SetRegset::whole(facility, pattern);
+        let values = traced(&set);
+        let mut back = file();
+        set.registers().for_each(|r| back.set(r, values.get(r)));
+        assert_eq!(after_edits(&edits, file(), back.clone()), [""; 0]);
+        let lost = after_edits(&edits, file(), file());
+        assert_eq!(lost.len(), set.registers().count(), "{lost:?}");
+        // Nothing else may come with it.
+        let other = if facility == Facility::Fp { V(1) } else { F(1) };
+        back.set(other, 3);
+        let found = after_edits(&edits, file(), back);
+        assert_eq!(found, [format!("1: 0 register {other} live")]);
+    }
 }

@@ -13,6 +13,7 @@ use ctxfuzz_outcome::pipe::{beginnings, unwritten};
 use ctxfuzz_scenario::register::Register;
 use ctxfuzz_scenario::scenario::{Place, Verdict};
 
+use super::task::Task;
 use super::{Heritage, Walk};
 use crate::compare::{What, end_code, quadword, unequal};
 use crate::observable::{Owner, rule};
@@ -104,8 +105,9 @@ impl Walk<'_> {
             before,
             after,
         };
-        let code = match frame.signal {
-            SIGFPE if interrupted.exceptions => exceptions::code(capture.registers.fpscr),
+        let code = match (frame.signal, interrupted.exceptions) {
+            (SIGFPE, Some(true)) => exceptions::code(capture.registers.fpscr),
+            (SIGFPE, None) => frame.code,
             _ => 0,
         };
         if frame.code != code {
@@ -269,7 +271,8 @@ impl Walk<'_> {
         let event = self.scenario.events.get(usize::from(index));
         let raised =
             event.is_some_and(|event| exceptions::raised(event, before.registers.fpscr, fpscr));
-        if raised && self.tasks.get(&task).is_some_and(|task| task.exceptions) {
+        let hears = |task: &Task| task.exceptions == Some(true);
+        if raised && self.tasks.get(&task).is_some_and(hears) {
             self.found.push(Violation {
                 when: before.when,
                 task,
