@@ -92,10 +92,9 @@ events! {
 
     /// A signal handler writes a facility's registers into its frame, and says that they are there.
     #[details = "What is written are the values of a register set that a tracer writes \
-        ([`SetRegset`](crate::ptrace::SetRegset)), and the facility's bit in the frame's MSR: the \
-        task has them when it has returned, whether it has used the facility before or not, as a \
-        program that another machine's checkpoint is restored into. Nothing happens outside a \
-        handler."]
+        ([`SetRegset`]), and the facility's bit in the frame's MSR: the task has them when it has \
+        returned, whether it has used the facility before or not, as a program that another \
+        machine's checkpoint is restored into. Nothing happens outside a handler."]
     FillFrame = "fill_frame", object
         /// Fields of registers that a handler writes into its frame.
         FillFrame {
