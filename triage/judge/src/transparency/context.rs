@@ -32,6 +32,15 @@ impl Masks {
         }
     }
 
+    /// The same when these have been written, too.
+    pub fn with(mut self, written: &[Register]) -> Masks {
+        for register in written {
+            self.elf.put(*register, true);
+            self.linux.put(*register, true);
+        }
+        self
+    }
+
     /// What a handler that interrupts it may rely on.
     pub fn in_handler(&self) -> Masks {
         Masks {

@@ -306,7 +306,9 @@ impl<'a> Walk<'a> {
         // An event can be several operations. The log has it as a whole, so what a later one
         // defines would count as defined before.
         let masks = match &before {
-            Some(before) if event.is_some() && before.when == when => before.masks,
+            Some(before) if event.is_some() && before.when == when => {
+                before.masks.with(&before.writes)
+            }
             _ => self.masks(observation.task),
         };
         let uses_vmx = before.is_some_and(|before| before.uses_vmx);

@@ -260,7 +260,8 @@ fn filled<'a>(case: &Case<'a>, steps: Range<usize>, bit: u64) -> Option<(usize, 
         if case.after(at).current() == slot {
             return Some((at, write));
         }
-        from = at + 1;
+        // One that was kept may have the number of the step before.
+        from = (at + 1).max(from + 1);
     }
 }
 
