@@ -138,7 +138,7 @@ fn errors_of_events_say_what_was_expected() {
         ),
         (
             r#"{"frob": {}}"#,
-            "events[0]: unknown event `frob`: expected set, fill, compute, access, touch, edit_frame, interrupt or syscall".into(),
+            "events[0]: unknown event `frob`: expected set, fill, compute, access, touch, edit_frame, fill_frame, set_frame, interrupt or syscall".into(),
         ),
         (
             r#"{"touch": "fp", "set": {}}"#,
@@ -147,7 +147,7 @@ fn errors_of_events_say_what_was_expected() {
         (
             "{}",
             "events[0]: invalid length 0, expected an event: an object with one key (set, fill, compute, access, touch, edit_frame, \
-             interrupt or syscall)"
+             fill_frame, set_frame, interrupt or syscall)"
                 .into(),
         ),
         (r#"{"touch": "tm"}"#, "events[0].touch: unknown facility `tm`: expected fp, vmx or vsx".into()),
@@ -414,7 +414,7 @@ fn too_much_is_refused() {
     let fills = vec![r#"{"fill": {"facility": "fp", "pattern": 1}}"#; 33].join(",\n");
     assert_eq!(
         message(&with_events(&fills)),
-        "x.json:33:1: events[32]: more than 32 `fill` events"
+        "x.json:33:1: events[32]: more than 32 events that fill registers or write them into a frame"
     );
 
     let mut scenario = Scenario::default();

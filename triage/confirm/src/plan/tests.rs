@@ -78,7 +78,7 @@ fn only_what_a_task_has_loaded_is_compared() -> Result<(), PlanError> {
 fn what_is_written_into_a_frame_is_compared_and_written_in_handlers_only() -> Result<(), PlanError>
 {
     let plan = planned(
-        r#"{"ctxfuzz": 1, "stage": {"tasks": [{"uses": ["fp"]}]}, "events": [
+        r#"{"ctxfuzz": 1, "stage": {"tasks": [{}]}, "events": [
             {"set_frame": {"f2": "0x1"}}, {"syscall": {"call": "kill", "signal": 10}},
             {"set_frame": {"f14": "0x7"}}, {"fill_frame": {"facility": "vmx", "pattern": "0x5"}},
             {"syscall": {"call": "rt_sigreturn"}}, {"edit_frame": "drop_vmx"}]}"#,
